@@ -1,0 +1,111 @@
+"""What the tests share: a small corpus, a data directory and a run made from it once, and no network."""
+
+import csv
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from textclf import runs
+from textclf.config import PreprocessConfig, TrainConfig
+
+TEXTS = {
+    "animals": [
+        "the cat sat on the mat",
+        "a dog barks at the cat",
+        "the horse and the dog run",
+        "birds sing, fish swim",
+    ],
+    "food": [
+        "bread with butter and jam",
+        "soup, salad and bread",
+        "she bakes a cake with butter",
+        "rice and beans for dinner",
+    ],
+    "weather": [
+        "rain and wind all day",
+        "the sun shines; no rain",
+        "snow fell in the night",
+        "a storm with wind and hail",
+    ],
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let sockets reach this machine alone: a forgotten download fails at once."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: object) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in {"127.0.0.1", "::1", "localhost"}:
+            raise ConnectionRefusedError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start each test in an empty folder, so that data/ and runs/ never meet those of another."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def runner() -> CliRunner:
+    return CliRunner()
+
+
+@pytest.fixture(scope="session")
+def corpus_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty documents of three classes: the twelve texts above, each five times with a word of its own."""
+    path = tmp_path_factory.mktemp("corpus") / "tiny_corpus.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        for copy in range(5):
+            for label, texts in TEXTS.items():
+                writer.writerows((f"{text} number{copy}", label) for text in texts)
+    return path
+
+
+@pytest.fixture(scope="session")
+def data_dir(corpus_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data directory of the small corpus; not to be changed by a test."""
+    from textclf.preprocessing import preprocess
+
+    config = PreprocessConfig(source=str(corpus_csv), data_dir=tmp_path_factory.mktemp("data"), num_workers=1)
+    return preprocess(config)[0]
+
+
+@pytest.fixture(scope="session", params=["mlp", "lstm"])
+def run_dir(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of each model, two epochs and eight wide; not to be changed by a test."""
+    from textclf.training import run
+
+    config = small_config(request.param, data_dir, tmp_path_factory.mktemp("runs"), epochs=2)
+    return run.train(config).root
+
+
+def small_config(model: str, data: Path, runs_dir: Path, **given: object) -> TrainConfig:
+    """Settings of a run that takes a fraction of a second."""
+    sizes = {"embedding_size": 8, "hidden_size": 8, "batch_size": 8, "device": "cpu", "tier": "full"}
+    return TrainConfig.create(model=model, data=str(data), run_dir=runs_dir, **{**sizes, **given})
+
+
+def layout_of(run_dir: Path) -> runs.Layout:
+    return runs.Layout(run_dir)
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make every write fail as on a full disk."""
+    import errno
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+    yield

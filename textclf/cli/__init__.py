@@ -1,0 +1,70 @@
+"""The command line: one file a command. Each builds a config, calls, and prints.
+
+Results go to stdout, everything else to stderr.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from textclf import __version__
+from textclf.cli import corpora, evaluate, info, predict, preprocess, train
+from textclf.errors import TextclfError
+
+
+class Commands(click.Group):
+    """A group whose every failure is one line on stderr and an exit code."""
+
+    def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
+        """Run the command line and exit."""
+        try:
+            code = super().main(args, **{**extra, "standalone_mode": False})
+        except TextclfError as error:
+            code = _fail(str(error), error.exit_code)
+        except click.ClickException as error:
+            code = _fail(error.format_message(), error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            code = _fail("stopped", 130)
+        except BrokenPipeError:  # whoever read our output has seen enough
+            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  the interpreter flushes it at exit
+            code = 0
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, code: int) -> int:
+    click.echo(f"textclf: {' '.join(message.split())}", err=True)
+    return code
+
+
+def _either_dash(name: str) -> str:
+    return name.replace("_", "-")
+
+
+@click.group(
+    cls=Commands,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "token_normalize_func": _either_dash,
+        "max_content_width": 110,
+    },
+)
+@click.version_option(__version__, prog_name="textclf")
+def main() -> None:
+    r"""Classify text: from a corpus to a trained model to labels.
+
+    \b
+    textclf preprocess                       the BBC news corpus becomes tensors in data/bbc_news
+    textclf train --tier small               a model learns from a fifth of it, into runs/
+    textclf predict "Shares fell sharply"    the newest model says what that is about
+
+    Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed while running, 2 bad usage, 3 bad data, 4 a
+    damaged or foreign file, 5 out of disk, memory or worker processes, 6 training diverged, 130 Ctrl-C and 143 SIGTERM
+    after saving.
+    """
+
+
+for command in (preprocess.command, train.command, predict.command, evaluate.command, corpora.command, info.command):
+    main.add_command(command)

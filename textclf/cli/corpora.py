@@ -1,0 +1,36 @@
+"""`textclf corpora`."""
+
+import json
+from dataclasses import asdict
+
+import click
+
+from textclf.cli.display import table
+from textclf.corpora.catalogue import CATALOGUE, Entry
+
+
+@click.command("corpora")
+@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(layout: str) -> None:
+    r"""List the public corpora that `textclf preprocess` knows by name.
+
+    \b
+    Example:
+      textclf corpora
+    """
+    entries = list(CATALOGUE.values())
+    if layout == "json":
+        click.echo(json.dumps([{**asdict(entry), "needs_network": entry.needs_network} for entry in entries], indent=2))
+        return
+    click.echo(
+        table(("corpus", "documents", "classes", "network", "where", "licence"), map(_row, entries), align="<>><<<")
+    )
+    click.echo("\nWhat they hold, and whom to cite:\n")
+    for entry in entries:
+        click.echo(f"{entry.name}: {entry.description}\n    {entry.citation}")
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    network = "needed" if entry.needs_network else "none"
+    where = f"Hugging Face Hub, {entry.where}" if entry.kind == "hub" else f"Python package {entry.where}"
+    return (entry.name, f"{entry.documents:,}", f"{entry.classes:,}", network, where, entry.licence)

@@ -1,0 +1,69 @@
+"""What commands share to show things: tables, progress bars, the report of a data directory."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textclf.data_report import DataReport
+
+MOST_LABELS = 20
+"""Classes that a report lists; the others are counted."""
+
+
+def progress(items: Iterable[Any], title: str, total: int) -> Iterable[Any]:
+    """Pass items through under a progress bar on stderr; none where stderr is no terminal."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=title, total=total, unit="chunk", disable=None, leave=False, dynamic_ncols=True)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> str:
+    """Rows under a head in columns as wide as they need; ``align`` has < or > for each column."""
+    cells = [tuple(head), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, align, widths, strict=True))
+        for row in cells
+    )
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def show_report(report: "DataReport") -> str:
+    """The report of a data directory as text."""
+    splits = [
+        (
+            name,
+            f"{split.documents:,}",
+            f"{len(split.labels):,}",
+            f"{split.tokens:,}",
+            f"{split.unknown:.2%}",
+            f"{split.empty:,}",
+            " / ".join(f"{split.lengths[key]:,}" for key in ("min", "median", "p95", "max")),
+        )
+        for name, split in report.splits.items()
+    ]
+    head = ("split", "documents", "classes", "tokens", "unknown", "empty", "length min / median / 95 % / max")
+    copies = report.duplicates
+    lines = [
+        f"{report.name}, from {report.source}",
+        "",
+        table(head, splits, align="<>>>>>>"),
+        "",
+        table(("label", *report.splits), _label_rows(report), align="<" + ">" * len(report.splits)),
+        "",
+        f"duplicates: {copies['copies']:,} copies of an earlier text, {copies['crossing']:,} of them in another split; "
+        f"{copies['conflicting']:,} texts with two labels",
+        *(f"note: {note}" for note in report.notes),
+    ]
+    return "\n".join(lines)
+
+
+def _label_rows(report: "DataReport") -> list[tuple[str, ...]]:
+    labels = list(report.splits["train"].labels)
+    rows = [
+        (label, *(f"{split.labels.get(label, 0):,}" for split in report.splits.values()))
+        for label in labels[:MOST_LABELS]
+    ]
+    if len(labels) > MOST_LABELS:
+        rows.append((f"and {len(labels) - MOST_LABELS:,} more", *("" for _ in report.splits)))
+    return rows

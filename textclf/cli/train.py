@@ -1,0 +1,149 @@
+"""`textclf train`."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from textclf.config import PRESETS, TIERS, TrainConfig
+from textclf.errors import UsageError
+
+DEFAULTS = TrainConfig.create()
+
+
+def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
+    """Make the file's values the defaults, so that a flag still beats them."""
+    if path is None:
+        return
+    try:
+        values = {
+            key.replace("-", "_"): value for key, value in tomllib.loads(path.read_text(encoding="utf-8")).items()
+        }
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as TOML: {error}") from error
+    known = {parameter.name for parameter in context.command.params} - {"config", "resume", "help"}
+    if unknown := sorted(values.keys() - known):
+        raise UsageError(f"{path} sets {', '.join(unknown)}, and there are only: {', '.join(sorted(known))}")
+    context.default_map = {**(context.default_map or {}), **values}
+
+
+@click.command("train")
+@click.option(
+    "--tier",
+    type=click.Choice(list(TIERS)),
+    default=DEFAULTS.tier,
+    show_default=True,
+    help="Part of the training split.",
+)
+@click.option("--model", type=click.Choice(list(PRESETS)), default=DEFAULTS.model, show_default=True)
+@click.option("--data", help="Name under --data-dir, or a path. [default: the newest]")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=DEFAULTS.data_dir, show_default=True
+)
+@click.option(
+    "--run-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULTS.run_dir,
+    show_default=True,
+    help="Folder that holds the runs.",
+)
+@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the tier at the most. [default: by tier]")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Documents per step. [default: by tier]")
+@click.option(
+    "--lr",
+    "--learning-rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Adam's learning rate. [default: by model]",
+)
+@click.option(
+    "--patience",
+    type=click.IntRange(min=1),
+    default=DEFAULTS.patience,
+    show_default=True,
+    help="Epochs without a better validation loss after which training stops.",
+)
+@click.option(
+    "--clip-norm",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULTS.clip_norm,
+    show_default=True,
+    help="Largest gradient norm of a step.",
+)
+@click.option("--embedding-size", type=click.IntRange(min=1), help="[default: by model]")
+@click.option("--hidden-size", type=click.IntRange(min=1), help="[default: by model]")
+@click.option("--dropout", type=click.FloatRange(min=0, max=1, max_open=True), help="[default: by model]")
+@click.option(
+    "--max-length", type=click.IntRange(min=1), help="Tokens that the lstm reads of a document. [default: by model]"
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=DEFAULTS.seed,
+    show_default=True,
+    help="Of weights, order and dropout.",
+)
+@click.option("--device", default=DEFAULTS.device, show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default=DEFAULTS.precision,
+    show_default=True,
+    help="auto: bfloat16 on CUDA.",
+)
+@click.option(
+    "--store",
+    type=click.Choice(["packed", "files"]),
+    default=DEFAULTS.store,
+    show_default=True,
+    help="Read the packed copy, or each document's .pt file.",
+)
+@click.option(
+    "--num-workers",
+    type=click.IntRange(min=0),
+    help="Loader processes. [default: 0 for packed on a CPU, else one per processor]",
+)
+@click.option("--resume", type=click.Path(path_type=Path), help="Go on with a run that was stopped.")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    help="TOML file of these options; a flag beats it.",
+)
+@click.pass_context
+def command(context: click.Context, /, resume: Path | None, **options: Any) -> None:
+    r"""Train a model on one tier of a data directory.
+
+    \b
+    Examples:
+      textclf train
+      textclf train --tier full --model lstm
+      textclf train --tier tiny --epochs 3 --store files --num-workers 2
+      textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
+    """
+    from textclf import runs
+    from textclf.cli.training_display import TerminalDisplay
+    from textclf.training import run
+
+    if resume is None:
+        finished = run.train(TrainConfig.create(**options), display=TerminalDisplay())
+    else:
+        _refuse_settings(context)
+        finished = run.resume(runs.resolve(resume), display=TerminalDisplay())
+    click.echo(finished.root)
+
+
+def _refuse_settings(context: click.Context) -> None:
+    """Raise UsageError if an option was given beside --resume: a run goes on as it began."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name
+        and parameter.name != "resume"
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(f"a resumed run keeps its settings: leave out {', '.join(given)}")

@@ -1,0 +1,67 @@
+"""A training run on the terminal: the model, a progress bar, a line an epoch. All of it on stderr."""
+
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tqdm import tqdm
+
+from textclf import runs
+from textclf.training import device
+from textclf.training.loop import Batches, Epoch, Meter
+from textclf.training.run import Display
+from textclf.training.session import Session
+
+REFRESH_SECONDS = 0.5
+"""How often the bar asks for loss and accuracy: on a GPU each time waits for the steps that are under way."""
+
+
+class TerminalDisplay(Display):
+    """Shows a run on stderr; where that is no terminal, without the bar."""
+
+    def begin(self, run: runs.Layout, session: Session, summary: str, *, first_epoch: int) -> None:
+        """Show the model and what it will be trained on."""
+        manifest, config = session.data.manifest, session.config
+        documents = manifest.tiers[config.tier]
+        self._say(f"{manifest.name}, tier {config.tier}: {documents:,} documents, {len(manifest.labels):,} classes")
+        self._say(f"on {device.name(session.device)}, into {run.root}\n\n{summary}\n")
+        self._bar: tqdm[Any] = tqdm(
+            total=config.epochs * documents,
+            initial=(first_epoch - 1) * documents,
+            unit=" documents",
+            unit_scale=True,
+            disable=None,
+            leave=False,
+            dynamic_ncols=True,
+            mininterval=REFRESH_SECONDS,
+        )
+
+    def watch(self, batches: Batches, meter: Meter) -> Iterator[Any]:
+        """Move the bar as batches go by; its estimate assumes that training does not stop early."""
+        for batch in batches:
+            seen = meter.documents
+            yield batch
+            if self._bar.update(meter.documents - seen):
+                score = meter.score()
+                self._bar.set_postfix_str(f"loss {score.loss:.4f}, accuracy {score.accuracy:.4f}", refresh=False)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Add a line."""
+        self._say(
+            f"epoch {epoch.number:>3}   train: loss {epoch.train.loss:.4f}, accuracy {epoch.train.accuracy:.4f}"
+            f"   validation: loss {epoch.validation.loss:.4f}, accuracy {epoch.validation.accuracy:.4f}"
+            f"   {epoch.train.documents / epoch.seconds:>7,.0f} documents/s{'   best' if epoch.is_best else ''}"
+        )
+
+    def end(self, metrics: Mapping[str, Any]) -> None:
+        """Show the figures of the best weights."""
+        self._bar.close()
+        test = metrics["test"]
+        self._say(
+            f"\ntest: accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}, loss {test['loss']:.4f} "
+            f"on {test['documents']:,} documents, with the weights of epoch {metrics['best_epoch']}; "
+            f"{metrics['seconds']['total']:.1f} s in all"
+        )
+
+    def _say(self, line: str) -> None:
+        tqdm.write(line, file=sys.stderr)

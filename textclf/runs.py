@@ -1,0 +1,97 @@
+"""Run directories: their names, their files, and which run is the newest. Knows nothing about what trains there."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from textclf import atomic
+from textclf.errors import ArtefactError, UsageError
+
+LATEST: Final = "latest"
+"""File in the folder of runs that holds the name of the newest finished one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of ``runs/<name>-<tier>-<model>-<UTC time>/``; TensorBoard's event file lies beside them."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Every setting, the versions of the libraries, and the data's fingerprint; written before the first step."""
+        return self.root / "config.json"
+
+    @property
+    def history(self) -> Path:
+        """One JSON object an epoch."""
+        return self.root / "history.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """The figures of the finished run."""
+        return self.root / "metrics.json"
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint to go on from."""
+        return self.root / "checkpoints" / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the epoch with the lowest validation loss."""
+        return self.root / "checkpoints" / "best.pt"
+
+    @property
+    def model(self) -> Path:
+        """The artefact that predicts."""
+        return self.root / "model"
+
+
+def create(run_dir: Path, *, corpus: str, tier: str, model: str) -> Layout:
+    """Make a new run directory whose name sorts by corpus, tier, model and time."""
+    stem = f"{corpus}-{tier}-{model}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    for name in (stem, *(f"{stem}-{count}" for count in range(2, 1000))):
+        try:
+            (run_dir / name).mkdir(parents=True)
+        except FileExistsError:
+            continue  # another run began in the same second
+        (run_dir / name / "checkpoints").mkdir()
+        return Layout(run_dir / name)
+    raise UsageError(f"too many runs named {stem} in {run_dir}")
+
+
+def set_latest(run: Layout) -> None:
+    """Make the run the one that `predict` and `evaluate` use."""
+    atomic.write_text(run.root.parent / LATEST, run.root.name + "\n")
+
+
+def resolve(path: Path) -> Layout:
+    """The run that a path means: its directory, its ``model/`` folder, or the file ``runs/latest`` that names it."""
+    if path.name == LATEST and not path.is_dir():
+        if not path.exists():
+            raise UsageError(f"no finished run in {path.parent}; train one: textclf train")
+        path = path.parent / path.read_text(encoding="utf-8").strip()
+    if not path.is_dir():
+        raise UsageError(f"no run {path}; see those there are: ls {path.parent}")
+    return Layout(path.parent if path.name == "model" and not (path / "model").exists() else path)
+
+
+def model_dir(path: Path) -> Path:
+    """The artefact that a path means: a run's, or the folder itself, wherever it was copied."""
+    return path if (path / "config.json").exists() and (path / "labels.json").exists() else resolve(path).model
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """A JSON file of a run; raises UsageError if the run has none yet, ArtefactError if it is damaged."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise UsageError(
+            f"{path.parent} has no {path.name}; finish it: textclf train --resume {path.parent}"
+        ) from error
+    except (ValueError, TypeError) as error:
+        raise ArtefactError(f"{path} is damaged ({error})") from error

@@ -1,0 +1,1 @@
+"""The data directory: tensors, table of documents, packed copy, manifest. No torch, no texts."""

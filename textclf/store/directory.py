@@ -1,0 +1,79 @@
+"""A finished data directory, opened to read: which documents, which class each has, where their tokens are."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf.config import TIERS
+from textclf.errors import ArtefactError, UsageError
+from textclf.store import documents, manifest, packed, tensors
+from textclf.store.documents import Documents
+from textclf.store.manifest import Layout, Manifest
+from textclf.store.packed import Packed
+from textclf.store.tensors import Ids, TensorFiles
+
+UNSEEN: int = -1
+"""Class index of a label that the training split does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """What is in ``data/<name>/``."""
+
+    layout: Layout
+    manifest: Manifest
+    documents: Documents
+
+    @classmethod
+    def open(cls, root: Path) -> "DataDirectory":
+        """Read the manifest and the table of documents; raises what `manifest.read` and `documents.read` raise."""
+        found = manifest.read(root)
+        layout = Layout(root)
+        return cls(layout, found, documents.read(layout.documents))
+
+    def rows(self, part: str) -> NDArray[np.int64]:
+        """Places of the documents of a tier (tiny, small, mid, full) or of a split (train, validation, test)."""
+        if part in TIERS:
+            smaller_or_equal = list(TIERS)[: list(TIERS).index(part) + 1]
+            return np.flatnonzero(np.isin(self.documents.tier, smaller_or_equal))
+        return np.flatnonzero(self.documents.split == part)
+
+    def classes(self) -> NDArray[np.int64]:
+        """Class index of each document: the place of its label in ``manifest.labels``, or UNSEEN."""
+        index = {label: place for place, label in enumerate(self.manifest.labels)}
+        return np.array([index.get(label, UNSEEN) for label in self.documents.label], dtype=np.int64)
+
+    def files(self) -> TensorFiles:
+        """The tokens as the tensor files hold them."""
+        return TensorFiles(np.array([str(self.layout.tensor(name)) for name in self.documents.id]))
+
+    def packed(self) -> Packed:
+        """The tokens as the packed copy holds them, made again from the files first if it is not of these documents.
+
+        Raises ArtefactError, naming the file, if a tensor is not the one that was written.
+        """
+        if not packed.is_current(self.layout.packed, fingerprint=self.manifest.fingerprint):
+            packed.write(self.layout.packed, self._checked())
+            packed.finish(self.layout.packed, self.documents.tokens, fingerprint=self.manifest.fingerprint)
+        return packed.read(self.layout.packed)
+
+    def _checked(self) -> Iterator[Ids]:
+        for name, expected in zip(self.documents.id, self.documents.crc32, strict=True):
+            path = self.layout.tensor(name)
+            ids = tensors.read(path)
+            if tensors.checksum(ids) != expected:
+                raise ArtefactError(
+                    f"{path} is not the file that preprocess wrote; make it again: textclf preprocess --overwrite"
+                )
+            yield ids
+
+
+def newest(data_dir: Path) -> Path:
+    """The data directory that was finished last; raises UsageError if there is none."""
+    finished = [path for path in data_dir.glob("*/manifest.json") if path.is_file()]
+    if not finished:
+        raise UsageError(f"no data under {data_dir}; make some: textclf preprocess")
+    return max(finished, key=lambda path: path.stat().st_mtime_ns).parent

@@ -1,0 +1,87 @@
+"""All token ids end to end in one memory-mapped array: what training reads. Derived from the tensor files.
+
+Gathering a batch from here takes a microsecond or two a document, opening a file each ten times that or more
+(`scripts/bench store`).
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf.atomic import replacing, write_json
+from textclf.store.tensors import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of ``packed/``."""
+
+    root: Path
+
+    @property
+    def tokens(self) -> Path:
+        """Token ids of all documents end to end, little-endian int32."""
+        return self.root / "tokens.bin"
+
+    @property
+    def offsets(self) -> Path:
+        """Where each document starts, and where the last one ends: int64, documents + 1 entries."""
+        return self.root / "offsets.npy"
+
+    @property
+    def stamp(self) -> Path:
+        """Fingerprint of the documents that were packed; written last."""
+        return self.root / "packed.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Token ids of documents 0 to N - 1."""
+
+    tokens: Ids
+    """Shape (all tokens,), read-only, paged in from the disk when touched."""
+    offsets: NDArray[np.int64]
+    """Shape (N + 1,): document i is ``tokens[offsets[i] : offsets[i + 1]]``."""
+
+    def gather(self, indices: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
+        """Ids of the documents end to end, and the length of each."""
+        starts = self.offsets[indices]
+        lengths = self.offsets[indices + 1] - starts
+        ends = np.cumsum(lengths)
+        positions = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+        return self.tokens[positions], lengths
+
+
+def write(layout: Layout, runs: Iterable[Ids]) -> None:
+    """Write runs of token ids end to end, as they come; they need not fit in memory. `finish` makes the copy valid."""
+    layout.root.mkdir(parents=True, exist_ok=True)
+    layout.stamp.unlink(missing_ok=True)
+    with replacing(layout.tokens) as temporary, temporary.open("wb") as file:
+        for run in runs:
+            file.write(run.astype("<i4", copy=False).data)
+
+
+def finish(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> None:
+    """Say where each document lies, and which documents these are."""
+    offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+    with replacing(layout.offsets) as temporary, temporary.open("wb") as file:
+        np.save(file, offsets, allow_pickle=False)
+    write_json(layout.stamp, {"fingerprint": fingerprint})
+
+
+def is_current(layout: Layout, *, fingerprint: str) -> bool:
+    """Whether the packed copy is there, whole, and made from these documents."""
+    try:
+        return bool(json.loads(layout.stamp.read_text())["fingerprint"] == fingerprint) and layout.tokens.exists()
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def read(layout: Layout) -> Packed:
+    """Map the packed copy into memory."""
+    tokens = np.memmap(layout.tokens, dtype="<i4", mode="r")
+    return Packed(tokens, np.load(layout.offsets, allow_pickle=False))

@@ -1,0 +1,135 @@
+"""One document's token ids as a ``.pt`` file: an ordinary one, that ``torch.load(path, weights_only=True)`` opens.
+
+Such a file is an uncompressed zip archive, so it is written and read here at the speed of the file system: without
+torch, and without unpickling anything. Unlike `torch.load`, `read` checks the CRC: a flipped bit is found, not trained
+on.
+Formats: https://docs.pytorch.org/docs/stable/notes/serialization.html, https://support.pkware.com/pkzip/appnote.
+"""
+
+import io
+import struct
+import zipfile
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf.atomic import write_bytes
+from textclf.errors import ArtefactError
+
+Ids = NDArray[np.int32]
+
+_LOCAL_HEADER: Final = struct.Struct(
+    "<4s5H3L2H"
+)  # signature, version, flags, method, time, date, CRC, 2 sizes, 2 lengths
+_CENTRAL_HEADER: Final = struct.Struct(
+    "<4s6H3L5H2L"
+)  # a version more, the same, five unused, offset of the local header
+_END: Final = struct.Struct("<4s4H2LH")
+_PADDING: Final = struct.Struct("<2sH")  # the extra field that torch.save aligns with, too
+_ALIGNMENT: Final = 64
+_NAMES_ARE_UTF8: Final = 0x800
+_FIRST_DAY: Final = 0x21  # 1980-01-01, the earliest that zip can say: equal ids give equal bytes
+
+
+def write(path: Path, ids: Ids) -> int:
+    """Write the ids, shape (T,), as a tensor file, whole or not at all; returns the CRC-32 of their bytes."""
+    write_bytes(path, to_bytes(ids), durable=False)  # can be made again from the corpus: an fsync each would take hours
+    return checksum(ids)
+
+
+def read(path: Path) -> Ids:
+    """Read the ids of a tensor file, shape (T,); raises ArtefactError if it is missing, damaged, or of another kind."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ArtefactError(f"{path} is missing; make it again: textclf preprocess --overwrite") from error
+    ids = np.frombuffer(content[_DATA_START : len(content) - _DATA_END & ~3], dtype="<i4")
+    return ids if to_bytes(ids) == content else _read_foreign(path, content)
+
+
+def checksum(ids: Ids) -> int:
+    """CRC-32 of the ids as little-endian 32-bit integers."""
+    return crc32(_little_endian(ids))
+
+
+def to_bytes(ids: Ids) -> bytes:
+    """The whole tensor file as bytes: the four members that torch.load asks for, the ids last."""
+    members = {
+        b"archive/data.pkl": _description(len(ids)),
+        b"archive/byteorder": b"little",
+        b"archive/version": b"3\n",
+        b"archive/data/0": _little_endian(ids),
+    }
+    body, directory = bytearray(), bytearray()
+    for name, content in members.items():
+        offset = len(body)
+        size = len(content)
+        fields = (0, _NAMES_ARE_UTF8, 0, 0, _FIRST_DAY, crc32(content), size, size, len(name))
+        padding = -(offset + _LOCAL_HEADER.size + len(name) + _PADDING.size) % _ALIGNMENT
+        body += _LOCAL_HEADER.pack(b"PK\3\4", *fields, _PADDING.size + padding) + name
+        body += _PADDING.pack(b"FB", padding) + bytes(padding) + content
+        directory += _CENTRAL_HEADER.pack(b"PK\1\2", 0, *fields, 0, 0, 0, 0, 0, offset) + name
+    end = _END.pack(b"PK\5\6", 0, 0, len(members), len(members), len(directory), len(body), 0)
+    return bytes(body + directory + end)
+
+
+def _little_endian(ids: Ids) -> bytes:
+    return ids.astype("<i4", copy=False).tobytes()
+
+
+def _description(length: int, *, shortest: bool = False) -> bytes:
+    """The data.pkl that stands for torch.IntTensor(length): opcodes as torch.save emits them, written, never run.
+
+    Lengths take four bytes, so that the ids always start at one place; with ``shortest`` as many as torch.save takes.
+    """
+    if shortest and length < 1 << 8:
+        size = b"K" + struct.pack("<B", length)
+    elif shortest and length < 1 << 16:
+        size = b"M" + struct.pack("<H", length)
+    else:
+        size = b"J" + struct.pack("<i", length)
+    return (
+        b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\nq\0((X\7\0\0\0storageq\1ctorch\nIntStorage\nq\2X\1\0\0\0000q\3"
+        b"X\3\0\0\0cpuq\4"
+        + size
+        + b"tq\5QK\0"
+        + size
+        + b"\x85q\6K\1\x85q\7\x89ccollections\nOrderedDict\nq\x08)Rq\ttq\nRq\x0b."
+    )
+
+
+_DATA_START: Final = to_bytes(np.empty(0, dtype=np.int32)).index(b"PK\1\2")
+_DATA_END: Final = len(to_bytes(np.empty(0, dtype=np.int32))) - _DATA_START
+
+
+def _read_foreign(path: Path, content: bytes) -> Ids:
+    """Read a tensor file that torch.save wrote; raises ArtefactError if it is damaged or no 1-D int32 tensor."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            root = archive.namelist()[0].split("/")[0]
+            record = archive.getinfo(f"{root}/data/0")
+            if record.compress_type != zipfile.ZIP_STORED or record.file_size > len(content):
+                raise ArtefactError(f"{path} is not a tensor file: its data is compressed")
+            data, description = archive.read(record), archive.read(f"{root}/data.pkl")
+    except (zipfile.BadZipFile, KeyError, IndexError, NotImplementedError, EOFError, ValueError, OSError) as error:
+        raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
+    if len(data) % 4 or description not in (_description(len(data) // 4), _description(len(data) // 4, shortest=True)):
+        raise ArtefactError(
+            f"{path} does not hold a 1-D tensor of 32-bit token ids; make it again: textclf preprocess --overwrite"
+        )
+    return np.frombuffer(data, dtype="<i4")
+
+
+class TensorFiles:
+    """Token ids of documents 0 to N - 1, each read from its own file when asked for."""
+
+    def __init__(self, paths: NDArray[np.str_]) -> None:
+        self.paths = paths  # (N,); one array and no Python strings, which worker processes would copy page by page
+
+    def gather(self, indices: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
+        """Ids of the documents end to end, and the length of each."""
+        ids = [read(Path(path)) for path in self.paths[indices]]
+        return np.concatenate(ids), np.array([len(run) for run in ids])

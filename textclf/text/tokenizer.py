@@ -1,0 +1,144 @@
+r"""Text to token ids: words and punctuation, any script. Knows nothing about files, tensors or labels.
+
+A text is put into Unicode's composed form (NFC), lower-cased, and cut at white space into chunks. A chunk is cut into
+tokens once and remembered, since a language repeats its chunks: correct rules for every script then cost no more than
+``\w+|[^\w\s]`` does, which breaks Hindi words at their vowel signs. `scripts/bench tokenizer` measures it.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import chain
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+PAD: Final = "<pad>"
+UNK: Final = "<unk>"
+PAD_ID: Final = 0
+UNK_ID: Final = 1
+
+_REMEMBERED_CHUNKS: Final = 500_000  # about 100 MB at the most
+_LONGEST_REMEMBERED: Final = 40  # characters; longer chunks are addresses and unspaced scripts, rarely seen twice
+
+
+class Tokenizer:
+    """A vocabulary and the rules that turn a text into its ids.
+
+    Ids are ``0 .. size - 1``: 0 is ``<pad>``, 1 is ``<unk>``, the others are words by falling count in the training
+    split. A text without any token becomes one ``<unk>``, so that no document is empty.
+    """
+
+    def __init__(self, words: Sequence[str], *, lowercase: bool = True) -> None:
+        self.lowercase = lowercase
+        self._words = (PAD, UNK, *words)
+        self._ids = {word: index for index, word in enumerate(self._words)}
+        if len(self._ids) != len(self._words):
+            raise ValueError("a word stands twice in the vocabulary")
+        self._chunks = _Chunks(self._ids)
+
+    @classmethod
+    def fit(
+        cls, texts: Iterable[str], *, max_vocab: int | None = None, min_count: int = 1, lowercase: bool = True
+    ) -> "Tokenizer":
+        """Learn the words of the training texts: the ``max_vocab`` most frequent of those seen ``min_count`` times."""
+        return cls.from_counts(
+            count_tokens(texts, lowercase=lowercase), max_vocab=max_vocab, min_count=min_count, lowercase=lowercase
+        )
+
+    @classmethod
+    def from_counts(
+        cls, counts: Mapping[str, int], *, max_vocab: int | None = None, min_count: int = 1, lowercase: bool = True
+    ) -> "Tokenizer":
+        """Build the vocabulary from counts; equal counts are ordered by spelling, so ids never depend on chance."""
+        frequent = [(word, count) for word, count in counts.items() if count >= min_count]
+        frequent.sort(key=lambda item: (-item[1], item[0]))
+        return cls([word for word, _ in frequent[:max_vocab]], lowercase=lowercase)
+
+    @property
+    def size(self) -> int:
+        """Number of ids, ``<pad>`` and ``<unk>`` included."""
+        return len(self._words)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The word of each id."""
+        return self._words
+
+    def tokens(self, text: str) -> list[str]:
+        """The words and punctuation marks of a text, as they are looked up in the vocabulary."""
+        return [token for chunk in normalise(text, lowercase=self.lowercase).split() for token in split_chunk(chunk)]
+
+    def encode(self, text: str) -> NDArray[np.int32]:
+        """Token ids of a text, shape (T,), T at least 1. Time is linear in the length of the text."""
+        chunks = normalise(text, lowercase=self.lowercase).split()
+        ids = np.fromiter(chain.from_iterable(map(self._chunks.__getitem__, chunks)), dtype=np.int32)
+        return ids if len(ids) else np.array([UNK_ID], dtype=np.int32)
+
+    def to_json(self) -> dict[str, Any]:
+        """All that `from_json` needs: plain JSON, without any pattern or code."""
+        return {"type": "words", "lowercase": self.lowercase, "words": list(self._words[2:])}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Tokenizer":
+        """Build the tokenizer that `to_json` described; raises ValueError on anything else."""
+        if set(data) != {"type", "lowercase", "words"} or data["type"] != "words":
+            raise ValueError(f"not a tokenizer of type 'words': keys {sorted(data)}")
+        words, lowercase = data["words"], data["lowercase"]
+        if not isinstance(lowercase, bool) or not isinstance(words, list) or not all(isinstance(w, str) for w in words):
+            raise ValueError("lowercase must be true or false, words a list of strings")
+        return cls(words, lowercase=lowercase)
+
+
+def normalise(text: str, *, lowercase: bool = True) -> str:
+    """Compose accents (NFC) and lower the case, so that one word has one spelling."""
+    composed = unicodedata.normalize("NFC", text)
+    return composed.lower() if lowercase else composed
+
+
+def split_chunk(chunk: str) -> list[str]:
+    """Cut a chunk without white space into words, single punctuation marks and single Han or kana characters."""
+    return _ASCII_TOKEN.findall(chunk) if chunk.isascii() else _unicode_token().findall(chunk)
+
+
+def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str]:
+    """How often each token occurs in the texts. Each distinct chunk is cut once."""
+    chunks: Counter[str] = Counter()
+    for text in texts:
+        chunks.update(normalise(text, lowercase=lowercase).split())
+    tokens: Counter[str] = Counter()
+    for chunk, count in chunks.items():
+        for token in split_chunk(chunk):
+            tokens[token] += count
+    return tokens
+
+
+_ASCII_TOKEN: Final = re.compile(r"\w+|[^\w\s]", re.ASCII)
+
+
+@cache
+def _unicode_token() -> re.Pattern[str]:
+    """The token pattern for text beyond ASCII; made when first needed, as it asks Unicode for all its marks (20 ms)."""
+    marks = "".join(re.escape(c) for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c)[0] == "M")
+    joiners = "\u200c\u200d"  # inside Persian and Indic words, and between the parts of an emoji
+    unspaced = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
+    return re.compile(
+        rf"[{unspaced}]|(?:(?![{unspaced}])\w)(?:(?![{unspaced}])[\w{marks}{joiners}])*|[^\w\s][{marks}]*"
+    )
+
+
+class _Chunks(dict[str, tuple[int, ...]]):
+    """Chunk to ids, filled as chunks are met."""
+
+    def __init__(self, ids: Mapping[str, int]) -> None:
+        super().__init__()
+        self._ids = ids
+
+    def __missing__(self, chunk: str) -> tuple[int, ...]:
+        ids = tuple(self._ids.get(token, UNK_ID) for token in split_chunk(chunk))
+        if len(chunk) <= _LONGEST_REMEMBERED and len(self) < _REMEMBERED_CHUNKS:
+            self[chunk] = ids
+        return ids

@@ -1,0 +1,1 @@
+"""Training: the loop, checkpoints, TensorBoard, and the run that puts them together."""

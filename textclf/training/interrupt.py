@@ -1,0 +1,49 @@
+"""Ctrl-C and SIGTERM: finish the step, keep what is saved, end with the right exit code. A second one ends at once."""
+
+import signal
+from collections.abc import Iterable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+from textclf.errors import InterruptedRunError, TerminatedRunError
+
+ERRORS: Final = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedRunError}
+
+
+class Interrupt:
+    """While entered, notes the two signals; `between_steps` raises the error they stand for."""
+
+    def __init__(self, advice: str) -> None:
+        self._advice = advice
+        self._received: signal.Signals | None = None
+        self._previous: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Interrupt":
+        for number in ERRORS:
+            self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def between_steps(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """Pass the batches through; once a signal came, `check` raises before the next one."""
+        for batch in batches:
+            self.check()
+            yield batch
+
+    def check(self) -> None:
+        """Raise InterruptedRunError or TerminatedRunError if a signal came."""
+        if self._received:
+            raise ERRORS[self._received](f"stopped; {self._advice}")
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._received = signal.Signals(number)
+        signal.signal(number, signal.SIG_DFL)  # whoever sends it twice is in a hurry
+
+
+def ignore_in_worker(_worker: int) -> None:
+    """Leave the signals to the parent: a terminal sends them to the loader's workers too, which must finish."""
+    for number in ERRORS:
+        signal.signal(number, signal.SIG_IGN)

@@ -1,0 +1,190 @@
+"""The training loop: epochs of batches, and for each batch forward, loss, backward, step. Read it from top to bottom.
+
+It knows nothing about files, settings, or which model it trains; whoever calls `fit` saves and shows what it yields.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
+
+from textclf.errors import DivergedError
+from textclf.loading import to_device
+from textclf.store.directory import UNSEEN
+
+Batches = Iterable[Any]
+"""NamedTuples of tensors, with a field ``labels`` of shape (B,): what one model's ``collate`` makes."""
+
+
+class Score(NamedTuple):
+    """How a pass over some documents went."""
+
+    loss: float
+    """Mean cross-entropy in nats, over the documents whose label the model can give."""
+    accuracy: float
+    """Share of all documents that got their label, between 0 and 1."""
+    documents: int
+
+
+class Epoch(NamedTuple):
+    """How one epoch went."""
+
+    number: int
+    train: Score
+    """Counted while training: with dropout on, and with weights that change from batch to batch."""
+    validation: Score
+    is_best: bool
+    """Whether no earlier epoch had a lower validation loss."""
+    learning_rate: float
+    gradient_norm: float
+    """Mean over the steps, before clipping."""
+    seconds: float
+    """Spent training, without validation."""
+
+
+@dataclass(slots=True)
+class EarlyStopping:
+    """Remembers the lowest validation loss, and ends training when ``patience`` epochs have not lowered it."""
+
+    patience: int
+    best_epoch: int = 0
+    best_loss: float = inf
+
+    def is_best(self, number: int, loss: float) -> bool:
+        """Whether this epoch has the lowest loss so far."""
+        if loss >= self.best_loss:
+            return False
+        self.best_epoch, self.best_loss = number, loss
+        return True
+
+    def is_over(self, number: int) -> bool:
+        """Whether the best epoch lies too far back."""
+        return number - self.best_epoch >= self.patience
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How to go through batches."""
+
+    device: torch.device
+    seed: int = 0
+    """Of dropout and the order of the documents."""
+    autocast: torch.dtype | None = None
+    """Type in which matrix products are computed, such as bfloat16. None: that of the weights."""
+    clip_norm: float = inf
+    """Largest gradient norm that a step may have."""
+    watch: Callable[[Batches, "Meter"], Batches] = lambda batches, _meter: batches
+    """Passes training batches through; may look at the meter now and then, or raise to stop between two steps."""
+
+    def logits(self, model: nn.Module, batch: Any) -> Tensor:
+        """The model's logits, shape (B, C), float32."""
+        with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+            logits: Tensor = model(batch)
+        return logits.float()
+
+
+def fit(
+    model: nn.Module,
+    optimizer: Optimizer,
+    batches: Mapping[str, Any],
+    *,
+    epochs: range,
+    stopping: EarlyStopping,
+    how: Pass,
+) -> Iterator[Epoch]:
+    """Train on ``batches["train"]`` until validation stops improving, and yield each epoch as it ends.
+
+    Every epoch takes its random numbers from its number and the seed, so a run that stops between two epochs can go on
+    exactly. Raises DivergedError when the loss is no number any more.
+    """
+    for number in epochs:
+        torch.manual_seed(how.seed * 1_000_003 + number)  # dropout
+        batches["train"].batch_sampler.epoch = number  # order of the documents
+        started = perf_counter()
+        train, gradient_norm = train_epoch(model, optimizer, batches["train"], how=how)
+        seconds = perf_counter() - started
+        validation = evaluate(model, batches["validation"], how=how)
+        learning_rate = optimizer.param_groups[0]["lr"]
+        if not isfinite(train.loss + validation.loss):
+            raise DivergedError(f"the loss is not a number in epoch {number}; try less than --lr {learning_rate:g}")
+        is_best = stopping.is_best(number, validation.loss)
+        yield Epoch(number, train, validation, is_best, learning_rate, gradient_norm, seconds)
+        if stopping.is_over(number):
+            return
+
+
+def train_epoch(model: nn.Module, optimizer: Optimizer, batches: Batches, *, how: Pass) -> tuple[Score, float]:
+    """Take one optimizer step a batch; return the score and the mean gradient norm."""
+    model.train()
+    meter = Meter(how.device)
+    for loaded in how.watch(batches, meter):
+        batch = to_device(loaded, how.device)
+        logits = how.logits(model, batch)  # (B, C)
+        loss = cross_entropy(logits, batch.labels)  # (), mean over the batch
+        optimizer.zero_grad()
+        loss.backward()
+        gradient_norm = clip_grad_norm_(model.parameters(), how.clip_norm)  # ()
+        optimizer.step()
+        meter.add(logits.detach(), batch.labels, loss.detach() * len(batch.labels), gradient_norm)
+    return meter.score(), meter.gradient_norm()
+
+
+@torch.inference_mode()
+def evaluate(model: nn.Module, batches: Batches, *, how: Pass) -> Score:
+    """Score the model as it predicts: without dropout, without gradients."""
+    model.eval()
+    meter = Meter(how.device)
+    for loaded in batches:
+        batch = to_device(loaded, how.device)
+        logits = how.logits(model, batch)  # (B, C)
+        loss = cross_entropy(logits, batch.labels, ignore_index=UNSEEN, reduction="sum")  # ()
+        meter.add(logits, batch.labels, loss)
+    return meter.score()
+
+
+@torch.inference_mode()
+def predict(model: nn.Module, batches: Batches, *, how: Pass) -> tuple[Tensor, Tensor]:
+    """Logits, shape (D, C), and labels, shape (D,), of all documents, on the CPU, in the order of the batches."""
+    model.eval()
+    logits, labels = [], []
+    for batch in batches:
+        labels.append(batch.labels)
+        logits.append(how.logits(model, to_device(batch, how.device)))
+    return torch.cat(logits).cpu(), torch.cat(labels)
+
+
+class Meter:
+    """Adds up losses and hits where the model runs, and brings them to Python only when asked: a GPU need not wait."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._loss = torch.zeros((), device=device)
+        self._hits = torch.zeros((), device=device, dtype=torch.int64)
+        self._labelled = torch.zeros((), device=device, dtype=torch.int64)
+        self._gradient_norm = torch.zeros((), device=device)
+        self._steps = 0
+        self.documents = 0
+
+    def add(self, logits: Tensor, labels: Tensor, loss: Tensor, gradient_norm: Tensor | None = None) -> None:
+        """Count a batch: logits (B, C), labels (B,), the sum of its losses, and the gradient's norm if there is one."""
+        self._loss += loss
+        self._hits += (logits.argmax(dim=1) == labels).sum()
+        self._labelled += (labels != UNSEEN).sum()
+        if gradient_norm is not None:
+            self._gradient_norm += gradient_norm
+        self._steps += 1
+        self.documents += len(labels)
+
+    def score(self) -> Score:
+        """Means over what was counted so far."""
+        return Score(float(self._loss / self._labelled), float(self._hits) / max(self.documents, 1), self.documents)
+
+    def gradient_norm(self) -> float:
+        """Mean over the steps so far."""
+        return float(self._gradient_norm) / max(self._steps, 1)
