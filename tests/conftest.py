@@ -3,13 +3,11 @@
 import csv
 import os
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from textclf import runs
 from textclf.config import PreprocessConfig, TrainConfig
 
 TEXTS = {
@@ -91,16 +89,12 @@ def run_dir(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: py
 
 def small_config(model: str, data: Path, runs_dir: Path, **given: object) -> TrainConfig:
     """Settings of a run that takes a fraction of a second."""
-    sizes = {"embedding_size": 8, "hidden_size": 8, "batch_size": 8, "device": "cpu", "tier": "full"}
+    sizes = {"hidden_size": 8, "batch_size": 8, "device": "cpu", "tier": "full"}
     return TrainConfig.create(model=model, data=str(data), run_dir=runs_dir, **{**sizes, **given})
 
 
-def layout_of(run_dir: Path) -> runs.Layout:
-    return runs.Layout(run_dir)
-
-
 @pytest.fixture
-def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every write fail as on a full disk."""
     import errno
 
@@ -108,4 +102,3 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", refuse)
-    yield

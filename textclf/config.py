@@ -86,22 +86,25 @@ class PreprocessConfig:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Sizes and learning rate of a model, where the user names none."""
+    """Sizes and learning rate of a model, where the user names none. None: not a setting of this model."""
 
-    embedding_size: int
+    embedding_size: int | None
     hidden_size: int
     """Units of the hidden layer; of each direction in an LSTM."""
     dropout: float
+    """Share of the units before the output layer, and of an LSTM's inputs, that training drops."""
+    word_dropout: float | None
+    """Share of the tokens that training reads as ``<unk>``."""
     max_length: int | None
-    """Tokens read from the start of a document. None: all of them."""
+    """Tokens read from the start of a document."""
     lr: float
-    """Adam's learning rate at the first step."""
+    """Adam's learning rate."""
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
-    #       embedding  hidden  dropout  max length  lr
-    "mlp": Preset(128, 128, 0.5, None, 2e-3),
-    "lstm": Preset(128, 96, 0.5, 256, 2e-3),
+    #       embedding  hidden  dropout  word dropout  max length  lr
+    "mlp": Preset(None, 128, 0.5, None, None, 5e-3),
+    "lstm": Preset(128, 96, 0.5, 0.2, 256, 2e-3),
 }
 
 
@@ -126,9 +129,10 @@ class TrainConfig:
     """Epochs without a better validation loss after which training stops."""
     clip_norm: float = 1.0
     """Largest gradient norm that a step may have."""
-    embedding_size: int
+    embedding_size: int | None
     hidden_size: int
     dropout: float
+    word_dropout: float | None
     max_length: int | None
     """Tokens read from the start of a document. None: all of them."""
     seed: int = 0
@@ -146,13 +150,14 @@ class TrainConfig:
     def create(cls, *, tier: str = "mid", model: str = "mlp", **given: Any) -> "TrainConfig":
         """Fill what is missing or None from the tier, the model, and the defaults.
 
-        Raises UsageError on a tier or model that is in neither table, TypeError on a setting that does not exist.
+        Raises UsageError on a tier or model that is in neither table and on a setting of another model, TypeError on
+        one that does not exist.
         """
         given = {name: value for name, value in given.items() if value is not None}
         length = _row(TIERS, tier, "tier")
         preset = _row(PRESETS, model, "model")
-        if preset.max_length is None and "max_length" in given:
-            raise UsageError("--max-length is a setting of the lstm; the mlp reads whole documents")
+        if foreign := [name for name, usual in asdict(preset).items() if usual is None and name in given]:
+            raise UsageError(f"--{foreign[0].replace('_', '-')} is not a setting of the {model}; leave it out")
         defaults = {"epochs": length.epochs, "batch_size": length.batch_size, **asdict(preset)}
         return cls(tier=tier, model=model, **{**defaults, **given})
 

@@ -4,6 +4,7 @@ Both stores answer the same question, "the token ids of these documents, end to 
 whether it was read from one ``.pt`` file a document or gathered from the packed copy.
 """
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
@@ -154,8 +155,15 @@ def batches(
         num_workers=num_workers,
         pin_memory=device.type == "cuda",
         persistent_workers=num_workers > 0,
+        worker_init_fn=_leave_signals_to_the_parent,
         timeout=WORKER_TIMEOUT if num_workers else 0,
     )
+
+
+def _leave_signals_to_the_parent(_worker: int) -> None:
+    """Ctrl-C and SIGTERM reach every process of a terminal or container: a worker that dies of them kills the run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

@@ -1,5 +1,6 @@
 """`textclf train`."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -71,9 +72,18 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     show_default=True,
     help="Largest gradient norm of a step.",
 )
-@click.option("--embedding-size", type=click.IntRange(min=1), help="[default: by model]")
-@click.option("--hidden-size", type=click.IntRange(min=1), help="[default: by model]")
+@click.option("--embedding-size", type=click.IntRange(min=1), help="Of the lstm. [default: by model]")
+@click.option(
+    "--hidden-size",
+    type=click.IntRange(min=1),
+    help="Units of the hidden layer, or of each direction. [default: by model]",
+)
 @click.option("--dropout", type=click.FloatRange(min=0, max=1, max_open=True), help="[default: by model]")
+@click.option(
+    "--word-dropout",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    help="Share of tokens that the lstm reads as <unk> in training. [default: by model]",
+)
 @click.option(
     "--max-length", type=click.IntRange(min=1), help="Tokens that the lstm reads of a document. [default: by model]"
 )
@@ -124,6 +134,9 @@ def command(context: click.Context, /, resume: Path | None, **options: Any) -> N
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
     """
+    # Threads that wait for work would otherwise spin: beside any other busy program, that is several times slower. Must
+    # be said before torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from textclf import runs
     from textclf.cli.training_display import TerminalDisplay
     from textclf.training import run

@@ -19,10 +19,9 @@ Weights = Mapping[str, Floats]
 
 def bag_mlp(weights: Weights, inputs: BagInputs) -> Floats:
     """Logits of `models.bag_mlp.BagMLP`, shape (B, C)."""
-    weighted = weights["embedding.weight"][inputs.features] * inputs.weights[:, None]  # (N, E)
-    bag = np.add.reduceat(weighted, inputs.offsets)  # (B, E)
-    hidden = np.maximum(_linear(weights, "hidden", bag), 0)  # (B, H)
-    return _linear(weights, "output", hidden)
+    weighted = weights["embedding.weight"][inputs.features] * inputs.weights[:, None]  # (N, H)
+    bag = np.add.reduceat(weighted, inputs.offsets)  # (B, H)
+    return _linear(weights, "output", np.maximum(bag, 0))
 
 
 def lstm(weights: Weights, inputs: SequenceInputs) -> Floats:

@@ -1,9 +1,8 @@
 """The models, one a file, all of one shape.
 
 A NamedTuple ``Batch``; ``prepare``, which learns from the training documents how to make the numbers in it;
-``collate``, which makes one; and an ``nn.Module`` whose ``forward`` turns one into logits. Nothing here knows a config, a
-path, or a data directory; and nothing outside asks which model it trains: `ARCHITECTURES` is the one place that lists
-them.
+``collate``, which makes one; an ``nn.Module`` whose ``forward`` turns one into logits. Nothing here knows a config, a
+path, or a data directory; and nothing outside asks which model it trains: `ARCHITECTURES` is where they are listed.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ class Architecture(NamedTuple):
     """What training must know of a model."""
 
     module: Callable[..., nn.Module]
-    """Called with vocabulary, classes, embedding_size, hidden_size and dropout."""
+    """Called with vocabulary, classes, hidden_size and dropout; the LSTM also with embedding_size and word_dropout."""
     prepare: Callable[..., Inputs]
     """Called with the training documents in batches, vocabulary and max_length."""
     collate: Callable[..., Any]

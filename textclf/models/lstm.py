@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from textclf.loading import Examples
 from textclf.text.sequence import Sequences
-from textclf.text.tokenizer import PAD_ID
+from textclf.text.tokenizer import PAD_ID, UNK_ID
 
 
 class Batch(NamedTuple):
@@ -46,8 +46,18 @@ def collate(examples: Examples, *, inputs: Sequences) -> Batch:
 class LSTMClassifier(nn.Module):
     """Embedding, bidirectional LSTM, max and mean over time, logits."""
 
-    def __init__(self, *, vocabulary: int, classes: int, embedding_size: int, hidden_size: int, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        vocabulary: int,
+        classes: int,
+        embedding_size: int,
+        hidden_size: int,
+        dropout: float,
+        word_dropout: float,
+    ) -> None:
         super().__init__()
+        self.word_dropout = word_dropout
         self.embedding = nn.Embedding(vocabulary, embedding_size, padding_idx=PAD_ID)
         self.dropout = nn.Dropout(dropout)
         # Two LSTMs, not a bidirectional one: backwards it would read the padding first, and the logits would depend on
@@ -61,14 +71,21 @@ class LSTMClassifier(nn.Module):
         """Logits of each class, shape (B, C)."""
         place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)  # (T,)
         inside = place < batch.lengths[:, None]  # (B, T), false on padding
-        mirrored = batch.tokens.gather(1, (batch.lengths[:, None] - 1 - place).clamp(min=0))  # (B, T), last token first
-        forwards, _ = self.forwards(self.dropout(self.embedding(batch.tokens)))  # (B, T, H)
+        tokens = self._drop_words(batch.tokens)  # (B, T)
+        mirrored = tokens.gather(1, (batch.lengths[:, None] - 1 - place).clamp(min=0))  # (B, T), last token first
+        forwards, _ = self.forwards(self.dropout(self.embedding(tokens)))  # (B, T, H)
         backwards, _ = self.backwards(self.dropout(self.embedding(mirrored)))  # (B, T, H), last token first
         states = torch.cat((forwards, backwards), dim=2)  # (B, T, 2H)
         largest = states.masked_fill(~inside[:, :, None], -torch.inf).amax(dim=1)  # (B, 2H)
         mean = (states * inside[:, :, None]).sum(dim=1) / batch.lengths[:, None]  # (B, 2H)
         logits: Tensor = self.output(self.dropout(torch.cat((largest, mean), dim=1)))  # (B, C)
         return logits
+
+    def _drop_words(self, tokens: Tensor) -> Tensor:
+        """Read some tokens as ``<unk>`` in training, which thus gets a meaning: https://arxiv.org/abs/1511.06349."""
+        if not self.training:
+            return tokens
+        return tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, UNK_ID)
 
 
 def _initialise(module: nn.Module) -> None:

@@ -1,8 +1,9 @@
 """Token ids to a weighted bag: each distinct token of a document once, weighted by tf-idf. Knows nothing about torch.
 
-The weight is ``(1 + log count) * idf``, scaled to length 1 for each document, with the smooth idf of scikit-learn's
-TfidfVectorizer: ``1 + log((1 + documents) / (1 + documents with the token))``.
-See https://nlp.stanford.edu/IR-book/html/htmledition/sublinear-tf-scaling-1.html.
+The weight is ``(1 + log count) * sqrt(idf)``, scaled to length 1 for each document, with the smooth idf of
+scikit-learn's TfidfVectorizer: ``1 + log((1 + documents) / (1 + documents with the token))``; see
+https://nlp.stanford.edu/IR-book/html/htmledition/sublinear-tf-scaling-1.html. The square root is ours: a network can
+learn what a word is worth, and with the full idf rare words drown the frequent ones that carry sentiment.
 """
 
 from collections.abc import Iterable
@@ -30,8 +31,8 @@ class BagInputs(NamedTuple):
 class Bag:
     """Weighs tokens by how rare they are in the training documents."""
 
-    idf: NDArray[np.float32]
-    """Shape (vocabulary,), 0 for ``<unk>``."""
+    rarity: NDArray[np.float32]
+    """Square root of the inverse document frequency, shape (vocabulary,); 0 for ``<unk>``."""
 
     @classmethod
     def fit(cls, batches: Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]], *, vocabulary: int) -> "Bag":
@@ -42,14 +43,14 @@ class Bag:
             features, _, _ = _distinct(tokens, lengths, vocabulary)
             frequency += np.bincount(features, minlength=vocabulary)
             documents += len(lengths)
-        idf = 1 + np.log((1 + documents) / (1 + frequency))
-        idf[UNK_ID] = 0  # the training split has none, so it can have no meaning
-        return cls(idf.astype(np.float32))
+        rarity = np.sqrt(1 + np.log((1 + documents) / (1 + frequency)))
+        rarity[UNK_ID] = 0  # the training split has none, so it can have no meaning
+        return cls(rarity.astype(np.float32))
 
     def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> BagInputs:
         """Weighted bags of documents whose token ids stand end to end."""
-        features, counts, offsets = _distinct(tokens, lengths, len(self.idf))
-        weights = (1 + np.log(counts)) * self.idf[features]
+        features, counts, offsets = _distinct(tokens, lengths, len(self.rarity))
+        weights = (1 + np.log(counts)) * self.rarity[features]
         norms = np.sqrt(np.add.reduceat(weights * weights, offsets))
         weights /= np.repeat(np.maximum(norms, 1e-12), np.diff(offsets, append=len(features)))
         return BagInputs(features, offsets, weights.astype(np.float32))

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterable, Iterator
+from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any, Final
 
@@ -11,7 +12,10 @@ ERRORS: Final = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedR
 
 
 class Interrupt:
-    """While entered, notes the two signals; `between_steps` raises the error they stand for."""
+    """While entered, notes the two signals; `between_steps` raises the error they stand for.
+
+    Only the main thread can be told of signals: in any other this does nothing.
+    """
 
     def __init__(self, advice: str) -> None:
         self._advice = advice
@@ -19,8 +23,8 @@ class Interrupt:
         self._previous: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "Interrupt":
-        for number in ERRORS:
-            self._previous[number] = signal.signal(number, self._note)
+        if current_thread() is main_thread():
+            self._previous = {number: signal.signal(number, self._note) for number in ERRORS}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -41,9 +45,3 @@ class Interrupt:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._received = signal.Signals(number)
         signal.signal(number, signal.SIG_DFL)  # whoever sends it twice is in a hurry
-
-
-def ignore_in_worker(_worker: int) -> None:
-    """Leave the signals to the parent: a terminal sends them to the loader's workers too, which must finish."""
-    for number in ERRORS:
-        signal.signal(number, signal.SIG_IGN)

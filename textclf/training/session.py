@@ -75,12 +75,11 @@ def _prepare(config: TrainConfig, documents: TokenDataset, vocabulary: int) -> I
 
 def _build(config: TrainConfig, data: DataDirectory) -> nn.Module:
     """A model with fresh weights; settings end here, and it is built from plain arguments."""
+    sizes = {name: getattr(config, name) for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}
     return ARCHITECTURES[config.model].module(
         vocabulary=data.manifest.vocabulary,
         classes=len(data.manifest.labels),
-        embedding_size=config.embedding_size,
-        hidden_size=config.hidden_size,
-        dropout=config.dropout,
+        **{name: value for name, value in sizes.items() if value is not None},
     )
 
 

@@ -1,0 +1,168 @@
+"""Every mistake a user can make: one line on stderr that says what to do, and its exit code."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from textclf.cli import main
+
+
+def fails(runner: CliRunner, arguments: list[str], code: int, *parts: str) -> None:
+    """Assert that the command ends with this code and one line on stderr that has these parts."""
+    done = runner.invoke(main, arguments)
+    assert done.exit_code == code, done.output
+    assert done.stdout == ""
+    line = done.stderr.removesuffix("\n")
+    assert line.startswith("textclf: ")
+    assert "\n" not in line
+    for part in parts:
+        assert part in line
+
+
+@pytest.fixture
+def reviews() -> str:
+    Path("reviews.csv").write_text("title,stars\ngood,5\nbad,1\nfine,5\npoor,1\n", encoding="utf-8")
+    return "reviews.csv"
+
+
+@pytest.fixture
+def copied(data_dir: Path) -> Path:
+    shutil.copytree(data_dir, "data/copied")
+    return Path("data/copied")
+
+
+def test_no_such_corpus_names_the_nearest(runner: CliRunner) -> None:
+    fails(runner, ["preprocess", "bbc_new"], 2, "no corpus, file or folder named 'bbc_new'", "did you mean bbc_news?")
+
+
+def test_no_such_file(runner: CliRunner) -> None:
+    fails(runner, ["preprocess", "nothing.csv"], 2, "nothing.csv")
+
+
+def test_no_such_column_names_those_present(runner: CliRunner, reviews: str) -> None:
+    fails(runner, ["preprocess", reviews, "--text-column", "body"], 2, "body", "title", "stars")
+
+
+def test_an_empty_file(runner: CliRunner) -> None:
+    Path("empty.csv").touch()
+    fails(runner, ["preprocess", "empty.csv"], 3, "empty.csv", "empty")
+
+
+def test_one_class_only(runner: CliRunner) -> None:
+    Path("one.csv").write_text("text,label\na,x\nb,x\n", encoding="utf-8")
+    fails(runner, ["preprocess", "one.csv"], 3, "needs at least two classes, found one: 'x'")
+
+
+def test_an_unsupported_file_is_not_opened(runner: CliRunner) -> None:
+    Path("data.pkl").write_bytes(b"cos\nsystem\n(S'touch opened'\ntR.")
+    fails(runner, ["preprocess", "data.pkl"], 2, "data.pkl", ".csv")
+    assert not Path("opened").exists()
+
+
+def test_other_settings_do_not_mix(runner: CliRunner, corpus_csv: Path) -> None:
+    made = ["preprocess", str(corpus_csv), "--num-workers", "1"]
+    assert runner.invoke(main, made).exit_code == 0
+    again = runner.invoke(main, made)
+    assert (again.exit_code, again.stdout) == (0, "data/tiny_corpus\n")
+    fails(runner, [*made, "--max-vocab", "5"], 2, "max_vocab was 100000 and is 5", "--overwrite", "--name")
+    assert runner.invoke(main, [*made, "--max-vocab", "5", "--overwrite"]).exit_code == 0
+
+
+def test_labels_that_training_lacks_warn_or_with_strict_fail(runner: CliRunner, corpus_csv: Path) -> None:
+    Path("test.csv").write_text("text,label\nthe cat,animals\nice,space\nmars,space\n", encoding="utf-8")
+    arguments = ["preprocess", str(corpus_csv), "--test", "test.csv", "--num-workers", "1"]
+    fails(runner, [*arguments, "--strict"], 3, "'space' (2)")
+    done = runner.invoke(main, arguments)
+    assert done.exit_code == 0
+    assert "note: no training document has these labels, so their documents count as errors: 'space' (2)" in done.stderr
+    trained = runner.invoke(main, ["train", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"])
+    metrics = json.loads((Path(trained.stdout.strip()) / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] <= 1 / 3
+
+
+def test_an_unfinished_data_directory(runner: CliRunner, copied: Path) -> None:
+    (copied / "manifest.json").unlink()
+    fails(runner, ["train", "--data", "copied"], 3, "data/copied is unfinished", "textclf preprocess")
+    fails(runner, ["info", "data/copied"], 3, "data/copied is unfinished")
+
+
+def test_a_data_directory_from_a_newer_format(runner: CliRunner, copied: Path) -> None:
+    manifest = json.loads((copied / "manifest.json").read_text())
+    (copied / "manifest.json").write_text(json.dumps({**manifest, "format_version": 2}))
+    fails(runner, ["train", "--data", "copied"], 4, "format 2", "upgrade textclf")
+
+
+def test_a_damaged_tensor_is_named_when_it_is_read(runner: CliRunner, copied: Path) -> None:
+    tensor = next(copied.glob("tensors/??/train-*.pt"))
+    content = bytearray(tensor.read_bytes())
+    content[448] ^= 1
+    tensor.write_bytes(content)
+    fails(runner, ["train", "--data", "copied", "--store", "files", "--device", "cpu"], 4, str(tensor))
+
+
+def test_no_data_yet(runner: CliRunner) -> None:
+    fails(runner, ["train"], 2, "no data under data", "textclf preprocess")
+    fails(runner, ["train", "--data", "nowhere"], 2, "no data directory", "nowhere", "textclf preprocess")
+
+
+@pytest.mark.parametrize("command", [["predict", "hello"], ["evaluate"], ["info"]])
+def test_no_run_yet(runner: CliRunner, command: list[str]) -> None:
+    fails(runner, command, 2, "no finished run in runs", "textclf train")
+
+
+def test_no_such_run(runner: CliRunner) -> None:
+    fails(runner, ["predict", "--run", "runs/gone", "hello"], 2, "runs/gone")
+    fails(runner, ["train", "--resume", "runs/gone"], 2, "runs/gone")
+    fails(runner, ["info", "gone"], 2, "gone")
+
+
+def test_an_unknown_tier_model_and_device(runner: CliRunner, data_dir: Path) -> None:
+    fails(runner, ["train", "--tier", "huge"], 2, "'huge'", "tiny", "full")
+    fails(runner, ["train", "--model", "svm"], 2, "'svm'", "mlp", "lstm")
+    fails(runner, ["train", "--data", str(data_dir), "--device", "tpu9"], 2, "'tpu9'", "auto")
+    assert not Path("runs").exists()
+
+
+def test_a_setting_of_the_other_model(runner: CliRunner) -> None:
+    fails(runner, ["train", "--max-length", "5"], 2, "--max-length is not a setting of the mlp")
+
+
+def test_nothing_to_predict(runner: CliRunner) -> None:
+    fails(runner, ["predict"], 2, "nothing to predict")
+
+
+def test_stdin_that_is_not_utf8(runner: CliRunner, run_dir: Path) -> None:
+    done = runner.invoke(main, ["predict", "--run", str(run_dir), "-"], input=b"fine\n\xa3 5\n")
+    assert done.exit_code == 3
+    assert "stdin, line 2: not UTF-8" in done.stderr
+
+
+def test_a_config_file_with_an_unknown_key(runner: CliRunner) -> None:
+    Path("train.toml").write_text("epoch = 3\n", encoding="utf-8")
+    fails(runner, ["train", "--config", "train.toml"], 2, "train.toml sets epoch", "epochs")
+    Path("train.toml").write_text("epochs = = 3\n", encoding="utf-8")
+    fails(runner, ["train", "--config", "train.toml"], 2, "train.toml cannot be read as TOML")
+
+
+def test_a_resumed_run_takes_no_settings(runner: CliRunner, run_dir: Path) -> None:
+    fails(runner, ["train", "--resume", str(run_dir), "--lr", "1"], 2, "--lr")
+
+
+def test_a_damaged_model(runner: CliRunner, run_dir: Path) -> None:
+    shutil.copytree(run_dir, "runs/broken")
+    Path("runs/broken/model/model.safetensors").write_bytes(b"not a model")
+    fails(runner, ["predict", "--run", "runs/broken", "hello"], 4, "runs/broken/model", "damaged")
+
+
+def test_an_unreachable_hub_names_a_corpus_that_needs_none(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    fails(runner, ["preprocess", "ag_news"], 3, "ag_news", "bbc_news needs no network")
+
+
+def test_unknown_commands_and_options(runner: CliRunner) -> None:
+    fails(runner, ["tran"], 2, "tran")
+    fails(runner, ["train", "--epoch", "3"], 2, "--epoch", "--epochs")
+    fails(runner, ["train", "--epochs", "0"], 2, "--epochs")

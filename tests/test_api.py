@@ -1,0 +1,25 @@
+"""The public Python API, as the README shows it."""
+
+from pathlib import Path
+
+import pytest
+
+import textclf
+
+
+def test_preprocess_train_and_predict(corpus_csv: Path, tmp_path: Path) -> None:
+    data = textclf.preprocess(source=str(corpus_csv), data_dir="made", text_column="text", seed=3)
+    assert data == Path("made/tiny_corpus")
+    run = textclf.train(data=data, tier="full", epochs=15, batch_size=8, device="cpu", run_dir="trained")
+    assert run.parent == Path("trained")
+    predictions = textclf.load_model(run).predict(["rain and wind", "bread with jam"])
+    assert [prediction.label for prediction in predictions] == ["weather", "food"]
+
+
+def test_mistakes_raise_one_family_of_errors() -> None:
+    with pytest.raises(textclf.TextclfError, match="no corpus"):
+        textclf.preprocess("bbc_new")
+    with pytest.raises(textclf.TextclfError, match="no tier named 'huge'"):
+        textclf.train(tier="huge")
+    with pytest.raises(TypeError, match="epoch_s"):
+        textclf.train(epoch_s=3)

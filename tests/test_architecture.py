@@ -1,0 +1,167 @@
+"""The plan of the house, held against the code: who may import whom, what stays unloaded, which calls nobody makes."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import textclf
+
+ROOT = Path(textclf.__file__).parent
+
+# Each room and the rooms it may import; "errors" and "atomic" are open to all.
+ALLOWED = {
+    "errors": set(),
+    "atomic": set(),
+    "config": set(),
+    "runs": set(),
+    "corpora": set(),
+    "text": set(),
+    "store": {"config"},
+    "data_report": set(),
+    "tokenizing": {"text", "store"},
+    "preprocessing": {"config", "corpora", "text", "store", "data_report", "tokenizing"},
+    "loading": {"store"},
+    "models": {"loading", "text"},
+    "inference": {"runs", "text"},
+    "evaluation": {"runs", "store", "inference"},
+    "training": {"config", "runs", "text", "store", "loading", "models", "inference", "evaluation"},
+    "api": {"config", "preprocessing", "training"},
+    "cli": {
+        "config",
+        "runs",
+        "corpora",
+        "data_report",
+        "store",
+        "inference",
+        "evaluation",
+        "preprocessing",
+        "training",
+    },
+    "__main__": {"cli"},
+}
+OPEN_TO_ALL = {"errors", "atomic"}
+TORCH_FREE = (
+    "textclf",
+    "textclf.cli",
+    "textclf.inference.classifier",
+    "textclf.evaluation.evaluate",
+    "textclf.preprocessing",
+)
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """The room a file is in: its folder below textclf/, or its own name."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return parts[0]
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Rooms that a file imports, wherever in the file it does."""
+    rooms = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "textclf":
+            names = [f"textclf.{alias.name}" for alias in node.names if alias.name != "__version__"]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module or ""]
+        else:
+            continue
+        rooms |= {name.split(".")[1] for name in names if name.startswith("textclf.")}
+    return rooms
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_run_downhill(path: Path) -> None:
+    if path == ROOT / "__init__.py":  # the public names, imported when first used
+        return
+    here = room(path)
+    assert imported_rooms(path) - {here} - OPEN_TO_ALL <= ALLOWED[here]
+
+
+def test_the_table_has_no_circle_and_no_room_that_is_gone() -> None:
+    assert set(ALLOWED) == {room(path) for path in FILES} - {"__init__"}
+    order: list[str] = []
+    while len(order) < len(ALLOWED):
+        ready = [name for name, needs in ALLOWED.items() if name not in order and needs <= set(order)]
+        assert ready, f"a circle among {set(ALLOWED) - set(order)}"
+        order += ready
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_executed_that_was_read(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    imported = {
+        alias.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+    }
+    imported |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not imported & {"pickle", "joblib", "dill", "shelve", "marshal"}
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func)
+        keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert name not in {"eval", "exec", "compile", "__import__"}
+        assert keywords.get("allow_pickle", "False") == "False"
+        assert "trust_remote_code" not in keywords
+        if name == "torch.load":
+            assert keywords.get("weights_only") == "True"
+        if name == "np.load":
+            assert keywords.get("allow_pickle") == "False"
+
+
+@pytest.mark.parametrize("module", TORCH_FREE)
+def test_what_must_start_fast_does_not_import_torch(module: str) -> None:
+    heavy = "{'torch', 'datasets', 'sklearn', 'pandas', 'tensorboard'}"
+    done = run_python(
+        f"import sys, {module}; sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["train", "--help"], ["corpora"], ["train", "--tier", "huge"]]
+)
+def test_help_and_usage_errors_do_not_wait_for_torch_or_numpy(arguments: list[str]) -> None:
+    code = f"""
+import sys
+from textclf.cli import main
+try:
+    main({arguments!r})
+except SystemExit:
+    pass
+heavy = {{"torch", "numpy", "datasets", "pyarrow"}} & set(sys.modules)
+sys.exit(str(heavy) if heavy else 0)
+"""
+    done = run_python(code)
+    assert done.returncode == 0, done.stderr
+
+
+def test_predict_and_evaluate_run_without_torch(run_dir: Path) -> None:
+    for arguments in (["predict", "--run", str(run_dir), "rain"], ["evaluate", "--run", str(run_dir)]):
+        code = f"""
+import sys
+from textclf.cli import main
+try:
+    main({arguments!r})
+except SystemExit as end:
+    assert not end.code
+sys.exit("torch was imported" if "torch" in sys.modules else 0)
+"""
+        done = run_python(code)
+        assert done.returncode == 0, done.stderr
+
+
+def test_public_names_are_those_that_can_be_imported() -> None:
+    for name in textclf.__all__:
+        assert getattr(textclf, name).__doc__
+    assert list(textclf.__all__) == sorted(textclf.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = textclf.nothing
