@@ -99,7 +99,10 @@ def bench_store() -> None:
         layout = packed.Layout(Path(folder) / "packed")
         packed.write(layout, ids)
         packed.finish(layout, np.full(documents, 200, dtype=np.int32), fingerprint="")
-        files, copy = TensorFiles(np.array([str(path) for path in paths])), packed.read(layout)
+        files, copy = (
+            TensorFiles(np.array([str(path) for path in paths]), np.array([tensors.checksum(run) for run in ids])),
+            packed.read(layout),
+        )
         batches = generator.permutation(documents).reshape(-1, 50)
         ways = {
             "torch.load(weights_only=True)": lambda: [torch.load(path, weights_only=True) for path in paths],

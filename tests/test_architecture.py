@@ -15,6 +15,7 @@ ROOT = Path(textclf.__file__).parent
 ALLOWED = {
     "errors": set(),
     "atomic": set(),
+    "machine": set(),
     "config": set(),
     "runs": set(),
     "corpora": set(),
@@ -42,7 +43,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
 }
-OPEN_TO_ALL = {"errors", "atomic"}
+OPEN_TO_ALL = {"errors", "atomic", "machine"}
 TORCH_FREE = (
     "textclf",
     "textclf.cli",
@@ -165,3 +166,16 @@ def test_public_names_are_those_that_can_be_imported() -> None:
     assert list(textclf.__all__) == sorted(textclf.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = textclf.nothing
+
+
+def test_every_module_has_its_tests() -> None:
+    tests = Path(__file__).parent
+    shown_by_others = {"__init__.py", "__main__.py", "document.py", "card.py"}
+    missing = [
+        str(path.relative_to(ROOT))
+        for path in FILES
+        if path.name not in shown_by_others
+        and path.parent.name != "cli"  # each command is tested through the command line
+        and not (tests / path.relative_to(ROOT).parent / f"test_{path.stem}.py").exists()
+    ]
+    assert missing == []

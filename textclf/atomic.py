@@ -1,4 +1,4 @@
-"""Files that are whole or absent: written beside their place, then moved there. Knows nothing about their content."""
+"""Files that are whole or absent: written beside their place, then moved there. Knows nothing about what they mean."""
 
 import errno
 import json
@@ -27,6 +27,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> Any:
+    """What a JSON file holds; raises OSError if it cannot be read, ValueError if it is not JSON in UTF-8."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """What a JSON file holds that must hold an object; raises as `read_json` does."""
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise ValueError(f"a JSON object was expected, not {type(value).__name__}")
+    return value
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary path to write to; it takes the place of ``path`` at the end, or vanishes if anything fails.
@@ -41,8 +57,21 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
                 os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise ResourceError(f"no space left to write {path}; free some and run the command again") from error
-        raise
+        raise _full_disk(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, if they are not there; raises ResourceError when the disk is full."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _full_disk(path, error) from error
+
+
+def _full_disk(path: Path, error: OSError) -> Exception:
+    """The error as it is, unless it means that the disk is full: then one that says so and names the path."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ResourceError(f"no space left to write {path}; free some and run the command again")
+    return error

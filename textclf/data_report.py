@@ -1,6 +1,5 @@
 """What is in a data directory, for people: sizes, lengths, unknown words, duplicates. Kept as report.json."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -73,8 +72,8 @@ def write(path: Path, report: DataReport) -> None:
 def read(path: Path) -> DataReport:
     """Read the report; raises ArtefactError if it is missing or damaged."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = atomic.read_object(path)
         splits = {name: SplitReport(**split) for name, split in values.pop("splits").items()}
-        return DataReport(**values, splits=splits)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return DataReport(**{**values, "splits": splits, "notes": tuple(values["notes"])})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ArtefactError(f"{path} is missing or damaged; make it again: textclf preprocess --overwrite") from error

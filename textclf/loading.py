@@ -4,6 +4,7 @@ Both stores answer the same question, "the token ids of these documents, end to 
 whether it was read from one ``.pt`` file a document or gathered from the packed copy.
 """
 
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from textclf.errors import ResourceError, TextclfError
 from textclf.store.directory import DataDirectory
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for
+WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM
 BUCKET_WINDOW: Final = 50  # batches that are sorted by length together
 
 Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
@@ -134,6 +137,20 @@ def _cut(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64
     return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
 
 
+class BatchLoader(DataLoader[Any]):
+    """A DataLoader in which an error of ours says the same wherever it was raised, in a worker or here."""
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        try:
+            yield from super().__iter__()
+        except TextclfError as error:  # from a worker its message has the traceback around it
+            raise type(error)(str(error).strip().split(f"{type(error).__name__}: ")[-1]) from error
+        except RuntimeError as error:
+            if "DataLoader" not in str(error):
+                raise
+            raise ResourceError(f"a loader process died or hung ({error}); try --num-workers 0") from error
+
+
 def batches(
     dataset: Dataset[Any],
     sampler: Sampler[Any],
@@ -141,14 +158,14 @@ def batches(
     *,
     num_workers: int,
     device: torch.device,
-) -> DataLoader[Any]:
+) -> BatchLoader:
     """A DataLoader that reads the sampler's batches in ``num_workers`` processes (0: in this one).
 
     ``collate`` makes Examples a model's Batch. It must be a module-level function or a partial of one: workers may be
     started afresh and sent it. Batches for a CUDA device come in pinned memory, from which they are copied while the
     device computes.
     """
-    return DataLoader(
+    return BatchLoader(
         dataset,
         batch_sampler=sampler,
         collate_fn=collate,
@@ -156,14 +173,20 @@ def batches(
         pin_memory=device.type == "cuda",
         persistent_workers=num_workers > 0,
         worker_init_fn=_leave_signals_to_the_parent,
+        generator=torch.Generator(),  # its own: workers draw seeds, which must not move the one of dropout
         timeout=WORKER_TIMEOUT if num_workers else 0,
     )
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
-    """Ctrl-C and SIGTERM reach every process of a terminal or container: a worker that dies of them kills the run."""
+    """Outlive Ctrl-C and SIGTERM, which reach every process of a terminal or container, while the parent saves.
+
+    SIGTERM is also how Python ends the workers that a failed run leaves behind, so after a grace it must do its work.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if hasattr(signal, "alarm"):  # not on Windows, where nobody sends SIGTERM
+        signal.signal(signal.SIGTERM, lambda _signal, _frame: signal.alarm(WORKER_GRACE))
+        signal.signal(signal.SIGALRM, lambda _signal, _frame: os._exit(0))
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:

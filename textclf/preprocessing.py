@@ -109,16 +109,18 @@ def _is_made(layout: Layout, corpus: Corpus, config: PreprocessConfig) -> bool:
 
 def _clear(layout: Layout) -> None:
     """Empty the directory of what an earlier preprocess wrote; raises UsageError if other files are in it."""
-    layout.root.mkdir(parents=True, exist_ok=True)
+    if layout.root.exists() and not layout.root.is_dir():
+        raise UsageError(f"{layout.root} is a file; choose another --name")
+    atomic.make_folder(layout.root)
     ours = (layout.manifest, layout.documents, layout.tokenizer, layout.report, layout.tensors, layout.packed.root)
-    foreign = {path.name for path in layout.root.iterdir()} - {path.name for path in ours}
-    if foreign := {name for name in foreign if not name.endswith(".tmp")}:
+    left_over = [path for path in layout.root.iterdir() if path.suffix == ".tmp" and path.name.startswith(".")]
+    if foreign := {path.name for path in layout.root.iterdir()} - {path.name for path in (*ours, *left_over)}:
         raise UsageError(
             f"{layout.root} has files that textclf did not write ({', '.join(sorted(foreign)[:3])}); "
             "choose another --name"
         )
-    for path in ours:  # the manifest first: from here on the directory counts as unfinished
-        if path.is_dir():
+    for path in (*ours, *left_over):  # the manifest first: from here on the directory counts as unfinished
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Run directories: their names, their files, and which run is the newest. Knows nothing about what trains there."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,7 +76,8 @@ def resolve(path: Path) -> Layout:
         path = path.parent / path.read_text(encoding="utf-8").strip()
     if not path.is_dir():
         raise UsageError(f"no run {path}; see those there are: ls {path.parent}")
-    return Layout(path.parent if path.name == "model" and not (path / "model").exists() else path)
+    root = path.parent if path.name == "model" and not (path / "model").exists() else path
+    return Layout(root if root.name else root.absolute())
 
 
 def model_dir(path: Path) -> Path:
@@ -85,10 +85,19 @@ def model_dir(path: Path) -> Path:
     return path if (path / "config.json").exists() and (path / "labels.json").exists() else resolve(path).model
 
 
+def data_of(run: Layout) -> tuple[Path, str]:
+    """Where the data of a run is, and its fingerprint; raises what `read_json` raises."""
+    try:
+        data = read_json(run.config)["data"]
+        return Path(data["path"]), str(data["fingerprint"])
+    except (LookupError, TypeError) as error:
+        raise ArtefactError(f"{run.config} is damaged: it does not say which data the run is of") from error
+
+
 def read_json(path: Path) -> Mapping[str, Any]:
     """A JSON file of a run; raises UsageError if the run has none yet, ArtefactError if it is damaged."""
     try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
+        return atomic.read_object(path)
     except FileNotFoundError as error:
         raise UsageError(
             f"{path.parent} has no {path.name}; finish it: textclf train --resume {path.parent}"

@@ -1,8 +1,6 @@
 """Tokenizing by several processes: counting words, and writing a tensor a document. Knows nothing about corpora."""
 
-import json
 import multiprocessing
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -15,7 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf import atomic
 from textclf.errors import ResourceError
+from textclf.machine import processors
 from textclf.store import manifest, packed, tensors
 from textclf.store.manifest import Layout
 from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
@@ -43,7 +43,7 @@ class Encoded(NamedTuple):
 @contextmanager
 def processes(num_workers: int | None) -> Iterator[Map]:
     """A ``map`` over that many processes, one per processor by default; raises ResourceError if one is killed."""
-    count = num_workers or os.cpu_count() or 1
+    count = num_workers or processors()
     if count == 1:
         yield map
         return
@@ -71,7 +71,7 @@ def count_words(texts: list[str], *, lowercase: bool, spread: Map, progress: Pro
 def write_tokens(layout: Layout, names: list[str], texts: list[str], *, spread: Map, progress: Progress) -> Encoded:
     """Write each document's tensor and the packed copy; returns all but the ids, which need not fit in memory."""
     for number in range(256):
-        (layout.tensors / f"{number:02x}").mkdir(parents=True)
+        atomic.make_folder(layout.tensors / f"{number:02x}")
     encode = partial(_encode_chunk, layout, manifest.sha256(layout.tokenizer))
     chunks = list(zip(_chunks(names), _chunks(texts), strict=True))
     written: list[Encoded] = []
@@ -106,4 +106,4 @@ def _encode_chunk(layout: Layout, tokenizer_sha256: str, chunk: tuple[list[str],
 @lru_cache(maxsize=1)
 def _tokenizer(path: Path, _sha256: str) -> Tokenizer:
     """The tokenizer that was just learnt: a process reads it once, instead of being sent it with every chunk."""
-    return Tokenizer.from_json(json.loads(path.read_text(encoding="utf-8")))
+    return Tokenizer.from_json(atomic.read_object(path))

@@ -26,6 +26,8 @@ class Commands(click.Group):
             code = _fail(str(error), error.exit_code)
         except click.ClickException as error:
             code = _fail(error.format_message(), error.exit_code)
+        except MemoryError:
+            code = _fail("out of memory; try a smaller --batch-size, --tier or --max-vocab", 5)
         except (click.Abort, KeyboardInterrupt):
             code = _fail("stopped", 130)
         except BrokenPipeError:  # whoever read our output has seen enough
@@ -53,7 +55,7 @@ def _either_dash(name: str) -> str:
 )
 @click.version_option(__version__, prog_name="textclf")
 def main() -> None:
-    r"""Classify text: from a corpus to a trained model to labels.
+    """Classify text: from a corpus to a trained model to labels.
 
     \b
     textclf preprocess                       the BBC news corpus becomes tensors in data/bbc_news

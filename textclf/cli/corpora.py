@@ -12,7 +12,7 @@ from textclf.corpora.catalogue import CATALOGUE, Entry
 @click.command("corpora")
 @click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(layout: str) -> None:
-    r"""List the public corpora that `textclf preprocess` knows by name.
+    """List the public corpora that `textclf preprocess` knows by name.
 
     \b
     Example:

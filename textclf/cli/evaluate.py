@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
 @click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(run: Path, split: str, layout: str) -> None:
-    r"""Score a run's model on the validation or test split of its data.
+    """Score a run's model on the validation or test split of its data.
 
     \b
     Examples:

@@ -14,7 +14,7 @@ from textclf.errors import UsageError
 @click.command("info")
 @click.argument("path", type=click.Path(path_type=Path), default=Path("runs/latest"), metavar="[RUN|DATA]")
 def command(path: Path) -> None:
-    r"""Say what is in a run or a data directory; without an argument, in runs/latest.
+    """Say what is in a run or a data directory; without an argument, in runs/latest.
 
     \b
     Examples:

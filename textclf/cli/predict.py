@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     "--format", "layout", type=click.Choice(["text", "json", "jsonl", "csv"]), default="text", show_default=True
 )
 def command(texts: tuple[str, ...], run: Path, input_file: Path | None, top_k: int, layout: str) -> None:
-    r"""Say which label a text has.
+    """Say which label a text has.
 
     Each TEXT gets one answer; `-` stands for the lines of stdin, each of them a text. In the text format an answer is
     the label, or with --top-k tab-separated labels and probabilities.

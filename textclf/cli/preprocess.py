@@ -67,7 +67,7 @@ DEFAULTS = PreprocessConfig()
 @click.option("--strict", is_flag=True, help="Refuse labels that only validation or test has.")
 @click.option("--overwrite", is_flag=True, help="Replace a data directory made from other settings.")
 def command(**options: Any) -> None:
-    r"""Turn a corpus into one tensor a document, ready to train on.
+    """Turn a corpus into one tensor a document, ready to train on.
 
     SOURCE is a corpus of `textclf corpora`, an owner/name on the Hugging Face Hub, a file (CSV, TSV, JSONL, Parquet, or
     fastText lines), a folder with a folder for each class, or a folder with train, validation and test files.

@@ -35,10 +35,8 @@ def evaluate(run: Path, *, split: str) -> Evaluation:
     """
     found = runs.resolve(run)
     trained = artefact.load(found.model)
-    origin = runs.read_json(found.config)["data"]
-    data = DataDirectory.open(Path(origin["path"]))
-    if data.manifest.fingerprint != origin["fingerprint"]:
-        raise UsageError(f"{data.layout.root} was made anew since {found.root} was trained; train again: textclf train")
+    root, fingerprint = runs.data_of(found)
+    data = DataDirectory.open(root, fingerprint=fingerprint)
     rows = data.rows(split)
     if not len(rows):
         raise UsageError(f"{data.layout.root} has no {split} split")

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from textclf import atomic
 from textclf.errors import ArtefactError, UsageError
+from textclf.inference.runtime import FORWARD
 from textclf.text import INPUTS, Inputs
-from textclf.text.tokenizer import Tokenizer
+from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 FORMAT_VERSION: Final = 1
 
@@ -73,7 +74,7 @@ def save(root: Path, artefact: Artefact, *, card: str) -> None:
     """Write the artefact; the folder is no artefact before its config.json is there."""
     from safetensors.numpy import save as serialise
 
-    root.mkdir(parents=True, exist_ok=True)
+    atomic.make_folder(root)
     layout = Layout(root)
     learnt, settings = _split(artefact.inputs)
     arrays = artefact.weights | {f"inputs.{name}": array for name, array in learnt.items()}
@@ -97,7 +98,7 @@ def load(root: Path) -> Artefact:
         raise UsageError(f"no model in {root} (it has no config.json); train one: textclf train")
     try:
         return _read(layout)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtefactError(f"the model in {root} is damaged ({error}); train it again: textclf train") from error
 
 
@@ -105,7 +106,7 @@ def _read(layout: Layout) -> Artefact:
     from safetensors import SafetensorError
     from safetensors.numpy import load as deserialise
 
-    config = _json(layout.config)
+    config = atomic.read_object(layout.config)
     if config["format_version"] != FORMAT_VERSION:
         raise ArtefactError(
             f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION}; "
@@ -121,29 +122,33 @@ def _read(layout: Layout) -> Artefact:
     artefact = Artefact(
         model=config["model"],
         weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
-        tokenizer=Tokenizer.from_json(_json(layout.tokenizer)),
+        tokenizer=Tokenizer.from_json(atomic.read_json(layout.tokenizer)),
         inputs=_build(INPUTS[config["model"]], {**learnt, **config["inputs"]}),
-        labels=_json(layout.labels),
+        labels=atomic.read_json(layout.labels),
         trained=config["trained"],
     )
-    _check(artefact)
+    _check(artefact, arrays)
     return artefact
 
 
-def _check(artefact: Artefact) -> None:
-    """Raise ValueError if the files do not belong together or hold a number that is none."""
-    if not all(np.isfinite(array).all() for array in artefact.weights.values()):
+def _check(artefact: Artefact, arrays: Arrays) -> None:
+    """Raise ValueError, or what a trial run raises, if the files do not belong together."""
+    if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError("a weight is not a finite number")
-    rows = artefact.weights["embedding.weight"].shape[0]
-    if rows != artefact.tokenizer.size:
-        raise ValueError(f"{rows} embeddings for {artefact.tokenizer.size} words")
-    classes = artefact.weights["output.weight"].shape[0]
-    if classes != len(artefact.labels):
-        raise ValueError(f"{classes} outputs for {len(artefact.labels)} labels")
-
-
-def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    labels = artefact.labels
+    if (
+        not isinstance(labels, list)
+        or not all(isinstance(label, str) for label in labels)
+        or len(set(labels)) != len(labels)
+    ):
+        raise ValueError("the labels are not a list of distinct strings")
+    last_word = artefact.tokenizer.size - 1
+    if len(artefact.weights["embedding.weight"]) != artefact.tokenizer.size:
+        raise ValueError(f"{len(artefact.weights['embedding.weight'])} embeddings for {artefact.tokenizer.size} words")
+    inputs = artefact.inputs(np.array([UNK_ID, last_word], dtype=np.int32), np.array([2]))
+    classes = FORWARD[artefact.model](artefact.weights, inputs).shape[1]
+    if classes != len(labels):
+        raise ValueError(f"{classes} outputs for {len(labels)} labels")
 
 
 def _build(kind: type[Inputs], values: dict[str, Any]) -> Inputs:

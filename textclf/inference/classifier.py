@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from textclf import runs
+from textclf.errors import UsageError
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
 from textclf.inference.runtime import FORWARD, Floats, softmax
@@ -47,7 +48,9 @@ class Classifier:
         return list(self.stream([texts] if isinstance(texts, str) else texts, top_k=top_k))
 
     def stream(self, texts: Iterable[str], *, top_k: int = 1) -> Iterator[Prediction]:
-        """Classify texts as they come, a batch at a time."""
+        """Classify texts as they come, a batch at a time; raises UsageError if ``top_k`` is below 1."""
+        if top_k < 1:
+            raise UsageError(f"top_k must be at least 1, not {top_k}")
         for batch in _batched(texts, BATCH):
             for row in softmax(self.logits(batch)):
                 best = np.argsort(-row, kind="stable")[:top_k]

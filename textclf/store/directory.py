@@ -1,6 +1,5 @@
 """A finished data directory, opened to read: which documents, which class each has, where their tokens are."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.config import TIERS
-from textclf.errors import ArtefactError, UsageError
-from textclf.store import documents, manifest, packed, tensors
+from textclf.errors import UsageError
+from textclf.store import documents, manifest, packed
 from textclf.store.documents import Documents
 from textclf.store.manifest import Layout, Manifest
 from textclf.store.packed import Packed
-from textclf.store.tensors import Ids, TensorFiles
+from textclf.store.tensors import TensorFiles
 
 UNSEEN: int = -1
 """Class index of a label that the training split does not have."""
@@ -28,9 +27,14 @@ class DataDirectory:
     documents: Documents
 
     @classmethod
-    def open(cls, root: Path) -> "DataDirectory":
-        """Read the manifest and the table of documents; raises what `manifest.read` and `documents.read` raise."""
+    def open(cls, root: Path, *, fingerprint: str | None = None) -> "DataDirectory":
+        """Read the manifest and the table of documents; raises what `manifest.read` and `documents.read` raise.
+
+        With a fingerprint, raises UsageError if the directory was made anew since it had that.
+        """
         found = manifest.read(root)
+        if fingerprint not in (None, found.fingerprint):
+            raise UsageError(f"{root} was made anew since it was trained on; train a new model: textclf train")
         layout = Layout(root)
         return cls(layout, found, documents.read(layout.documents))
 
@@ -48,7 +52,8 @@ class DataDirectory:
 
     def files(self) -> TensorFiles:
         """The tokens as the tensor files hold them."""
-        return TensorFiles(np.array([str(self.layout.tensor(name)) for name in self.documents.id]))
+        paths = np.array([str(self.layout.tensor(name)) for name in self.documents.id])
+        return TensorFiles(paths, self.documents.crc32)
 
     def packed(self) -> Packed:
         """The tokens as the packed copy holds them, made again from the files first if it is not of these documents.
@@ -56,19 +61,10 @@ class DataDirectory:
         Raises ArtefactError, naming the file, if a tensor is not the one that was written.
         """
         if not packed.is_current(self.layout.packed, fingerprint=self.manifest.fingerprint):
-            packed.write(self.layout.packed, self._checked())
+            files = self.files()
+            packed.write(self.layout.packed, (files.read(row) for row in range(len(self.documents))))
             packed.finish(self.layout.packed, self.documents.tokens, fingerprint=self.manifest.fingerprint)
         return packed.read(self.layout.packed)
-
-    def _checked(self) -> Iterator[Ids]:
-        for name, expected in zip(self.documents.id, self.documents.crc32, strict=True):
-            path = self.layout.tensor(name)
-            ids = tensors.read(path)
-            if tensors.checksum(ids) != expected:
-                raise ArtefactError(
-                    f"{path} is not the file that preprocess wrote; make it again: textclf preprocess --overwrite"
-                )
-            yield ids
 
 
 def newest(data_dir: Path) -> Path:

@@ -119,7 +119,7 @@ def sha256(path: Path) -> str:
 
 def _parse(path: Path) -> Manifest:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = atomic.read_object(path)
         version = values["format_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
@@ -130,4 +130,10 @@ def _parse(path: Path) -> Manifest:
         )
     if set(values) != {field.name for field in fields(Manifest)}:
         raise ArtefactError(f"{path} has other keys than a manifest; make it again: textclf preprocess --overwrite")
+    checksums = values["checksums"]
+    if not isinstance(checksums, dict) or set(checksums) != {
+        Layout(path.parent).tokenizer.name,
+        Layout(path.parent).documents.name,
+    }:
+        raise ArtefactError(f"{path} lacks checksums; make it again: textclf preprocess --overwrite")
     return Manifest(**values)

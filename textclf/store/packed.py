@@ -4,15 +4,15 @@ Gathering a batch from here takes a microsecond or two a document, opening a fil
 (`scripts/bench store`).
 """
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.atomic import replacing, write_json
+from textclf.atomic import make_folder, read_object, replacing, write_json
 from textclf.store.tensors import Ids
 
 
@@ -42,10 +42,14 @@ class Layout:
 class Packed:
     """Token ids of documents 0 to N - 1."""
 
+    layout: Layout
     tokens: Ids
     """Shape (all tokens,), read-only, paged in from the disk when touched."""
     offsets: NDArray[np.int64]
     """Shape (N + 1,): document i is ``tokens[offsets[i] : offsets[i + 1]]``."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return read, (self.layout,)  # a worker process maps the files itself, instead of being sent the tokens
 
     def gather(self, indices: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
         """Ids of the documents end to end, and the length of each."""
@@ -58,7 +62,7 @@ class Packed:
 
 def write(layout: Layout, runs: Iterable[Ids]) -> None:
     """Write runs of token ids end to end, as they come; they need not fit in memory. `finish` makes the copy valid."""
-    layout.root.mkdir(parents=True, exist_ok=True)
+    make_folder(layout.root)
     layout.stamp.unlink(missing_ok=True)
     with replacing(layout.tokens) as temporary, temporary.open("wb") as file:
         for run in runs:
@@ -76,12 +80,14 @@ def finish(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> N
 def is_current(layout: Layout, *, fingerprint: str) -> bool:
     """Whether the packed copy is there, whole, and made from these documents."""
     try:
-        return bool(json.loads(layout.stamp.read_text())["fingerprint"] == fingerprint) and layout.tokens.exists()
-    except (OSError, ValueError, KeyError, TypeError):
+        end = int(np.load(layout.offsets, allow_pickle=False)[-1])
+        is_whole = layout.tokens.stat().st_size == end * np.dtype(np.int32).itemsize
+        return is_whole and bool(read_object(layout.stamp)["fingerprint"] == fingerprint)
+    except (OSError, ValueError, EOFError, LookupError):
         return False
 
 
 def read(layout: Layout) -> Packed:
     """Map the packed copy into memory."""
     tokens = np.memmap(layout.tokens, dtype="<i4", mode="r")
-    return Packed(tokens, np.load(layout.offsets, allow_pickle=False))
+    return Packed(layout, tokens, np.load(layout.offsets, allow_pickle=False))

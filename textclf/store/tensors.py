@@ -110,13 +110,14 @@ def _read_foreign(path: Path, content: bytes) -> Ids:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             root = archive.namelist()[0].split("/")[0]
-            record = archive.getinfo(f"{root}/data/0")
-            if record.compress_type != zipfile.ZIP_STORED or record.file_size > len(content):
-                raise ArtefactError(f"{path} is not a tensor file: its data is compressed")
-            data, description = archive.read(record), archive.read(f"{root}/data.pkl")
-    except (zipfile.BadZipFile, KeyError, IndexError, NotImplementedError, EOFError, ValueError, OSError) as error:
+            members = [archive.getinfo(f"{root}/{name}") for name in ("data.pkl", "data/0", "byteorder")]
+            if any(member.compress_type != zipfile.ZIP_STORED or member.file_size > len(content) for member in members):
+                raise ArtefactError(f"{path} is not a tensor file: its members are compressed")
+            description, data, byteorder = (archive.read(member) for member in members)
+    except (zipfile.BadZipFile, LookupError, ValueError, RuntimeError, EOFError, OSError) as error:
         raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
-    if len(data) % 4 or description not in (_description(len(data) // 4), _description(len(data) // 4, shortest=True)):
+    described = {_description(len(data) // 4), _description(len(data) // 4, shortest=True)}
+    if len(data) % 4 or byteorder != b"little" or description not in described:
         raise ArtefactError(
             f"{path} does not hold a 1-D tensor of 32-bit token ids; make it again: textclf preprocess --overwrite"
         )
@@ -126,10 +127,21 @@ def _read_foreign(path: Path, content: bytes) -> Ids:
 class TensorFiles:
     """Token ids of documents 0 to N - 1, each read from its own file when asked for."""
 
-    def __init__(self, paths: NDArray[np.str_]) -> None:
+    def __init__(self, paths: NDArray[np.str_], crc32: NDArray[np.uint32]) -> None:
         self.paths = paths  # (N,); one array and no Python strings, which worker processes would copy page by page
+        self.crc32 = crc32  # (N,), as `checksum` counts it
+
+    def read(self, index: int) -> Ids:
+        """Ids of a document, shape (T,); raises ArtefactError if they are not those that were written."""
+        path = Path(self.paths[index])
+        ids = read(path)
+        if checksum(ids) != self.crc32[index]:
+            raise ArtefactError(
+                f"{path} is not the file that preprocess wrote; make it again: textclf preprocess --overwrite"
+            )
+        return ids
 
     def gather(self, indices: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
         """Ids of the documents end to end, and the length of each."""
-        ids = [read(Path(path)) for path in self.paths[indices]]
+        ids = [self.read(index) for index in indices.tolist()]
         return np.concatenate(ids), np.array([len(run) for run in ids])

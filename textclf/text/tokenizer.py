@@ -1,7 +1,7 @@
 r"""Text to token ids: words and punctuation, any script. Knows nothing about files, tensors or labels.
 
-A text is put into Unicode's composed form (NFC), lower-cased, and cut at white space into chunks. A chunk is cut into
-tokens once and remembered, since a language repeats its chunks: correct rules for every script then cost no more than
+A text is lower-cased and cut at white space into chunks. A chunk is put into Unicode's composed form (NFC) and cut into
+tokens once, and remembered, since a language repeats its chunks: correct rules for every script then cost no more than
 ``\w+|[^\w\s]`` does, which breaks Hindi words at their vowel signs. `scripts/bench tokenizer` measures it.
 """
 
@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ PAD_ID: Final = 0
 UNK_ID: Final = 1
 
 _REMEMBERED_CHUNKS: Final = 500_000  # about 100 MB at the most
+_NFC_PIECE: Final = 256  # characters
 _LONGEST_REMEMBERED: Final = 40  # characters; longer chunks are addresses and unspaced scripts, rarely seen twice
 
 
@@ -70,13 +71,15 @@ class Tokenizer:
 
     def tokens(self, text: str) -> list[str]:
         """The words and punctuation marks of a text, as they are looked up in the vocabulary."""
-        return [token for chunk in normalise(text, lowercase=self.lowercase).split() for token in split_chunk(chunk)]
+        return [token for chunk in self._cut(text) for token in split_chunk(chunk)]
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """Token ids of a text, shape (T,), T at least 1. Time is linear in the length of the text."""
-        chunks = normalise(text, lowercase=self.lowercase).split()
-        ids = np.fromiter(chain.from_iterable(map(self._chunks.__getitem__, chunks)), dtype=np.int32)
+        ids = np.fromiter(chain.from_iterable(map(self._chunks.__getitem__, self._cut(text))), dtype=np.int32)
         return ids if len(ids) else np.array([UNK_ID], dtype=np.int32)
+
+    def _cut(self, text: str) -> list[str]:
+        return (text.lower() if self.lowercase else text).split()
 
     def to_json(self) -> dict[str, Any]:
         """All that `from_json` needs: plain JSON, without any pattern or code."""
@@ -85,30 +88,34 @@ class Tokenizer:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Tokenizer":
         """Build the tokenizer that `to_json` described; raises ValueError on anything else."""
-        if set(data) != {"type", "lowercase", "words"} or data["type"] != "words":
-            raise ValueError(f"not a tokenizer of type 'words': keys {sorted(data)}")
+        if not isinstance(data, Mapping) or set(data) != {"type", "lowercase", "words"} or data["type"] != "words":
+            raise ValueError("not a tokenizer of type 'words'")
         words, lowercase = data["words"], data["lowercase"]
         if not isinstance(lowercase, bool) or not isinstance(words, list) or not all(isinstance(w, str) for w in words):
             raise ValueError("lowercase must be true or false, words a list of strings")
         return cls(words, lowercase=lowercase)
 
 
-def normalise(text: str, *, lowercase: bool = True) -> str:
-    """Compose accents (NFC) and lower the case, so that one word has one spelling."""
-    composed = unicodedata.normalize("NFC", text)
-    return composed.lower() if lowercase else composed
-
-
 def split_chunk(chunk: str) -> list[str]:
-    """Cut a chunk without white space into words, single punctuation marks and single Han or kana characters."""
-    return _ASCII_TOKEN.findall(chunk) if chunk.isascii() else _unicode_token().findall(chunk)
+    """Cut a chunk without white space into words, single punctuation marks and single Han or kana characters.
+
+    Accents are composed first (NFC), so that one word has one spelling.
+    """
+    if chunk.isascii():
+        return _ASCII_TOKEN.findall(chunk)
+    patterns = _unicode_patterns()
+    if not patterns.endless_marks.search(chunk):
+        return patterns.token.findall(unicodedata.normalize("NFC", chunk))
+    # No language writes so many marks on one letter, and composing them takes the square of the time: by pieces, then.
+    pieces = (chunk[start : start + _NFC_PIECE] for start in range(0, len(chunk), _NFC_PIECE))
+    return patterns.token.findall("".join(unicodedata.normalize("NFC", piece) for piece in pieces))
 
 
 def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str]:
     """How often each token occurs in the texts. Each distinct chunk is cut once."""
     chunks: Counter[str] = Counter()
     for text in texts:
-        chunks.update(normalise(text, lowercase=lowercase).split())
+        chunks.update((text.lower() if lowercase else text).split())
     tokens: Counter[str] = Counter()
     for chunk, count in chunks.items():
         for token in split_chunk(chunk):
@@ -119,15 +126,21 @@ def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str
 _ASCII_TOKEN: Final = re.compile(r"\w+|[^\w\s]", re.ASCII)
 
 
+class _Patterns(NamedTuple):
+    """Patterns for text beyond ASCII."""
+
+    token: re.Pattern[str]
+    endless_marks: re.Pattern[str]
+
+
 @cache
-def _unicode_token() -> re.Pattern[str]:
-    """The token pattern for text beyond ASCII; made when first needed, as it asks Unicode for all its marks (20 ms)."""
+def _unicode_patterns() -> _Patterns:
+    """Made when first needed, as it asks Unicode for all its marks (20 ms)."""
     marks = "".join(re.escape(c) for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c)[0] == "M")
-    joiners = "\u200c\u200d"  # inside Persian and Indic words, and between the parts of an emoji
+    joiners = "\u200c\u200d"  # inside Persian and Indic words
     unspaced = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
-    return re.compile(
-        rf"[{unspaced}]|(?:(?![{unspaced}])\w)(?:(?![{unspaced}])[\w{marks}{joiners}])*|[^\w\s][{marks}]*"
-    )
+    word = rf"(?![{unspaced}])\w(?:(?![{unspaced}])[\w{marks}{joiners}])*+"
+    return _Patterns(re.compile(rf"[{unspaced}]|{word}|[^\w\s][{marks}]*+"), re.compile(f"[{marks}]{{31}}"))
 
 
 class _Chunks(dict[str, tuple[int, ...]]):

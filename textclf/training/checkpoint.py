@@ -4,6 +4,8 @@ Read with ``weights_only=True``, which unpickles nothing but tensors.
 """
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,12 +41,15 @@ def save_last(path: Path, model: nn.Module, optimizer: Optimizer, stopping: Earl
 
 
 def load_last(path: Path, model: nn.Module, optimizer: Optimizer, stopping: EarlyStopping) -> Progress:
-    """Put model, optimizer and early stopping where they were; raises UsageError if there is no such file."""
-    state = _load(path)
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    stopping.best_epoch, stopping.best_loss = state["best_epoch"], state["best_loss"]
-    return Progress(state["epoch"], state["seconds"])
+    """Put model, optimizer and early stopping where they were.
+
+    Raises UsageError if there is no such file, ArtefactError if it is damaged or of another model.
+    """
+    with _reading(path) as state:
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        stopping.best_epoch, stopping.best_loss = state["best_epoch"], state["best_loss"]
+        return Progress(state["epoch"], state["seconds"])
 
 
 def save_best(path: Path, model: nn.Module) -> None:
@@ -54,7 +59,8 @@ def save_best(path: Path, model: nn.Module) -> None:
 
 def load_best(path: Path, model: nn.Module) -> None:
     """Give the model the weights of the best epoch."""
-    model.load_state_dict(_load(path)["model"])
+    with _reading(path) as state:
+        model.load_state_dict(state["model"])
 
 
 def _save(path: Path, state: dict[str, Any]) -> None:
@@ -63,10 +69,12 @@ def _save(path: Path, state: dict[str, Any]) -> None:
     atomic.write_bytes(path, buffer.getvalue())
 
 
-def _load(path: Path) -> dict[str, Any]:
+@contextmanager
+def _reading(path: Path) -> Iterator[dict[str, Any]]:
+    """What a checkpoint holds; raises ArtefactError if it cannot be read, or used."""
     if not path.exists():
         raise UsageError(f"no checkpoint {path}; begin a new run: textclf train")
     try:
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:  # seven kinds for damaged files, none of them documented
-        raise ArtefactError(f"{path} is damaged; begin a new run: textclf train") from error
+        yield torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # of seven kinds for damaged files alone, none of them documented
+        raise ArtefactError(f"{path} is damaged or of another model; begin a new run: textclf train") from error

@@ -13,6 +13,8 @@ def pick(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise UsageError(f"no device {name!r}; there are auto, cpu, cuda, cuda:N and mps") from error
+    if device.type not in {"cpu", "cuda", "mps"}:
+        raise UsageError(f"no device {name!r}; there are auto, cpu, cuda, cuda:N and mps")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(
             f"this machine has {torch.cuda.device_count()} CUDA devices, and {name} is none of them; try --device auto"

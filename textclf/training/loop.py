@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import inf, isfinite
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,9 @@ from torch.optim import Optimizer
 from textclf.errors import DivergedError
 from textclf.loading import to_device
 from textclf.store.directory import UNSEEN
+
+MIN_GAIN: Final = 0.01
+"""Fraction by which an epoch must lower the validation loss to be better."""
 
 Batches = Iterable[Any]
 """NamedTuples of tensors, with a field ``labels`` of shape (B,): what one model's ``collate`` makes."""
@@ -41,7 +44,7 @@ class Epoch(NamedTuple):
     """Counted while training: with dropout on, and with weights that change from batch to batch."""
     validation: Score
     is_best: bool
-    """Whether no earlier epoch had a lower validation loss."""
+    """Whether it is the best so far, by its validation loss: see EarlyStopping."""
     learning_rate: float
     gradient_norm: float
     """Mean over the steps, before clipping."""
@@ -51,15 +54,18 @@ class Epoch(NamedTuple):
 
 @dataclass(slots=True)
 class EarlyStopping:
-    """Remembers the lowest validation loss, and ends training when ``patience`` epochs have not lowered it."""
+    """Remembers the lowest validation loss, and ends training when ``patience`` epochs have not lowered it.
+
+    Only a loss lower by MIN_GAIN counts: late epochs lower it by a hair each, which no prediction can tell.
+    """
 
     patience: int
     best_epoch: int = 0
     best_loss: float = inf
 
     def is_best(self, number: int, loss: float) -> bool:
-        """Whether this epoch has the lowest loss so far."""
-        if loss >= self.best_loss:
+        """Whether this epoch is better than all before; it is then remembered."""
+        if not loss < self.best_loss * (1 - MIN_GAIN):
             return False
         self.best_epoch, self.best_loss = number, loss
         return True
@@ -105,7 +111,7 @@ def fit(
     exactly. Raises DivergedError when the loss is no number any more.
     """
     for number in epochs:
-        torch.manual_seed(how.seed * 1_000_003 + number)  # dropout
+        torch.manual_seed((how.seed * 1_000_003 + number) % 2**63)  # dropout
         batches["train"].batch_sampler.epoch = number  # order of the documents
         started = perf_counter()
         train, gradient_norm = train_epoch(model, optimizer, batches["train"], how=how)

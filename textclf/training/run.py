@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from textclf import atomic, models, runs
 from textclf.config import TrainConfig
-from textclf.errors import UsageError
+from textclf.errors import ArtefactError
 from textclf.evaluation.metrics import measure
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
@@ -62,11 +62,12 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
 
     Raises what `train` raises, and UsageError if the data is not that which the run began with.
     """
-    record = runs.read_json(run.config)
-    data = DataDirectory.open(Path(record["data"]["path"]))
-    if data.manifest.fingerprint != record["data"]["fingerprint"]:
-        raise UsageError(f"{data.layout.root} was made anew since {run.root} began; begin a new run: textclf train")
-    return _complete(assemble(TrainConfig.from_json(record["settings"]), data), run, display or Display())
+    root, fingerprint = runs.data_of(run)
+    try:
+        config = TrainConfig.from_json(runs.read_json(run.config)["settings"])
+    except (LookupError, TypeError) as error:
+        raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
+    return _complete(assemble(config, DataDirectory.open(root, fingerprint=fingerprint)), run, display or Display())
 
 
 def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layout:
@@ -148,11 +149,10 @@ def _measure(session: Session, run: runs.Layout) -> dict[str, Any]:
 
 def _artefact(session: Session, metrics: Mapping[str, Any]) -> Artefact:
     """The trained model, without torch."""
-    tokenizer = json.loads(session.data.layout.tokenizer.read_text(encoding="utf-8"))
     return Artefact(
         model=session.config.model,
         weights={name: tensor.cpu().numpy() for name, tensor in session.model.state_dict().items()},
-        tokenizer=Tokenizer.from_json(tokenizer),
+        tokenizer=Tokenizer.from_json(atomic.read_json(session.data.layout.tokenizer)),
         inputs=session.inputs,
         labels=session.data.manifest.labels,
         trained={name: metrics[name] for name in ("corpus", "tier", "seed", "validation", "test")},

@@ -1,6 +1,5 @@
 """What a training run works with: documents, inputs, model, optimizer and batches, put together from settings."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,9 +15,11 @@ from torch.utils.data import DataLoader
 
 from textclf import loading
 from textclf.config import TrainConfig
+from textclf.errors import DataError
 from textclf.loading import EpochSampler, InOrder, TokenDataset
+from textclf.machine import processors
 from textclf.models import ARCHITECTURES
-from textclf.store.directory import DataDirectory, newest
+from textclf.store.directory import UNSEEN, DataDirectory, newest
 from textclf.text import Inputs
 from textclf.training import device
 from textclf.training.loop import EarlyStopping
@@ -57,8 +58,11 @@ def assemble(config: TrainConfig, data: DataDirectory) -> Session:
     started = perf_counter()
     processor = device.pick(config.device)
     parts = loading.datasets(data, tier=config.tier, store=config.store)
+    for split in ("validation", "test"):
+        if not (parts[split].labels != UNSEEN).any():
+            raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
     inputs = _prepare(config, parts["train"], data.manifest.vocabulary)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(config.seed % 2**63)
     model = _build(config, data).to(processor)
     optimizer = Adam(model.parameters(), lr=config.lr, fused=processor.type != "mps")  # five times faster on a CPU, too
     batches = _loaders(config, parts, inputs, processor)
@@ -112,4 +116,4 @@ def _workers(config: TrainConfig, processor: torch.device) -> int:
     """Loader processes: as told, or none where the packed store keeps a CPU busy without them."""
     if config.num_workers is not None:
         return config.num_workers
-    return 0 if config.store == "packed" and processor.type == "cpu" else min(os.cpu_count() or 1, MOST_WORKERS)
+    return 0 if config.store == "packed" and processor.type == "cpu" else min(processors(), MOST_WORKERS)

@@ -16,7 +16,7 @@ class Tracker:
     """Writes one event file into the run directory; the horizontal axis is the epoch."""
 
     def __init__(self, run: Path, *, first_epoch: int = 1) -> None:
-        self._writer = SummaryWriter(str(run), purge_step=first_epoch if first_epoch > 1 else None)
+        self._writer = SummaryWriter(str(run), purge_step=first_epoch)
 
     def __enter__(self) -> "Tracker":
         return self

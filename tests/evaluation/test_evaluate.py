@@ -1,0 +1,103 @@
+import json
+import shutil
+
+import pytest
+
+from tests.conftest import small_config
+from textclf import runs
+from textclf.config import PreprocessConfig
+from textclf.errors import ArtefactError, UsageError
+from textclf.evaluation.evaluate import evaluate
+from textclf.preprocessing import preprocess
+from textclf.training import run
+
+
+@pytest.fixture
+def own(corpus_csv, tmp_path):
+    """A run and its data, which the test may change."""
+    config = PreprocessConfig(source=str(corpus_csv), num_workers=1, overwrite=True)
+    data, _ = preprocess(config)
+    return run.train(small_config("mlp", data, tmp_path / "runs", epochs=1)), config
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_the_figures_are_those_of_the_finished_run(split, run_dir):
+    evaluation = evaluate(run_dir, split=split)
+    expected = json.loads(runs.Layout(run_dir).metrics.read_text())[split]
+    assert evaluation.metrics._asdict() == pytest.approx(expected, abs=1e-5)
+    assert (evaluation.run, evaluation.corpus, evaluation.split) == (run_dir.name, "tiny_corpus", split)
+
+
+def test_training_documents_can_be_scored_too(run_dir):
+    evaluation = evaluate(run_dir, split="train")
+    assert evaluation.metrics.documents == 48
+    assert [row["label"] for row in evaluation.classes] == ["animals", "food", "weather"]
+    assert [row["documents"] for row in evaluation.classes] == [16, 16, 16]
+
+
+def test_the_figures_of_the_classes_fit_those_of_all(run_dir):
+    evaluation = evaluate(run_dir, split="test")
+    right = sum(row["recall"] * row["documents"] for row in evaluation.classes)
+    assert right / evaluation.metrics.documents == pytest.approx(evaluation.metrics.accuracy)
+    assert sum(row["f1"] for row in evaluation.classes) / 3 == pytest.approx(evaluation.metrics.macro_f1)
+
+
+def test_a_run_its_model_and_latest_score_alike(run_dir):
+    expected = evaluate(run_dir, split="test")
+    assert evaluate(run_dir / "model", split="test") == expected
+    assert evaluate(run_dir.parent / "latest", split="test") == expected
+
+
+def test_a_better_model_scores_better(own, tmp_path):
+    (data_of_run, _) = own
+    longer = small_config("mlp", path_of_data(data_of_run), tmp_path / "runs", epochs=20, lr=0.05)
+    better = evaluate(run.train(longer).root, split="test").metrics
+    worse = evaluate(data_of_run.root, split="test").metrics
+    assert better.loss < worse.loss - 0.2
+
+
+def path_of_data(layout):
+    return json.loads(layout.config.read_text())["data"]["path"]
+
+
+def test_a_split_that_is_not_there_is_named(run_dir):
+    with pytest.raises(UsageError, match="tiny_corpus has no holdout split"):
+        evaluate(run_dir, split="holdout")
+
+
+def test_data_that_was_made_anew_is_refused(own):
+    layout, config = own
+    before = evaluate(layout.root, split="test")
+    preprocess(config)  # the same again
+    assert evaluate(layout.root, split="test") == before
+    preprocess(PreprocessConfig(source=config.source, num_workers=1, overwrite=True, seed=1))
+    with pytest.raises(UsageError, match=r"tiny_corpus was made anew since .* train a new model: textclf train"):
+        evaluate(layout.root, split="test")
+
+
+def test_data_that_is_gone_is_named(own, tmp_path):
+    layout, _ = own
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(UsageError, match=r"no data directory .*tiny_corpus"):
+        evaluate(layout.root, split="test")
+
+
+def test_no_run_is_the_user_s_mistake(tmp_path):
+    with pytest.raises(UsageError, match="no finished run"):
+        evaluate(tmp_path / "latest", split="test")
+
+
+def test_an_unfinished_run_is_named(own):
+    layout, _ = own
+    shutil.rmtree(layout.model)
+    with pytest.raises(UsageError, match="no model in"):
+        evaluate(layout.root, split="test")
+
+
+@pytest.mark.parametrize("content", ["{}", '{"data": null}', '{"data": {}}', "[]", "{"])
+def test_a_damaged_config_names_the_file(content, own):
+    layout, _ = own
+    layout.config.write_text(content)
+    with pytest.raises(ArtefactError) as caught:
+        evaluate(layout.root, split="test")
+    assert str(layout.config) in str(caught.value)

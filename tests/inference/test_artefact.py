@@ -1,0 +1,360 @@
+import json
+import os
+import pickle
+import random
+import shutil
+from dataclasses import fields
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from textclf import runs
+from textclf.errors import ArtefactError, ResourceError, UsageError
+from textclf.inference import artefact
+from textclf.inference.artefact import FORMAT_VERSION, Layout
+from textclf.inference.classifier import Classifier, load_model
+
+TEXTS = ["the cat sat on the mat", "bread, butter and rain", "", "unheardof", "wind " * 50]
+FILES = ["config.json", "labels.json", "model.safetensors", "tokenizer.json"]
+
+
+@pytest.fixture
+def model(run_dir, tmp_path):
+    """A copy of an artefact, elsewhere, to be damaged."""
+    return Layout(shutil.copytree(runs.Layout(run_dir).model, tmp_path / "elsewhere"))
+
+
+def edit(path, change):
+    """Change what a JSON file says."""
+    path.write_text(json.dumps(change(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
+
+
+def edit_weights(layout, change):
+    arrays = load_file(layout.weights)
+    save_file({name: np.ascontiguousarray(array) for name, array in change(arrays).items()}, layout.weights)
+
+
+def refuses(layout):
+    """Assert that loading says, in one line, that this artefact cannot be used."""
+    with pytest.raises(ArtefactError) as caught:
+        load_model(layout.root)
+    assert caught.value.exit_code == 4
+    assert str(layout.root) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_artefact_has_exactly_these_files(model):
+    assert sorted(path.name for path in model.root.iterdir()) == ["README.md", *FILES]
+
+
+def test_no_file_holds_code(model):
+    for name in FILES:
+        content = (model.root / name).read_bytes()
+        assert b"torch" not in content
+        assert not content.startswith((b"\x80", b"PK"))
+    json.loads(model.config.read_text())
+    json.loads(model.labels.read_text())
+    json.loads(model.tokenizer.read_text())
+
+
+def test_what_is_saved_is_loaded(model, tmp_path):
+    first = artefact.load(model.root)
+    artefact.save(tmp_path / "again", first, card="# A card\n")
+    again = artefact.load(tmp_path / "again")
+    assert (again.model, again.labels, again.trained) == (first.model, first.labels, first.trained)
+    assert again.tokenizer.to_json() == first.tokenizer.to_json()
+    assert again.weights.keys() == first.weights.keys()
+    for name, array in first.weights.items():
+        assert again.weights[name].dtype == array.dtype
+        np.testing.assert_array_equal(again.weights[name], array)
+    for field in fields(first.inputs):
+        np.testing.assert_array_equal(getattr(again.inputs, field.name), getattr(first.inputs, field.name))
+    np.testing.assert_array_equal(Classifier(again).logits(TEXTS), Classifier(first).logits(TEXTS))
+    assert (tmp_path / "again" / "README.md").read_text() == "# A card\n"
+
+
+def test_saving_over_an_artefact_replaces_it(model):
+    first = artefact.load(model.root)
+    first.weights["output.bias"][:] = 2
+    artefact.save(model.root, first, card="")
+    assert (artefact.load(model.root).weights["output.bias"] == 2).all()
+
+
+def test_a_copy_predicts_without_its_run(model, run_dir):
+    assert load_model(model.root).predict(TEXTS, top_k=3) == load_model(run_dir).predict(TEXTS, top_k=3)
+
+
+def test_the_config_says_what_the_model_is(model, run_dir):
+    config = json.loads(model.config.read_text())
+    metrics = json.loads((run_dir / "metrics.json").read_text())
+    assert config["format_version"] == FORMAT_VERSION
+    assert config["model"] == metrics["model"]
+    assert config["trained"]["test"] == metrics["test"]
+
+
+def test_labels_may_be_in_any_script(model):
+    names = ["Zürich", "猫", 'a,b\n"c"']
+    edit(model.labels, lambda labels: names)
+    first = artefact.load(model.root)
+    assert first.labels == names
+    artefact.save(model.root, first, card="")
+    assert {score.label for score in load_model(model.root).predict("cat", top_k=3)[0].top} == set(names)
+
+
+def test_without_a_config_there_is_no_model(model):
+    model.config.unlink()
+    with pytest.raises(UsageError, match=r"no model in .*elsewhere.*; train one: textclf train"):
+        artefact.load(model.root)
+
+
+def test_an_artefact_that_is_half_written_is_none(model, tmp_path, monkeypatch):
+    """The config is written last, so a folder without it counts as unfinished."""
+    from textclf import atomic
+
+    written = []
+    real = atomic.write_bytes
+    monkeypatch.setattr(
+        atomic, "write_bytes", lambda path, content, **_: written.append(path.name) or real(path, content)
+    )
+    artefact.save(tmp_path / "made", artefact.load(model.root), card="")
+    assert sorted(written) == ["README.md", *FILES]
+    assert written[-1] == "config.json"
+
+
+def test_a_full_disk_is_named(model, tmp_path, request):
+    first = artefact.load(model.root)
+    request.getfixturevalue("full_disk")
+    with pytest.raises(ResourceError, match="no space left to write"):
+        artefact.save(tmp_path / "made", first, card="")
+    assert list((tmp_path / "made").iterdir()) == []
+
+
+DAMAGES = {
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "two bytes short": lambda content: content.rstrip()[:-2],
+    "random": lambda content: random.Random(0).randbytes(500),
+    "zeros": lambda content: bytes(len(content)),
+    "not UTF-8": lambda content: b'"\xff"',
+    "null": lambda content: b"null",
+    "number": lambda content: b"7",
+    "list": lambda content: b"[]",
+    "object": lambda content: b"{}",
+    "text": lambda content: b'"words"',
+    "deep": lambda content: b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_refused(name, damage, model):
+    path = model.root / name
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    refuses(model)
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_a_missing_file_is_refused(name, model):
+    (model.root / name).unlink()
+    with pytest.raises(ArtefactError, match="elsewhere"):
+        artefact.load(model.root)
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_a_folder_in_place_of_a_file_is_refused(name, model):
+    (model.root / name).unlink()
+    (model.root / name).mkdir()
+    refuses(model)
+
+
+class Payload:
+    """Creates a folder when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("sentinel",)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_nothing_is_unpickled(name, model, tmp_path):
+    content = pickle.dumps(Payload())
+    (model.root / name).write_bytes(content)
+    refuses(model)
+    assert not (tmp_path / "sentinel").exists()
+    pickle.loads(content)
+    assert (tmp_path / "sentinel").exists()  # it would have worked
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_none_is_refused_in_every_array(value, model):
+    whole = load_file(model.weights)
+    for name in whole:
+        edit_weights(model, lambda arrays, name=name: arrays | {name: poisoned(arrays[name], value)})
+        refuses(model)
+        save_file(whole, model.weights)
+    load_model(model.root)  # undamaged it loads
+
+
+def poisoned(array, value):
+    changed = array.copy()
+    changed.flat[-1] = value
+    return changed
+
+
+SHAPES = {
+    "a row less": lambda array: array[:-1],
+    "a row more": lambda array: np.concatenate((array, array[:1])),
+    "a column more": lambda array: np.concatenate((array, array[..., :1]), axis=-1),
+    "turned": lambda array: array.T if array.ndim > 1 else array[:, None],
+    "empty": lambda array: array[:0],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_array_of_another_shape_is_refused(shape, model):
+    whole = load_file(model.weights)
+    accepted = []
+    for name, array in whole.items():
+        changed = SHAPES[shape](array)
+        if changed.shape == array.shape:  # a square matrix, turned
+            continue
+        edit_weights(model, lambda arrays, name=name, changed=changed: arrays | {name: changed})
+        try:
+            refuses(model)
+        except pytest.fail.Exception:
+            accepted.append(name)
+    assert accepted == []
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, -1)], ids=str)
+def test_a_bias_of_another_shape_is_refused_or_stands_for_one_of_the_right_shape(shape, model):
+    """Numpy adds a number to a whole row: such an artefact is another model, but a model."""
+    whole = load_file(model.weights)
+    for name in (name for name in whole if "bias" in name):
+        changed = whole[name].reshape(shape) if -1 in shape else whole[name][:1].reshape(shape)
+        edit_weights(model, lambda arrays, name=name, changed=changed: arrays | {name: changed})
+        try:
+            predictions = load_model(model.root).predict(TEXTS, top_k=3)
+        except ArtefactError:
+            pass
+        else:
+            assert [len(prediction.top) for prediction in predictions] == [3] * len(TEXTS)
+        save_file(whole, model.weights)
+
+
+def test_a_missing_array_is_refused(model):
+    whole = load_file(model.weights)
+    for missing in whole:
+        save_file({name: array for name, array in whole.items() if name != missing}, model.weights)
+        refuses(model)
+
+
+def test_words_and_labels_that_are_too_many_or_too_few_are_refused(model):
+    changes = [
+        (model.labels, lambda labels: labels[:-1]),
+        (model.labels, lambda labels: [*labels, "more"]),
+        (model.tokenizer, lambda data: data | {"words": data["words"][:-1]}),
+        (model.tokenizer, lambda data: data | {"words": [*data["words"], "unheardof"]}),
+    ]
+    for path, change in changes:
+        before = path.read_bytes()
+        edit(path, change)
+        refuses(model)
+        path.write_bytes(before)
+    load_model(model.root)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [["a", "b", 3], ["a", "b", None], ["a", "b", ["c"]], {"a": 0, "b": 1, "c": 2}, "abc", ["a", "b", "b"]],
+    ids=str,
+)
+def test_labels_are_a_list_of_distinct_strings(labels, model):
+    edit(model.labels, lambda _: labels)
+    refuses(model)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data | {"words": data["words"][:-1] + data["words"][:1]},
+        lambda data: data | {"words": [*data["words"][:-1], 7]},
+        lambda data: data | {"lowercase": "yes"},
+        lambda data: data | {"type": "bytes"},
+        lambda data: data | {"pattern": "(a+)+$"},
+        lambda data: {"words": data["words"]},
+    ],
+    ids=["a word twice", "a number", "lowercase yes", "another type", "a pattern", "words only"],
+)
+def test_a_tokenizer_of_another_kind_is_refused(change, model):
+    edit(model.tokenizer, change)
+    refuses(model)
+
+
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 0, "1", None])
+def test_another_format_is_refused(version, model):
+    edit(model.config, lambda config: config | {"format_version": version})
+    with pytest.raises(ArtefactError, match=f"has format {version}, and this textclf reads format {FORMAT_VERSION}"):
+        artefact.load(model.root)
+
+
+def test_an_unknown_model_is_refused_by_name(model):
+    edit(model.config, lambda config: config | {"model": "transformer"})
+    with pytest.raises(ArtefactError, match="names the model 'transformer', which this textclf does not know"):
+        artefact.load(model.root)
+
+
+@pytest.mark.parametrize("name", [["mlp"], {"mlp": 1}, None, 3])
+def test_a_model_that_is_no_name_is_refused(name, model):
+    edit(model.config, lambda config: config | {"model": name})
+    refuses(model)
+
+
+def test_the_weights_of_the_other_model_are_refused(model):
+    other = {"mlp": "lstm", "lstm": "mlp"}
+    edit(model.config, lambda config: config | {"model": other[config["model"]]})
+    refuses(model)
+
+
+@pytest.mark.parametrize("key", ["format_version", "model", "inputs", "trained"])
+def test_a_config_without_one_of_its_keys_is_refused(key, model):
+    edit(model.config, lambda config: {name: value for name, value in config.items() if name != key})
+    refuses(model)
+
+
+def test_settings_of_the_inputs_must_be_known(model):
+    edit(model.config, lambda config: config | {"inputs": config["inputs"] | {"colour": 3}})
+    refuses(model)
+
+
+@pytest.mark.parametrize("value", ["many", None, 0, -3, 2.5, {}], ids=str)
+@pytest.mark.parametrize("run_dir", ["lstm"], indirect=True)
+def test_the_number_of_tokens_that_are_read_must_be_one(value, model):
+    assert json.loads(model.config.read_text())["inputs"].keys() == {"max_length"}
+    edit(model.config, lambda config: config | {"inputs": {"max_length": value}})
+    refuses(model)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", FILES)
+def test_flipped_bytes_are_refused_or_harmless(name, seed, model):
+    """Whatever the damage: the model predicts, or an ArtefactError says why not."""
+    rng = random.Random(seed)
+    path = model.root / name
+    whole = path.read_bytes()
+    outcomes = {"refused": 0, "predicted": 0}
+    for _ in range(25):
+        content = bytearray(whole)
+        for _ in range(rng.choice((1, 1, 5))):
+            # the header of a weights file is its first few hundred bytes; beyond it are numbers
+            content[rng.randrange(min(len(content), 600))] = rng.choice(b'\x00"{}[],:019ax\xff')
+        path.write_bytes(content)
+        try:
+            with np.errstate(all="ignore"):  # numbers may be huge
+                predictions = load_model(model.root).predict(TEXTS)
+        except ArtefactError:
+            outcomes["refused"] += 1
+        else:
+            assert len(predictions) == len(TEXTS)
+            outcomes["predicted"] += 1
+    assert outcomes["refused"] > 0

@@ -1,0 +1,148 @@
+import os
+import shutil
+from collections import Counter
+from dataclasses import replace
+from itertools import chain, pairwise
+
+import numpy as np
+import pytest
+
+from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.store import packed, tensors
+from textclf.store.directory import UNSEEN, DataDirectory, newest
+
+
+@pytest.fixture
+def data(data_dir, tmp_path):
+    """A copy of the data directory, without its empty folders, that a test may change."""
+    for path in (path for path in data_dir.rglob("*") if path.is_file()):
+        copy = tmp_path / "data" / path.relative_to(data_dir)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+    return DataDirectory.open(tmp_path / "data")
+
+
+def packed_bytes(data):
+    return {path.name: path.read_bytes() for path in data.layout.packed.root.iterdir()}
+
+
+def tokens_of(store, count):
+    return store.gather(np.arange(count))[0].tolist()
+
+
+def test_parts_are_splits_and_nested_tiers(data):
+    everything = [data.rows(split).tolist() for split in ("train", "validation", "test")]
+    assert list(chain(*everything)) == list(range(len(data.documents)))
+    assert {split: len(data.rows(split)) for split in data.manifest.splits} == data.manifest.splits
+    tiers = [set(data.rows(tier).tolist()) for tier in ("tiny", "small", "mid", "full")]
+    assert all(smaller <= larger for smaller, larger in pairwise(tiers))
+    assert tiers[-1] == set(everything[0])
+
+
+def test_a_tier_has_the_documents_of_the_smaller_ones(data):
+    tiers = np.array(["tiny", "mid", "small", "full", "small"] + [""] * (len(data.documents) - 5))
+    data = replace(data, documents=replace(data.documents, tier=tiers))
+    rows = {tier: data.rows(tier).tolist() for tier in ("tiny", "small", "mid", "full")}
+    assert rows == {"tiny": [0], "small": [0, 2, 4], "mid": [0, 1, 2, 4], "full": [0, 1, 2, 3, 4]}
+
+
+def test_a_class_is_the_place_of_its_label(data):
+    labels = [data.manifest.labels[index] for index in data.classes()]
+    assert labels == data.documents.label.tolist()
+    assert data.manifest.labels == sorted(set(labels))
+
+
+def test_a_label_that_train_does_not_have_is_unseen(data):
+    data.documents.label[-1] = "a label of its own"
+    assert data.classes()[-1] == UNSEEN == -1
+    assert Counter(data.classes().tolist())[UNSEEN] == 1
+
+
+def test_both_stores_hold_the_same_tokens(data):
+    count = len(data.documents)
+    files, copy = data.files(), data.packed()
+    assert tokens_of(files, count) == tokens_of(copy, count)
+    assert files.gather(np.arange(count))[1].tolist() == data.documents.tokens.tolist()
+
+
+@pytest.mark.parametrize("damage", ["missing", "unstamped", "of other documents", "truncated", "without offsets"])
+def test_the_packed_copy_is_made_again_from_the_files_byte_for_byte(data, damage):
+    before = packed_bytes(data)
+    layout = data.layout.packed
+    match damage:
+        case "missing":
+            shutil.rmtree(layout.root)
+        case "unstamped":
+            layout.stamp.unlink()
+        case "of other documents":
+            layout.tokens.write_bytes(bytes(len(before["tokens.bin"])))
+            packed.finish(layout, data.documents.tokens, fingerprint="0" * 16)
+        case "truncated":
+            layout.tokens.write_bytes(before["tokens.bin"][:-8])
+        case "without offsets":
+            layout.offsets.unlink()
+    data.packed()
+    assert packed_bytes(data) == before
+
+
+def test_a_packed_copy_that_is_current_is_left_alone(data):
+    paths = list(data.layout.packed.root.iterdir())
+    for path in paths:
+        os.utime(path, (0, 0))
+    data.packed()
+    assert {path.stat().st_mtime for path in paths} == {0}
+
+
+def changed(path):
+    tensors.write(path, tensors.read(path)[::-1] + 1)
+
+
+def longer(path):
+    tensors.write(path, np.append(tensors.read(path), 2).astype(np.int32))
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[content.index(tensors.read(path).tobytes())] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [changed, longer, flipped, lambda path: path.unlink()])
+@pytest.mark.parametrize("place", [0, -1])
+def test_a_tensor_that_is_not_the_one_that_was_written_is_named(data, place, damage):
+    path = data.layout.tensor(data.documents.id[place])
+    damage(path)
+    data.layout.packed.stamp.unlink()
+    with pytest.raises(ArtefactError) as caught:
+        data.packed()
+    assert str(caught.value).startswith(f"{path} is ")
+    assert str(caught.value).endswith("make it again: textclf preprocess --overwrite")
+    assert not data.layout.packed.stamp.exists()
+    assert not [path for path in data.layout.packed.root.iterdir() if path.name.endswith(".tmp")]
+
+
+def test_what_the_manifest_refuses_is_not_opened(data):
+    data.layout.documents.write_bytes(b"")
+    with pytest.raises(ArtefactError, match=r"documents\.parquet is damaged"):
+        DataDirectory.open(data.layout.root)
+    data.layout.manifest.unlink()
+    with pytest.raises(DataError, match="unfinished"):
+        DataDirectory.open(data.layout.root)
+
+
+def test_the_newest_is_the_one_that_was_finished_last(tmp_path):
+    for name, finished in (("a", 2), ("b", 3), ("c", 1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").touch()
+        os.utime(tmp_path / name / "manifest.json", (finished, finished))
+    (tmp_path / "unfinished").mkdir()
+    (tmp_path / "README.md").touch()
+    assert newest(tmp_path) == tmp_path / "b"
+
+
+@pytest.mark.parametrize("name", ["data", "no/such/folder"])
+def test_where_there_is_no_data_the_user_is_told_how_to_make_some(tmp_path, name):
+    (tmp_path / "data" / "unfinished").mkdir(parents=True)
+    with pytest.raises(UsageError) as caught:
+        newest(tmp_path / name)
+    assert str(caught.value) == f"no data under {tmp_path / name}; make some: textclf preprocess"

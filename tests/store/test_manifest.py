@@ -1,0 +1,161 @@
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.store import manifest
+from textclf.store.manifest import FORMAT_VERSION, Layout, Manifest
+
+MADE = Manifest(
+    name="films",
+    source="films.csv",
+    revision="0123456789abcdef",
+    settings={"seed": 0, "text_column": ["título"], "test": None},
+    labels=["né", "x"],
+    splits={"train": 3, "validation": 1, "test": 1},
+    tiers={"tiny": 2, "small": 3, "mid": 3, "full": 3},
+    vocabulary=7,
+    checksums={},
+)
+
+
+@pytest.fixture
+def layout(tmp_path):
+    """A finished data directory, as far as the manifest knows."""
+    layout = Layout(tmp_path / "films")
+    layout.root.mkdir()
+    layout.tokenizer.write_bytes(b"{}")
+    layout.documents.write_bytes(b"PAR1")
+    checksums = {path.name: manifest.sha256(path) for path in (layout.tokenizer, layout.documents)}
+    manifest.write(layout, replace(MADE, checksums=checksums))
+    return layout
+
+
+def test_a_manifest_survives_the_disk(layout):
+    again = manifest.read(layout.root)
+    assert replace(again, checksums={}) == MADE
+    assert sorted(again.checksums) == ["documents.parquet", "tokenizer.json"]
+    assert all(re.fullmatch("[0-9a-f]{64}", checksum) for checksum in again.checksums.values())
+
+
+def test_every_file_is_in_the_directory(tmp_path):
+    layout = Layout(tmp_path)
+    packed = layout.packed
+    paths = [layout.manifest, layout.documents, layout.tokenizer, layout.report, packed.tokens, packed.offsets]
+    assert [str(path.relative_to(tmp_path)) for path in (*paths, packed.stamp, layout.tensor("train-0000017"))] == [
+        "manifest.json",
+        "documents.parquet",
+        "tokenizer.json",
+        "report.json",
+        "packed/tokens.bin",
+        "packed/offsets.npy",
+        "packed/packed.json",
+        "tensors/93/train-0000017.pt",
+    ]
+
+
+def test_tensors_are_spread_over_256_folders(tmp_path):
+    paths = [Layout(tmp_path).tensor(f"train-{number:07}") for number in range(10_000)]
+    assert len(set(paths)) == len(paths)
+    counts = Counter(path.parent.name for path in paths)
+    assert set(counts) == {f"{number:02x}" for number in range(256)}
+    assert max(counts.values()) < 80  # 39 on average
+
+
+def test_a_directory_that_does_not_exist_is_named(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        manifest.read(tmp_path / "films")
+    assert str(caught.value) == f"no data directory {tmp_path / 'films'}; make it: textclf preprocess"
+
+
+def test_a_file_is_no_data_directory(tmp_path):
+    (tmp_path / "films").touch()
+    with pytest.raises(UsageError, match="no data directory"):
+        manifest.read(tmp_path / "films")
+
+
+def test_an_unfinished_directory_is_named(layout):
+    layout.manifest.unlink()
+    with pytest.raises(DataError) as caught:
+        manifest.read(layout.root)
+    hint = "(it has no manifest.json); finish it: textclf preprocess --name films"
+    assert str(caught.value) == f"{layout.root} is unfinished {hint}"
+
+
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 99, "2", None])
+def test_another_format_is_named_even_if_its_keys_are_others(layout, version):
+    layout.manifest.write_text(json.dumps({"format_version": version, "what": "textclf does not know"}))
+    with pytest.raises(ArtefactError) as caught:
+        manifest.read(layout.root)
+    assert str(caught.value) == (
+        f"{layout.manifest} has format {version}, and this textclf reads format {FORMAT_VERSION}; "
+        "upgrade textclf, or make the directory again: textclf preprocess --overwrite"
+    )
+
+
+@pytest.mark.parametrize("change", [{"colour": "red"}, *({key: None} for key in ("labels", "checksums", "name"))])
+def test_other_keys_are_refused(layout, change):
+    values = json.loads(layout.manifest.read_text(encoding="utf-8"))
+    ((name, value),) = change.items()
+    if value is None:
+        del values[name]
+    else:
+        values[name] = value
+    layout.manifest.write_text(json.dumps(values))
+    with pytest.raises(ArtefactError, match="other keys than a manifest"):
+        manifest.read(layout.root)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe{}", b"[" * 200_000, b"null", b"[]", b'"format_version"', b"{}", b'{"labels": []}']
+)
+def test_what_is_no_manifest_is_named(layout, content):
+    layout.manifest.write_bytes(content)
+    with pytest.raises(ArtefactError, match=r"manifest\.json is damaged .*textclf preprocess --overwrite"):
+        manifest.read(layout.root)
+
+
+def test_a_truncated_manifest_is_named(layout):
+    content = layout.manifest.read_bytes().rstrip()
+    for length in range(len(content)):
+        layout.manifest.write_bytes(content[:length])
+        with pytest.raises(ArtefactError, match="is damaged"):
+            manifest.read(layout.root)
+
+
+@pytest.mark.parametrize("checksums", [None, [], 3, "tokenizer.json", {}, {"tokenizer.json": None}], ids=repr)
+def test_a_manifest_without_the_checksums_is_refused(layout, checksums):
+    values = json.loads(layout.manifest.read_text(encoding="utf-8"))
+    layout.manifest.write_text(json.dumps(values | {"checksums": checksums}))
+    with pytest.raises(ArtefactError):
+        manifest.read(layout.root)
+
+
+@pytest.mark.parametrize("name", ["documents.parquet", "tokenizer.json"])
+@pytest.mark.parametrize("damage", ["changed", "emptied", "missing"])
+def test_a_file_that_is_not_the_one_that_was_written_is_named(layout, name, damage):
+    path = layout.root / name
+    path.write_bytes(b"" if damage == "emptied" else path.read_bytes().swapcase() + b" ")
+    if damage == "missing":
+        path.unlink()
+    with pytest.raises(ArtefactError) as caught:
+        manifest.read(layout.root)
+    assert str(caught.value) == f"{path} is damaged; make it again: textclf preprocess --name films --overwrite"
+
+
+def test_the_fingerprint_is_of_the_content_and_not_of_its_order():
+    one = replace(MADE, checksums={"a": "1", "b": "2"})
+    assert re.fullmatch("[0-9a-f]{16}", one.fingerprint)
+    assert one.fingerprint == replace(MADE, checksums={"b": "2", "a": "1"}).fingerprint
+    others = [{"a": "1", "b": "3"}, {"a": "2", "b": "1"}, {"a": "1"}, {"a": "1", "c": "2"}, {}]
+    fingerprints = {replace(MADE, checksums=checksums).fingerprint for checksums in others}
+    assert len(fingerprints | {one.fingerprint}) == len(others) + 1
+
+
+def test_sha256_is_the_usual_one_and_empty_for_nothing(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert manifest.sha256(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2001")
+    assert manifest.sha256(tmp_path / "nothing") == ""

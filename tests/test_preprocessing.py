@@ -1,0 +1,512 @@
+import csv
+import errno
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import fields, replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from textclf.config import TIERS, PreprocessConfig
+from textclf.errors import ArtefactError, DataError, ResourceError, UsageError
+from textclf.preprocessing import LEAVES_DATA_ALONE, preprocess
+from textclf.store import manifest
+from textclf.store.directory import UNSEEN, DataDirectory
+from textclf.text.tokenizer import UNK_ID, Tokenizer
+
+ANIMALS = ("cat", "cat", "dog")
+SMALL = [(f"the cat{number} sat; the cat{number % 3} ran", "ab"[number % 2]) for number in range(12)]
+LARGE = [(f"The {('cat', 'dog')[number % 2]} {number} sat", "aaaaabbbcc"[number % 10]) for number in range(600)]
+
+
+def write_csv(path, rows, header=("text", "label")):
+    with Path(path).open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def settings(**given):
+    return replace(PreprocessConfig(source="films.csv", num_workers=1), **given)
+
+
+def make(rows=None, **given):
+    """Preprocess these rows, or films.csv as it is; returns the data directory and the report."""
+    if rows is not None:
+        write_csv("films.csv", rows)
+    return preprocess(settings(**given))
+
+
+def tree(root):
+    """The bytes of every file."""
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+def left_over():
+    return [path for path in Path().rglob("*") if path.name.endswith(".tmp")]
+
+
+def tokenizer_of(data):
+    return Tokenizer.from_json(json.loads(data.layout.tokenizer.read_text(encoding="utf-8")))
+
+
+# What is in the directory
+
+
+def test_the_directory_has_these_files_and_no_others(data_dir):
+    data = DataDirectory.open(data_dir)
+    named = {str(data.layout.tensor(name).relative_to(data_dir)) for name in data.documents.id}
+    assert len(named) == len(data.documents) == 60
+    packed = {"packed/tokens.bin", "packed/offsets.npy", "packed/packed.json"}
+    assert set(tree(data_dir)) == named | packed | {
+        "manifest.json",
+        "documents.parquet",
+        "tokenizer.json",
+        "report.json",
+    }
+    folders = {str(path.relative_to(data_dir)) for path in data_dir.rglob("*") if path.is_dir()}
+    assert folders == {"packed", "tensors", *(f"tensors/{number:02x}" for number in range(256))}
+
+
+def test_a_tensor_is_the_encoding_of_its_text():
+    root, _ = make(LARGE)
+    data = DataDirectory.open(root)
+    tokenizer = tokenizer_of(data)
+    everything = np.arange(len(data.documents))
+    tokens, lengths = data.files().gather(everything)
+    for row, ids in enumerate(np.split(tokens, np.cumsum(lengths)[:-1])):
+        text, label = LARGE[int(data.documents.source[row]) - 1]
+        assert ids.tolist() == tokenizer.encode(text).tolist()
+        assert data.documents.label[row] == label
+    tensor = torch.load(data.layout.tensor("test-0000007"), weights_only=True)
+    row = int(np.flatnonzero(data.documents.id == "test-0000007")[0])
+    assert tensor.tolist() == tokenizer.encode(LARGE[int(data.documents.source[row]) - 1][0]).tolist()
+    assert sorted(map(int, data.documents.source)) == list(range(1, 601))
+
+
+def test_the_manifest_says_what_there_is(data_dir):
+    data = DataDirectory.open(data_dir)
+    made = data.manifest
+    assert made.labels == ["animals", "food", "weather"]
+    assert made.splits == {"train": 48, "validation": 6, "test": 6} == dict(Counter(data.documents.split.tolist()))
+    assert made.tiers == {tier: len(data.rows(tier)) for tier in TIERS}
+    assert made.vocabulary == tokenizer_of(data).size
+    assert made.checksums.keys() == {"tokenizer.json", "documents.parquet"}
+
+
+def test_every_setting_is_kept_or_leaves_the_data_alone(data_dir):
+    kept = set(manifest.read(data_dir).settings)
+    assert kept | LEAVES_DATA_ALONE == {field.name for field in fields(PreprocessConfig)}
+    assert not kept & LEAVES_DATA_ALONE
+
+
+def test_ids_are_ours_and_the_source_s_own_are_only_kept():
+    odd = ["../../x", "/abs", "CON", ".", "a/b", "a\\b", "👍🏽", "é", "e\u0301", "x" * 300, "*", "train-0000000"]
+    rows = [(name, text, odd[number % 2]) for number, (name, (text, _)) in enumerate(zip(odd, SMALL, strict=True))]
+    write_csv("films.csv", rows, header=("id", "text", "label"))
+    before = set(Path().rglob("*"))
+    root, _ = make(id_column="id")
+    documents = DataDirectory.open(root).documents
+    assert sorted(documents.source) == sorted(odd)
+    assert sorted(documents.label) == sorted(label for _, _, label in rows)
+    made = set(Path().rglob("*")) - before
+    assert all(path.resolve().is_relative_to(root.resolve()) for path in made - {Path("data")})
+    assert len(list((root / "tensors").glob("*/*"))) == len(odd)
+
+
+def test_an_empty_document_is_one_unknown_word_and_is_counted():
+    root, report = make([*SMALL, ("", "a"), (" \t", "a"), ("\u3000", "b")])
+    data = DataDirectory.open(root)
+    empty = np.flatnonzero(np.isin(data.documents.source, ["13", "14", "15"]))
+    assert data.documents.tokens[empty].tolist() == [1, 1, 1]
+    assert data.packed().gather(empty)[0].tolist() == [UNK_ID] * 3
+    assert sum(split.empty for split in report.splits.values()) == 3
+
+
+def test_the_report_counts_what_is_there(data_dir, corpus_csv, tmp_path):
+    _, report = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, data_dir=tmp_path))
+    data = DataDirectory.open(tmp_path / data_dir.name)
+    for split, described in report.splits.items():
+        rows = data.rows(split)
+        tokens, _ = data.files().gather(rows)
+        assert described.documents == len(rows)
+        assert described.tokens == len(tokens)
+        assert described.unknown == pytest.approx(np.mean(tokens == UNK_ID))
+        assert described.labels == Counter(data.documents.label[rows])
+    assert report.tiers == data.manifest.tiers
+    assert report.duplicates == {"copies": 0, "crossing": 0, "conflicting": 0}
+
+
+# The vocabulary
+
+
+def test_the_vocabulary_is_that_of_the_training_split_alone():
+    for split in ("validation", "test"):
+        write_csv(f"{split}.csv", [(f"the cat of the {split}", "a"), (f"{split} {split} {split}", "b")])
+    root, _ = make(SMALL, validation=Path("validation.csv"), test=Path("test.csv"))
+    data = DataDirectory.open(root)
+    assert set(tokenizer_of(data).words[2:]) == {"the", "sat", ";", "ran", *(f"cat{number}" for number in range(12))}
+    tokens, _ = data.files().gather(data.rows("test"))
+    assert np.count_nonzero(tokens == UNK_ID) == 3 + 3  # cat, of, test; and test three times
+    assert not np.any(data.files().gather(data.rows("train"))[0] == UNK_ID)
+
+
+def test_the_vocabulary_has_no_word_of_a_split_that_was_drawn():
+    root, _ = make(LARGE)
+    data = DataDirectory.open(root)
+    numbers = {word for word in tokenizer_of(data).words if word.isdecimal()}
+    assert numbers == {str(int(source) - 1) for source in data.documents.source[data.rows("train")]}
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, ("the", "cat", ";", "ran", "sat", "dog")),
+        ({"max_vocab": 2}, ("the", "cat")),
+        ({"min_count": 12}, ("the", "cat", ";", "ran", "sat")),
+        ({"lowercase": False}, ("cat", ";", "The", "ran", "sat", "the", "dog")),
+    ],
+)
+def test_the_vocabulary_is_as_asked_for(limits, expected):
+    rows = [(f"The {animal} sat; the {animal} ran", "ab"[number % 2]) for number in range(4) for animal in ANIMALS]
+    write_csv("same.csv", rows)
+    root, _ = make(rows, validation=Path("same.csv"), test=Path("same.csv"), **limits)
+    assert tokenizer_of(DataDirectory.open(root)).words[2:] == expected
+
+
+# Splits, labels and tiers
+
+
+def test_labels_that_train_does_not_have_are_a_warning():
+    write_csv("test.csv", [("the cat", "z"), ("the cat ran", "a"), ("the", "z"), ("ran", "y")])
+    root, report = make(SMALL, test=Path("test.csv"))
+    warning = "no training document has these labels, so their documents count as errors: 'y' (1), 'z' (2)"
+    assert list(report.notes) == [warning]
+    data = DataDirectory.open(root)
+    assert data.manifest.labels == ["a", "b"]
+    assert data.classes()[data.rows("test")].tolist() == [UNSEEN, 0, UNSEEN, UNSEEN]
+
+
+def test_labels_that_train_does_not_have_are_refused_if_strict():
+    write_csv("test.csv", [("the cat", "z"), ("the cat ran", "a")])
+    with pytest.raises(DataError) as caught:
+        make(SMALL, test=Path("test.csv"), strict=True)
+    assert str(caught.value) == (
+        "no training document has these labels, so their documents count as errors: 'z' (1); "
+        "leave out --strict to accept that"
+    )
+    assert not list(Path("data").rglob("*"))
+
+
+def test_tiers_are_nested_and_stratified():
+    root, report = make(LARGE)
+    data = DataDirectory.open(root)
+    assert report.tiers == {"tiny": 100, "small": 400, "mid": 480, "full": 480}
+    tiers = {tier: data.rows(tier) for tier in TIERS}
+    assert {tier: len(rows) for tier, rows in tiers.items()} == report.tiers
+    assert all(set(smaller) <= set(larger) for smaller, larger in pairwise(tiers.values()))
+    assert set(tiers["full"]) == set(data.rows("train"))
+    whole = Counter(data.documents.label[tiers["full"]])
+    for rows in tiers.values():
+        part = Counter(data.documents.label[rows])
+        assert all(abs(part[label] - len(rows) * count / 480) < 3 for label, count in whole.items())
+
+
+def test_every_class_is_in_tiny():
+    root, report = make([(f"text {number}", f"class {number % 150}") for number in range(750)])
+    data = DataDirectory.open(root)
+    assert set(data.documents.label[data.rows("tiny")]) == {f"class {number}" for number in range(150)}
+    assert report.tiers["tiny"] == 150
+
+
+def test_what_is_not_trained_on_has_no_tier(data_dir):
+    documents = DataDirectory.open(data_dir).documents
+    assert set(documents.tier[documents.split == "train"]) <= set(TIERS)
+    assert set(documents.tier[documents.split != "train"]) == {""}
+
+
+# The same again
+
+
+def test_two_directories_made_from_the_same_are_the_same_byte_for_byte():
+    one, _ = make(LARGE, data_dir=Path("one"))
+    other, _ = make(data_dir=Path("other"))
+    assert tree(one) == tree(other)
+
+
+@pytest.mark.slow
+def test_the_number_of_processes_does_not_matter():
+    one, _ = make(LARGE, data_dir=Path("one"))
+    other, _ = make(data_dir=Path("other"), num_workers=2)
+    assert tree(one) == tree(other)
+
+
+@pytest.mark.slow
+def test_another_interpreter_makes_the_same():
+    root, _ = make(SMALL)
+    command = [sys.executable, "-m", "textclf", "preprocess", "films.csv", "--data-dir", "other", "--num-workers", "1"]
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Tokyo"}
+    subprocess.run(command, check=True, env=environment, capture_output=True)
+    assert tree(Path("other/films")) == tree(root)
+
+
+def test_the_seed_decides_the_splits():
+    one, other = (make(LARGE, data_dir=Path(str(seed)), seed=seed)[0] for seed in (0, 1))
+    first, second = (DataDirectory.open(root).documents.source.tolist() for root in (one, other))
+    assert sorted(first) == sorted(second)
+    assert first != second
+
+
+@pytest.mark.parametrize("change", [{}, {"num_workers": 2}, {"strict": True}, {"name": "films"}], ids=" ".join)
+def test_the_same_settings_again_change_nothing(change):
+    root, report = make(SMALL)
+    before = {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]}
+    assert make(**change) == (root, report)
+    assert {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]} == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"max_vocab": 5},
+        {"min_count": 2},
+        {"lowercase": False},
+        {"test_size": 0.2},
+        {"validation_size": 0.2},
+        {"encoding": "utf-8"},
+        {"text_column": ("text",)},
+        {"label_column": "label"},
+        {"test": Path("test.csv")},
+    ],
+    ids=" ".join,
+)
+def test_other_settings_are_refused_and_named(change):
+    write_csv("test.csv", SMALL)
+    root, _ = make(SMALL)
+    before = tree(root)
+    with pytest.raises(UsageError, match=r"made from other settings .*replace it with --overwrite") as caught:
+        make(**change)
+    assert all(f"{name} was " in str(caught.value) for name in change)
+    assert tree(root) == before
+
+
+def test_all_other_settings_are_named_at_once():
+    root, _ = make(SMALL)
+    with pytest.raises(UsageError) as caught:
+        make(seed=1, max_vocab=5)
+    assert str(caught.value) == (
+        f"{root} was made from other settings (max_vocab was 100000 and is 5, seed was 0 and is 1); "
+        "replace it with --overwrite, or choose another --name"
+    )
+
+
+def test_a_source_that_changed_is_refused():
+    make(SMALL)
+    with pytest.raises(UsageError, match=r"films was made from other settings \(revision was '\w+' and is '\w+'\)"):
+        make([*SMALL, ("one more", "a")])
+
+
+@pytest.mark.parametrize("change", [{}, {"seed": 1}, {"max_vocab": 2, "test_size": 0.2}], ids=repr)
+def test_overwrite_makes_it_as_if_there_had_been_nothing(change):
+    fresh, _ = make(SMALL, data_dir=Path("fresh"), **change)
+    root, _ = make(LARGE[:40])
+    root, _ = make(SMALL, overwrite=True, **change)
+    assert tree(root) == tree(fresh)
+
+
+def test_overwrite_mends_what_is_damaged():
+    root, _ = make(SMALL)
+    before = tree(root)
+    (root / "manifest.json").write_bytes(b"{")
+    (root / "report.json").unlink()
+    shutil.rmtree(root / "tensors")
+    with pytest.raises(ArtefactError, match="--overwrite"):
+        make()
+    make(overwrite=True)
+    assert tree(root) == before
+
+
+# What else may be in the way
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "folder/", ".hidden"])
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_directory_with_other_files_is_refused_and_stays_as_it_is(name, finished):
+    root, _ = make(SMALL)
+    if name.endswith("/"):
+        (root / name).mkdir()
+        (root / name / "inside").write_text("mine")
+    else:
+        (root / name).write_text("mine")
+    if not finished:
+        (root / "manifest.json").unlink()
+    before = tree(root)
+    with pytest.raises(UsageError) as caught:
+        make(overwrite=True)
+    listed = name.rstrip("/")
+    assert str(caught.value) == f"{root} has files that textclf did not write ({listed}); choose another --name"
+    assert tree(root) == before
+
+
+def test_a_file_in_the_place_of_the_directory_is_refused_and_stays():
+    Path("data").mkdir()
+    Path("data/films").write_text("mine")
+    with pytest.raises(UsageError, match="films"):
+        make(SMALL)
+    assert Path("data/films").read_text() == "mine"
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_link_is_not_followed_to_what_lies_outside(overwrite):
+    root, _ = make(SMALL)
+    before = tree(root)
+    outside = Path("outside")
+    (root / "tensors").rename(outside)
+    (outside / "mine").write_text("mine")
+    (root / "tensors").symlink_to(outside.resolve(), target_is_directory=True)
+    (root / "manifest.json").unlink()
+    make(overwrite=overwrite)
+    assert (outside / "mine").read_text() == "mine"
+    assert tree(root) == before
+
+
+@pytest.mark.parametrize(
+    "missing",
+    [
+        ["manifest.json"],
+        ["manifest.json", "documents.parquet", "report.json"],
+        ["manifest.json", "documents.parquet", "report.json", "packed", "tensors/1a"],
+        ["manifest.json", "documents.parquet", "report.json", "packed", "tensors", "tokenizer.json"],
+    ],
+    ids=len,
+)
+def test_an_unfinished_directory_is_finished(missing):
+    root, _ = make(SMALL)
+    before = tree(root)
+    for name in missing:
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    with pytest.raises(DataError, match="unfinished"):
+        DataDirectory.open(root)
+    make()
+    assert tree(root) == before
+
+
+def test_what_a_killed_process_left_behind_goes():
+    root, _ = make(SMALL)
+    before = tree(root)
+    for name in ("manifest.json", "packed/tokens.bin", "tensors/1a/train-0000001.pt"):
+        path = root / name
+        path.with_name(f".{path.name}.4711.tmp").write_bytes(b"half of it")
+    (root / "manifest.json").unlink()
+    make()
+    assert tree(root) == before
+
+
+@contextmanager
+def failing_at(number, error):
+    """Let the n-th file fail at the moment when it would take its place."""
+    taken = iter(range(1, number))
+    move = os.replace
+
+    def move_or_fail(*paths):
+        if next(taken, None) is None:
+            raise error
+        return move(*paths)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "replace", move_or_fail)
+        yield
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Every file of the directory that SMALL becomes if nothing is in the way."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(tmp_path_factory.mktemp("whole"))
+        return tree(make(SMALL)[0])
+
+
+FILES = len(SMALL) + 7  # with the tokenizer, the report, the table, the manifest, and the three of the packed copy
+
+
+@pytest.mark.parametrize("number", [1, 2, len(SMALL) + 1, *range(len(SMALL) + 2, FILES + 1)])
+def test_a_disk_that_is_full_at_any_file_is_named_and_nothing_is_left_half_written(whole, number):
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with (
+        failing_at(number, full),
+        pytest.raises(ResourceError, match=r"no space left to write data/films/[\w./-]+; free some") as caught,
+    ):
+        make(SMALL)
+    assert caught.value.exit_code == 5
+    assert not left_over()
+    with pytest.raises(DataError, match="unfinished"):
+        DataDirectory.open(Path("data/films"))
+    root, _ = make()
+    assert tree(root) == whole
+
+
+def test_there_are_as_many_files_to_fail_at_as_the_test_above_counts():
+    with failing_at(FILES + 1, RuntimeError("one file more")):
+        make(SMALL)
+
+
+@pytest.mark.parametrize("number", [1, 5, FILES])
+def test_a_run_that_is_stopped_leaves_a_directory_that_can_be_finished(whole, number):
+    with failing_at(number, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        make(SMALL)
+    assert not left_over()
+    assert not Path("data/films/manifest.json").exists()
+    root, _ = make()
+    assert tree(root) == whole
+
+
+@pytest.mark.parametrize("made", [0, 3, 258])
+def test_a_disk_without_room_for_a_folder_is_named(monkeypatch, made):
+    mkdir = os.mkdir
+    room = iter(range(made))
+
+    def mkdir_or_fail(*arguments, **options):
+        if next(room, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return mkdir(*arguments, **options)
+
+    monkeypatch.setattr(os, "mkdir", mkdir_or_fail)
+    with pytest.raises(ResourceError, match="no space left to write data"):
+        make(SMALL)
+
+
+def test_a_write_that_fails_names_the_file(full_disk):
+    with pytest.raises(ResourceError, match=r"no space left to write data/films/tokenizer\.json"):
+        make(SMALL)
+
+
+def test_progress_is_shown_and_changes_nothing():
+    bars = []
+
+    def progress(items, title, total):
+        items = list(items)
+        bars.append((title, len(items), total))
+        return items
+
+    root, _ = make(SMALL)
+    write_csv("films.csv", SMALL)
+    preprocess(settings(data_dir=Path("other")), progress=progress)
+    assert bars == [("vocabulary", 1, 1), ("tokens", 1, 1)]
+    assert tree(Path("other/films")) == tree(root)
+
+
+def test_a_source_that_cannot_be_used_leaves_no_directory():
+    with pytest.raises(DataError, match="two classes"):
+        make([("a", "x"), ("b", "x")])
+    with pytest.raises(UsageError, match="no such"):
+        make(source="no_such.csv")
+    assert not Path("data").exists()

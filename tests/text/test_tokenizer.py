@@ -1,0 +1,290 @@
+# ruff: noqa: RUF001  these are other scripts, not misspelt Latin
+import json
+import os
+import pickle
+import random
+import subprocess
+import sys
+import time
+import unicodedata
+
+import numpy as np
+import pytest
+
+from textclf.text.tokenizer import PAD, PAD_ID, UNK, UNK_ID, Tokenizer, count_tokens, split_chunk
+
+PLAIN = Tokenizer([])
+SAMPLES = (
+    "The cat sat; the dog, too.",
+    "किताब में लिखा है।",
+    "東京タワー 我爱北京",
+    "می‌خواهم ❤️ 👍🏽 1️⃣",
+    "",
+    " \t\n\u3000",
+)
+
+
+def random_texts(seed, count=300):
+    """Texts of characters from all of Unicode, ASCII and combining marks among them more often than by chance."""
+    rng = random.Random(seed)
+    alphabets = (
+        [chr(code) for code in range(0x20, 0x7F)],
+        [chr(code) for code in range(0x300, 0x370)],
+        [chr(code) for code in range(0x900, 0xE80)],
+        list(" \t\n\u00a0\u2028\u200b\u200c\u200d\ufe0f"),
+        [chr(code) for code in range(0x80, 0x20000) if not 0xD800 <= code < 0xE000],
+    )
+    for _ in range(count):
+        yield "".join(rng.choice(rng.choice(alphabets)) for _ in range(rng.randrange(40)))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The cat sat", "the cat sat"),
+        ("It's 3.14, ok?!", "it ' s 3 . 14 , ok ? !"),
+        ("a_name e-mail x@y.org", "a_name e - mail x @ y . org"),
+        ("don’t “quote” naïve…", "don ’ t “ quote ” naïve …"),
+        ("tabs\tand\nlines\u3000and\u00a0spaces\u2028end", "tabs and lines and spaces end"),
+        ("Straße ÉTÉ Ελλάδα ΟΔΟΣ Москва", "straße été ελλάδα οδο\u03c2 москва"),
+        ("हिन्दी में किताब लिखी।", "हिन्दी में किताब लिखी ।"),
+        ("বাংলা தமிழ் తెలుగు", "বাংলা தமிழ் తెలుగు"),
+        ("ภาษาไทย ລາວ ខ្មែរ", "ภาษาไทย ລາວ ខ្មែរ"),
+        ("مُحَمَّد שָׁלוֹם", "مُحَمَّد שָׁלוֹם"),
+        ("می\u200cخواهم کتاب‌ها", "می\u200cخواهم کتاب‌ها"),
+        ("ශ්\u200dරී ලංකා", "ශ්\u200dරී ලංකා"),
+        ("我爱北京。", "我 爱 北 京 。"),
+        ("東京タワーへGo", "東 京 タ ワ ー へ go"),
+        ("GPU显卡v2", "gpu 显 卡 v2"),
+        ("\U00020000\U0002a6d6", "\U00020000 \U0002a6d6"),
+        ("한국어 텍스트", "한국어 텍스트"),
+        ("I ❤️ U ☀︎", "i ❤\ufe0f u ☀\ufe0e"),
+        ("👍🏽👍 1️⃣", "👍 🏽 👍 1\ufe0f\u20e3"),
+        ("x\u20d7 ≠ y", "x\u20d7 ≠ y"),
+    ],
+)
+def test_words_and_marks_of_every_script(text, expected):
+    assert PLAIN.tokens(text) == expected.split(" ")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_text_is_cut_and_nothing_is_lost(seed):
+    for text in random_texts(seed):
+        tokens = PLAIN.tokens(text)
+        assert "".join(tokens) == "".join(unicodedata.normalize("NFC", text.lower()).split())
+        assert all(tokens)
+
+
+def test_a_chunk_is_cut_alike_whether_or_not_it_is_ascii():
+    rng = random.Random(0)
+    for _ in range(300):
+        chunk = "".join(chr(rng.randrange(0x21, 0x7F)) for _ in range(rng.randrange(20)))
+        assert split_chunk(chunk + "。") == [*split_chunk(chunk), "。"]
+
+
+@pytest.mark.parametrize("text", ["Café", "Å", "한국어", "ガ", "\u1ebf"])
+def test_one_word_has_one_spelling(text):
+    spellings = {unicodedata.normalize(form, text) for form in ("NFC", "NFD")}
+    assert len(spellings) == 2
+    assert len({tuple(PLAIN.tokens(spelling)) for spelling in spellings}) == 1
+    assert PLAIN.tokens("\u212b") == ["å"]  # the sign of the unit is the letter
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_composed_or_not_a_text_has_the_same_tokens(seed):
+    for text in random_texts(seed):
+        composed, decomposed = (unicodedata.normalize(form, text) for form in ("NFC", "NFD"))
+        assert PLAIN.tokens(composed) == PLAIN.tokens(decomposed)
+
+
+@pytest.mark.parametrize("text", ["あ" + "が" * 1_000, "x" + "é" * 1_000, "ab" + "각" * 1_000, "a" + "ệ" * 1_000])
+def test_composed_or_not_a_long_text_without_spaces_has_the_same_tokens(text):
+    assert PLAIN.tokens(unicodedata.normalize("NFD", text)) == PLAIN.tokens(text)
+
+
+def test_case_counts_only_if_asked():
+    assert Tokenizer([], lowercase=True).tokens("Bush BUSH bush") == ["bush"] * 3
+    assert Tokenizer([], lowercase=False).tokens("Bush BUSH bush") == ["Bush", "BUSH", "bush"]
+    assert Tokenizer.fit(["Bush bush"], lowercase=False).words[2:] == ("Bush", "bush")
+
+
+def test_ids_are_the_places_of_the_tokens_in_the_vocabulary():
+    tokenizer = Tokenizer.fit(SAMPLES)
+    for text in SAMPLES[:4]:
+        ids = tokenizer.encode(text)
+        assert ids.dtype == np.int32
+        assert [tokenizer.words[index] for index in ids] == tokenizer.tokens(text)
+    distinct = {token for text in SAMPLES for token in PLAIN.tokens(text)}
+    assert tokenizer.size == len(tokenizer.words) == 2 + len(distinct)
+
+
+def test_the_first_two_ids_are_padding_and_unknown():
+    tokenizer = Tokenizer.fit(["a"])
+    assert tokenizer.words == (PAD, UNK, "a")
+    assert (PAD_ID, UNK_ID) == (0, 1)
+    assert tokenizer.encode("a b <pad> a").tolist() == [2, 1, 1, 1, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n\t\u3000\u2028"])
+def test_a_text_without_tokens_is_one_unknown_word(text):
+    ids = Tokenizer.fit(["a"]).encode(text)
+    assert ids.tolist() == [UNK_ID]
+    assert ids.dtype == np.int32
+
+
+def test_what_was_encoded_before_does_not_matter():
+    used = Tokenizer.fit(SAMPLES)
+    fresh = pickle.dumps(used)
+    texts = [*SAMPLES, *random_texts(4), "x" * 1_000]
+    for _ in range(2):
+        for text in texts:
+            assert used.encode(text).tolist() == pickle.loads(fresh).encode(text).tolist()
+
+
+def test_only_short_chunks_are_remembered_and_not_too_many(monkeypatch):
+    monkeypatch.setattr("textclf.text.tokenizer._REMEMBERED_CHUNKS", 10)
+    used = Tokenizer.fit(["a"])
+    before = len(pickle.dumps(used))
+    used.encode("我" * 100_000)
+    used.encode(" ".join(f"word{number}" for number in range(10_000)))
+    assert len(pickle.dumps(used)) < before + 1_000
+
+
+def test_the_vocabulary_is_ordered_by_count_then_by_spelling():
+    assert Tokenizer.fit(["c b b", "a b c", "z"]).words[2:] == ("b", "c", "a", "z")
+
+
+def test_the_vocabulary_does_not_depend_on_the_order_of_the_texts():
+    texts = [f"word{i % 17} word{i % 5}" for i in range(100)]
+    shuffled = random.Random(0).sample(texts, len(texts))
+    assert Tokenizer.fit(shuffled).to_json() == Tokenizer.fit(texts).to_json()
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({}, ("a", "b", "c", "d")),
+        ({"max_vocab": 2}, ("a", "b")),
+        ({"max_vocab": 9}, ("a", "b", "c", "d")),
+        ({"min_count": 2}, ("a", "b")),
+        ({"min_count": 4}, ()),
+        ({"min_count": 2, "max_vocab": 1}, ("a",)),
+    ],
+)
+def test_the_vocabulary_is_limited(limits, expected):
+    assert Tokenizer.fit(["a a a b b c", "d"], **limits).words[2:] == expected
+
+
+def test_words_are_learnt_from_the_given_texts_alone():
+    tokenizer = Tokenizer.fit(["the cat"])
+    before = tokenizer.to_json()
+    assert tokenizer.encode("the dog").tolist() == [tokenizer.words.index("the"), UNK_ID]
+    assert tokenizer.to_json() == before
+
+
+def test_counting_chunks_or_tokens_is_the_same():
+    texts = [*SAMPLES * 2, *random_texts(5)]
+    counted = count_tokens(texts)
+    tokens = [token for text in texts for token in PLAIN.tokens(text)]
+    assert counted == {token: tokens.count(token) for token in tokens}
+
+
+def test_a_tokenizer_survives_json():
+    for lowercase in (True, False):
+        tokenizer = Tokenizer.fit(SAMPLES, lowercase=lowercase)
+        again = Tokenizer.from_json(json.loads(json.dumps(tokenizer.to_json())))
+        assert again.to_json() == tokenizer.to_json()
+        for text in SAMPLES:
+            assert again.encode(text).tolist() == tokenizer.encode(text).tolist()
+
+
+GOOD = {"type": "words", "lowercase": True, "words": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        *({key: value for key, value in GOOD.items() if key != left_out} for left_out in GOOD),
+        GOOD | {"pattern": r"(a+)+$"},
+        GOOD | {"type": "Regex"},
+        GOOD | {"type": ["words"]},
+        GOOD | {"lowercase": 1},
+        GOOD | {"lowercase": None},
+        GOOD | {"words": "ab"},
+        GOOD | {"words": {"a": 0}},
+        GOOD | {"words": ["a", 1]},
+        GOOD | {"words": ["a", None]},
+        GOOD | {"words": ["a", "a"]},
+        GOOD | {"words": [UNK]},
+        GOOD | {"words": [PAD]},
+        *(None, 3, "words", [], list(GOOD), [{}]),
+    ],
+    ids=repr,
+)
+def test_other_json_is_refused(data):
+    assert Tokenizer.from_json(GOOD).size == 4
+    with pytest.raises(ValueError, match=r"tokenizer|lowercase must|twice"):
+        Tokenizer.from_json(data)
+
+
+def seconds(text):
+    def once():
+        start = time.process_time()
+        PLAIN.encode(text)
+        return time.process_time() - start
+
+    return min(once() for _ in range(3))
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "a",
+        " ",
+        "a ",
+        "a.",
+        "\t\n",
+        "_",
+        "é",
+        "e\u0301",
+        "\u0301",
+        "\u0315\u0300",
+        "\u0ec8\u0e38",
+        "\u200d",
+        "字",
+        "我a",
+        "👍🏽",
+        "❤️",
+        "Σ'",
+        "\u1100\u1161",
+        "\ufdfa",
+    ],
+    ids=ascii,
+)
+def test_time_is_linear_in_the_length_of_the_text(unit):
+    # eight times the text takes eight times as long, and 64 times if the time is quadratic
+    assert seconds(unit * 16_000) < 24 * max(seconds(unit * 2_000), 1e-4)
+
+
+ELSEWHERE = """
+import json, pickle, sys
+from textclf.text.tokenizer import Tokenizer
+tokenizer, texts = pickle.load(sys.stdin.buffer)
+fitted = Tokenizer.fit(texts)
+print(json.dumps([[t.encode(text).tolist() for text in texts] for t in (tokenizer, fitted)]))
+"""
+
+
+@pytest.mark.parametrize("hash_seed", ["1", "2"])
+def test_another_process_gives_the_same_ids(hash_seed):
+    tokenizer = Tokenizer.fit(SAMPLES)
+    expected = [tokenizer.encode(text).tolist() for text in SAMPLES]
+    answer = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE],
+        input=pickle.dumps((tokenizer, SAMPLES)),
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert json.loads(answer.stdout) == [expected, expected]

@@ -1,0 +1,94 @@
+import signal
+import threading
+
+import pytest
+
+from textclf.errors import InterruptedRunError, TerminatedRunError
+from textclf.training.interrupt import Interrupt
+
+ERRORS = [(signal.SIGINT, InterruptedRunError, 130), (signal.SIGTERM, TerminatedRunError, 143)]
+BOTH = (signal.SIGINT, signal.SIGTERM)
+
+
+@pytest.fixture(autouse=True)
+def _handlers_stay():
+    """Whatever a test does, the signals of the test run are as they were."""
+    before = {number: signal.getsignal(number) for number in BOTH}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def test_without_a_signal_all_batches_pass():
+    with Interrupt("go on") as interrupt:
+        assert list(interrupt.between_steps("abc")) == ["a", "b", "c"]
+        interrupt.check()
+
+
+@pytest.mark.parametrize(("number", "error", "exit_code"), ERRORS)
+def test_a_signal_ends_the_run_after_the_step_under_way(number, error, exit_code):
+    steps = []
+
+    def train(batches):
+        for batch in batches:
+            if batch == "b":
+                signal.raise_signal(number)
+            steps.append(batch)
+
+    with Interrupt("go on: textclf train --resume x") as interrupt, pytest.raises(error) as caught:
+        train(interrupt.between_steps("abcd"))
+    assert steps == ["a", "b"]
+    assert str(caught.value) == "stopped; go on: textclf train --resume x"
+    assert caught.value.exit_code == exit_code
+
+
+@pytest.mark.parametrize(("number", "error", "exit_code"), ERRORS)
+def test_a_signal_between_two_epochs_ends_the_run_before_the_next_step(number, error, exit_code):
+    with Interrupt("") as interrupt:
+        assert list(interrupt.between_steps("ab")) == ["a", "b"]
+        signal.raise_signal(number)
+        with pytest.raises(error):
+            next(iter(interrupt.between_steps("ab")))
+
+
+@pytest.mark.parametrize("number", BOTH)
+def test_a_second_signal_ends_at_once(number):
+    with Interrupt(""):
+        assert signal.getsignal(number) not in (signal.SIG_DFL, signal.default_int_handler)
+        signal.raise_signal(number)
+        assert signal.getsignal(number) == signal.SIG_DFL
+
+
+@pytest.mark.parametrize("raised", [None, ValueError])
+@pytest.mark.parametrize("sent", [None, *BOTH])
+def test_the_handlers_from_before_come_back(raised, sent):
+    mine = {number: lambda *_: None for number in BOTH}
+    for number, handler in mine.items():
+        signal.signal(number, handler)
+    try:
+        with Interrupt(""):
+            if sent:
+                signal.raise_signal(sent)
+            if raised:
+                raise raised
+    except ValueError:
+        pass
+    assert {number: signal.getsignal(number) for number in BOTH} == mine
+
+
+def test_training_in_a_thread_leaves_the_signals_to_the_main_thread():
+    """Only a main thread may handle signals; notebooks and servers train in another."""
+    before = {number: signal.getsignal(number) for number in BOTH}
+    seen = []
+
+    def enter():
+        with Interrupt("") as interrupt:
+            seen.extend(interrupt.between_steps("ab"))
+
+    thread = threading.Thread(target=enter)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(threading, "excepthook", lambda failure: seen.append(failure.exc_value))
+        thread.start()
+        thread.join()
+    assert seen == ["a", "b"]
+    assert {number: signal.getsignal(number) for number in BOTH} == before

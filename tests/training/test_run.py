@@ -1,0 +1,708 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+
+import textclf
+from tests.conftest import small_config
+from textclf import models, runs
+from textclf.config import PreprocessConfig, TrainConfig
+from textclf.errors import (
+    ArtefactError,
+    DataError,
+    DivergedError,
+    InterruptedRunError,
+    TerminatedRunError,
+    UsageError,
+)
+from textclf.inference import artefact
+from textclf.inference.runtime import FORWARD
+from textclf.preprocessing import preprocess
+from textclf.store.directory import DataDirectory
+from textclf.training import checkpoint, run
+from textclf.training.run import Display
+from textclf.training.session import assemble
+
+ONLY_IN_A_FINISHED_RUN = {
+    "metrics.json",
+    "model/README.md",
+    "model/config.json",
+    "model/labels.json",
+    "model/model.safetensors",
+    "model/tokenizer.json",
+}
+
+
+@pytest.fixture(params=["mlp", "lstm"])
+def model(request):
+    return request.param
+
+
+@pytest.fixture
+def settings(data_dir, tmp_path):
+    """Makes the settings of a small run."""
+    return lambda model="mlp", data=data_dir, **given: small_config(model, data, tmp_path / "runs", **given)
+
+
+@pytest.fixture
+def finished(run_dir):
+    return runs.Layout(run_dir)
+
+
+def weights(layout):
+    return load_file(layout.model / "model.safetensors")
+
+
+def same(one, other):
+    """Whether two runs ended with the same bits."""
+    ours, theirs = weights(one), weights(other)
+    return ours.keys() == theirs.keys() and all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def read(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def without_seconds(value):
+    """The record without what a clock measured."""
+    if not isinstance(value, dict):
+        return value
+    return {name: without_seconds(inner) for name, inner in value.items() if name != "seconds"}
+
+
+def history(layout):
+    return [json.loads(line) for line in layout.history.read_text(encoding="utf-8").splitlines()]
+
+
+def files(folder):
+    names = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {"events" if name.startswith("events.out.tfevents.") else name for name in names}
+
+
+def only_run(folder):
+    """The one run in a folder of runs."""
+    (root,) = (path for path in folder.iterdir() if path.is_dir())
+    return runs.Layout(root)
+
+
+def test_a_finished_run_has_exactly_these_files(finished):
+    others = {"config.json", "history.jsonl", "checkpoints/last.pt", "checkpoints/best.pt", "events"}
+    assert files(finished.root) == ONLY_IN_A_FINISHED_RUN | others
+    assert {path.name for path in finished.root.parent.iterdir()} == {finished.root.name, "latest"}
+
+
+def test_metrics_say_what_was_trained_on_what_and_how_well(finished, data_dir):
+    metrics = read(finished.metrics)
+    data = DataDirectory.open(data_dir)
+    settings = read(finished.config)["settings"]
+    assert metrics["corpus"] == data.manifest.name
+    assert {name: metrics[name] for name in ("tier", "model", "seed")} == {
+        name: settings[name] for name in ("tier", "model", "seed")
+    }
+    trained = {name: array.size for name, array in weights(finished).items() if not name.startswith("inputs.")}
+    assert metrics["parameters"] == sum(trained.values())
+    assert metrics["train"]["documents"] == data.manifest.tiers["full"]
+    assert metrics["test"]["documents"] == data.manifest.splits["test"]
+    for split in ("validation", "test"):
+        assert {"accuracy", "macro_f1", "loss"} <= set(metrics[split])
+        assert 0 <= metrics[split]["accuracy"] <= 1
+    assert metrics["epochs"] == 2
+    assert metrics["best_epoch"] in (1, 2)
+    seconds = metrics["seconds"]
+    assert set(seconds) == {"load", "train", "total"}
+    assert 0 < seconds["load"] + seconds["train"] <= seconds["total"]
+
+
+def test_metrics_are_those_of_the_best_epoch(finished):
+    metrics, epochs = read(finished.metrics), history(finished)
+    *_, best = (epoch for epoch in epochs if epoch["is_best"])
+    assert metrics["best_epoch"] == best["number"]
+    assert metrics["train"] == best["train"]
+    for name in ("loss", "accuracy"):
+        assert metrics["validation"][name] == pytest.approx(best["validation"][name], abs=1e-6)
+
+
+def test_history_has_a_line_an_epoch(finished, data_dir):
+    epochs = history(finished)
+    assert [epoch["number"] for epoch in epochs] == [1, 2]
+    for epoch in epochs:
+        assert epoch["train"]["documents"] == 48
+        assert epoch["validation"]["documents"] == 6
+        assert epoch["seconds"] > 0
+        assert epoch["gradient_norm"] > 0
+        assert epoch["learning_rate"] == read(finished.config)["settings"]["lr"]
+
+
+def test_config_says_how_to_train_the_same_again(finished, data_dir):
+    config = read(finished.config)
+    assert set(config) == {"settings", "data", "versions"}
+    manifest = DataDirectory.open(data_dir).manifest
+    data = {"path": str(data_dir), "name": manifest.name, "fingerprint": manifest.fingerprint}
+    assert config["data"] == data
+    assert config["versions"]["torch"] == torch.__version__
+    assert config["versions"]["textclf"] == textclf.__version__
+    assert config["versions"]["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
+    again = run.train(TrainConfig.from_json(config["settings"] | {"run_dir": "again"}))
+    assert same(again, finished)
+
+
+def test_the_name_of_a_run_says_what_it_is_and_latest_names_the_newest(settings, model):
+    first, second = (run.train(settings(model, epochs=1)) for _ in range(2))
+    assert first.root != second.root
+    assert first.root.name.startswith(f"tiny_corpus-full-{model}-2")
+    assert (second.root.parent / "latest").read_text() == f"{second.root.name}\n"
+
+
+class Shown(Display):
+    """Writes down what a run shows, and raises where it is told to."""
+
+    def __init__(self, *, stop_after_epoch=None, stop_in_epoch=None, after_steps=0):
+        self.stop_after_epoch, self.stop_in_epoch, self.after_steps = stop_after_epoch, stop_in_epoch, after_steps
+        self.epochs = []
+        self.steps = 0
+        self.ended = None
+
+    def begin(self, run, session, summary, *, first_epoch):
+        self.run, self.session, self.summary, self.first_epoch = run, session, summary, first_epoch
+        self.files = files(run.root)
+        self.record = read(run.config)
+
+    def watch(self, batches, meter):
+        for step, batch in enumerate(batches):
+            if batches.batch_sampler.epoch == self.stop_in_epoch and step == self.after_steps:
+                raise Stopped
+            self.steps += 1
+            yield batch
+
+    def epoch(self, epoch):
+        self.epochs.append(epoch)
+        if epoch.number == self.stop_after_epoch:
+            raise Stopped
+
+    def end(self, metrics):
+        self.ended = metrics
+
+
+class Stopped(Exception):  # noqa: N818
+    """Training was stopped by a test."""
+
+
+def test_a_display_is_shown_everything(settings, model):
+    display = Shown()
+    layout = run.train(settings(model, epochs=2), display=display)
+    assert display.run == layout
+    assert display.first_epoch == 1
+    assert display.summary == models.summary(display.session.model)
+    assert display.steps == 2 * 6
+    assert [epoch.number for epoch in display.epochs] == [1, 2]
+    assert display.ended == read(layout.metrics)
+
+
+def test_config_is_written_before_the_first_step(settings, model):
+    display = Shown(stop_in_epoch=1)
+    with pytest.raises(Stopped):
+        run.train(settings(model), display=display)
+    assert display.files == {"config.json", "checkpoints/last.pt"}
+    assert display.record["settings"]["model"] == model
+    assert not (display.run.root.parent / "latest").exists()
+
+
+def test_a_mistake_leaves_no_run_behind(settings, tmp_path):
+    for given in ({"device": "abacus"}, {"data": "nothing"}):
+        with pytest.raises(UsageError):
+            run.train(settings(**given))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_training_learns(settings, model):
+    metrics = read(run.train(settings(model, epochs=15, lr=0.02)).metrics)
+    assert metrics["test"]["accuracy"] >= 0.8
+    assert metrics["validation"]["loss"] < 0.7  # guessing gives log 3
+
+
+# Same bits
+
+
+def test_the_seed_decides_every_bit(settings, model):
+    torch.manual_seed(1)
+    one = run.train(settings(model, seed=5, epochs=3))
+    torch.manual_seed(2)
+    again = run.train(settings(model, seed=5, epochs=3))
+    other = run.train(settings(model, seed=6, epochs=3))
+    assert same(one, again)
+    assert without_seconds(read(one.metrics)) == without_seconds(read(again.metrics))
+    assert not same(one, other)
+    assert read(other.metrics)["seed"] == 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "given", [{"num_workers": 2}, {"store": "files", "num_workers": 0}, {"store": "files", "num_workers": 2}]
+)
+def test_neither_store_nor_workers_change_a_bit(given, settings, model):
+    assert same(run.train(settings(model, epochs=3, **given)), run.train(settings(model, epochs=3)))
+
+
+def test_early_stopping_keeps_the_best_epoch(settings):
+    given = {"epochs": 30, "patience": 2, "lr": 0.3, "dropout": 0.0}
+    stopped = run.train(settings(**given))
+    metrics, epochs = read(stopped.metrics), history(stopped)
+    best = max(epoch["number"] for epoch in epochs if epoch["is_best"])
+    assert (metrics["best_epoch"], metrics["epochs"]) == (best, best + 2)
+    assert len(epochs) == best + 2 < 30
+    assert metrics["train"] == epochs[best - 1]["train"] != epochs[-1]["train"]
+    until_best = run.train(settings(**given | {"epochs": best}))
+    assert same(stopped, until_best)
+
+
+def test_the_settings_reach_the_loop(settings, monkeypatch):
+    told = {}
+
+    def fit(model, optimizer, batches, **given):
+        told.update(given)
+        raise Stopped
+
+    monkeypatch.setattr(run.loop, "fit", fit)
+    with pytest.raises(Stopped):
+        run.train(settings(seed=5, clip_norm=0.25, epochs=7, patience=3, precision="bfloat16"))
+    assert (told["how"].seed, told["how"].clip_norm, told["how"].autocast) == (5, 0.25, torch.bfloat16)
+    assert (told["epochs"], told["stopping"].patience) == (range(1, 8), 3)
+
+
+# Resume
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        {"stop_in_epoch": 1},
+        {"stop_in_epoch": 1, "after_steps": 4},
+        {"stop_after_epoch": 1},
+        {"stop_in_epoch": 3, "after_steps": 5},
+        {"stop_after_epoch": 4},  # the last
+    ],
+    ids=str,
+)
+def test_a_resumed_run_ends_as_if_it_had_never_been_stopped(stop, model, settings):
+    straight = run.train(settings(model, epochs=4))
+    display = Shown(**stop)
+    with pytest.raises(Stopped):
+        run.train(settings(model, epochs=4), display=display)
+    stopped = display.run
+    assert not files(stopped.root) & ONLY_IN_A_FINISHED_RUN
+    torch.manual_seed(77)  # another process starts with other random numbers
+    assert run.resume(stopped) == stopped
+    assert same(stopped, straight)
+    assert list(map(without_seconds, history(stopped))) == list(map(without_seconds, history(straight)))
+    assert without_seconds(read(stopped.metrics)) == without_seconds(read(straight.metrics))
+    for path in straight.model.iterdir():
+        assert (stopped.model / path.name).read_bytes() == path.read_bytes()
+    assert (stopped.root.parent / "latest").read_text() == f"{stopped.root.name}\n"
+
+
+def test_a_run_can_be_stopped_and_resumed_again_and_again(settings, model):
+    straight = run.train(settings(model, epochs=4))
+    first = Shown(stop_after_epoch=1)
+    with pytest.raises(Stopped):
+        run.train(settings(model, epochs=4), display=first)
+    second = Shown(stop_in_epoch=3, after_steps=2)
+    with pytest.raises(Stopped):
+        run.resume(first.run, display=second)
+    assert second.first_epoch == 2
+    third = Shown()
+    run.resume(first.run, display=third)
+    assert third.first_epoch == 3
+    assert [epoch.number for epoch in third.epochs] == [3, 4]
+    assert same(first.run, straight)
+
+
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, InterruptedRunError), (signal.SIGTERM, TerminatedRunError)]
+)
+def test_a_signal_stops_before_the_next_step_and_says_how_to_go_on(number, error, settings):
+    class Signalled(Shown):
+        def watch(self, batches, meter):
+            for batch in super().watch(batches, meter):
+                if self.steps == 9:  # the third step of the second epoch
+                    signal.raise_signal(number)
+                yield batch
+
+    straight = run.train(settings(epochs=3))
+    handlers = {sent: signal.getsignal(sent) for sent in (signal.SIGINT, signal.SIGTERM)}
+    display = Signalled()
+    with pytest.raises(error) as caught:
+        run.train(settings(epochs=3), display=display)
+    assert str(caught.value) == f"stopped; go on: textclf train --resume {display.run.root}"
+    assert {sent: signal.getsignal(sent) for sent in handlers} == handlers
+    assert display.steps == 9
+    assert [epoch["number"] for epoch in history(display.run)] == [1]
+    assert same(run.resume(display.run), straight)
+
+
+@pytest.mark.slow
+def test_a_run_with_workers_is_resumed_to_the_same_bits(settings):
+    straight = run.train(settings(epochs=4))
+    display = Shown(stop_after_epoch=2)
+    with pytest.raises(Stopped):
+        run.train(settings(epochs=4, num_workers=2), display=display)
+    assert same(run.resume(display.run), straight)
+
+
+def test_early_stopping_counts_on_after_a_resume(settings):
+    given = {"epochs": 30, "patience": 2, "lr": 0.3, "dropout": 0.0}
+    straight = run.train(settings(**given))
+    for last in (read(straight.metrics)["best_epoch"] + 1, read(straight.metrics)["epochs"]):
+        display = Shown(stop_after_epoch=last)
+        with pytest.raises(Stopped):
+            run.train(settings(**given), display=display)
+        run.resume(display.run)
+        assert without_seconds(read(display.run.metrics)) == without_seconds(read(straight.metrics))
+        assert same(display.run, straight)
+
+
+def test_resuming_a_finished_run_changes_nothing(settings, model):
+    layout = run.train(settings(model, epochs=2))
+    before = {path.name: path.read_bytes() for path in layout.model.iterdir()} | {
+        "history": layout.history.read_bytes()
+    }
+    display = Shown()
+    run.resume(layout, display=display)
+    assert display.steps == 0
+    after = {path.name: path.read_bytes() for path in layout.model.iterdir()} | {"history": layout.history.read_bytes()}
+    assert after == before
+
+
+def test_the_seconds_before_the_stop_count(settings):
+    display = Shown(stop_after_epoch=2)
+    with pytest.raises(Stopped):
+        run.train(settings(epochs=3), display=display)
+    last = torch.load(display.run.last, weights_only=True)
+    torch.save(last | {"seconds": 1000.0}, display.run.last)
+    seconds = read(run.resume(display.run).metrics)["seconds"]
+    assert 1000 < seconds["train"] < seconds["total"] < 1100
+
+
+def forget_the_optimizer(layout, monkeypatch):
+    last = torch.load(layout.last, weights_only=True)
+    torch.save(last | {"optimizer": last["optimizer"] | {"state": {}}}, layout.last)
+
+
+def forget_the_random_numbers(layout, monkeypatch):
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: None)
+
+
+def forget_the_seed(layout, monkeypatch):
+    record = read(layout.config)
+    layout.config.write_text(json.dumps(record | {"settings": record["settings"] | {"seed": 1}}))
+
+
+@pytest.mark.parametrize("forget", [forget_the_optimizer, forget_the_random_numbers, forget_the_seed])
+def test_a_resume_that_forgets_something_would_be_found(forget, settings, monkeypatch):
+    straight = run.train(settings(epochs=3))
+    display = Shown(stop_after_epoch=1)
+    with pytest.raises(Stopped):
+        run.train(settings(epochs=3), display=display)
+    forget(display.run, monkeypatch)
+    assert not same(run.resume(display.run), straight)
+
+
+@pytest.fixture
+def own_data(corpus_csv):
+    """Makes a data directory that the test may change."""
+
+    def make(**given):
+        config = PreprocessConfig(source=str(corpus_csv), num_workers=1, overwrite=True, **given)
+        return preprocess(config)[0]
+
+    return make
+
+
+def test_resume_is_refused_when_the_data_was_made_anew(own_data, settings):
+    display = Shown(stop_after_epoch=1)
+    with pytest.raises(Stopped):
+        run.train(settings(data=own_data()), display=display)
+    own_data(seed=1)
+    before = files(display.run.root)
+    with pytest.raises(UsageError) as caught:
+        run.resume(display.run)
+    assert "tiny_corpus was made anew since" in str(caught.value)
+    assert str(caught.value).endswith("train a new model: textclf train")
+    assert files(display.run.root) == before
+    own_data()  # the same documents again are the same data
+    run.resume(display.run)
+
+
+def test_resume_finds_the_data_from_another_folder(own_data, settings, tmp_path, monkeypatch):
+    own_data()
+    display = Shown(stop_after_epoch=1)
+    with pytest.raises(Stopped):
+        run.train(settings(data="tiny_corpus"), display=display)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run.resume(display.run).metrics.exists()
+
+
+def test_resume_from_inside_the_run_makes_it_the_latest(settings, monkeypatch):
+    display = Shown(stop_after_epoch=1)
+    with pytest.raises(Stopped):
+        run.train(settings(epochs=2), display=display)
+    monkeypatch.chdir(display.run.root)
+    run.resume(runs.resolve(Path()))
+    assert (display.run.root.parent / "latest").read_text() == f"{display.run.root.name}\n"
+    assert not (display.run.root / "latest").exists()
+
+
+def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path):
+    with pytest.raises(UsageError, match=r"has no config\.json"):
+        run.resume(runs.Layout(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda record: {},
+        lambda record: {name: value for name, value in record.items() if name != "data"},
+        lambda record: record | {"data": {"path": record["data"]["path"]}},
+        lambda record: record | {"settings": {}},
+        lambda record: record | {"settings": record["settings"] | {"temperature": 0.5}},  # of a newer textclf
+        lambda record: record | {"settings": None},
+    ],
+    ids=["empty", "no data", "no fingerprint", "no settings", "an unknown setting", "null"],
+)
+def test_resume_of_a_damaged_config_names_the_file(damage, settings):
+    layout = run.train(settings(epochs=1))
+    layout.config.write_text(json.dumps(damage(read(layout.config))))
+    with pytest.raises(ArtefactError) as caught:
+        run.resume(layout)
+    assert str(layout.config) in str(caught.value)
+
+
+# Divergence
+
+
+def test_a_run_that_diverges_at_once_has_no_best(settings):
+    with pytest.raises(DivergedError) as caught:
+        run.train(settings(lr=1e30))
+    assert caught.value.exit_code == 6
+    layout = only_run(settings().run_dir)
+    assert files(layout.root) == {"config.json", "history.jsonl", "checkpoints/last.pt", "events"}
+    assert history(layout) == []
+    assert not (layout.root.parent / "latest").exists()
+
+
+def finite(path):
+    return all(weight.isfinite().all() for weight in torch.load(path, weights_only=True)["model"].values())
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf")])
+def test_a_run_that_diverges_later_keeps_the_weights_from_before(poison, settings, model):
+    class Poisons(Shown):
+        def epoch(self, epoch):
+            super().epoch(epoch)
+            with torch.no_grad():
+                self.session.model.output.weight[0, 0] = poison
+
+    display = Poisons()
+    with pytest.raises(DivergedError, match="the loss is not a number in epoch 2"):
+        run.train(settings(model, epochs=4), display=display)
+    assert finite(display.run.best)
+    assert finite(display.run.last)
+    assert [epoch["number"] for epoch in history(display.run)] == [1]
+    assert same(run.resume(display.run), run.train(settings(model, epochs=4)))  # without the poison
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_split_without_any_known_label_is_bad_data_and_no_divergence(split, corpus_csv, tmp_path):
+    """Such as the test sets of competitions, whose labels are hidden: nothing can be measured on them."""
+    hidden = tmp_path / "hidden.csv"
+    hidden.write_text("text,label\nthe cat,?\nrain and wind,?\n")
+
+    def preprocess_and_train():
+        made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, **{split: hidden}))
+        run.train(small_config("mlp", made, tmp_path / "runs", epochs=1))
+
+    with pytest.raises(DataError, match=split):
+        preprocess_and_train()
+
+
+def test_some_unknown_labels_count_as_errors(corpus_csv, tmp_path):
+    test = tmp_path / "test.csv"
+    test.write_text("text,label\nthe cat,?\nrain and wind,weather\n")
+    made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, test=test))
+    metrics = read(run.train(small_config("mlp", made, tmp_path / "runs", epochs=20, lr=0.05)).metrics)
+    assert metrics["test"]["accuracy"] == 0.5
+
+
+@pytest.mark.slow
+def test_a_damaged_file_is_named_in_one_line_from_a_worker_too(data_dir, tmp_path, settings):
+    copied = shutil.copytree(data_dir, tmp_path / "copied")
+    tensor = next(copied.glob("tensors/??/train-*.pt"))
+    tensor.write_bytes(tensor.read_bytes()[:-100])
+    messages = []
+    for workers in (0, 2):
+        with pytest.raises(ArtefactError) as caught:
+            run.train(settings("lstm", data=copied, store="files", num_workers=workers))
+        messages.append(str(caught.value))
+    assert tensor.name in messages[0]
+    assert messages[1] == messages[0]
+
+
+# Signals
+
+
+@pytest.fixture
+def start(data_dir, tmp_path):
+    """Starts `textclf train` for ever, and returns it once its first epoch is over."""
+    started = []
+
+    def begin(*options):
+        sizes = ["--hidden-size=8", "--batch-size=8", "--tier=full", "--device=cpu"]
+        for_ever = ["--epochs=1000000", "--patience=1000000", f"--run-dir={tmp_path / 'runs'}"]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "textclf", "train", f"--data={data_dir}", *for_ever, *sizes, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,  # a process group of its own, as a terminal gives it
+        )
+        started.append(process)
+        shown = []
+        for line in process.stderr:
+            if line.startswith("epoch"):
+                return process
+            shown.append(line)
+        raise AssertionError(f"it ended with {process.wait()}: {''.join(shown)}")
+
+    yield begin
+    for process in started:
+        if group_is_alive(process):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def group_is_alive(process):
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("number", "send", "workers", "code"),
+    [
+        (signal.SIGINT, os.kill, 0, 130),
+        (signal.SIGTERM, os.kill, 2, 143),
+        (signal.SIGINT, os.killpg, 2, 130),  # as Ctrl-C does: to the workers as well
+        (signal.SIGTERM, os.killpg, 2, 143),  # as a container or a job scheduler does
+    ],
+    ids=["Ctrl-C", "SIGTERM to the parent", "Ctrl-C to all", "SIGTERM to all"],
+)
+def test_a_signal_ends_with_its_exit_code_and_the_command_that_goes_on(number, send, workers, code, start, settings):
+    process = start(f"--num-workers={workers}")
+    send(process.pid, number)
+    stdout, stderr = process.communicate(timeout=60)
+    stopped = only_run(settings().run_dir)
+    assert (process.returncode, stdout) == (code, "")
+    *epochs, last = stderr.splitlines()
+    assert last == f"textclf: stopped; go on: textclf train --resume {stopped.root}"
+    assert all(line.startswith("epoch") for line in epochs)
+    deadline = time.monotonic() + 6
+    while group_is_alive(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not group_is_alive(process)  # no worker is left
+
+    finish = len(history(stopped)) + 1
+    record = read(stopped.config)
+    stopped.config.write_text(json.dumps(record | {"settings": record["settings"] | {"epochs": finish}}))
+    resumed = run.resume(stopped)
+    straight = run.train(settings(epochs=finish, patience=1_000_000))
+    assert same(resumed, straight)
+
+
+@pytest.mark.slow
+def test_a_killed_run_can_be_resumed(start, settings):
+    process = start()
+    process.kill()
+    process.communicate()
+    stopped = only_run(settings().run_dir)
+    finish = len(history(stopped)) + 1
+    record = read(stopped.config)
+    stopped.config.write_text(json.dumps(record | {"settings": record["settings"] | {"epochs": finish}}))
+    resumed = run.resume(stopped)
+    assert same(resumed, run.train(settings(epochs=finish, patience=1_000_000)))
+
+
+FAILS_WITH_WORKERS = """
+from textclf.config import TrainConfig
+from textclf.training import run
+
+class Fails(run.Display):
+    def epoch(self, epoch):
+        raise RuntimeError("as a bug would")
+
+if __name__ == "__main__":
+    run.train(TrainConfig.create(tier="full", num_workers=2, device="cpu", data={data!r}), display=Fails())
+"""
+
+
+@pytest.mark.slow
+def test_a_run_that_fails_with_workers_ends(data_dir):
+    """At its end Python sends SIGTERM to the workers that are left, and then waits for them, however long it takes."""
+    code = FAILS_WITH_WORKERS.format(data=str(data_dir))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr.endswith("RuntimeError: as a bug would\n")
+
+
+# GPU
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_on_a_gpu_training_runs_in_bfloat16_and_the_model_predicts_on_any_machine(
+    settings, model, data_dir, monkeypatch
+):
+    types = set()
+    logits = run.loop.Pass.logits
+
+    def noting(how, network, batch):
+        types.add((how.autocast, batch.labels.device.type))
+        return logits(how, network, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(run.loop.Pass, "logits", noting)
+        layout = run.train(settings(model, device="cuda", epochs=15, lr=0.02))
+    assert types == {(torch.bfloat16, "cuda"), (None, "cuda")}  # training, and the figures of the finished model
+    metrics = read(layout.metrics)
+    assert metrics["device"].startswith("cuda")
+    assert metrics["test"]["accuracy"] >= 0.8
+
+    session = assemble(settings(model, device="cuda"), DataDirectory.open(data_dir))
+    checkpoint.load_best(layout.best, session.model)
+    on_gpu, _ = run.loop.predict(session.model, session.batches["test"], how=run.loop.Pass(session.device))
+    trained = artefact.load(layout.model)
+    rows = session.data.rows("test")[session.batches["test"].batch_sampler.order]
+    in_numpy = FORWARD[model](trained.weights, trained.inputs(*session.data.packed().gather(rows)))
+    np.testing.assert_allclose(in_numpy, on_gpu.numpy(), rtol=0, atol=1e-2)  # cuDNN rounds to TF32
+    assert (in_numpy.argmax(axis=1) == on_gpu.numpy().argmax(axis=1)).all()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_run_resumes_on_a_gpu(settings, model):
+    display = Shown(stop_after_epoch=1)
+    with pytest.raises(Stopped):
+        run.train(settings(model, device="cuda", epochs=3), display=display)
+    run.resume(display.run)
+    assert [epoch["number"] for epoch in history(display.run)] == [1, 2, 3]

@@ -1,0 +1,167 @@
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import small_config
+from textclf.config import PreprocessConfig, TrainConfig
+from textclf.errors import UsageError
+from textclf.loading import EpochSampler, InOrder
+from textclf.preprocessing import preprocess
+from textclf.store.directory import DataDirectory
+from textclf.text import INPUTS
+from textclf.training.session import EVALUATION_BATCH, MOST_WORKERS, assemble, find_data
+
+
+@pytest.fixture
+def data(data_dir):
+    return DataDirectory.open(data_dir)
+
+
+@pytest.fixture
+def make(data, data_dir, tmp_path):
+    """Makes a session of a model with these settings."""
+    return lambda model="mlp", **settings: assemble(small_config(model, data_dir, tmp_path, **settings), data)
+
+
+def weights(session):
+    return torch.cat([weight.detach().flatten() for weight in session.model.parameters()])
+
+
+def labels(loader):
+    return torch.cat([batch.labels for batch in loader])
+
+
+def test_data_is_a_path_or_a_name_or_the_newest(data_dir, corpus_csv):
+    assert find_data(TrainConfig.create(data=str(data_dir))) == data_dir
+    assert find_data(TrainConfig.create(data=data_dir.name, data_dir=data_dir.parent)) == data_dir
+    assert find_data(TrainConfig.create(data_dir=data_dir.parent)) == data_dir
+    for name in ("older", "newer"):
+        made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), name=name, num_workers=1))
+        assert find_data(TrainConfig.create()) == made
+    os.utime("data/older/manifest.json")
+    assert find_data(TrainConfig.create()).name == "older"
+
+
+def test_no_data_says_how_to_make_some():
+    with pytest.raises(UsageError, match="no data under data; make some: textclf preprocess"):
+        find_data(TrainConfig.create())
+    with pytest.raises(UsageError, match="no data directory"):
+        DataDirectory.open(find_data(TrainConfig.create(data="nothing")))
+
+
+@pytest.mark.parametrize("model", sorted(INPUTS))
+def test_the_seed_draws_the_weights(model, make):
+    torch.manual_seed(99)  # whatever was drawn before
+    one = weights(make(model, seed=3))
+    assert torch.equal(one, weights(make(model, seed=3)))
+    assert not torch.equal(one, weights(make(model, seed=4)))
+
+
+@pytest.mark.parametrize("model", sorted(INPUTS))
+def test_every_split_is_read_whole(model, make, data):
+    session = make(model)
+    assert set(session.batches) == {"train", "validation", "test"}
+    classes = data.classes()
+    for split, loader in session.batches.items():
+        assert sorted(labels(loader).tolist()) == sorted(classes[data.rows(split)].tolist())
+
+
+def test_the_tier_is_the_training_part_and_what_inputs_learn_from(corpus_csv, tmp_path):
+    source = tmp_path / "large.csv"
+    words = [f"w{number}" for number in range(700)]
+    source.write_text("text,label\n" + "".join(f"{word},{'ab'[len(word) % 2]}\n" for word in words))
+    made, _ = preprocess(PreprocessConfig(source=str(source), num_workers=1))
+    data = DataDirectory.open(made)
+    sizes, inputs = {}, {}
+    for tier in data.manifest.tiers:
+        session = assemble(TrainConfig.create(tier=tier, device="cpu"), data)
+        sizes[tier] = len(labels(session.batches["train"]))
+        (inputs[tier],) = session.inputs(data.packed().tokens[:50], np.array([50]))[-1:]
+    assert sizes == data.manifest.tiers
+    assert sizes["tiny"] < sizes["full"]
+    assert not np.array_equal(inputs["tiny"], inputs["full"])
+
+
+def test_training_batches_are_shuffled_and_of_the_size_asked_for(make):
+    session = make(batch_size=10)
+    sampler = session.batches["train"].batch_sampler
+    assert isinstance(sampler, EpochSampler)
+    assert [len(batch.labels) for batch in session.batches["train"]] == [10, 10, 10, 10, 8]
+    first = labels(session.batches["train"]).tolist()
+    sampler.epoch += 1
+    assert labels(session.batches["train"]).tolist() != first
+
+
+def test_the_seed_draws_the_order_of_the_documents(make):
+    one, same, other = (labels(make(seed=seed).batches["train"]).tolist() for seed in (3, 3, 4))
+    assert one == same
+    assert one != other
+
+
+def test_evaluation_batches_are_large_and_in_one_order(make):
+    session = make(batch_size=2)
+    for split in ("validation", "test"):
+        loader = session.batches[split]
+        assert isinstance(loader.batch_sampler, InOrder)
+        assert loader.batch_sampler.batch_size == EVALUATION_BATCH
+        assert torch.equal(labels(loader), labels(loader))
+
+
+def test_only_a_model_that_pads_wants_batches_of_one_length(make, data):
+    assert make("mlp").batches["train"].batch_sampler.lengths is None
+    lengths = data.documents.tokens[data.rows("full")]
+    assert len(set(lengths.tolist())) > 1
+    for kept in (6, 256):  # what is cut off costs nothing
+        sampler = make("lstm", max_length=kept).batches["train"].batch_sampler
+        assert sampler.lengths.tolist() == np.minimum(lengths, kept).tolist()
+
+
+@pytest.mark.parametrize("model", sorted(INPUTS))
+def test_both_stores_give_the_same_batches(model, make):
+    packed, files = (make(model, store=store, num_workers=0) for store in ("packed", "files"))
+    for split in packed.batches:
+        for one, other in zip(packed.batches[split], files.batches[split], strict=True):
+            assert all(torch.equal(tensor, same) for tensor, same in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("settings", "processors", "allowed", "expected"),
+    [
+        ({}, 4, 4, 0),  # the packed store is faster without
+        ({"num_workers": 3}, 4, 4, 3),
+        ({"store": "files"}, 4, 4, 4),
+        ({"store": "files"}, 64, 64, MOST_WORKERS),
+        ({"store": "files"}, 64, 2, 2),  # a container that may use two of the processors
+        ({"store": "files", "num_workers": 0}, 4, 4, 0),
+    ],
+)
+def test_workers_are_as_told_or_as_the_store_needs(settings, processors, allowed, expected, make, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: processors)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(allowed)), raising=False)
+    loaders = make(**settings).batches
+    assert {split: loader.num_workers for split, loader in loaders.items()} == {
+        "train": expected,
+        "validation": 0,
+        "test": 0,
+    }
+
+
+def test_the_settings_reach_the_optimizer_and_early_stopping(make):
+    session = make(lr=0.125, patience=7)
+    assert {group["lr"] for group in session.optimizer.param_groups} == {0.125}
+    assert session.stopping.patience == 7
+    held = {id(weight) for group in session.optimizer.param_groups for weight in group["params"]}
+    assert held == {id(weight) for weight in session.model.parameters()}
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("model", sorted(INPUTS))
+def test_on_a_gpu_the_model_is_there_and_batches_are_pinned(model, make):
+    session = make(model, device="cuda", num_workers=0)
+    assert {weight.device.type for weight in session.model.parameters()} == {"cuda"}
+    for loader in session.batches.values():
+        batch = next(iter(loader))
+        assert all(tensor.is_pinned() and tensor.device.type == "cpu" for tensor in batch)

@@ -1,0 +1,174 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import plugin_data_pb2
+
+from tests.conftest import small_config
+from textclf import runs
+from textclf.training import checkpoint, run
+from textclf.training.loop import Epoch, Score
+from textclf.training.run import Display
+from textclf.training.tracking import Tracker
+
+CURVES = {
+    "Loss/train": lambda epoch: epoch["train"]["loss"],
+    "Loss/validation": lambda epoch: epoch["validation"]["loss"],
+    "Accuracy/train": lambda epoch: epoch["train"]["accuracy"],
+    "Accuracy/validation": lambda epoch: epoch["validation"]["accuracy"],
+    "Training/learning_rate": lambda epoch: epoch["learning_rate"],
+    "Training/gradient_norm": lambda epoch: epoch["gradient_norm"],
+    "Training/documents_per_second": lambda epoch: epoch["train"]["documents"] / epoch["seconds"],
+}
+
+
+def read(folder):
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return events
+
+
+def made_earlier(folder):
+    """Date the event files back: they are read in the order of the times in their names, which are whole seconds."""
+    for path in folder.glob("events.out.tfevents.*"):
+        time = path.name.split(".")[3]
+        path.rename(folder / path.name.replace(time, str(int(time) - 100), 1))
+
+
+def text(events, tag):
+    (event,) = events.Tensors(tag)
+    return event.tensor_proto.string_val[0].decode()
+
+
+def steps(events, tag="Loss/train"):
+    return [point.step for point in events.Scalars(tag)]
+
+
+def history_of(layout):
+    return [json.loads(line) for line in layout.history.read_text().splitlines()]
+
+
+@pytest.fixture
+def events(run_dir):
+    return read(run_dir)
+
+
+@pytest.fixture
+def finished(run_dir):
+    return runs.Layout(run_dir)
+
+
+def test_there_is_one_event_file_and_it_lies_in_the_run(run_dir):
+    assert [path.parent for path in run_dir.rglob("events.out.*")] == [run_dir]
+
+
+def test_scalars_are_those_of_the_lecture_and_of_training(events):
+    final = {f"Final/{split}_{name}" for split in ("validation", "test") for name in ("accuracy", "macro_f1", "loss")}
+    assert set(events.Tags()["scalars"]) == {*CURVES, "Loss/test", "Accuracy/test", *final}
+
+
+@pytest.mark.parametrize("tag", CURVES)
+def test_every_epoch_is_a_point_with_the_figure_of_the_history(tag, events, finished):
+    history = history_of(finished)
+    assert steps(events, tag) == [epoch["number"] for epoch in history] == [1, 2]
+    values = [point.value for point in events.Scalars(tag)]
+    assert values == pytest.approx([CURVES[tag](epoch) for epoch in history])
+
+
+def test_the_test_score_stands_at_the_epoch_of_its_weights(events, finished):
+    metrics = json.loads(finished.metrics.read_text())
+    for tag, name in (("Loss/test", "loss"), ("Accuracy/test", "accuracy"), ("Final/test_macro_f1", "macro_f1")):
+        (point,) = events.Scalars(tag)
+        assert point.step == metrics["best_epoch"]
+        assert point.value == pytest.approx(metrics["test"][name])
+
+
+def test_texts_show_the_layers_and_the_settings(events, finished):
+    layers = text(events, "Model/text_summary")
+    assert re.search(r"^ +output +Linear ", layers, re.MULTILINE)
+    assert f"{json.loads(finished.metrics.read_text())['parameters']:,}" in layers
+    shown = "".join(line.removeprefix("    ") for line in text(events, "Settings/text_summary").splitlines())
+    assert json.loads(shown) == json.loads(finished.config.read_text())["settings"]
+
+
+def test_the_run_is_a_row_of_the_hparams_table(events, finished):
+    def content(tag):
+        return plugin_data_pb2.HParamsPluginData.FromString(events.SummaryMetadata(tag).plugin_data.content)
+
+    names = {info.name.tag for info in content("_hparams_/experiment").experiment.metric_infos}
+    assert names == {tag for tag in events.Tags()["scalars"] if tag.startswith("Final/")}
+    start = content("_hparams_/session_start_info").session_start_info.hparams
+    settings = json.loads(finished.config.read_text())["settings"]
+    assert set(start) == set(settings)
+    assert (start["lr"].number_value, start["model"].string_value) == (settings["lr"], settings["model"])
+
+
+def an_epoch(number):
+    score = Score(1 / number, 0.5, 10)
+    return Epoch(number, score, score, is_best=True, learning_rate=0.1, gradient_norm=1.0, seconds=0.5)
+
+
+def test_each_epoch_can_be_seen_while_the_run_goes_on(tmp_path):
+    with Tracker(tmp_path) as tracker:
+        for number in (1, 2):
+            tracker.epoch(an_epoch(number))
+            assert steps(read(tmp_path)) == list(range(1, number + 1))
+
+
+def test_the_test_score_stands_at_the_best_epoch_and_not_at_the_last(tmp_path):
+    scores = {"accuracy": 0.5, "macro_f1": 0.25, "loss": 0.75}
+    with Tracker(tmp_path) as tracker:
+        tracker.finish({"lr": 0.1}, {"validation": scores, "test": scores, "best_epoch": 3, "epochs": 8})
+    events = read(tmp_path)
+    assert {step for tag in events.Tags()["scalars"] for step in steps(events, tag)} == {3}
+    assert [point.value for point in events.Scalars("Loss/test")] == [0.75]
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_resumed_run_replaces_the_points_that_its_checkpoint_does_not_know(kept, tmp_path):
+    with Tracker(tmp_path) as tracker:
+        for number in (1, 2, 3):
+            tracker.epoch(an_epoch(number))
+    made_earlier(tmp_path)
+    with Tracker(tmp_path, first_epoch=kept + 1) as tracker:
+        for number in range(kept + 1, 5):
+            tracker.epoch(an_epoch(number))
+    assert steps(read(tmp_path)) == [1, 2, 3, 4]
+
+
+class Stopped(Exception):  # noqa: N818
+    """The power went."""
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_an_epoch_whose_checkpoint_was_lost_is_shown_once(lost, data_dir, tmp_path, monkeypatch):
+    save, saved = checkpoint.save_last, []
+
+    def save_until_the_power_goes(*state):
+        if len(saved) == lost:  # the first is from before the first epoch
+            raise Stopped
+        saved.append(save(*state))
+
+    monkeypatch.setattr(checkpoint, "save_last", save_until_the_power_goes)
+    with pytest.raises(Stopped):
+        run.train(small_config("mlp", data_dir, tmp_path, epochs=3))
+    monkeypatch.setattr(checkpoint, "save_last", save)
+    (path,) = tmp_path.glob("tiny_corpus-*")
+    made_earlier(path)
+    resumed = run.resume(runs.Layout(path))
+    events = read(path)
+    assert steps(events) == steps(events, "Loss/validation") == [1, 2, 3]
+    assert [epoch["number"] for epoch in history_of(resumed)] == [1, 2, 3]
+
+
+def test_the_file_is_closed_when_training_fails(data_dir, tmp_path):
+    class Fails(Display):
+        def epoch(self, epoch):
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        run.train(small_config("mlp", data_dir, tmp_path), display=Fails())
+    (path,) = Path(tmp_path).glob("tiny_corpus-*")
+    assert steps(read(path)) == [1]
