@@ -37,7 +37,7 @@ class Tier:
 
 TIERS: Final[Mapping[str, Tier]] = {
     #             share  at least  at most  epochs  batch size
-    "tiny": Tier(0.05, 100, 500, 30, 16, "find bugs in seconds"),
+    "tiny": Tier(0.05, 100, 500, 6, 16, "find bugs in seconds"),
     "small": Tier(0.20, 400, 5_000, 30, 32, "see how the model behaves"),
     "mid": Tier(0.50, 1_000, 50_000, 30, 64, "develop"),
     "full": Tier(1.00, 0, None, 30, 64, "the final experiment"),

@@ -70,7 +70,7 @@ def test_every_split_is_read_whole(model, make, data):
 
 def test_the_tier_is_the_training_part_and_what_inputs_learn_from(corpus_csv, tmp_path):
     source = tmp_path / "large.csv"
-    words = [f"w{number}" for number in range(700)]
+    words = [f"w{number}" for number in range(200)]
     source.write_text("text,label\n" + "".join(f"{word},{'ab'[len(word) % 2]}\n" for word in words))
     made, _ = preprocess(PreprocessConfig(source=str(source), num_workers=1))
     data = DataDirectory.open(made)
