@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from textclf.corpora import files
+from textclf.corpora import files, records
 from textclf.corpora.document import Document
-from textclf.corpora.files import Columns, digest, find_columns, read_path, rows
+from textclf.corpora.files import digest, read_path, rows
+from textclf.corpora.records import Columns
 from textclf.errors import DataError, UsageError
 
 ANY = Columns()
@@ -142,6 +143,7 @@ def test_a_text_without_end_is_refused(tmp_path, ending, monkeypatch):
 
 def test_a_text_of_many_lines_has_a_limit_too(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MAX_CHARACTERS", 1000)
+    monkeypatch.setattr(records, "MAX_CHARACTERS", 1000)
     long = "line\n" * 250
     write_csv(tmp_path / "a.csv", [long], ["a"])
     assert failure(DataError, tmp_path / "a.csv").startswith(
@@ -149,47 +151,6 @@ def test_a_text_of_many_lines_has_a_limit_too(tmp_path, monkeypatch):
     )
     write_parquet(tmp_path / "a.parquet", [long], ["a"])
     assert failure(DataError, tmp_path / "a.parquet") == "a.parquet:1: the text has 1,250 characters; 1,000 is the most"
-
-
-# Columns
-
-
-@pytest.mark.parametrize(
-    ("present", "columns", "found"),
-    [
-        (["id", "text", "label"], ANY, (("text",), "label", None)),
-        (["Review", " Sentiment "], ANY, (("Review",), " Sentiment ", None)),
-        (["Text", "text", "label"], ANY, (("Text",), "label", None)),
-        (["topic", "body", "title"], ANY, (("body",), "topic", None)),
-        (["a", "b", "label"], Columns(text=("b", "a")), (("b", "a"), "label", None)),
-        (["text", "label", "key"], Columns(id="key"), (("text",), "label", "key")),
-        (["text", "label"], Columns(label="text", text=("label",)), (("label",), "text", None)),
-        (["label", "category"], Columns(text=("label",)), (("label",), "category", None)),
-        (["1", "2"], Columns(("2",), "1"), (("2",), "1", None)),
-    ],
-)
-def test_columns_are_found(present, columns, found):
-    assert find_columns(columns, present, where="t.csv") == found
-
-
-@pytest.mark.parametrize(
-    ("columns", "present", "message"),
-    [
-        (ANY, ["x", "label"], "which column is the text? add --text-column NAME; t.csv has the columns x, label"),
-        (ANY, ["text", "y"], "which column is the label? add --label-column NAME; t.csv has the columns text, y"),
-        (Columns(("txt",)), ["text", "label"], "no column 'txt'; t.csv has the columns text, label"),
-        (Columns(id="key"), ["text", "label"], "no column 'key'; t.csv has the columns text, label"),
-        (
-            Columns(("text",), "text"),
-            ["text", "label"],
-            "the column 'text' cannot be both the text and the label; t.csv has the columns text, label",
-        ),
-    ],
-)
-def test_unclear_columns_are_a_usage_error(columns, present, message):
-    with pytest.raises(UsageError) as caught:
-        find_columns(columns, present, where="t.csv")
-    assert str(caught.value) == message
 
 
 def test_text_columns_are_joined_in_order_one_a_line(tmp_path):

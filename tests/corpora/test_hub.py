@@ -10,8 +10,8 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from huggingface_hub import errors
 
 from textclf.corpora.document import Document
-from textclf.corpora.files import Columns
 from textclf.corpora.hub import from_dataset_dict, read_hub
+from textclf.corpora.records import Columns
 from textclf.errors import DataError, UsageError
 
 ANY = Columns()

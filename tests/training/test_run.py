@@ -1,4 +1,5 @@
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -641,6 +642,20 @@ def test_a_killed_run_can_be_resumed(start, settings):
     stopped.config.write_text(json.dumps(record | {"settings": record["settings"] | {"epochs": finish}}))
     resumed = run.resume(stopped)
     assert same(resumed, run.train(settings(epochs=finish, patience=1_000_000)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("last", [1, 2, None])
+def test_a_run_leaves_no_worker_behind(last, settings):
+    """Not even one that fails: workers left to the garbage collector may freeze the program for ten seconds."""
+    before = set(multiprocessing.active_children())
+    display = Shown(stop_after_epoch=last)
+    try:
+        run.train(settings(num_workers=2, epochs=3), display=display)
+    except Stopped:
+        assert not set(multiprocessing.active_children()) - before
+    assert len(display.epochs) == (last or 3)
+    assert not set(multiprocessing.active_children()) - before
 
 
 FAILS_WITH_WORKERS = """

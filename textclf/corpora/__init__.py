@@ -9,9 +9,10 @@ from pathlib import Path
 
 from textclf.corpora.catalogue import CATALOGUE, Entry, nearest
 from textclf.corpora.document import SPLITS, Corpus, Document
-from textclf.corpora.files import Columns, digest, read_path, rows
+from textclf.corpora.files import digest, read_path, rows
 from textclf.corpora.hub import read_hub
 from textclf.corpora.packages import read_bbc_news
+from textclf.corpora.records import Columns
 from textclf.errors import DataError, UsageError
 
 __all__ = ["CATALOGUE", "SPLITS", "Columns", "Corpus", "Document", "Entry", "SourceOptions", "load", "nearest"]

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from textclf.corpora.catalogue import PARQUET_BRANCH
 from textclf.corpora.document import Corpus, Document
-from textclf.corpora.files import Columns, Record, documents, find_columns, split_of
+from textclf.corpora.files import split_of
+from textclf.corpora.records import Columns, Record, documents, find_columns
 from textclf.errors import DataError, UsageError
 
 PROBE_SECONDS: Final = 10.0

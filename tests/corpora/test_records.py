@@ -1,0 +1,46 @@
+"""Which columns are the text, the label and the id."""
+
+import pytest
+
+from textclf.corpora.records import Columns, find_columns
+from textclf.errors import UsageError
+
+ANY = Columns()
+
+
+@pytest.mark.parametrize(
+    ("present", "columns", "found"),
+    [
+        (["id", "text", "label"], ANY, (("text",), "label", None)),
+        (["Review", " Sentiment "], ANY, (("Review",), " Sentiment ", None)),
+        (["Text", "text", "label"], ANY, (("Text",), "label", None)),
+        (["topic", "body", "title"], ANY, (("body",), "topic", None)),
+        (["a", "b", "label"], Columns(text=("b", "a")), (("b", "a"), "label", None)),
+        (["text", "label", "key"], Columns(id="key"), (("text",), "label", "key")),
+        (["text", "label"], Columns(label="text", text=("label",)), (("label",), "text", None)),
+        (["label", "category"], Columns(text=("label",)), (("label",), "category", None)),
+        (["1", "2"], Columns(("2",), "1"), (("2",), "1", None)),
+    ],
+)
+def test_columns_are_found(present, columns, found):
+    assert find_columns(columns, present, where="t.csv") == found
+
+
+@pytest.mark.parametrize(
+    ("columns", "present", "message"),
+    [
+        (ANY, ["x", "label"], "which column is the text? add --text-column NAME; t.csv has the columns x, label"),
+        (ANY, ["text", "y"], "which column is the label? add --label-column NAME; t.csv has the columns text, y"),
+        (Columns(("txt",)), ["text", "label"], "no column 'txt'; t.csv has the columns text, label"),
+        (Columns(id="key"), ["text", "label"], "no column 'key'; t.csv has the columns text, label"),
+        (
+            Columns(("text",), "text"),
+            ["text", "label"],
+            "the column 'text' cannot be both the text and the label; t.csv has the columns text, label",
+        ),
+    ],
+)
+def test_unclear_columns_are_a_usage_error(columns, present, message):
+    with pytest.raises(UsageError) as caught:
+        find_columns(columns, present, where="t.csv")
+    assert str(caught.value) == message
