@@ -49,8 +49,8 @@ def find_data(config: TrainConfig) -> Path:
     """The data directory that the settings mean: a name under ``data_dir``, a path, or the newest."""
     if config.data is None:
         return newest(config.data_dir)
-    path = Path(config.data)
-    return path if path.is_dir() else config.data_dir / config.data
+    named = config.data_dir / config.data
+    return Path(config.data) if Path(config.data).is_dir() and not named.is_dir() else named
 
 
 def assemble(config: TrainConfig, data: DataDirectory) -> Session:
