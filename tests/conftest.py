@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `textclf train` has it, before any test loads torch
+
 from textclf.config import PreprocessConfig, TrainConfig
 
 TEXTS = {

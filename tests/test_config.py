@@ -99,3 +99,9 @@ def test_training_settings_survive_json(model):
 def test_settings_cannot_change_on_the_way(config):
     with pytest.raises(FrozenInstanceError):
         setattr(config, fields(config)[0].name, None)
+
+
+@pytest.mark.parametrize("name", ["store", "precision"])
+def test_an_unknown_choice_is_refused_from_python_too(name):
+    with pytest.raises(UsageError, match=f"no {name} named 'fast'; there are "):
+        TrainConfig.create(**{name: "fast"})

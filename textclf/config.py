@@ -10,6 +10,9 @@ from typing import Any, Final, TypeVar
 
 from textclf.errors import UsageError
 
+STORES: Final = ("packed", "files")
+PRECISIONS: Final = ("auto", "float32", "bfloat16")
+
 Row = TypeVar("Row")
 
 
@@ -154,6 +157,9 @@ class TrainConfig:
         one that does not exist.
         """
         given = {name: value for name, value in given.items() if value is not None}
+        for name, choices in (("store", STORES), ("precision", PRECISIONS)):
+            if given.get(name, choices[0]) not in choices:
+                raise UsageError(f"no {name} named {given[name]!r}; there are {', '.join(choices)}")
         length = _row(TIERS, tier, "tier")
         preset = _row(PRESETS, model, "model")
         if foreign := [name for name, usual in asdict(preset).items() if usual is None and name in given]:

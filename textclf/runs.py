@@ -77,7 +77,7 @@ def resolve(path: Path) -> Layout:
     if not path.is_dir():
         raise UsageError(f"no run {path}; see those there are: ls {path.parent}")
     root = path.parent if path.name == "model" and not (path / "model").exists() else path
-    return Layout(root if root.name else root.absolute())
+    return Layout(root.resolve() if root.name in {"", ".."} else root)
 
 
 def model_dir(path: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from textclf.config import PRESETS, TIERS, TrainConfig
+from textclf.config import PRECISIONS, PRESETS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
 
 DEFAULTS = TrainConfig.create()
@@ -97,14 +97,14 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
 @click.option("--device", default=DEFAULTS.device, show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "float32", "bfloat16"]),
+    type=click.Choice(PRECISIONS),
     default=DEFAULTS.precision,
     show_default=True,
     help="auto: bfloat16 on CUDA.",
 )
 @click.option(
     "--store",
-    type=click.Choice(["packed", "files"]),
+    type=click.Choice(STORES),
     default=DEFAULTS.store,
     show_default=True,
     help="Read the packed copy, or each document's .pt file.",

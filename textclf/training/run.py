@@ -79,7 +79,10 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
     with Tracker(run.root, first_epoch=progress.epoch + 1) as tracker:
         if progress.epoch == 0:
             tracker.introduce(summary, session.config.to_json())
-        train_seconds = _fit(session, run, progress, tracker, display)
+        try:
+            train_seconds = _fit(session, run, progress, tracker, display)
+        finally:
+            session.batches["train"].close()
         checkpoint.load_best(run.best, session.model)
         metrics = _measure(session, run)
         total = session.seconds + progress.seconds + perf_counter() - started

@@ -5,18 +5,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from torch import nn
 from torch.optim import Adam, Optimizer
-from torch.utils.data import DataLoader
 
 from textclf import loading
 from textclf.config import TrainConfig
 from textclf.errors import DataError
-from textclf.loading import EpochSampler, InOrder, TokenDataset
+from textclf.loading import BatchLoader, EpochSampler, InOrder, TokenDataset
 from textclf.machine import processors
 from textclf.models import ARCHITECTURES
 from textclf.store.directory import UNSEEN, DataDirectory, newest
@@ -38,7 +37,7 @@ class Session:
     inputs: Inputs
     model: nn.Module
     optimizer: Optimizer
-    batches: dict[str, DataLoader[Any]]
+    batches: dict[str, BatchLoader]
     stopping: EarlyStopping
     device: torch.device
     seconds: float
@@ -89,7 +88,7 @@ def _build(config: TrainConfig, data: DataDirectory) -> nn.Module:
 
 def _loaders(
     config: TrainConfig, parts: Mapping[str, TokenDataset], inputs: Inputs, processor: torch.device
-) -> dict[str, DataLoader[Any]]:
+) -> dict[str, BatchLoader]:
     """A DataLoader for each split: train shuffled anew each epoch, the others in order of length."""
     architecture = ARCHITECTURES[config.model]
     lengths = np.minimum(parts["train"].lengths, config.max_length or np.iinfo(np.int64).max)
