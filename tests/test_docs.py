@@ -1,0 +1,122 @@
+"""The README, the help texts and the settings say the same thing."""
+
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+
+import textclf
+from textclf.cli import main
+from textclf.config import PRESETS, TIERS, PreprocessConfig, TrainConfig
+
+PROJECT = Path(textclf.__file__).parent.parent
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted(main.commands)
+
+
+def command_lines(text: str) -> list[list[str]]:
+    """The words after `textclf` in every line of a text that calls it, prompts, pipes and comments removed."""
+    lines = re.findall(r"^(?:.*\| |\$ | +|.*\.venv/bin/)?textclf ((?:--|[a-z]).*)$", text, re.MULTILINE)
+    return [shlex.split(re.split(r"  +(?=\S)| \| | > ", line)[0], comments=True) for line in lines]
+
+
+def check_exists(words: list[str]) -> None:
+    """Assert that a command and each of its long options exist."""
+    if words[0].startswith("--"):
+        return
+    assert words[0] in main.commands, words
+    known = {
+        option
+        for parameter in main.commands[words[0]].params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    used = {word.split("=")[0].replace("_", "-") for word in words if word.startswith("--")}
+    assert used <= known | {"--help"}, words
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_and_shows_examples_that_exist(name: str) -> None:
+    command = main.commands[name]
+    with click.Context(command, info_name=f"textclf {name}") as context:
+        text = command.get_help(context)
+    examples = command_lines(text)
+    assert examples, "no example"
+    for words in examples:
+        assert words[0] == name
+        check_exists(words)
+    described = [p for p in command.params if isinstance(p, click.Option) and not p.help and not p.show_default]
+    assert [p.name for p in described] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_readme(name: str) -> None:
+    assert f"textclf {name}" in README
+
+
+def test_every_command_line_in_the_readme_exists() -> None:
+    found = command_lines(README)
+    assert len(found) >= 10
+    for words in found:
+        check_exists(words)
+
+
+def test_every_script_in_the_readme_exists_and_the_other_way_round() -> None:
+    named = set(re.findall(r"scripts/(\w+(?:\.py)?)", README))
+    there = {path.name for path in (PROJECT / "scripts").iterdir() if path.is_file()}
+    assert named == there
+
+
+def test_the_code_map_has_every_file_and_no_other() -> None:
+    block = README.split("## Code map", 1)[1].split("```", 2)[1]
+    mapped, folder = set(), ""
+    for line in block.splitlines():
+        if found := re.match(r"^( *)([\w./]+)", line):
+            depth, name = len(found[1]) // 2, found[2]
+            if name.endswith("/") and depth == 1:
+                folder = name
+            elif name.endswith(".py") and depth >= 1:
+                mapped.add((folder if depth == 2 else "") + name)
+    package = PROJECT / "textclf"
+    there = {str(path.relative_to(package)) for path in package.rglob("*.py")}
+    assert mapped == there - {
+        "store/__init__.py",
+        "training/__init__.py",
+        "evaluation/__init__.py",
+        "inference/__init__.py",
+    }
+
+
+def test_the_readme_shows_the_tables_of_tiers_and_presets() -> None:
+    for name, tier in TIERS.items():
+        most = f"{tier.at_most:,}" if tier.at_most else "all"
+        assert (
+            f"| {name} | {tier.share:.0%} | {tier.at_least:,} | {most} | {tier.epochs} | {tier.batch_size} |" in README
+        )
+    for name, preset in PRESETS.items():
+        cells = ["" if value is None else f"{value:g}" for value in dataclasses.astuple(preset)]
+        assert f"| `{name}` | {' | '.join(cells)} |" in README
+
+
+def test_the_readme_lists_the_exit_codes() -> None:
+    from textclf import errors
+
+    codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
+    table = README.split("## Exit codes", 1)[1].split("\n## ", 1)[0]
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == codes | {0}
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "only_option"),
+    [("preprocess", PreprocessConfig, set()), ("train", TrainConfig, {"resume", "config"})],
+)
+def test_options_and_settings_have_the_same_names(name: str, config: type, only_option: set[str]) -> None:
+    options = {parameter.name for parameter in main.commands[name].params}
+    assert options - only_option == {field.name for field in dataclasses.fields(config)}
+
+
+def test_the_version_is_in_the_changelog() -> None:
+    changelog = (PROJECT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[{re.escape(textclf.__version__)}\]|^## \[Unreleased\]", changelog, re.MULTILINE)
