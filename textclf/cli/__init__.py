@@ -3,7 +3,6 @@
 Results go to stdout, everything else to stderr.
 """
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -30,9 +29,6 @@ class Commands(click.Group):
             code = _fail("out of memory; try a smaller --batch-size, --tier or --max-vocab", 5)
         except (click.Abort, KeyboardInterrupt):
             code = _fail("stopped", 130)
-        except BrokenPipeError:  # whoever read our output has seen enough
-            sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115  the interpreter flushes it at exit
-            code = 0
         sys.exit(code if isinstance(code, int) else 0)
 
 
