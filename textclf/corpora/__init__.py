@@ -13,6 +13,7 @@ from textclf.corpora.files import digest, read_path, rows
 from textclf.corpora.hub import read_hub
 from textclf.corpora.packages import read_bbc_news
 from textclf.corpora.records import Columns
+from textclf.corpora.wheels import read_wheel
 from textclf.errors import DataError, UsageError
 
 __all__ = ["CATALOGUE", "SPLITS", "Columns", "Corpus", "Document", "Entry", "SourceOptions", "load", "nearest"]
@@ -66,11 +67,11 @@ def _read(source: str, options: SourceOptions) -> Corpus:
 
 def _read_entry(entry: Entry, options: SourceOptions) -> Corpus:
     wanted = options.columns
-    if entry.kind == "package":
+    if entry.kind != "hub":
         _refuse_hub_options(entry.name, options)
         if wanted != Columns():
             raise UsageError(f"{entry.name} has no columns: leave out --text-column, --label-column and --id-column")
-        return read_bbc_news()
+        return read_bbc_news() if entry.kind == "package" else read_wheel(entry.name)
     corpus = read_hub(
         entry.where,
         columns=Columns(wanted.text or entry.text_columns, wanted.label or entry.label_column, wanted.id),

