@@ -1,15 +1,32 @@
 import json
 from dataclasses import FrozenInstanceError, fields
 from itertools import pairwise
+from math import log2, sqrt
 from pathlib import Path
 
 import pytest
 
-from textclf.config import PRESETS, TIERS, PreprocessConfig, Tier, TrainConfig
+from textclf.config import (
+    FEW_DOCUMENTS,
+    LARGEST_BATCH,
+    MOST_PARTS,
+    PARTS_UP_TO,
+    PRESETS,
+    REFIT_AT_MOST,
+    SMALLEST_BATCH,
+    STEPS_PER_EPOCH,
+    TIERS,
+    WIDE_UP_TO,
+    PreprocessConfig,
+    Tier,
+    TrainConfig,
+)
 from textclf.errors import UsageError
 
-MIDDLE = Tier(share=0.25, at_least=10, at_most=100, epochs=1, batch_size=1, purpose="try the bounds")
-WHOLE = Tier(share=1.0, at_least=0, at_most=None, epochs=1, batch_size=1, purpose="take everything")
+MIDDLE = Tier(share=0.25, at_least=10, at_most=100, epochs=1, purpose="try the bounds")
+DOCUMENTS = {"documents": 3_000, "tokens": 90_000, "length": 80}
+BY_DOCUMENTS = {"batch_size", "lr", "hidden_size", "max_length", "refit"}
+WHOLE = Tier(share=1.0, at_least=0, at_most=None, epochs=1, purpose="take everything")
 
 
 @pytest.mark.parametrize(
@@ -49,16 +66,132 @@ def test_the_model_and_the_tier_are_mlp_and_mid_if_not_given():
 def test_what_is_left_open_follows_from_the_tier_and_the_model(tier, model):
     config = TrainConfig.create(tier=tier, model=model, epochs=None, lr=None)
     for row in (TIERS[tier], PRESETS[model]):
-        shared = {field.name for field in fields(row)} & {field.name for field in fields(config)}
+        shared = {field.name for field in fields(row)} & {field.name for field in fields(config)} - BY_DOCUMENTS
         assert shared
         assert {name: getattr(config, name) for name in shared} == {name: getattr(row, name) for name in shared}
 
 
+@pytest.mark.parametrize("model", PRESETS)
+def test_what_follows_from_the_documents_is_open_until_they_are_known(model):
+    config = TrainConfig.create(model=model)
+    assert {name: getattr(config, name) for name in BY_DOCUMENTS} == dict.fromkeys(BY_DOCUMENTS)
+    complete = config.completed(**DOCUMENTS)
+    assert all(getattr(complete, name) is not None for name in BY_DOCUMENTS - {"max_length"})
+    kept = {field.name for field in fields(config)} - BY_DOCUMENTS
+    assert {name: getattr(complete, name) for name in kept} == {name: getattr(config, name) for name in kept}
+
+
+@pytest.mark.parametrize("tier", ["mid", "full"])
+@pytest.mark.parametrize("model", PRESETS)
+def test_settings_that_are_complete_stay_as_they_are(tier, model):
+    complete = TrainConfig.create(tier=tier, model=model).completed(**DOCUMENTS)
+    assert complete.completed(documents=10_000_000, tokens=10**9, length=1_000) == complete
+
+
 @pytest.mark.parametrize(
-    ("name", "value"), [("epochs", 3), ("batch_size", 7), ("lr", 0.5), ("dropout", 0.0), ("seed", 0), ("patience", 1)]
+    ("documents", "expected"),
+    [
+        (1, SMALLEST_BATCH // 2),
+        (FEW_DOCUMENTS - 1, SMALLEST_BATCH // 2),
+        (FEW_DOCUMENTS, SMALLEST_BATCH),
+        (64 * STEPS_PER_EPOCH, 64),
+        (90 * STEPS_PER_EPOCH, 64),
+        (91 * STEPS_PER_EPOCH, 128),
+        (10_000_000, LARGEST_BATCH),
+    ],
+)
+def test_the_batch_size_follows_from_the_number_of_documents(documents, expected):
+    for model in PRESETS:
+        config = TrainConfig.create(model=model).completed(documents=documents, tokens=9, length=9)
+        assert config.batch_size == expected
+        assert type(config.batch_size) is int
+
+
+def test_an_epoch_has_about_as_many_steps_as_it_should():
+    for documents in range(FEW_DOCUMENTS, 100_000, 77):
+        size = TrainConfig.create().completed(documents=documents, tokens=9, length=9).batch_size
+        assert log2(size).is_integer()
+        if SMALLEST_BATCH < size < LARGEST_BATCH:
+            assert abs(log2(documents / size / STEPS_PER_EPOCH)) <= 0.5
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 8, 32, 100, 1_000])
+@pytest.mark.parametrize("model", PRESETS)
+def test_the_learning_rate_grows_with_the_square_root_of_the_batch_size(batch_size, model):
+    config = TrainConfig.create(model=model, batch_size=batch_size).completed(**DOCUMENTS)
+    assert config.batch_size == batch_size or batch_size is None
+    assert config.lr == pytest.approx(PRESETS[model].lr * sqrt(config.batch_size / 32))
+
+
+def test_the_mlp_is_narrower_on_long_training_text_and_the_lstm_is_not():
+    for tokens, share in ((1, 1), (WIDE_UP_TO, 1), (WIDE_UP_TO + 1, 2), (10**9, 2)):
+        mlp, lstm = (TrainConfig.create(model=name).completed(**DOCUMENTS | {"tokens": tokens}) for name in PRESETS)
+        assert mlp.hidden_size == PRESETS["mlp"].hidden_size // share
+        assert lstm.hidden_size == PRESETS["lstm"].hidden_size
+
+
+@pytest.mark.parametrize(("length", "expected"), [(1, 1), (80, 80), (256, 256), (5_000, 256)])
+def test_the_lstm_reads_as_much_as_most_documents_have_and_the_mlp_everything(length, expected):
+    mlp, lstm = (TrainConfig.create(model=name).completed(**DOCUMENTS | {"length": length}) for name in PRESETS)
+    assert mlp.max_length is None
+    assert lstm.max_length == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "tier", "documents", "expected"),
+    [
+        ("mlp", "full", 1, True),
+        ("mlp", "full", REFIT_AT_MOST, True),
+        ("mlp", "full", REFIT_AT_MOST + 1, False),
+        ("mlp", "mid", 100, False),
+        ("mlp", "tiny", 100, False),
+        ("lstm", "full", 100, False),
+    ],
+)
+def test_a_model_that_is_quick_is_trained_again_on_all_of_a_corpus_that_is_small(model, tier, documents, expected):
+    size = DOCUMENTS | {"documents": documents}
+    assert TrainConfig.create(model=model, tier=tier).completed(**size).refit is expected
+    for wish in (True, False):
+        assert TrainConfig.create(model=model, tier=tier, refit=wish).completed(**size).refit is wish
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 3),
+        ("batch_size", 7),
+        ("lr", 0.5),
+        ("dropout", 0.0),
+        ("word_dropout", 0.0),
+        ("label_smoothing", 0.0),
+        ("hidden_size", 5),
+        ("max_length", 9),
+        ("max_length", 900),
+        ("refit", False),
+        ("refit", True),
+        ("seed", 0),
+        ("patience", 1),
+    ],
 )
 def test_what_is_given_wins_even_a_zero(name, value):
-    assert getattr(TrainConfig.create(tier="tiny", model="lstm", **{name: value}), name) == value
+    config = TrainConfig.create(tier="tiny", model="lstm", **{name: value})
+    assert getattr(config, name) == value
+    assert getattr(config.completed(**DOCUMENTS), name) == value
+
+
+@pytest.mark.parametrize(
+    ("tokens", "max_parts", "expected"),
+    [
+        (1, None, MOST_PARTS),
+        (PARTS_UP_TO, None, MOST_PARTS),
+        (PARTS_UP_TO + 1, None, 0),
+        (1, 0, 0),
+        (1, 7, 7),
+        (10**9, 7, 7),
+    ],
+)
+def test_parts_of_words_are_looked_at_in_short_training_text_or_as_told(tokens, max_parts, expected):
+    assert PreprocessConfig(max_parts=max_parts).parts(tokens=tokens) == expected
 
 
 @pytest.mark.parametrize(
@@ -90,9 +223,10 @@ def test_training_settings_survive_json(model):
     config = TrainConfig.create(
         model=model, data="bbc_news", data_dir=Path("d/é"), run_dir=Path("r"), seed=3, num_workers=0, lr=1e-3
     )
-    again = TrainConfig.from_json(json.loads(json.dumps(config.to_json(), allow_nan=False)))
-    assert again == config
-    assert {type(value) for value in (again.data_dir, again.run_dir)} == {type(Path())}
+    for settings in (config, config.completed(**DOCUMENTS)):
+        again = TrainConfig.from_json(json.loads(json.dumps(settings.to_json(), allow_nan=False)))
+        assert again == settings
+        assert {type(value) for value in (again.data_dir, again.run_dir)} == {type(Path())}
 
 
 @pytest.mark.parametrize("config", [PreprocessConfig(), TrainConfig.create(), TIERS["tiny"], PRESETS["mlp"]])

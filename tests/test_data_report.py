@@ -13,6 +13,7 @@ TRAIN = SplitReport(
     tokens=9,
     unknown=1 / 3,
     empty=1,
+    truncated=0,
     lengths={"min": 1, "median": 2, "p95": 6, "max": 6},
     labels=LABELS,
 )
@@ -21,7 +22,7 @@ REPORT = DataReport(
     source="films.csv",
     splits={"train": TRAIN, "test": TRAIN},
     tiers={"tiny": 2, "full": 3},
-    duplicates={"copies": 1, "crossing": 0, "conflicting": 0},
+    duplicates={"copies": 1, "crossing": 0, "conflicting": 0, "near": 0, "near_crossing": 0},
     notes=("two rows were left out",),
 )
 
@@ -29,12 +30,13 @@ REPORT = DataReport(
 def test_a_split_is_summed_up():
     lengths = np.arange(1, 101, dtype=np.int32)
     unknown = np.where(lengths > 90, 5, 0).astype(np.int32)
-    report = describe_split(lengths, unknown, 4, ["b"] * 30 + ["c"] * 40 + ["a"] * 30)
+    report = describe_split(lengths, unknown, ["b"] * 30 + ["c"] * 40 + ["a"] * 30, empty=4, most=95)
     assert report == SplitReport(
         documents=100,
         tokens=5050,
         unknown=50 / 5050,
         empty=4,
+        truncated=5,
         lengths={"min": 1, "median": 50, "p95": 95, "max": 100},
         labels={"c": 40, "a": 30, "b": 30},
     )
@@ -42,14 +44,14 @@ def test_a_split_is_summed_up():
 
 
 def test_one_document_has_one_length():
-    report = describe_split(np.array([7], dtype=np.int32), np.array([7], dtype=np.int32), 0, ["a"])
+    report = describe_split(np.array([7], dtype=np.int32), np.array([7], dtype=np.int32), ["a"], empty=0, most=9)
     assert report.lengths == {"min": 7, "median": 7, "p95": 7, "max": 7}
     assert report.unknown == 1
 
 
 def test_the_sum_of_the_lengths_needs_more_than_32_bits():
     lengths = np.full(3, 2**30, dtype=np.int32)
-    assert describe_split(lengths, lengths, 0, list("aab")).tokens == 3 * 2**30
+    assert describe_split(lengths, lengths, list("aab"), empty=0, most=9).tokens == 3 * 2**30
 
 
 def test_a_report_survives_the_disk(tmp_path):

@@ -92,11 +92,10 @@ def test_the_code_map_has_every_file_and_no_other() -> None:
 def test_the_readme_shows_the_tables_of_tiers_and_presets() -> None:
     for name, tier in TIERS.items():
         most = f"{tier.at_most:,}" if tier.at_most else "all"
-        assert (
-            f"| {name} | {tier.share:.0%} | {tier.at_least:,} | {most} | {tier.epochs} | {tier.batch_size} |" in README
-        )
+        assert f"| {name} | {tier.share:.0%} | {tier.at_least:,} | {most} | {tier.epochs} |" in README
     for name, preset in PRESETS.items():
-        cells = ["" if value is None else f"{value:g}" for value in dataclasses.astuple(preset)]
+        *sizes, refits = dataclasses.astuple(preset)
+        cells = [*("" if value is None else f"{value:g}" for value in sizes), "yes" if refits else "no"]
         assert f"| `{name}` | {' | '.join(cells)} |" in README
 
 
@@ -110,7 +109,7 @@ def test_the_readme_lists_the_exit_codes() -> None:
 
 @pytest.mark.parametrize(
     ("name", "config", "only_option"),
-    [("preprocess", PreprocessConfig, set()), ("train", TrainConfig, {"resume", "config"})],
+    [("preprocess", PreprocessConfig, set()), ("train", TrainConfig, {"resume", "config", "seeds"})],
 )
 def test_options_and_settings_have_the_same_names(name: str, config: type, only_option: set[str]) -> None:
     options = {parameter.name for parameter in main.commands[name].params}

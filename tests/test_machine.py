@@ -1,8 +1,12 @@
+import ctypes
 import os
+import platform
+import subprocess
+import sys
 
 import pytest
 
-from textclf.machine import processors
+from textclf.machine import keep_memory, processors
 
 
 def test_only_processors_that_may_be_used_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -11,3 +15,51 @@ def test_only_processors_that_may_be_used_are_counted(monkeypatch: pytest.Monkey
     assert processors() == 2
     monkeypatch.delattr(os, "sched_getaffinity")
     assert processors() == 64
+
+
+FREED = """
+import sys
+from pathlib import Path
+from textclf.machine import keep_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+if sys.argv[1] == "keep":
+    keep_memory()
+before = resident()
+bytearray(50_000_000)
+print(resident() - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")
+def test_freed_memory_is_kept_if_asked_for() -> None:
+    def pages(*argument: str) -> int:
+        """Pages that stay when a block of 50 MB is freed."""
+        return int(subprocess.run([sys.executable, "-c", FREED, *argument], stdout=subprocess.PIPE, check=True).stdout)
+
+    block = 50_000_000 // os.sysconf("SC_PAGE_SIZE")
+    assert pages("leave") < 0.1 * block
+    assert pages("keep") > 0.9 * block
+
+
+def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(ctypes, "CDLL", lambda name: asked.append(name) or object())
+    for platform_name in ("darwin", "win32"):
+        monkeypatch.setattr(sys, "platform", platform_name)
+        keep_memory()
+    assert asked == []
+    monkeypatch.setattr(sys, "platform", "linux")
+    keep_memory()  # musl has no mallopt
+    assert asked == [None]
+
+
+def test_a_python_that_cannot_look_into_itself_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_name: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    keep_memory()

@@ -137,11 +137,12 @@ def test_the_report_counts_what_is_there(data_dir, corpus_csv, tmp_path):
         rows = data.rows(split)
         tokens, _ = data.files().gather(rows)
         assert described.documents == len(rows)
-        assert described.tokens == len(tokens)
-        assert described.unknown == pytest.approx(np.mean(tokens == UNK_ID))
+        words = tokens[tokens < data.manifest.vocabulary]  # without the parts of unknown ones
+        assert described.tokens == len(words)
+        assert described.unknown == pytest.approx(np.mean(words == UNK_ID))
         assert described.labels == Counter(data.documents.label[rows])
     assert report.tiers == data.manifest.tiers
-    assert report.duplicates == {"copies": 0, "crossing": 0, "conflicting": 0}
+    assert report.duplicates == dict.fromkeys(("copies", "crossing", "conflicting", "near", "near_crossing"), 0)
 
 
 # The vocabulary
@@ -179,6 +180,35 @@ def test_the_vocabulary_is_as_asked_for(limits, expected):
     write_csv("same.csv", rows)
     root, _ = make(rows, validation=Path("same.csv"), test=Path("same.csv"), **limits)
     assert tokenizer_of(DataDirectory.open(root)).words[2:] == expected
+
+
+def test_parts_of_words_are_those_of_the_training_split_and_stand_for_its_unknown_words():
+    write_csv("test.csv", [("the cat7777 of zebras", "a"), ("zebras zebras", "b")])
+    root, report = make(SMALL, test=Path("test.csv"))
+    data = DataDirectory.open(root)
+    tokenizer = tokenizer_of(data)
+    assert {"<ca", "cat", "<cat", "at1"} <= set(tokenizer.parts)
+    assert not [part for part in tokenizer.parts if "z" in part]
+    tokens, lengths = data.files().gather(data.rows("test"))
+    assert max(tokens) >= data.manifest.vocabulary == tokenizer.size
+    assert lengths.tolist() == data.documents.tokens[data.rows("test")].tolist()
+    assert (lengths.sum(), report.splits["test"].tokens) == (len(tokens), 4 + 2)
+    assert report.splits["test"].unknown == pytest.approx(5 / 6)  # cat7777, of, and zebras three times
+
+
+@pytest.mark.parametrize(("asked", "most"), [(None, 10**6), (5, 5), (0, 0)])
+def test_parts_of_words_are_as_many_as_asked_for(asked, most):
+    root, _ = make(SMALL, max_parts=asked)
+    parts = tokenizer_of(DataDirectory.open(root)).parts
+    assert len(parts) == most or (asked is None and 5 < len(parts) < most)
+
+
+def test_a_long_training_text_needs_no_parts_unless_they_are_asked_for(monkeypatch):
+    monkeypatch.setattr("textclf.config.PARTS_UP_TO", 3)
+    root, _ = make(SMALL)
+    assert tokenizer_of(DataDirectory.open(root)).parts == ()
+    root, _ = make(SMALL, max_parts=5, overwrite=True)
+    assert len(tokenizer_of(DataDirectory.open(root)).parts) == 5
 
 
 # Splits, labels and tiers
@@ -277,6 +307,7 @@ def test_the_same_settings_again_change_nothing(change):
     [
         {"seed": 1},
         {"max_vocab": 5},
+        {"max_parts": 5},
         {"min_count": 2},
         {"lowercase": False},
         {"test_size": 0.2},

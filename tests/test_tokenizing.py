@@ -45,11 +45,11 @@ def test_words_are_counted_over_all_chunks(count, lowercase):
     assert shown.bars == [("vocabulary", chunks, chunks)]
 
 
-def write(folder, count, *, spread=map, progress=silent, words=5):
-    """Tokenize that many texts into a folder, with a vocabulary of that many words."""
+def write(folder, count, *, spread=map, progress=silent, words=5, parts=20):
+    """Tokenize that many texts into a folder, with a vocabulary of that many words and parts."""
     layout = Layout(folder)
     layout.root.mkdir()
-    tokenizer = Tokenizer.fit(texts(count), max_vocab=words)
+    tokenizer = Tokenizer.fit(texts(count), max_vocab=words, max_parts=parts)
     atomic.write_json(layout.tokenizer, tokenizer.to_json())
     names = [f"train-{number:07}" for number in range(count)]
     encoded = write_tokens(layout, names, texts(count), spread=spread, progress=progress)
@@ -63,10 +63,21 @@ def test_each_document_becomes_a_tensor(tmp_path, count):
     assert [tensors.read(layout.tensor(name)).tolist() for name in names] == [run.tolist() for run in ids]
     assert len(list(layout.tensors.glob("*/*"))) == count
     assert encoded.lengths.tolist() == [len(run) for run in ids]
+    tokenizer = Tokenizer.from_json(atomic.read_json(layout.tokenizer))
+    assert encoded.words.tolist() == [len(tokenizer.tokens(text)) or 1 for text in texts(count)]
     assert encoded.unknown.tolist() == [run.tolist().count(UNK_ID) for run in ids]
     assert encoded.crc32.tolist() == [tensors.checksum(run) for run in ids]
     chunks = -(-count // CHUNK)
     assert shown.bars == [("tokens", chunks, chunks)]
+
+
+def test_parts_of_unknown_words_are_tokens_and_no_words(tmp_path):
+    _, _, ids, with_parts = write(tmp_path / "x", 50)
+    _, _, _, without = write(tmp_path / "y", 50, parts=0)
+    assert with_parts.words.tolist() == without.words.tolist() == without.lengths.tolist()
+    assert with_parts.unknown.tolist() == without.unknown.tolist()
+    assert with_parts.lengths.sum() > with_parts.words.sum()
+    assert max(map(max, ids)) >= 2 + 5  # <pad>, <unk> and five words
 
 
 def test_the_packed_copy_has_the_documents_in_order(tmp_path):
@@ -83,7 +94,7 @@ def test_there_is_a_folder_for_every_pair_of_hex_digits(tmp_path):
 def test_a_tokenizer_that_was_learnt_anew_is_read_anew(tmp_path):
     _, _, many, _ = write(tmp_path / "x", 50, words=20)
     (tmp_path / "x").rename(tmp_path / "y")
-    layout, names, few, _ = write(tmp_path / "x", 50, words=2)
+    layout, names, few, _ = write(tmp_path / "x", 50, words=2, parts=0)
     assert [tensors.read(layout.tensor(name)).tolist() for name in names] == [run.tolist() for run in few]
     assert max(map(max, few)) < max(map(max, many))
 

@@ -43,6 +43,11 @@ def read_object(path: Path) -> dict[str, Any]:
     return value
 
 
+def read_lines(path: Path) -> list[Any]:
+    """What a file of JSON lines holds; raises as `read_json` does."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary path to write to; it takes the place of ``path`` at the end, or vanishes if anything fails.

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textclf.errors import ResourceError, TextclfError
-from textclf.store.directory import DataDirectory
+from textclf.store.directory import UNSEEN, DataDirectory
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for
 WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM
@@ -87,6 +87,14 @@ def datasets(data: DataDirectory, *, tier: str, store: str) -> dict[str, TokenDa
         for split, rows in parts.items()
         if len(rows)
     }
+
+
+def together(first: TokenDataset, second: TokenDataset) -> TokenDataset:
+    """The documents of two splits of one store; those whose label no training document has are left out."""
+    labels = np.concatenate((first.labels, second.labels))
+    known = labels != UNSEEN
+    rows, lengths = np.concatenate((first.rows, second.rows)), np.concatenate((first.lengths, second.lengths))
+    return TokenDataset(first.store, rows[known], labels[known], lengths[known])
 
 
 class EpochSampler(Sampler[Any]):

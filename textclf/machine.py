@@ -1,6 +1,12 @@
 """What this machine lets us use."""
 
+import ctypes
 import os
+import sys
+from typing import Final
+
+_TRIM_THRESHOLD: Final = -1  # names of settings in glibc's malloc.h
+_MMAP_MAX: Final = -4
 
 
 def processors() -> int:
@@ -8,3 +14,18 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def keep_memory() -> None:
+    """Keep freed memory for the next allocation: call before training, once.
+
+    glibc gives each large block back to the kernel, which clears it page by page when the next step asks for as much:
+    for the gradient of a large embedding, half the time of a step. Does nothing with another C library.
+    """
+    if sys.platform == "linux":
+        try:
+            mallopt = ctypes.CDLL(None).mallopt
+        except (OSError, AttributeError):
+            return
+        mallopt(_MMAP_MAX, 0)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)

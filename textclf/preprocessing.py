@@ -13,13 +13,14 @@ from typing import Any, Final
 import numpy as np
 
 from textclf import atomic, corpora, data_report
-from textclf.config import TIERS, PreprocessConfig
+from textclf.config import PRESETS, TIERS, PreprocessConfig
 from textclf.corpora import SPLITS, Columns, Corpus, Document, SourceOptions, splits
 from textclf.data_report import DataReport, describe_split
 from textclf.errors import DataError, UsageError
 from textclf.store import documents, manifest, packed
 from textclf.store.documents import Documents
 from textclf.store.manifest import Layout, Manifest
+from textclf.text.similar import near_copies, signatures
 from textclf.text.tokenizer import Tokenizer
 from textclf.tokenizing import Encoded, Progress, count_words, processes, write_tokens
 
@@ -30,6 +31,9 @@ LEAVES_DATA_ALONE: Final = {
     "overwrite",
     "strict",
 }  # settings without effect on the data
+
+COMPARED: Final = 200_000  # documents up to which near-copies are looked for: the search takes 200 bytes a document
+CHUNK: Final = 10_000  # documents whose tokens are compared at a time
 
 Splits = Mapping[str, list[Document]]
 
@@ -57,14 +61,19 @@ def preprocess(
     with processes(config.num_workers) as spread:
         counts = count_words(texts["train"], lowercase=config.lowercase, spread=spread, progress=progress)
         tokenizer = Tokenizer.from_counts(
-            counts, max_vocab=config.max_vocab, min_count=config.min_count, lowercase=config.lowercase
+            counts,
+            max_vocab=config.max_vocab,
+            max_parts=config.parts(tokens=counts.total()),
+            min_count=config.min_count,
+            lowercase=config.lowercase,
         )
         atomic.write_json(layout.tokenizer, tokenizer.to_json())
         encoded = write_tokens(
             layout, table.id.tolist(), list(chain(*texts.values())), spread=spread, progress=progress
         )
     table = replace(table, tokens=encoded.lengths, crc32=encoded.crc32)
-    report = _describe(corpus, parts, table, encoded, notes)
+    near, searched = _near_copies(layout, table)
+    report = _describe(corpus, parts, table, encoded, near, (*notes, *searched))
     data_report.write(layout.report, report)
     _finish(layout, corpus, config, table, report, tokenizer.size)
     return layout.root, report
@@ -160,19 +169,41 @@ def _name_documents(parts: Splits, *, seed: int) -> Documents:
     )
 
 
-def _describe(corpus: Corpus, parts: Splits, table: Documents, encoded: Encoded, notes: Sequence[str]) -> DataReport:
+def _near_copies(layout: Layout, table: Documents) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Count the documents that are nearly the same as an earlier one, and those of them in another split; and a note.
+
+    Copies that are the same are not counted.
+    """
+    documents = len(table.id)
+    if documents > COMPARED:
+        note = f"near-copies were not looked for: that is done for up to {COMPARED:,} documents"
+        return {"near": 0, "near_crossing": 0}, (note,)
+    tokens = packed.read(layout.packed, lengths=table.tokens)
+    chunks = (np.arange(start, min(start + CHUNK, documents)) for start in range(0, documents, CHUNK))
+    first = near_copies(np.concatenate([signatures(*tokens.gather(chunk)) for chunk in chunks]))
+    same = (table.crc32 == table.crc32[first]) & (table.tokens == table.tokens[first])
+    near = (first != np.arange(documents)) & ~same
+    crossing = near & (table.split != table.split[first])
+    return {"near": int(near.sum()), "near_crossing": int(crossing.sum())}, ()
+
+
+def _describe(
+    corpus: Corpus, parts: Splits, table: Documents, encoded: Encoded, near: dict[str, int], notes: Sequence[str]
+) -> DataReport:
     """What is in the directory, for people."""
     described = {}
     for split, rows in ((split, np.flatnonzero(table.split == split)) for split in SPLITS):
         empty = sum(not document.text.strip() for document in parts[split])
         labels = [document.label for document in parts[split]]
-        described[split] = describe_split(encoded.lengths[rows], encoded.unknown[rows], empty, labels)
+        described[split] = describe_split(
+            encoded.words[rows], encoded.unknown[rows], labels, empty=empty, most=PRESETS["lstm"].max_length or 0
+        )
     return DataReport(
         name=corpus.name,
         source=corpus.source,
         splits=described,
         tiers={name: int(np.isin(table.tier, list(TIERS)[: place + 1]).sum()) for place, name in enumerate(TIERS)},
-        duplicates=splits.duplicates(parts)._asdict(),
+        duplicates=splits.duplicates(parts)._asdict() | near,
         notes=notes,
     )
 

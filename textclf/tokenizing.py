@@ -35,6 +35,8 @@ class Encoded(NamedTuple):
     """All of them, end to end."""
     lengths: NDArray[np.int32]
     """Shape (D,), like the rest."""
+    words: NDArray[np.int32]
+    """Ids that are words, known or not: all but the parts of unknown words."""
     unknown: NDArray[np.int32]
     """Tokens that are not in the vocabulary."""
     crc32: NDArray[np.uint32]
@@ -98,6 +100,7 @@ def _encode_chunk(layout: Layout, tokenizer_sha256: str, chunk: tuple[list[str],
     return Encoded(
         np.concatenate(ids),
         np.array([len(run) for run in ids], dtype=np.int32),
+        np.array([np.count_nonzero(run < tokenizer.size) for run in ids], dtype=np.int32),
         np.array([np.count_nonzero(run == UNK_ID) for run in ids], dtype=np.int32),
         np.array(checksums, dtype=np.uint32),
     )

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from textclf.cli import main
+from textclf.store.manifest import FORMAT_VERSION
 
 
 def fails(runner: CliRunner, arguments: list[str], code: int, *parts: str) -> None:
@@ -89,10 +90,12 @@ def test_an_unfinished_data_directory(runner: CliRunner, copied: Path) -> None:
     fails(runner, ["info", "data/copied"], 3, "data/copied is unfinished")
 
 
-def test_a_data_directory_from_a_newer_format(runner: CliRunner, copied: Path) -> None:
+@pytest.mark.parametrize("version", [FORMAT_VERSION - 1, FORMAT_VERSION + 1])
+def test_a_data_directory_of_an_older_or_a_newer_format(version: int, runner: CliRunner, copied: Path) -> None:
     manifest = json.loads((copied / "manifest.json").read_text())
-    (copied / "manifest.json").write_text(json.dumps({**manifest, "format_version": 2}))
-    fails(runner, ["train", "--data", "copied"], 4, "format 2", "upgrade textclf")
+    (copied / "manifest.json").write_text(json.dumps({**manifest, "format_version": version}))
+    ways_out = ("upgrade textclf", "make the directory again: textclf preprocess --overwrite")
+    fails(runner, ["train", "--data", "copied"], 4, f"format {version}", *ways_out)
 
 
 def test_a_damaged_tensor_is_named_when_it_is_read(runner: CliRunner, copied: Path) -> None:
@@ -166,3 +169,5 @@ def test_unknown_commands_and_options(runner: CliRunner) -> None:
     fails(runner, ["tran"], 2, "tran")
     fails(runner, ["train", "--epoch", "3"], 2, "--epoch", "--epochs")
     fails(runner, ["train", "--epochs", "0"], 2, "--epochs")
+    fails(runner, ["train", "--label-smoothing", "1"], 2, "--label-smoothing")
+    fails(runner, ["preprocess", "bbc_news", "--max-parts", "-1"], 2, "--max-parts")

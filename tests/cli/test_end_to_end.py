@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -48,7 +49,11 @@ def test_from_a_file_to_a_label(model: str, corpus_csv: Path, runner: CliRunner,
     files = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file()}
     events = {name for name in files if name.startswith("events.out.tfevents.")}
     assert len(events) == 1
+    best = json.loads((run / "metrics.json").read_text())["best_epoch"]
     assert files - events == {
+        "projector_config.pbtxt",
+        f"{best:05}/words/metadata.tsv",
+        f"{best:05}/words/tensors.tsv",
         "config.json",
         "history.jsonl",
         "metrics.json",
@@ -163,4 +168,40 @@ def test_a_flag_beats_the_config_file_and_the_file_beats_the_default(runner: Cli
     )
     assert done.exit_code == 0, done.output
     settings = json.loads((Path(done.stdout.strip()) / "config.json").read_text())["settings"]
-    assert (settings["epochs"], settings["batch_size"], settings["patience"]) == (1, 8, 5)
+    assert (settings["epochs"], settings["batch_size"], settings["patience"]) == (1, 8, 2)
+
+
+def test_training_says_what_it_reads_and_when_it_trains_once_more(runner: CliRunner, data_dir: Path) -> None:
+    def train(*options: str) -> tuple[Path, str]:
+        done = runner.invoke(
+            main, ["train", "--data", str(data_dir), "--epochs", "1", "--tier", "full", *SMALL, *options]
+        )
+        assert done.exit_code == 0, done.output
+        return Path(done.stdout.strip()), done.stderr
+
+    refitted, shown = train()
+    assert "once more, on train and validation: 54 documents, 2 epochs\n" in shown
+    assert json.loads((refitted / "metrics.json").read_text())["refit"] == {"documents": 54, "epochs": 2}
+    plain, shown = train("--no-refit", "--label-smoothing", "0.25")
+    assert "once more" not in shown
+    settings = json.loads((plain / "config.json").read_text())["settings"]
+    assert (settings["refit"], settings["label_smoothing"]) == (False, 0.25)
+    lstm, shown = train("--model", "lstm", "--max-length", "6")
+    kept = np.mean([len(ids) <= 6 for ids in _training_ids(data_dir)])
+    assert f"reading the first 6 tokens, all of {kept:.0%} of the documents\n" in shown
+    assert json.loads((lstm / "metrics.json").read_text())["refit"] is None
+
+
+def _training_ids(data_dir: Path) -> list[torch.Tensor]:
+    return [torch.load(path, weights_only=True) for path in data_dir.glob("tensors/??/train-*.pt")]
+
+
+def test_parts_of_words_can_be_had_or_left_out(runner: CliRunner, corpus_csv: Path) -> None:
+    known = {}
+    for name, options in (("usual", []), ("few", ["--max-parts", "7"]), ("none", ["--max-parts", "0"])):
+        done = runner.invoke(main, ["preprocess", str(corpus_csv), "--name", name, "--num-workers", "1", *options])
+        assert done.exit_code == 0, done.output
+        known[name] = json.loads(Path("data", name, "tokenizer.json").read_text())["parts"]
+    assert len(known["usual"]) > 100
+    assert known["few"] == known["usual"][:7]
+    assert known["none"] == []

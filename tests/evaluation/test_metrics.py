@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, classification_report, f1_score, log_loss
 
-from textclf.evaluation.metrics import Metrics, cross_entropy, measure, per_class
+from textclf.evaluation.metrics import Metrics, baseline, confusion, cross_entropy, measure, per_class
 
 
 def draw(seed, documents=200, classes=4, skew=1.0):
@@ -18,8 +18,8 @@ def test_figures_by_hand():
     logits = np.log([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.5, 0.25, 0.25], [0.25, 0.5, 0.25]]).astype(np.float32)
     metrics = measure(np.array([0, 1, 1, 1]), logits)
     # class 0: precision 1/2, recall 1; class 1: precision 1, recall 2/3
-    f1 = (2 / 3 + 4 / 5) / 2
-    assert metrics == Metrics(4, 0.75, pytest.approx(f1), pytest.approx((3 * log(2) + log(4)) / 4, abs=1e-6))
+    macro, weighted = (2 / 3 + 4 / 5) / 2, (2 / 3 + 3 * 4 / 5) / 4
+    assert metrics == pytest.approx(Metrics(4, 0.75, macro, 0.75, weighted, (3 * log(2) + log(4)) / 4), abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -81,3 +81,13 @@ def test_figures_are_plain_numbers():
     labels, logits = draw(0)
     values = [*measure(labels, logits), *per_class(labels, logits, list("abcd"))]
     assert json.loads(json.dumps(values)) == values
+
+
+def test_the_baseline_gives_the_label_that_is_most_frequent_in_training():
+    found = baseline(np.array([0, 1, 1, -1]), np.array([1, 1, 0, -1, -1, -1]), ["ham", "spam"])
+    assert found == ("spam", 0.5, pytest.approx((2 / 3) / 3))
+
+
+def test_confusion_has_labels_as_rows_and_answers_as_columns():
+    counts = confusion(np.array([0, 0, 1, -1]), np.array([0, 2, 1, 1]), classes=3)
+    assert counts.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]

@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice, repeat
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 
 from textclf import runs
 from textclf.errors import UsageError
-from textclf.inference.classifier import BATCH, Prediction, load_model
+from textclf.inference import artefact
+from textclf.inference.classifier import BATCH, Classifier, Prediction, load_model
 from textclf.inference.runtime import softmax
 
 LABELS = ["animals", "food", "weather"]
@@ -76,10 +78,34 @@ def test_the_probabilities_of_all_labels_add_up_to_one(text, classifier):
     assert sum(score.probability for score in prediction.top) == pytest.approx(1)
 
 
-def test_an_empty_text_and_one_of_unknown_words_get_the_same_answer(classifier):
-    empty, unknown = classifier.predict(["", "unheardof"])
+def test_an_empty_text_and_one_of_an_unknown_word_get_the_same_answer(classifier):
+    empty, unknown = classifier.predict(["", "qqq"])
     assert isinstance(empty, Prediction)
     assert empty == unknown
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_an_unknown_word_with_known_parts_is_not_the_same_as_none(classifier):
+    empty, unknown, other = classifier.logits(["", "catty", "buttered"])
+    assert np.abs(empty - unknown).max() > 1e-4
+    assert np.abs(other - unknown).max() > 1e-4
+
+
+@pytest.mark.parametrize("run_dir", ["lstm"], indirect=True)
+def test_the_lstm_reads_no_parts(classifier):
+    assert classifier.predict("catty the buttered") == classifier.predict("qqq the xyz")
+
+
+@pytest.mark.parametrize("temperature", [0.05, 0.5, 1.0, 3.0, 20.0])
+def test_the_temperature_divides_the_logits_and_changes_no_answer(temperature, run_dir):
+    trained = artefact.load(run_dir / "model")
+    texts = ["the cat", "", "rain and wind", "bread"]
+    plain, tempered = (Classifier(replace(trained, temperature=value)) for value in (1.0, temperature))
+    np.testing.assert_allclose(tempered.logits(texts) * temperature, plain.logits(texts), rtol=1e-5, atol=1e-6)
+    assert tempered.logits(texts).dtype == np.float32
+    for one, other in zip(tempered.predict(texts, top_k=3), plain.predict(texts, top_k=3), strict=True):
+        assert [score.label for score in one.top] == [score.label for score in other.top]
+        assert one.probability == other.probability or (one.probability < other.probability) == (temperature > 1)
 
 
 def test_answers_are_plain_python(classifier):

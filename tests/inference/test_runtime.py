@@ -12,9 +12,9 @@ from textclf.inference import artefact
 from textclf.inference.classifier import Classifier
 from textclf.inference.runtime import FORWARD, softmax
 from textclf.loading import Examples
-from textclf.models import ARCHITECTURES
+from textclf.models import ARCHITECTURES, bag_mlp
 from textclf.store.directory import DataDirectory
-from textclf.training import checkpoint
+from textclf.text.bag import BagInputs
 from textclf.training.loop import Pass, predict
 from textclf.training.session import assemble
 
@@ -25,6 +25,7 @@ TEXTS = {
     "one word": "cat",
     "unknown words": "quantum chromodynamics",
     "known among unknown": "quantum cat chromodynamics",
+    "unknown words with known parts": "catty buttered dogs, rainy nights",
     "one word over and over": "rain " * 300,
     "5,000 words": " ".join(KNOWN[i * i % len(KNOWN)] for i in range(5000)),
     "5,000 unknown words": " ".join(f"w{i}" for i in range(5000)),
@@ -50,12 +51,12 @@ def trained(run_dir):
 
 
 @pytest.fixture
-def session(run_dir, data_dir, tmp_path):
-    """The torch model of the run."""
-    settings = runs.read_json(runs.Layout(run_dir).config)["settings"]
-    made = assemble(small_config(settings["model"], data_dir, tmp_path), DataDirectory.open(data_dir))
-    checkpoint.load_best(runs.Layout(run_dir).best, made.model)
-    made.model.eval()
+def session(trained, data_dir, tmp_path):
+    """The same model in torch."""
+    made = assemble(small_config(trained.model, data_dir, tmp_path), DataDirectory.open(data_dir))
+    weights = {name: torch.from_numpy(array.copy()) for name, array in trained.weights.items()}
+    made.learner.model.load_state_dict(weights)
+    made.learner.model.eval()
     return made
 
 
@@ -64,7 +65,8 @@ def logits_of_torch(session, trained, texts):
     lengths = np.array([len(run) for run in ids])
     examples = Examples(np.concatenate(ids), lengths, np.zeros(len(ids), dtype=np.int64))
     with torch.inference_mode():
-        return session.model(ARCHITECTURES[trained.model].collate(examples, inputs=session.inputs)).numpy()
+        logits = session.learner.model(ARCHITECTURES[trained.model].collate(examples, inputs=session.inputs))
+    return logits.mean(dim=0).numpy() / trained.temperature
 
 
 def logits_of_numpy(trained, texts):
@@ -91,9 +93,9 @@ def test_numpy_agrees_with_torch_on_every_document_of_the_data(trained, session)
     data = session.data
     tokens = data.packed()
     for split, loader in session.batches.items():
-        if split == "train":
+        if split in ("train", "refit"):
             continue
-        reference, labels = predict(session.model, loader, how=Pass(torch.device("cpu")))
+        reference, labels = predict(session.learner.model, loader, how=Pass(torch.device("cpu")))
         rows = data.rows(split)[loader.batch_sampler.order]
         numpy = FORWARD[trained.model](trained.weights, trained.inputs(*tokens.gather(rows)))
         np.testing.assert_allclose(numpy, reference.numpy(), rtol=0, atol=1e-5)
@@ -103,7 +105,7 @@ def test_numpy_agrees_with_torch_on_every_document_of_the_data(trained, session)
 @pytest.mark.parametrize("scale", [10, 1000])
 def test_numpy_agrees_with_torch_where_gates_saturate(scale, trained, session):
     with torch.no_grad():
-        for name, weight in session.model.named_parameters():
+        for name, weight in session.learner.model.named_parameters():
             weight.mul_(scale)
             trained.weights[name][...] = weight
     texts = [text for text in TEXTS.values() if len(text) < 1000]
@@ -117,6 +119,25 @@ def test_neighbours_leave_the_logits_unchanged(trained):
     alone = np.concatenate([logits_of_numpy(trained, [text]) for text in texts])
     np.testing.assert_allclose(logits_of_numpy(trained, texts), alone, rtol=0, atol=1e-5)
     np.testing.assert_allclose(logits_of_numpy(trained, texts[::-1])[::-1], alone, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("views", [1, 2, 11])
+def test_numpy_agrees_with_torch_on_any_number_of_views(views):
+    torch.manual_seed(views)
+    model = bag_mlp.BagMLP(features=50, views=views, classes=3, hidden_size=4, dropout=0.5).eval()
+    for output in model.outputs:
+        torch.nn.init.normal_(output.bias)
+    random = np.random.default_rng(views)
+    sizes = random.integers(1, 9, 5 * views)
+    offsets = np.cumsum(sizes) - sizes
+    features, weights = random.integers(0, 50, sizes.sum()), random.random(sizes.sum(), dtype=np.float32)
+    given = (torch.from_numpy(values) for values in (np.arange(50), features, offsets, weights, np.zeros(5)))
+    with torch.inference_mode():
+        expected = model(bag_mlp.Batch(*given)).mean(dim=0)
+    arrays = {name: weight.numpy() for name, weight in model.state_dict().items()}
+    numpy = FORWARD["mlp"](arrays, BagInputs(features, offsets, weights))
+    assert numpy.shape == (5, 3)
+    np.testing.assert_allclose(numpy, expected.numpy(), rtol=0, atol=1e-5)
 
 
 def test_softmax_agrees_with_torch_and_never_overflows():

@@ -4,54 +4,138 @@ import torch
 from torch.testing import assert_close
 
 from tests.conftest import small_config
-from textclf.models.bag_mlp import Batch
+from textclf.loading import Examples
+from textclf.models.bag_mlp import BagMLP, Batch, collate
 from textclf.store.directory import DataDirectory
 from textclf.training.session import assemble
 
+TEXTS = ["the cat sat on the mat", "catty dog", "qqq", "", "bread with butter"]
+
 
 @pytest.fixture
-def model(data_dir, tmp_path):
-    return assemble(small_config("mlp", data_dir, tmp_path), DataDirectory.open(data_dir)).model.eval()
+def session(data_dir, tmp_path):
+    return assemble(small_config("mlp", data_dir, tmp_path), DataDirectory.open(data_dir))
 
 
-def bags(*documents):
-    """A batch of documents, each a list of pairs of a feature and its weight."""
-    pairs = [pair for document in documents for pair in document]
+@pytest.fixture
+def model(session):
+    return session.learner.model.eval()
+
+
+def batch_of(*views):
+    """A batch of views, each a list of documents, each a list of pairs of a feature and its weight."""
+    bags = [bag for view in views for bag in view]
+    features, weights = zip(*(pair for bag in bags for pair in bag), strict=True)
+    rows, places = torch.tensor(features).unique(return_inverse=True)
     return Batch(
-        features=torch.tensor([feature for feature, _ in pairs]),
-        offsets=torch.from_numpy(np.cumsum([0, *(len(document) for document in documents[:-1])])),
-        weights=torch.tensor([weight for _, weight in pairs]),
-        labels=torch.zeros(len(documents), dtype=torch.int64),
+        rows=rows,
+        features=places,
+        offsets=torch.from_numpy(np.cumsum([0, *(len(bag) for bag in bags[:-1])])),
+        weights=torch.tensor(weights),
+        labels=torch.zeros(len(views[0]), dtype=torch.int64),
     )
 
 
+def examples(session, texts):
+    ids = [session.tokenizer.encode(text) for text in texts]
+    return Examples(np.concatenate(ids), np.array([len(run) for run in ids]), np.arange(len(ids)))
+
+
 FIRST, SECOND = [(5, 0.5), (6, 0.25), (9, 0.8)], [(5, 1.0)]
+THIRD, FOURTH = [(70, 0.6), (9, 0.8)], [(80, 0.1), (70, 0.2), (60, 0.3)]
 
 
 def test_logits_are_those_of_the_formula(model):
     table = model.embedding.weight
-    bag = torch.stack((0.5 * table[5] + 0.25 * table[6] + 0.8 * table[9], table[5]))
-    expected = bag.clamp(min=0) @ model.output.weight.T + model.output.bias
-    assert_close(model(bags(FIRST, SECOND)), expected, rtol=0, atol=1e-6)
+    words = torch.stack((0.5 * table[5] + 0.25 * table[6] + 0.8 * table[9], table[5]))
+    parts = torch.stack((0.6 * table[70] + 0.8 * table[9], 0.1 * table[80] + 0.2 * table[70] + 0.3 * table[60]))
+    expected = torch.stack(
+        [
+            bags.clamp(min=0) @ output.weight.T + output.bias
+            for bags, output in zip((words, parts), model.outputs, strict=True)
+        ]
+    )
+    assert_close(model(batch_of([FIRST, SECOND], [THIRD, FOURTH])), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("views", [1, 2, 3])
+def test_each_view_has_an_output_layer_of_its_own_and_one_table(views):
+    model = BagMLP(features=100, views=views, classes=4, hidden_size=6, dropout=0.5).eval()
+    logits = model(batch_of(*[[FIRST, SECOND]] * views))
+    assert logits.shape == (views, 2, 4)
+    assert [sum(weight.shape == shape for weight in model.parameters()) for shape in ((100, 6), (4, 6))] == [1, views]
+    for one in range(views):
+        for other in range(one):
+            assert not torch.allclose(logits[one], logits[other], atol=1e-4)
 
 
 def test_the_order_of_the_features_does_not_matter(model):
-    assert_close(model(bags(FIRST)), model(bags(FIRST[::-1])), rtol=0, atol=1e-6)
+    expected = model(batch_of([FIRST], [FOURTH]))
+    assert_close(model(batch_of([FIRST[::-1]], [FOURTH[::-1]])), expected, rtol=0, atol=1e-6)
 
 
 def test_a_feature_of_weight_zero_does_not_matter(model):
-    assert_close(model(bags(FIRST)), model(bags([*FIRST, (7, 0.0)])), rtol=0, atol=1e-6)
-    assert not torch.allclose(model(bags(FIRST)), model(bags([*FIRST, (7, 0.5)])), rtol=0, atol=1e-4)
+    expected = model(batch_of([FIRST], [THIRD]))
+    assert_close(model(batch_of([[*FIRST, (7, 0.0)]], [THIRD])), expected, rtol=0, atol=1e-6)
+    assert not torch.allclose(model(batch_of([[*FIRST, (7, 0.5)]], [THIRD])), expected, rtol=0, atol=1e-4)
 
 
-def test_a_document_without_any_known_word_gets_the_bias(model):
+def test_a_view_does_not_see_the_other(model):
+    words, parts = model(batch_of([FIRST, SECOND], [THIRD, FOURTH]))
+    others, same = model(batch_of([SECOND, FIRST], [THIRD, FOURTH]))
+    assert_close(parts, same, rtol=0, atol=1e-6)
+    assert_close(words, others.flip(0), rtol=0, atol=1e-6)
+
+
+def test_a_document_without_any_known_word_gets_the_biases(model):
+    biases = torch.tensor([[0.5, -0.25, 0.125], [1.0, 2.0, 3.0]])
     with torch.no_grad():
-        model.output.bias.copy_(torch.tensor([0.5, -0.25, 0.125]))
-    assert torch.equal(model(bags([(5, 0.0)], [(1, 0.0), (6, 0.0)])), model.output.bias.expand(2, 3))
+        for output, bias in zip(model.outputs, biases, strict=True):
+            output.bias.copy_(bias)
+    nothing = [[(0, 0.0)], [(0, 0.0), (1, 0.0)]]
+    assert torch.equal(model(batch_of(nothing, nothing)), biases[:, None].expand(2, 2, 3))
 
 
-def test_the_output_layer_starts_as_glorot_derives(model):
-    weight = model.output.weight
-    bound = (6 / sum(weight.shape)) ** 0.5
-    assert weight.abs().max() <= bound
-    assert weight.abs().max() > 0.8 * bound  # torch's own bound is half of it
+def test_the_output_layers_start_as_glorot_derives_and_apart(model):
+    for output in model.outputs:
+        bound = (6 / sum(output.weight.shape)) ** 0.5
+        assert output.weight.abs().max() <= bound
+        assert output.weight.abs().max() > 0.8 * bound  # torch's own bound is half of it
+    first, second = model.outputs
+    assert not torch.equal(first.weight, second.weight)
+
+
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1], TEXTS[2:4]])
+def test_a_batch_has_the_bags_and_each_of_their_features_once(session, texts):
+    given = examples(session, texts)
+    bags, batch = session.inputs(given.tokens, given.lengths), collate(given, inputs=session.inputs)
+    assert batch.rows[batch.features].tolist() == bags.features.tolist()
+    assert batch.rows.tolist() == sorted(set(bags.features.tolist()))
+    assert batch.offsets.tolist() == bags.offsets.tolist()
+    assert batch.weights.tolist() == bags.weights.tolist()
+    assert batch.labels.tolist() == given.labels.tolist()
+    whole = torch.int64
+    assert [values.dtype for values in batch] == [whole, whole, whole, torch.float32, whole]
+
+
+def test_the_gradient_of_the_embeddings_is_sparse_and_has_each_row_once(session, model):
+    batch = collate(examples(session, TEXTS), inputs=session.inputs)
+    model(batch).square().sum().backward()
+    gradient = model.embedding.weight.grad
+    assert gradient.is_sparse
+    assert gradient._indices().tolist() == [batch.rows.tolist()]
+    learning = gradient.to_dense().any(dim=1).nonzero().flatten().tolist()
+    assert len(learning) > 10
+    assert set(learning) <= set(batch.rows.tolist()) - {0, 1}  # padding and unknown words weigh nothing
+
+
+def test_the_sparse_gradient_is_that_of_a_dense_table(session, model):
+    batch = collate(examples(session, TEXTS), inputs=session.inputs)
+    model(batch).square().sum().backward()
+    table = model.embedding.weight.detach().clone().requires_grad_()
+    dense = torch.zeros(len(batch.offsets), len(table))  # (V * B, features)
+    bag = torch.bucketize(torch.arange(len(batch.features)), batch.offsets, right=True) - 1
+    dense[bag, batch.rows[batch.features]] = batch.weights
+    views = (dense @ table).relu().chunk(2)
+    sum(output(view).square().sum() for output, view in zip(model.outputs, views, strict=True)).backward()
+    assert_close(model.embedding.weight.grad.to_dense(), table.grad, rtol=1e-4, atol=1e-6)

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -5,7 +6,8 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.testing import assert_close
 
 from tests.conftest import small_config
-from textclf.models.lstm import Batch
+from textclf.loading import Examples
+from textclf.models.lstm import Batch, collate
 from textclf.store.directory import DataDirectory
 from textclf.text.tokenizer import PAD_ID, UNK_ID
 from textclf.training.session import assemble
@@ -15,7 +17,7 @@ DOCUMENTS = [[5, 6, 7, 8, 9, 10], [11], [12, 13, 5]]
 
 @pytest.fixture
 def model(data_dir, tmp_path):
-    return assemble(small_config("lstm", data_dir, tmp_path), DataDirectory.open(data_dir)).model.eval()
+    return assemble(small_config("lstm", data_dir, tmp_path), DataDirectory.open(data_dir)).learner.model.eval()
 
 
 def padded(documents, *, columns=6, padding=PAD_ID):
@@ -36,11 +38,12 @@ def test_padding_gets_no_gradient(model):
     assert not model.embedding.weight.grad[PAD_ID].any()
 
 
-def test_the_order_of_the_words_matters(model):
+def test_the_order_of_the_words_matters_to_the_first_view_alone(model):
     backwards = [document[::-1] for document in DOCUMENTS]
-    difference = (model(padded(DOCUMENTS)) - model(padded(backwards))).abs().amax(dim=1)
-    assert difference[0] > 1e-4
-    assert difference[1] == 0  # one word
+    ordered, unordered = (model(padded(DOCUMENTS)) - model(padded(backwards))).abs().amax(dim=2)
+    assert ordered[0] > 1e-4
+    assert ordered[1] == 0  # one word
+    assert (unordered < 1e-6).all()
 
 
 def test_logits_are_those_of_a_packed_bidirectional_lstm(model):
@@ -56,7 +59,29 @@ def test_logits_are_those_of_a_packed_bidirectional_lstm(model):
         [torch.cat((run[:n].amax(dim=0), run[:n].mean(dim=0))) for run, n in zip(states, batch.lengths, strict=True)]
     )
     expected = pooled @ model.output.weight.T + model.output.bias
-    assert_close(model(batch), expected, rtol=0, atol=1e-6)
+    assert_close(model(batch)[0], expected, rtol=0, atol=1e-6)
+
+
+def test_the_second_view_is_the_mean_of_the_embeddings(model):
+    means = torch.stack([model.embedding.weight[document].mean(dim=0) for document in DOCUMENTS])
+    expected = means @ model.output_of_mean.weight.T + model.output_of_mean.bias
+    assert_close(model(padded(DOCUMENTS, columns=9, padding=14))[1], expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("view", [0, 1])
+def test_both_views_train_the_embeddings(view, model):
+    model(padded(DOCUMENTS))[view].sum().backward()
+    learning = model.embedding.weight.grad.any(dim=1).nonzero().flatten().tolist()
+    assert learning == sorted({token for document in DOCUMENTS for token in document})
+
+
+def test_parts_of_unknown_words_are_not_read(data_dir, tmp_path):
+    session = assemble(small_config("lstm", data_dir, tmp_path), DataDirectory.open(data_dir))
+    tokens = session.tokenizer.encode("catty qqq butterfly")
+    assert len(tokens) > 3
+    batch = collate(Examples(tokens, np.array([len(tokens)]), np.zeros(1, dtype=np.int64)), inputs=session.inputs)
+    assert batch.tokens.tolist() == [[UNK_ID] * 3]
+    assert len(session.learner.model.embedding.weight) == session.tokenizer.size
 
 
 @pytest.mark.parametrize("direction", ["forwards", "backwards"])
@@ -82,7 +107,7 @@ def test_both_directions_start_apart(model):
 
 def test_word_dropout_reads_words_as_unknown_in_training_alone(data_dir, tmp_path):
     config = small_config("lstm", data_dir, tmp_path, dropout=0.0, word_dropout=1.0)
-    model = assemble(config, DataDirectory.open(data_dir)).model
+    model = assemble(config, DataDirectory.open(data_dir)).learner.model
     batch = padded(DOCUMENTS)
     unknown = padded([[UNK_ID] * len(document) for document in DOCUMENTS])
     assert torch.equal(model.train()(batch), model.eval()(unknown))
@@ -91,7 +116,9 @@ def test_word_dropout_reads_words_as_unknown_in_training_alone(data_dir, tmp_pat
 
 @pytest.mark.parametrize("share", [0.0, 0.3])
 def test_word_dropout_drops_that_share(share, data_dir, tmp_path):
-    model = assemble(small_config("lstm", data_dir, tmp_path, word_dropout=share), DataDirectory.open(data_dir)).model
+    model = assemble(
+        small_config("lstm", data_dir, tmp_path, word_dropout=share), DataDirectory.open(data_dir)
+    ).learner.model
     torch.manual_seed(0)
     read = []
     model.embedding.register_forward_pre_hook(lambda _layer, inputs: read.append(inputs[0]))
@@ -99,3 +126,10 @@ def test_word_dropout_drops_that_share(share, data_dir, tmp_path):
     forwards, backwards = read
     assert (forwards == UNK_ID).float().mean() == pytest.approx(share, abs=0.02)
     assert torch.equal(backwards, forwards.flip(1))  # both directions read the same words
+
+
+def test_dropout_acts_in_both_views_without_word_dropout(data_dir, tmp_path):
+    config = small_config("lstm", data_dir, tmp_path, dropout=0.5, word_dropout=0.0)
+    model = assemble(config, DataDirectory.open(data_dir)).learner.model.train()
+    for one, other in zip(model(padded(DOCUMENTS)), model(padded(DOCUMENTS)), strict=True):
+        assert not torch.allclose(one, other, atol=1e-4)

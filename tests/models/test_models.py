@@ -14,10 +14,19 @@ from textclf.loading import Examples
 from textclf.models import ARCHITECTURES, parameters, summary
 from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
+from textclf.text.bag import Bag, Remembered
 from textclf.text.tokenizer import UNK_ID
 from textclf.training.session import assemble
 
-DOCUMENTS = [[5, 6, 7, 8], [9], [10, 11, 5, 5, 5, 12, 13, 14, 15], [UNK_ID, 6], [16, 17, 18]]
+TEXTS = [
+    "the cat sat on",
+    "bread",
+    "rain and wind wind wind",
+    "snow fell all day",
+    "qqq cat",
+    "catty butterfly dog",
+    "qqq",
+]
 
 
 @pytest.fixture(params=sorted(ARCHITECTURES))
@@ -29,15 +38,30 @@ def name(request):
 def session(name, data_dir, tmp_path):
     """A model with fresh weights, as it predicts, and what belongs to it."""
     made = assemble(small_config(name, data_dir, tmp_path), DataDirectory.open(data_dir))
-    made.model.eval()
+    made.learner.model.eval()
     return made
 
 
-def collate(session, documents):
-    tokens = np.concatenate(documents).astype(np.int32)
-    labels = np.arange(len(documents)) % len(session.data.manifest.labels)
-    examples = Examples(tokens, np.array([len(document) for document in documents]), labels)
-    return ARCHITECTURES[session.config.model].collate(examples, inputs=session.inputs)
+@pytest.fixture
+def model(session):
+    return session.learner.model
+
+
+def collate(session, texts, inputs=None):
+    ids = [session.tokenizer.encode(text) for text in texts]
+    labels = np.arange(len(texts)) % len(session.data.manifest.labels)
+    examples = Examples(np.concatenate(ids), np.array([len(run) for run in ids]), labels)
+    return ARCHITECTURES[session.config.model].collate(examples, inputs=inputs or session.inputs)
+
+
+def loss(model, batch):
+    """Of all views, as training has it."""
+    logits = model(batch)
+    return cross_entropy(logits.mT, batch.labels.expand(len(logits), -1))
+
+
+def dense(weight):
+    return weight.grad.to_dense() if weight.grad.is_sparse else weight.grad
 
 
 def test_every_table_has_the_same_models():
@@ -48,64 +72,75 @@ def test_prepare_makes_the_inputs_that_an_artefact_reads(name, session):
     assert type(session.inputs) is INPUTS[name]
 
 
-def test_logits_have_a_row_for_each_document_and_a_column_for_each_class(session):
-    logits = session.model(collate(session, DOCUMENTS))
-    assert logits.shape == (len(DOCUMENTS), len(session.data.manifest.labels))
+def test_inputs_are_remembered_if_they_take_long_to_make_and_the_batches_are_the_same(session):
+    inputs = ARCHITECTURES[session.config.model].remembered(session.inputs)
+    assert isinstance(inputs, Remembered) is isinstance(session.inputs, Bag)
+    for _ in range(2):
+        for one, other in zip(collate(session, TEXTS, inputs), collate(session, TEXTS), strict=True):
+            assert torch.equal(one, other)
+            assert one.dtype == other.dtype
+
+
+def test_logits_have_a_row_for_each_document_and_a_column_for_each_class_in_both_views(session, model):
+    logits = model(collate(session, TEXTS))
+    assert logits.shape == (2, len(TEXTS), len(session.data.manifest.labels))
     assert logits.dtype == torch.float32
+    assert not torch.allclose(*logits, atol=1e-4)  # the views do differ
 
 
-def test_every_parameter_gets_a_gradient(session):
-    batch = collate(session, DOCUMENTS)
-    cross_entropy(session.model(batch), batch.labels).backward()
-    without = [
-        name for name, weight in session.model.named_parameters() if weight.grad is None or not weight.grad.any()
-    ]
+def test_every_parameter_gets_a_gradient(session, model):
+    loss(model, collate(session, TEXTS)).backward()
+    without = [name for name, weight in model.named_parameters() if weight.grad is None or not dense(weight).any()]
     assert without == []
 
 
-def test_every_word_of_the_batch_gets_a_gradient(session):
-    batch = collate(session, DOCUMENTS)
-    cross_entropy(session.model(batch), batch.labels).backward()
-    learning = set(session.model.embedding.weight.grad.any(dim=1).nonzero().flatten().tolist())
-    assert {token for document in DOCUMENTS for token in document} - {UNK_ID} <= learning
+def test_every_word_of_the_batch_gets_a_gradient(session, model):
+    loss(model, collate(session, TEXTS)).backward()
+    learning = set(dense(model.embedding.weight).any(dim=1).nonzero().flatten().tolist())
+    words = {token for text in TEXTS for token in session.tokenizer.encode(text).tolist()}
+    known = {token for token in words if UNK_ID < token < session.tokenizer.size}
+    assert len(known) > 10
+    assert known <= learning
+    assert len(learning) < len(model.embedding.weight)
 
 
-def test_neighbours_in_the_batch_leave_the_logits_unchanged(session):
-    together = session.model(collate(session, DOCUMENTS))
-    alone = torch.cat([session.model(collate(session, [document])) for document in DOCUMENTS])
-    turned = session.model(collate(session, DOCUMENTS[::-1])).flip(0)
+def test_neighbours_in_the_batch_leave_the_logits_unchanged(session, model):
+    together = model(collate(session, TEXTS))
+    alone = torch.cat([model(collate(session, [text])) for text in TEXTS], dim=1)
+    turned = model(collate(session, TEXTS[::-1])).flip(1)
     assert_close(together, alone, rtol=0, atol=1e-6)
     assert_close(together, turned, rtol=0, atol=1e-6)
-    assert not torch.allclose(together[0], together[2], atol=1e-4)  # the documents do differ
+    assert not torch.allclose(together[:, 0], together[:, 2], atol=1e-4)  # the documents do differ
 
 
-def test_documents_of_unknown_words_only_are_answered_and_trained_on(session):
-    batch = collate(session, [[UNK_ID], [UNK_ID] * 5])
+def test_documents_of_unknown_words_only_are_answered_and_trained_on(session, model):
+    batch = collate(session, ["qqq", "", "qqq zzz"])
     for _ in range(2):
-        session.optimizer.zero_grad()
-        logits = session.model(batch)
+        session.learner.optimizer.zero_grad()
+        logits = model(batch)
         assert logits.isfinite().all()
-        cross_entropy(logits, batch.labels).backward()
-        session.optimizer.step()
-    assert all(weight.isfinite().all() for weight in session.model.parameters())
-    assert not torch.equal(session.model(batch), logits)
+        loss(model, batch).backward()
+        session.learner.optimizer.step()
+    assert all(weight.isfinite().all() for weight in model.parameters())
+    assert not torch.equal(model(batch), logits)
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_dropout_acts_in_training_alone(training, session):
-    batch = collate(session, DOCUMENTS)
-    session.model.train(training)
-    assert torch.equal(session.model(batch), session.model(batch)) is not training
+def test_dropout_acts_in_training_alone_and_in_each_view(training, session, model):
+    batch = collate(session, TEXTS)
+    model.train(training)
+    for one, other in zip(model(batch), model(batch), strict=True):
+        assert torch.equal(one, other) is not training
 
 
-def test_initial_biases_are_zero(session):
-    biases = {name: bias for name, bias in session.model.named_parameters() if name.split(".")[-1] == "bias"}
+def test_initial_biases_are_zero(model):
+    biases = {name: bias for name, bias in model.named_parameters() if name.split(".")[-1] == "bias"}
     assert biases
     assert not any(bias.any() for bias in biases.values())
 
 
-def test_initial_embeddings_are_small(session):
-    deviation = session.model.embedding.weight.std()
+def test_initial_embeddings_are_small(model):
+    deviation = model.embedding.weight.std()
     assert 0.01 < deviation < 0.5  # torch draws them with 1
 
 
@@ -127,9 +162,9 @@ def test_summary_shows_each_layer_with_its_shapes_and_the_total():
     assert summary(model).splitlines() == expected
 
 
-def test_summary_names_every_layer_of_the_models(session):
-    *layers, total = summary(session.model).splitlines()
-    owners = {weight.rpartition(".")[0] for weight, _ in session.model.named_parameters()}
+def test_summary_names_every_layer_of_the_models(model):
+    *layers, total = summary(model).splitlines()
+    owners = {weight.rpartition(".")[0] for weight, _ in model.named_parameters()}
     assert {line.split()[0] for line in layers} == owners
-    assert total.split() == ["total", f"{parameters(session.model):,}"]
-    assert sum(int(line.split()[-1].replace(",", "")) for line in layers) == parameters(session.model)
+    assert total.split() == ["total", f"{parameters(model):,}"]
+    assert sum(int(line.split()[-1].replace(",", "")) for line in layers) == parameters(model)

@@ -85,7 +85,7 @@ def test_an_unfinished_directory_is_named(layout):
     assert str(caught.value) == f"{layout.root} is unfinished {hint}"
 
 
-@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 99, "2", None])
+@pytest.mark.parametrize("version", [FORMAT_VERSION - 1, FORMAT_VERSION + 1, 99, str(FORMAT_VERSION), None])
 def test_another_format_is_named_even_if_its_keys_are_others(layout, version):
     layout.manifest.write_text(json.dumps({"format_version": version, "what": "textclf does not know"}))
     with pytest.raises(ArtefactError) as caught:

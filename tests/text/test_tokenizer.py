@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 import unicodedata
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from textclf.text.tokenizer import PAD, PAD_ID, UNK, UNK_ID, Tokenizer, count_tokens, split_chunk
+from textclf.text.tokenizer import PAD, PAD_ID, TYPE, UNK, UNK_ID, Tokenizer, count_tokens, split_chunk, word_parts
 
 PLAIN = Tokenizer([])
 SAMPLES = (
@@ -132,8 +133,9 @@ def test_a_text_without_tokens_is_one_unknown_word(text):
     assert ids.dtype == np.int32
 
 
-def test_what_was_encoded_before_does_not_matter():
-    used = Tokenizer.fit(SAMPLES)
+@pytest.mark.parametrize("max_parts", [0, 1_000])
+def test_what_was_encoded_before_does_not_matter(max_parts):
+    used = Tokenizer.fit([*SAMPLES, *random_texts(6)], max_parts=max_parts)
     fresh = pickle.dumps(used)
     texts = [*SAMPLES, *random_texts(4), "x" * 1_000]
     for _ in range(2):
@@ -176,7 +178,7 @@ def test_the_vocabulary_is_limited(limits, expected):
 
 
 def test_words_are_learnt_from_the_given_texts_alone():
-    tokenizer = Tokenizer.fit(["the cat"])
+    tokenizer = Tokenizer.fit(["the cat the"], max_parts=9)
     before = tokenizer.to_json()
     assert tokenizer.encode("the dog").tolist() == [tokenizer.words.index("the"), UNK_ID]
     assert tokenizer.to_json() == before
@@ -189,16 +191,130 @@ def test_counting_chunks_or_tokens_is_the_same():
     assert counted == {token: tokens.count(token) for token in tokens}
 
 
-def test_a_tokenizer_survives_json():
-    for lowercase in (True, False):
-        tokenizer = Tokenizer.fit(SAMPLES, lowercase=lowercase)
-        again = Tokenizer.from_json(json.loads(json.dumps(tokenizer.to_json())))
-        assert again.to_json() == tokenizer.to_json()
-        for text in SAMPLES:
-            assert again.encode(text).tolist() == tokenizer.encode(text).tolist()
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("a", "<a>"),
+        ("ab", "<ab ab> <ab>"),
+        ("cats", "<ca cat ats ts> <cat cats ats>"),
+        ("aaa", "<aa aaa aa> <aaa aaa>"),
+        ("字", "<字>"),
+        ("कि", "<कि कि> <कि>"),
+        ("<", "<<>"),
+    ],
+)
+def test_parts_of_a_word_are_its_runs_of_three_and_four_characters_between_marks(word, expected):
+    assert word_parts(word) == expected.split(" ")
 
 
-GOOD = {"type": "words", "lowercase": True, "words": ["a", "b"]}
+def test_an_unknown_word_is_followed_by_its_known_parts_and_a_known_one_is_not():
+    tokenizer = Tokenizer(["cats"], parts=["at>", "<ca", "cat", "zzz"])
+    assert tokenizer.size == 3
+    assert tokenizer.parts == ("at>", "<ca", "cat", "zzz")
+    assert tokenizer.encode("cats Cat dog hat").tolist() == [2, UNK_ID, 4, 5, 3, UNK_ID, UNK_ID, 3]
+
+
+def test_a_part_of_a_word_counts_as_often_as_it_stands_in_it():
+    assert Tokenizer([], parts=["aaa"]).encode("aaaaa").tolist() == [UNK_ID, 2, 2, 2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_without_its_parts_an_encoded_text_is_what_it_would_be_if_no_part_were_known(seed):
+    rng = random.Random(seed)
+    texts = [f"{text} {''.join(rng.choices('abc', k=5))}" for text in random_texts(seed, 100)]
+    tokenizer = Tokenizer.fit(texts[:50], max_parts=200)
+    plain = Tokenizer.fit(texts[:50])
+    parts = 0
+    for text in texts:
+        ids = tokenizer.encode(text)
+        assert ids[ids < tokenizer.size].tolist() == plain.encode(text).tolist()
+        unknown = [token for token in tokenizer.tokens(text) if token not in tokenizer.words]
+        expected = [part for token in unknown for part in word_parts(token) if part in tokenizer.parts]
+        assert [tokenizer.parts[index - tokenizer.size] for index in ids[ids >= tokenizer.size]] == expected
+        parts += len(expected)
+    assert parts
+
+
+def test_parts_are_ordered_by_the_occurrences_of_the_words_that_have_them_then_by_spelling():
+    tokenizer = Tokenizer.fit(["cat cat", "hat: aaaaa aaaaa"], max_parts=100)
+    # cat twice and hat once; aaa stands three times in a word and counts once in each; what occurs once is no part
+    twice = ["<aa", "<aaa", "<ca", "<cat", "aa>", "aaa", "aaa>", "aaaa", "cat", "cat>"]
+    assert tokenizer.parts == ("at>", *twice)
+
+
+@pytest.mark.parametrize(("max_parts", "expected"), [(0, ()), (1, ("at>",)), (3, ("at>", "<aa", "<aaa"))])
+def test_parts_are_limited(max_parts, expected):
+    assert Tokenizer.fit(["cat cat", "hat aaaaa aaaaa"], max_parts=max_parts).parts == expected
+
+
+def test_there_are_no_parts_if_not_asked_for():
+    assert Tokenizer.fit(["cat cat"]).parts == ()
+
+
+def test_parts_are_learnt_from_words_that_the_vocabulary_leaves_out_too():
+    tokenizer = Tokenizer.fit(["the the the cats cats hats"], max_vocab=1, max_parts=100)
+    assert tokenizer.words[2:] == ("the",)
+    assert {"ats", "<ca"} <= set(tokenizer.parts)
+    assert "<ha" not in tokenizer.parts
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_parts_are_those_of_every_token_counted_one_by_one(seed):
+    texts = list(random_texts(seed))
+    counts = Counter(part for text in texts for token in PLAIN.tokens(text) for part in set(word_parts(token)))
+    expected = sorted((part for part, count in counts.items() if count > 1), key=lambda part: (-counts[part], part))
+    assert len(expected) > 100
+    assert Tokenizer.fit(texts, max_parts=100_000).parts == tuple(expected)
+
+
+def test_the_spelling_has_the_known_parts_of_every_word():
+    tokenizer = Tokenizer(["cats", "a", "dog", "cat"], parts=["at>", "<ca", "cat", "<a>"])
+    spelling, counts = tokenizer.spelling()
+    assert spelling.tolist() == [1, 2, 3, 1, 2, 0]
+    assert counts.tolist() == [0, 0, 2, 1, 0, 3]
+    assert (spelling.dtype, counts.dtype) == (np.int32, np.int32)
+
+
+def test_without_parts_nothing_is_spelled():
+    spelling, counts = Tokenizer(["cats", "a"]).spelling()
+    assert (spelling.tolist(), counts.tolist()) == ([], [0, 0, 0, 0])
+    assert (spelling.dtype, counts.dtype) == (np.int32, np.int32)
+
+
+def test_a_word_is_spelled_as_if_it_were_unknown():
+    texts = [text for seed in range(3) for text in random_texts(seed, 100)]
+    tokenizer = Tokenizer.fit(texts, max_parts=300)
+    strange = Tokenizer([], parts=tokenizer.parts)
+    spelling, counts = tokenizer.spelling()
+    spelled = np.split(spelling, np.cumsum(counts)[:-1])
+    assert len(spelled) == tokenizer.size
+    for word, parts in zip(tokenizer.words[2:], spelled[2:], strict=True):
+        assert strange.encode(word).tolist() == [UNK_ID, *(parts + strange.size)]
+
+
+@pytest.mark.parametrize("vocabulary", [{"words": ["a", "a"]}, {"words": [PAD]}, {"words": [], "parts": ["abc"] * 2}])
+def test_what_stands_twice_is_refused(vocabulary):
+    with pytest.raises(ValueError, match="twice"):
+        Tokenizer(**vocabulary)
+
+
+def test_a_part_may_be_spelled_like_a_word():
+    assert Tokenizer(["cat"], parts=["cat"]).encode("cat cats").tolist() == [2, UNK_ID, 3]
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+@pytest.mark.parametrize("max_parts", [0, 20])
+def test_a_tokenizer_survives_json(lowercase, max_parts):
+    tokenizer = Tokenizer.fit(SAMPLES * 2, lowercase=lowercase, max_parts=max_parts)
+    assert len(tokenizer.parts) == max_parts
+    again = Tokenizer.from_json(json.loads(json.dumps(tokenizer.to_json())))
+    assert again.to_json() == tokenizer.to_json()
+    assert (again.words, again.parts) == (tokenizer.words, tokenizer.parts)
+    for text in (*SAMPLES, "Cats dogs; THEY"):
+        assert again.encode(text).tolist() == tokenizer.encode(text).tolist()
+
+
+GOOD = {"type": TYPE, "lowercase": True, "words": ["a", "b"], "parts": ["abc", "abcd"]}
 
 
 @pytest.mark.parametrize(
@@ -208,7 +324,8 @@ GOOD = {"type": "words", "lowercase": True, "words": ["a", "b"]}
         *({key: value for key, value in GOOD.items() if key != left_out} for left_out in GOOD),
         GOOD | {"pattern": r"(a+)+$"},
         GOOD | {"type": "Regex"},
-        GOOD | {"type": ["words"]},
+        GOOD | {"type": "words"},
+        GOOD | {"type": [TYPE]},
         GOOD | {"lowercase": 1},
         GOOD | {"lowercase": None},
         GOOD | {"words": "ab"},
@@ -218,20 +335,28 @@ GOOD = {"type": "words", "lowercase": True, "words": ["a", "b"]}
         GOOD | {"words": ["a", "a"]},
         GOOD | {"words": [UNK]},
         GOOD | {"words": [PAD]},
-        *(None, 3, "words", [], list(GOOD), [{}]),
+        GOOD | {"parts": "abc"},
+        GOOD | {"parts": {"abc": 0}},
+        GOOD | {"parts": ["abc", 1]},
+        GOOD | {"parts": ["abc", None]},
+        GOOD | {"parts": ["abc", "abc"]},
+        GOOD | {"parts": None},
+        *(None, 3, TYPE, [], list(GOOD), [{}]),
     ],
     ids=repr,
 )
 def test_other_json_is_refused(data):
-    assert Tokenizer.from_json(GOOD).size == 4
+    assert Tokenizer.from_json(GOOD).to_json() == GOOD
     with pytest.raises(ValueError, match=r"tokenizer|lowercase must|twice"):
         Tokenizer.from_json(data)
 
 
 def seconds(text):
+    tokenizer = Tokenizer([], parts=[part for part in word_parts(text[:20]) if len(part) == 3][:1])
+
     def once():
         start = time.process_time()
-        PLAIN.encode(text)
+        tokenizer.encode(text)
         return time.process_time() - start
 
     return min(once() for _ in range(3))
@@ -271,18 +396,19 @@ ELSEWHERE = """
 import json, pickle, sys
 from textclf.text.tokenizer import Tokenizer
 tokenizer, texts = pickle.load(sys.stdin.buffer)
-fitted = Tokenizer.fit(texts)
+fitted = Tokenizer.fit(texts, max_parts=9)
 print(json.dumps([[t.encode(text).tolist() for text in texts] for t in (tokenizer, fitted)]))
 """
 
 
 @pytest.mark.parametrize("hash_seed", ["1", "2"])
 def test_another_process_gives_the_same_ids(hash_seed):
-    tokenizer = Tokenizer.fit(SAMPLES)
-    expected = [tokenizer.encode(text).tolist() for text in SAMPLES]
+    samples = [*SAMPLES * 2, "those dogs sit, too", "cats", "sofa"]
+    tokenizer = Tokenizer.fit(samples, max_parts=9)
+    expected = [tokenizer.encode(text).tolist() for text in samples]
     answer = subprocess.run(
         [sys.executable, "-c", ELSEWHERE],
-        input=pickle.dumps((tokenizer, SAMPLES)),
+        input=pickle.dumps((tokenizer, samples)),
         env={**os.environ, "PYTHONHASHSEED": hash_seed},
         stdout=subprocess.PIPE,
         check=True,

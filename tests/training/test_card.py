@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from textclf.training.card import model_card
@@ -14,6 +16,7 @@ METRICS = {
     "test": SPLIT | {"documents": 99, "accuracy": 0.25},
     "epochs": 9,
     "best_epoch": 4,
+    "refit": None,
 }
 
 
@@ -26,6 +29,14 @@ def test_the_card_says_what_it_was_trained_on_and_how_well_it_does():
     sentence = " ".join(card.split())
     assert "Trained on 50,000 documents (tier mid) of https://example.org/news, seed 7" in sentence
     assert "epoch 4 of 9; 1,234,567 parameters" in sentence
+    assert "trained anew" not in sentence
+
+
+def test_the_card_says_if_the_model_was_trained_on_the_validation_documents_too():
+    card = model_card(METRICS | {"refit": {"documents": 61_234, "epochs": 4}}, ["art", "sport"], "x")
+    sentence = " ".join(card.split())
+    assert "trained anew for 4 epochs on train and validation, 61,234 documents" in sentence
+    assert "the validation figures are those from before" in sentence
 
 
 @pytest.mark.parametrize(
@@ -42,3 +53,5 @@ def test_the_card_of_a_run_has_the_figures_of_its_metrics(run_dir):
     card = (run_dir / "model" / "README.md").read_text(encoding="utf-8")
     assert "animals, food, weather" in card
     assert "Trained on 48 documents" in card
+    refitted = json.loads((run_dir / "metrics.json").read_text())["refit"]
+    assert ("validation, 54 documents" in card) is (refitted is not None)

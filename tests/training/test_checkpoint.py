@@ -10,7 +10,7 @@ from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.store.directory import DataDirectory
 from textclf.training import checkpoint
 from textclf.training.checkpoint import Progress
-from textclf.training.loop import EarlyStopping, Pass, train_epoch
+from textclf.training.loop import AVERAGE_EVERY, EarlyStopping, Pass, train_epoch
 from textclf.training.session import assemble
 
 
@@ -32,18 +32,24 @@ def fresh(model, data_dir, tmp_path):
 @pytest.fixture
 def step(fresh):
     """Trains a session for an epoch that is the same each time."""
-    batches = list(fresh().batches["train"])
+    batches = fresh().batches["train"]
+    assert len(batches) > AVERAGE_EVERY  # the mean of the weights moves more than once
 
     def train(session):
-        torch.manual_seed(5)
-        train_epoch(session.model, session.optimizer, batches, how=Pass(torch.device("cpu")))
+        train_epoch(session.learner, batches, 5, how=Pass(torch.device("cpu")))
 
     return train
 
 
-def equal(one, other):
-    weights, others = one.model.state_dict(), other.model.state_dict()
+def same(one, other):
+    weights, others = one.state_dict(), other.state_dict()
     return weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def equal(one, other):
+    """Whether two sessions have the same weights and the same mean of them."""
+    ours, theirs = one.learner, other.learner
+    return same(ours.model, theirs.model) and same(ours.average, theirs.average)
 
 
 @pytest.fixture
@@ -55,14 +61,12 @@ def trained(fresh, step):
 
 @pytest.fixture
 def last(trained, tmp_path):
-    checkpoint.save_last(
-        tmp_path / "last.pt", trained.model, trained.optimizer, EarlyStopping(3, 4, 0.5), Progress(7, 2.5)
-    )
+    checkpoint.save_last(tmp_path / "last.pt", trained.learner, EarlyStopping(3, 4, 0.5), Progress(7, 2.5))
     return tmp_path / "last.pt"
 
 
 def load_last(path, session):
-    return checkpoint.load_last(path, session.model, session.optimizer, session.stopping)
+    return checkpoint.load_last(path, session.learner, session.stopping)
 
 
 def test_last_restores_all_that_training_needs(last, fresh, step, trained):
@@ -78,27 +82,42 @@ def test_last_restores_all_that_training_needs(last, fresh, step, trained):
 
 def test_without_the_optimizer_s_state_the_next_step_is_another(last, fresh, step, trained):
     restored = fresh(seed=1)
-    checkpoint.load_best(last, restored.model)
-    assert equal(restored, trained)
+    checkpoint.load_best(last, restored.learner.model)
+    assert same(restored.learner.model, trained.learner.model)
     step(restored)
     step(trained)
-    assert not equal(restored, trained)
+    assert not same(restored.learner.model, trained.learner.model)
+
+
+def test_the_mean_of_the_weights_goes_on_where_it_was(last, fresh, step, trained):
+    restored = fresh(seed=1)
+    load_last(last, restored)
+    assert not same(restored.learner.average.module, restored.learner.model)
+    assert restored.learner.average.n_averaged > 1
+    restored.learner.average.n_averaged.zero_()  # as if it had been forgotten
+    step(restored)
+    step(trained)
+    assert same(restored.learner.model, trained.learner.model)
+    assert not same(restored.learner.average.module, trained.learner.average.module)
 
 
 def test_last_does_not_share_memory_with_the_model(last, fresh, step, trained):
-    before = {name: tensor.clone() for name, tensor in trained.model.state_dict().items()}
+    learner = trained.learner
+    before = [tensor.clone() for part in (learner.model, learner.average) for tensor in part.state_dict().values()]
     step(trained)
     restored = fresh(seed=1)
     load_last(last, restored)
-    assert all(torch.equal(before[name], tensor) for name, tensor in restored.model.state_dict().items())
+    learner = restored.learner
+    after = [tensor for part in (learner.model, learner.average) for tensor in part.state_dict().values()]
+    assert all(torch.equal(one, other) for one, other in zip(before, after, strict=True))
 
 
 def test_best_restores_the_weights(fresh, trained, tmp_path):
-    checkpoint.save_best(tmp_path / "best.pt", trained.model)
-    restored = fresh(seed=1)
-    checkpoint.load_best(tmp_path / "best.pt", restored.model)
+    best, restored = trained.learner.average.module, fresh(seed=1).learner.average.module
+    checkpoint.save_best(tmp_path / "best.pt", best)
+    checkpoint.load_best(tmp_path / "best.pt", restored)
     batch = next(iter(trained.batches["test"]))
-    assert torch.equal(trained.model.eval()(batch), restored.model.eval()(batch))
+    assert torch.equal(best.eval()(batch), restored.eval()(batch))
 
 
 def test_no_checkpoint_is_the_user_s_mistake(fresh, tmp_path):
@@ -155,7 +174,7 @@ def test_a_checkpoint_runs_no_code(poisoned, forced, fresh, monkeypatch, tmp_pat
 
 def test_a_checkpoint_of_something_else_is_refused(last, fresh, trained, tmp_path):
     best = tmp_path / "best.pt"
-    checkpoint.save_best(best, trained.model)
+    checkpoint.save_best(best, trained.learner.model)
     shutil.copy(best, last)  # has no optimizer
     with pytest.raises(ArtefactError, match=r"last\.pt"):
         load_last(last, fresh())
@@ -165,13 +184,13 @@ def test_a_checkpoint_of_other_sizes_is_refused(last, fresh):
     with pytest.raises(ArtefactError, match=r"last\.pt"):
         load_last(last, fresh(hidden_size=16))
     with pytest.raises(ArtefactError, match=r"last\.pt"):
-        checkpoint.load_best(last, fresh(hidden_size=16).model)
+        checkpoint.load_best(last, fresh(hidden_size=16).learner.model)
 
 
 def test_a_full_disk_leaves_the_older_checkpoint(last, trained, request):
     before = last.read_bytes()
     request.getfixturevalue("full_disk")
     with pytest.raises(ResourceError, match=r"no space left to write .*last\.pt"):
-        checkpoint.save_last(last, trained.model, trained.optimizer, trained.stopping, Progress(8, 3.0))
+        checkpoint.save_last(last, trained.learner, trained.stopping, Progress(8, 3.0))
     assert last.read_bytes() == before
     assert [path.name for path in last.parent.iterdir()] == ["last.pt"]

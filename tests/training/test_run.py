@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +26,15 @@ from textclf.errors import (
     TerminatedRunError,
     UsageError,
 )
+from textclf.evaluation.calibration import HIGHEST, LOWEST, fit_temperature
+from textclf.evaluation.metrics import measure
 from textclf.inference import artefact
 from textclf.inference.runtime import FORWARD
 from textclf.preprocessing import preprocess
 from textclf.store.directory import DataDirectory
 from textclf.training import checkpoint, run
 from textclf.training.run import Display
-from textclf.training.session import assemble
+from textclf.training.session import assemble, begin
 
 ONLY_IN_A_FINISHED_RUN = {
     "metrics.json",
@@ -50,8 +53,12 @@ def model(request):
 
 @pytest.fixture
 def settings(data_dir, tmp_path):
-    """Makes the settings of a small run."""
-    return lambda model="mlp", data=data_dir, **given: small_config(model, data, tmp_path / "runs", **given)
+    """Makes the settings of a small run; one that ends with a refit would have no trace of the epochs before."""
+
+    def make(model="mlp", data=data_dir, *, refit=False, **given):
+        return small_config(model, data, tmp_path / "runs", refit=refit, **given)
+
+    return make
 
 
 @pytest.fixture
@@ -97,7 +104,9 @@ def only_run(folder):
 
 def test_a_finished_run_has_exactly_these_files(finished):
     others = {"config.json", "history.jsonl", "checkpoints/last.pt", "checkpoints/best.pt", "events"}
-    assert files(finished.root) == ONLY_IN_A_FINISHED_RUN | others
+    words = f"{read(finished.metrics)['best_epoch']:05}/words"
+    projector = {"projector_config.pbtxt", f"{words}/metadata.tsv", f"{words}/tensors.tsv"}
+    assert files(finished.root) == ONLY_IN_A_FINISHED_RUN | others | projector
     assert {path.name for path in finished.root.parent.iterdir()} == {finished.root.name, "latest"}
 
 
@@ -128,8 +137,33 @@ def test_metrics_are_those_of_the_best_epoch(finished):
     *_, best = (epoch for epoch in epochs if epoch["is_best"])
     assert metrics["best_epoch"] == best["number"]
     assert metrics["train"] == best["train"]
-    for name in ("loss", "accuracy"):
-        assert metrics["validation"][name] == pytest.approx(best["validation"][name], abs=1e-6)
+    assert metrics["validation"]["accuracy"] == pytest.approx(best["validation"]["accuracy"], abs=1e-6)
+    assert metrics["validation"]["loss"] < best["validation"]["loss"]  # of calibrated logits
+
+
+def test_the_temperature_is_fitted_to_the_validation_documents_of_the_best_epoch(finished, data_dir):
+    metrics = read(finished.metrics)
+    assert LOWEST <= metrics["temperature"] <= HIGHEST
+    settings = TrainConfig.from_json(read(finished.config)["settings"])
+    session = assemble(settings, DataDirectory.open(data_dir))
+    best = session.learner.average.module
+    checkpoint.load_best(finished.best, best)
+    logits, labels = (
+        part.numpy()
+        for part in run.loop.predict(best, session.batches["validation"], how=run.loop.Pass(session.device))
+    )
+    assert metrics["temperature"] == pytest.approx(fit_temperature(labels, logits), rel=1e-4)
+    expected = measure(labels, logits / np.float32(metrics["temperature"]))._asdict()
+    assert metrics["validation"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_test_figures_are_those_of_the_artefact_and_its_temperature(finished, data_dir):
+    trained, data = artefact.load(finished.model), DataDirectory.open(data_dir)
+    metrics, rows = read(finished.metrics), data.rows("test")
+    assert trained.temperature == metrics["temperature"]
+    logits = FORWARD[trained.model](trained.weights, trained.inputs(*data.packed().gather(rows)))
+    expected = measure(data.classes()[rows], logits / np.float32(trained.temperature))._asdict()
+    assert metrics["test"] == pytest.approx(expected, abs=1e-5)
 
 
 def test_history_has_a_line_an_epoch(finished, data_dir):
@@ -166,10 +200,12 @@ def test_the_name_of_a_run_says_what_it_is_and_latest_names_the_newest(settings,
 class Shown(Display):
     """Writes down what a run shows, and raises where it is told to."""
 
-    def __init__(self, *, stop_after_epoch=None, stop_in_epoch=None, after_steps=0):
+    def __init__(self, *, stop_after_epoch=None, stop_in_epoch=None, stop_in_refit=None, after_steps=0):
         self.stop_after_epoch, self.stop_in_epoch, self.after_steps = stop_after_epoch, stop_in_epoch, after_steps
+        self.stop_in_refit = stop_in_refit
         self.epochs = []
         self.steps = 0
+        self.refit = None
         self.ended = None
 
     def begin(self, run, session, summary, *, first_epoch):
@@ -179,7 +215,8 @@ class Shown(Display):
 
     def watch(self, batches, meter):
         for step, batch in enumerate(batches):
-            if batches.batch_sampler.epoch == self.stop_in_epoch and step == self.after_steps:
+            stop = self.stop_in_refit if self.refit else self.stop_in_epoch
+            if batches.batch_sampler.epoch == stop and step == self.after_steps:
                 raise Stopped
             self.steps += 1
             yield batch
@@ -188,6 +225,9 @@ class Shown(Display):
         self.epochs.append(epoch)
         if epoch.number == self.stop_after_epoch:
             raise Stopped
+
+    def begin_refit(self, *, documents, epochs):
+        self.refit = {"documents": documents, "epochs": epochs}
 
     def end(self, metrics):
         self.ended = metrics
@@ -202,9 +242,10 @@ def test_a_display_is_shown_everything(settings, model):
     layout = run.train(settings(model, epochs=2), display=display)
     assert display.run == layout
     assert display.first_epoch == 1
-    assert display.summary == models.summary(display.session.model)
+    assert display.summary == models.summary(display.session.learner.model)
     assert display.steps == 2 * 6
     assert [epoch.number for epoch in display.epochs] == [1, 2]
+    assert display.refit is None
     assert display.ended == read(layout.metrics)
 
 
@@ -268,15 +309,123 @@ def test_early_stopping_keeps_the_best_epoch(settings):
 def test_the_settings_reach_the_loop(settings, monkeypatch):
     told = {}
 
-    def fit(model, optimizer, batches, **given):
+    def fit(learner, batches, **given):
         told.update(given)
         raise Stopped
 
     monkeypatch.setattr(run.loop, "fit", fit)
     with pytest.raises(Stopped):
-        run.train(settings(seed=5, clip_norm=0.25, epochs=7, patience=3, precision="bfloat16"))
-    assert (told["how"].seed, told["how"].clip_norm, told["how"].autocast) == (5, 0.25, torch.bfloat16)
+        run.train(settings(seed=5, clip_norm=0.25, label_smoothing=0.2, epochs=7, patience=3, precision="bfloat16"))
+    how = told["how"]
+    assert (how.seed, how.clip_norm, how.label_smoothing, how.autocast) == (5, 0.25, 0.2, torch.bfloat16)
     assert (told["epochs"], told["stopping"].patience) == (range(1, 8), 3)
+
+
+def test_what_predicts_is_the_mean_of_the_weights(settings, model):
+    display = Shown()
+    layout = run.train(settings(model, epochs=1), display=display)
+    average, last = display.session.learner.average.module.state_dict(), display.session.learner.model.state_dict()
+    best = torch.load(layout.best, weights_only=True)["model"]
+    for name, weight in average.items():
+        assert torch.equal(best[name], weight)
+        assert np.array_equal(weights(layout)[name], weight.numpy())
+        assert not torch.equal(last[name], weight)
+
+
+# Once more, on train and validation
+
+
+def test_a_refit_trains_fresh_weights_on_train_and_validation_for_longer_than_was_best(settings, model):
+    given = {"epochs": 30, "lr": 0.3, "patience": 2, "dropout": 0.0}
+    display = Shown()
+    layout = run.train(settings(model, refit=True, **given), display=display)
+    metrics = read(layout.metrics)
+    epochs = ceil(1.5 * metrics["best_epoch"])
+    assert metrics["refit"] == display.refit == {"documents": 54, "epochs": epochs}
+    assert display.steps == metrics["epochs"] * 6 + epochs * 7
+    session = display.session
+    fresh = begin(session.config, session.inputs, classes=3, processor=session.device)
+    how = run.loop.Pass(session.device, seed=0, clip_norm=1.0, label_smoothing=session.config.label_smoothing)
+    scores = list(run.loop.refit(fresh, session.batches["refit"], epochs=epochs, how=how))
+    assert {score.documents for score in scores} == {54}
+    for name, weight in fresh.average.module.state_dict().items():
+        assert np.array_equal(weights(layout)[name], weight.numpy())
+
+
+def test_a_refit_changes_nothing_that_was_measured_on_validation(settings, model):
+    plain, refitted = (run.train(settings(model, epochs=3, refit=refit)) for refit in (False, True))
+    one, other = read(plain.metrics), read(refitted.metrics)
+    for name in ("train", "validation", "temperature", "epochs", "best_epoch", "parameters"):
+        assert one[name] == other[name]
+    assert one["refit"] is None
+    assert list(map(without_seconds, history(plain))) == list(map(without_seconds, history(refitted)))
+    assert not same(plain, refitted)
+    best = torch.load(refitted.best, weights_only=True)["model"]
+    assert all(np.array_equal(weights(plain)[name], weight.numpy()) for name, weight in best.items())
+
+
+def test_a_refit_leaves_out_documents_whose_label_no_training_document_has(corpus_csv, tmp_path):
+    validation = tmp_path / "validation.csv"
+    validation.write_text("text,label\nthe cat,?\nrain and wind,weather\n")
+    made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, validation=validation))
+    train = DataDirectory.open(made).manifest.splits["train"]
+    metrics = read(run.train(small_config("mlp", made, tmp_path / "runs", epochs=1, refit=True)).metrics)
+    assert metrics["refit"] == {"documents": train + 1, "epochs": 2}
+    assert metrics["validation"]["documents"] == 2
+
+
+def test_a_refit_that_diverges_says_how_to_do_without(settings, monkeypatch):
+    class Poisons(Shown):
+        def begin_refit(self, *, documents, epochs):
+            monkeypatch.setattr(run, "begin", poisoned)
+
+    def poisoned(*given, **named):
+        learner = begin(*given, **named)
+        with torch.no_grad():
+            list(learner.model.parameters())[-1].fill_(float("nan"))
+        return learner
+
+    with pytest.raises(DivergedError, match="try --no-refit"):
+        run.train(settings(refit=True, epochs=1), display=Poisons())
+    assert not files(only_run(settings().run_dir).root) & ONLY_IN_A_FINISHED_RUN
+
+
+@pytest.mark.parametrize(
+    "stop", [{"stop_in_refit": 1}, {"stop_in_refit": 2, "after_steps": 3}, {"stop_after_epoch": 2}], ids=str
+)
+def test_a_run_that_was_stopped_in_the_refit_begins_the_refit_again_and_ends_the_same(stop, model, settings):
+    given = {"epochs": 3, "refit": True, "lr": 0.02}
+    straight = run.train(settings(model, **given))
+    assert read(straight.metrics)["refit"]["epochs"] > 1
+    display = Shown(**stop)
+    with pytest.raises(Stopped):
+        run.train(settings(model, **given), display=display)
+    stopped = display.run
+    assert not files(stopped.root) & ONLY_IN_A_FINISHED_RUN
+    torch.manual_seed(77)
+    again = Shown()
+    run.resume(stopped, display=again)
+    assert again.refit == read(straight.metrics)["refit"]
+    assert len(again.epochs) == 3 - len(display.epochs)
+    for path in straight.model.iterdir():
+        assert (stopped.model / path.name).read_bytes() == path.read_bytes()
+    assert without_seconds(read(stopped.metrics)) == without_seconds(read(straight.metrics))
+    assert list(map(without_seconds, history(stopped))) == list(map(without_seconds, history(straight)))
+
+
+def test_a_signal_in_the_refit_stops_it_and_says_how_to_go_on(settings):
+    class Signalled(Shown):
+        def watch(self, batches, meter):
+            for batch in super().watch(batches, meter):
+                if self.refit:
+                    signal.raise_signal(signal.SIGINT)
+                yield batch
+
+    display = Signalled()
+    with pytest.raises(InterruptedRunError) as caught:
+        run.train(settings(refit=True, epochs=2), display=display)
+    assert str(caught.value) == f"stopped; go on: textclf train --resume {display.run.root}"
+    assert same(run.resume(display.run), run.train(settings(refit=True, epochs=2)))
 
 
 # Resume
@@ -397,6 +546,11 @@ def forget_the_optimizer(layout, monkeypatch):
     torch.save(last | {"optimizer": last["optimizer"] | {"state": {}}}, layout.last)
 
 
+def forget_the_average(layout, monkeypatch):
+    last = torch.load(layout.last, weights_only=True)
+    torch.save(last | {"average": last["average"] | {"n_averaged": torch.tensor(0)}}, layout.last)
+
+
 def forget_the_random_numbers(layout, monkeypatch):
     monkeypatch.setattr(torch, "manual_seed", lambda seed: None)
 
@@ -406,7 +560,9 @@ def forget_the_seed(layout, monkeypatch):
     layout.config.write_text(json.dumps(record | {"settings": record["settings"] | {"seed": 1}}))
 
 
-@pytest.mark.parametrize("forget", [forget_the_optimizer, forget_the_random_numbers, forget_the_seed])
+@pytest.mark.parametrize(
+    "forget", [forget_the_optimizer, forget_the_average, forget_the_random_numbers, forget_the_seed]
+)
 def test_a_resume_that_forgets_something_would_be_found(forget, settings, monkeypatch):
     straight = run.train(settings(epochs=3))
     display = Shown(stop_after_epoch=1)
@@ -501,7 +657,8 @@ def test_a_run_that_diverges_at_once_has_no_best(settings):
 
 
 def finite(path):
-    return all(weight.isfinite().all() for weight in torch.load(path, weights_only=True)["model"].values())
+    state = torch.load(path, weights_only=True)
+    return all(weight.isfinite().all() for part in ("model", "average") for weight in state.get(part, {}).values())
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf")])
@@ -510,7 +667,7 @@ def test_a_run_that_diverges_later_keeps_the_weights_from_before(poison, setting
         def epoch(self, epoch):
             super().epoch(epoch)
             with torch.no_grad():
-                self.session.model.output.weight[0, 0] = poison
+                list(self.session.learner.model.parameters())[-1][0] = poison  # the bias of an output layer
 
     display = Poisons()
     with pytest.raises(DivergedError, match="the loss is not a number in epoch 2"):
@@ -566,7 +723,7 @@ def start(data_dir, tmp_path):
     started = []
 
     def begin(*options):
-        sizes = ["--hidden-size=8", "--batch-size=8", "--tier=full", "--device=cpu"]
+        sizes = ["--hidden-size=8", "--batch-size=8", "--tier=full", "--device=cpu", "--no-refit"]
         for_ever = ["--epochs=1000000", "--patience=1000000", f"--run-dir={tmp_path / 'runs'}"]
         process = subprocess.Popen(
             [sys.executable, "-m", "textclf", "train", f"--data={data_dir}", *for_ever, *sizes, *options],
@@ -704,8 +861,8 @@ def test_on_a_gpu_training_runs_in_bfloat16_and_the_model_predicts_on_any_machin
     assert metrics["test"]["accuracy"] >= 0.8
 
     session = assemble(settings(model, device="cuda"), DataDirectory.open(data_dir))
-    checkpoint.load_best(layout.best, session.model)
-    on_gpu, _ = run.loop.predict(session.model, session.batches["test"], how=run.loop.Pass(session.device))
+    checkpoint.load_best(layout.best, session.learner.model)
+    on_gpu, _ = run.loop.predict(session.learner.model, session.batches["test"], how=run.loop.Pass(session.device))
     trained = artefact.load(layout.model)
     rows = session.data.rows("test")[session.batches["test"].batch_sampler.order]
     in_numpy = FORWARD[model](trained.weights, trained.inputs(*session.data.packed().gather(rows)))

@@ -11,7 +11,7 @@ from textclf.loading import EpochSampler, InOrder
 from textclf.preprocessing import preprocess
 from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
-from textclf.training.session import EVALUATION_BATCH, MOST_WORKERS, assemble, find_data
+from textclf.training.session import EVALUATION_BATCH, LONG, MOST_WORKERS, assemble, begin, find_data
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def make(data, data_dir, tmp_path):
 
 
 def weights(session):
-    return torch.cat([weight.detach().flatten() for weight in session.model.parameters()])
+    return torch.cat([weight.detach().flatten() for weight in session.learner.model.parameters()])
 
 
 def labels(loader):
@@ -61,11 +61,46 @@ def test_the_seed_draws_the_weights(model, make):
 
 @pytest.mark.parametrize("model", sorted(INPUTS))
 def test_every_split_is_read_whole(model, make, data):
-    session = make(model)
-    assert set(session.batches) == {"train", "validation", "test"}
+    session = make(model, refit=True)
+    assert set(session.batches) == {"train", "validation", "test", "refit"}
     classes = data.classes()
     for split, loader in session.batches.items():
-        assert sorted(labels(loader).tolist()) == sorted(classes[data.rows(split)].tolist())
+        rows = [*data.rows("train"), *data.rows("validation")] if split == "refit" else data.rows(split)
+        assert sorted(labels(loader).tolist()) == sorted(classes[rows].tolist())
+
+
+def test_train_and_validation_are_put_together_only_if_they_are_trained_on(make):
+    assert set(make(refit=False).batches) == set(make("lstm").batches) == {"train", "validation", "test"}
+    assert "refit" in make(refit=None).batches  # the mlp is quick on a full tier as small as this
+
+
+def test_what_the_settings_leave_open_follows_from_the_documents(data, data_dir):
+    lengths = data.documents.tokens[data.rows("train")]
+    size = {"documents": 48, "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, LONG))}
+    for model in INPUTS:
+        config = TrainConfig.create(model=model, tier="full", data=str(data_dir), device="cpu")
+        session = assemble(config, data)
+        assert None in (config.lr, config.batch_size)
+        assert session.config == config.completed(**size)
+        assert len(next(iter(session.batches["train"])).labels) == session.config.batch_size
+        assert session.learner.optimizer.param_groups[0]["lr"] == session.config.lr
+    assert session.inputs.max_length == session.config.max_length == size["length"]  # of the lstm
+    again = assemble(session.config, data).config  # as a resumed run has it
+    assert again == session.config
+
+
+def test_a_session_begins_as_often_as_one_likes_with_the_same_weights(make):
+    session = make(seed=3)
+    again = begin(session.config, session.inputs, classes=3, processor=session.device)
+    for one, other in zip(session.learner.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+        assert one is not other
+
+
+def test_the_average_begins_apart_from_the_model_and_is_not_trained(make):
+    learner = make().learner
+    assert not {id(weight) for weight in learner.model.parameters()} & {id(p) for p in learner.average.parameters()}
+    assert learner.average.n_averaged == 0
 
 
 def test_the_tier_is_the_training_part_and_what_inputs_learn_from(corpus_csv, tmp_path):
@@ -86,12 +121,13 @@ def test_the_tier_is_the_training_part_and_what_inputs_learn_from(corpus_csv, tm
 
 def test_training_batches_are_shuffled_and_of_the_size_asked_for(make):
     session = make(batch_size=10)
-    sampler = session.batches["train"].batch_sampler
-    assert isinstance(sampler, EpochSampler)
-    assert [len(batch.labels) for batch in session.batches["train"]] == [10, 10, 10, 10, 8]
-    first = labels(session.batches["train"]).tolist()
-    sampler.epoch += 1
-    assert labels(session.batches["train"]).tolist() != first
+    for name, sizes in (("train", [10, 10, 10, 10, 8]), ("refit", [10, 10, 10, 10, 10, 4])):
+        sampler = session.batches[name].batch_sampler
+        assert isinstance(sampler, EpochSampler)
+        assert [len(batch.labels) for batch in session.batches[name]] == sizes
+        first = labels(session.batches[name]).tolist()
+        sampler.epoch += 1
+        assert labels(session.batches[name]).tolist() != first
 
 
 def test_the_seed_draws_the_order_of_the_documents(make):
@@ -143,6 +179,7 @@ def test_workers_are_as_told_or_as_the_store_needs(settings, processors, allowed
     loaders = make(**settings).batches
     assert {split: loader.num_workers for split, loader in loaders.items()} == {
         "train": expected,
+        "refit": expected,
         "validation": 0,
         "test": 0,
     }
@@ -150,10 +187,10 @@ def test_workers_are_as_told_or_as_the_store_needs(settings, processors, allowed
 
 def test_the_settings_reach_the_optimizer_and_early_stopping(make):
     session = make(lr=0.125, patience=7)
-    assert {group["lr"] for group in session.optimizer.param_groups} == {0.125}
+    assert {group["lr"] for group in session.learner.optimizer.param_groups} == {0.125}
     assert session.stopping.patience == 7
-    held = {id(weight) for group in session.optimizer.param_groups for weight in group["params"]}
-    assert held == {id(weight) for weight in session.model.parameters()}
+    held = {id(weight) for group in session.learner.optimizer.param_groups for weight in group["params"]}
+    assert held == {id(weight) for weight in session.learner.model.parameters()}
 
 
 @pytest.mark.gpu
@@ -161,7 +198,7 @@ def test_the_settings_reach_the_optimizer_and_early_stopping(make):
 @pytest.mark.parametrize("model", sorted(INPUTS))
 def test_on_a_gpu_the_model_is_there_and_batches_are_pinned(model, make):
     session = make(model, device="cuda", num_workers=0)
-    assert {weight.device.type for weight in session.model.parameters()} == {"cuda"}
+    assert {weight.device.type for weight in session.learner.model.parameters()} == {"cuda"}
     for loader in session.batches.values():
         batch = next(iter(loader))
         assert all(tensor.is_pinned() and tensor.device.type == "cpu" for tensor in batch)

@@ -50,6 +50,10 @@ def history_of(layout):
     return [json.loads(line) for line in layout.history.read_text().splitlines()]
 
 
+def refitted(layout):
+    return json.loads(layout.metrics.read_text())["refit"]
+
+
 @pytest.fixture
 def events(run_dir):
     return read(run_dir)
@@ -64,9 +68,20 @@ def test_there_is_one_event_file_and_it_lies_in_the_run(run_dir):
     assert [path.parent for path in run_dir.rglob("events.out.*")] == [run_dir]
 
 
-def test_scalars_are_those_of_the_lecture_and_of_training(events):
+def test_scalars_are_those_of_the_lecture_and_of_training(events, finished):
     final = {f"Final/{split}_{name}" for split in ("validation", "test") for name in ("accuracy", "macro_f1", "loss")}
-    assert set(events.Tags()["scalars"]) == {*CURVES, "Loss/test", "Accuracy/test", *final}
+    refit = {"Loss/refit", "Accuracy/refit"} if refitted(finished) else set()
+    assert set(events.Tags()["scalars"]) == {*CURVES, "Loss/test", "Accuracy/test", *refit, *final}
+
+
+def test_every_epoch_of_the_refit_is_a_point(events, finished):
+    if refit := refitted(finished):
+        searched = len(history_of(finished))  # after those, so that a new start overwrites what a stopped refit showed
+        expected = list(range(searched + 1, searched + refit["epochs"] + 1))
+        assert steps(events, "Loss/refit") == steps(events, "Accuracy/refit") == expected
+        assert all(point.value > 0 for point in events.Scalars("Loss/refit"))
+    else:
+        assert "Loss/refit" not in events.Tags()["scalars"]
 
 
 @pytest.mark.parametrize("tag", CURVES)
@@ -87,7 +102,7 @@ def test_the_test_score_stands_at_the_epoch_of_its_weights(events, finished):
 
 def test_texts_show_the_layers_and_the_settings(events, finished):
     layers = text(events, "Model/text_summary")
-    assert re.search(r"^ +output +Linear ", layers, re.MULTILINE)
+    assert re.search(r"^ +output(s\.0)? +Linear ", layers, re.MULTILINE)
     assert f"{json.loads(finished.metrics.read_text())['parameters']:,}" in layers
     shown = "".join(line.removeprefix("    ") for line in text(events, "Settings/text_summary").splitlines())
     assert json.loads(shown) == json.loads(finished.config.read_text())["settings"]
@@ -115,6 +130,18 @@ def test_each_epoch_can_be_seen_while_the_run_goes_on(tmp_path):
         for number in (1, 2):
             tracker.epoch(an_epoch(number))
             assert steps(read(tmp_path)) == list(range(1, number + 1))
+
+
+def test_a_refit_has_curves_of_its_own(tmp_path):
+    with Tracker(tmp_path) as tracker:
+        tracker.epoch(an_epoch(1))
+        for number in (1, 2):
+            tracker.refit(Score(0.5 / number, 0.25 * number, 12), number)
+    events = read(tmp_path)
+    assert steps(events, "Loss/refit") == [1, 2]
+    assert [point.value for point in events.Scalars("Loss/refit")] == [0.5, 0.25]
+    assert [point.value for point in events.Scalars("Accuracy/refit")] == [0.25, 0.5]
+    assert steps(events) == [1]
 
 
 def test_the_test_score_stands_at_the_best_epoch_and_not_at_the_last(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from textclf import __version__
-from textclf.cli import corpora, evaluate, info, predict, preprocess, train
+from textclf.cli import check, compare, corpora, evaluate, info, learning_curve, predict, preprocess, report, train
 from textclf.errors import TextclfError
 
 
@@ -64,5 +64,5 @@ def main() -> None:
     """
 
 
-for command in (preprocess.command, train.command, predict.command, evaluate.command, corpora.command, info.command):
-    main.add_command(command)
+for module in (preprocess, check, train, predict, evaluate, compare, report, learning_curve, corpora, info):
+    main.add_command(module.command)

@@ -28,8 +28,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> 
     return "\n".join(line.rstrip() for line in lines)
 
 
+def span(interval: tuple[float, float], *, sign: bool = False) -> str:
+    """An interval as text."""
+    low, high = (f"{end:+.4f}" if sign else f"{end:.4f}" for end in interval)
+    return f"{low} to {high}"
+
+
 def show_report(report: "DataReport") -> str:
     """The report of a data directory as text."""
+    from textclf.data_report import problems
+
     splits = [
         (
             name,
@@ -38,22 +46,26 @@ def show_report(report: "DataReport") -> str:
             f"{split.tokens:,}",
             f"{split.unknown:.2%}",
             f"{split.empty:,}",
+            f"{split.truncated:,}",
             " / ".join(f"{split.lengths[key]:,}" for key in ("min", "median", "p95", "max")),
         )
         for name, split in report.splits.items()
     ]
-    head = ("split", "documents", "classes", "tokens", "unknown", "empty", "length min / median / 95 % / max")
+    head = ("split", "documents", "classes", "tokens", "unknown", "empty", "cut", "length min / median / 95 % / max")
     copies = report.duplicates
     lines = [
         f"{report.name}, from {report.source}",
         "",
-        table(head, splits, align="<>>>>>>"),
+        table(head, splits, align="<>>>>>>>"),
         "",
         table(("label", *report.splits), _label_rows(report), align="<" + ">" * len(report.splits)),
         "",
         f"duplicates: {copies['copies']:,} copies of an earlier text, {copies['crossing']:,} of them in another split; "
         f"{copies['conflicting']:,} texts with two labels",
+        f"near-copies: {copies['near']:,} documents are nearly the same as an earlier one, "
+        f"{copies['near_crossing']:,} of them in another split",
         *(f"note: {note}" for note in report.notes),
+        *(f"problem: {problem}" for problem in problems(report)),
     ]
     return "\n".join(lines)
 

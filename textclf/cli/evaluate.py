@@ -3,14 +3,18 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli.display import table
+from textclf.cli.display import span, table
 
 if TYPE_CHECKING:
     from textclf.evaluation.evaluate import Evaluation
+
+MOST_COLUMNS = 12
+"""Classes up to which the text shows the confusion matrix; of more, it lists the most frequent confusions."""
+MOST_CONFUSIONS = 15
 
 
 @click.command("evaluate")
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 @click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(run: Path, split: str, layout: str) -> None:
     """Score a run's model on the validation or test split of its data.
+
+    Intervals are 95 % bootstrap intervals over documents. The baseline always gives the most frequent label. The
+    calibration error is the mean distance between how sure the model is and how often it is right.
 
     \b
     Examples:
@@ -34,17 +41,84 @@ def command(run: Path, split: str, layout: str) -> None:
 
 
 def _json(evaluation: "Evaluation") -> str:
-    return json.dumps({**asdict(evaluation), "metrics": evaluation.metrics._asdict()}, indent=2, ensure_ascii=False)
+    counts = evaluation.confusion
+    values: dict[str, Any] = {
+        **asdict(evaluation),
+        "metrics": evaluation.metrics._asdict(),
+        "baseline": evaluation.baseline._asdict(),
+        "confusion": {
+            "labels": [row["label"] for row in evaluation.classes],
+            "counts": counts,
+            "normalised": [[count / max(sum(row), 1) for count in row] for row in counts],
+        },
+    }
+    return json.dumps(values, indent=2, ensure_ascii=False)
 
 
 def _text(evaluation: "Evaluation") -> str:
-    metrics = evaluation.metrics
-    head = (
-        f"{evaluation.run}, {evaluation.split} split of {evaluation.corpus}: {metrics.documents:,} documents\n"
-        f"accuracy {metrics.accuracy:.4f}   macro-F1 {metrics.macro_f1:.4f}   loss {metrics.loss:.4f}\n\n"
-    )
-    rows = [
-        (row["label"], f"{row['precision']:.4f}", f"{row['recall']:.4f}", f"{row['f1']:.4f}", f"{row['documents']:,}")
-        for row in evaluation.classes
+    metrics, baseline, calibration = evaluation.metrics, evaluation.baseline, evaluation.calibration
+    intervals = evaluation.intervals
+    lines = [
+        f"{evaluation.run}, {evaluation.split} split of {evaluation.corpus}: {metrics.documents:,} documents",
+        *(["note: the model was trained on these documents, too; see --split test"] if evaluation.seen else []),
+        "",
+        table(
+            ("", "", "95 % interval", "baseline"),
+            [
+                ("accuracy", f"{metrics.accuracy:.4f}", span(intervals["accuracy"]), f"{baseline.accuracy:.4f}"),
+                ("macro-F1", f"{metrics.macro_f1:.4f}", span(intervals["macro_f1"]), f"{baseline.macro_f1:.4f}"),
+                ("micro-F1", f"{metrics.micro_f1:.4f}", "", ""),
+                ("weighted F1", f"{metrics.weighted_f1:.4f}", "", ""),
+            ],
+            align="<>>>",
+        ),
+        f"baseline: always {baseline.label!r}, the most frequent label in training",
+        "",
+        table(
+            ("calibration", "before", "after"),
+            [
+                ("expected calibration error", f"{calibration.error_before:.4f}", f"{calibration.error:.4f}"),
+                ("loss", f"{calibration.loss_before:.4f}", f"{calibration.loss:.4f}"),
+            ],
+            align="<>>",
+        ),
+        f"after: logits divided by {calibration.temperature:.3f}, which was fitted on validation",
+        "",
+        table(
+            ("label", "precision", "recall", "F1", "documents"),
+            [
+                (row["label"], *(f"{row[name]:.4f}" for name in ("precision", "recall", "f1")), f"{row['documents']:,}")
+                for row in evaluation.classes
+            ],
+            align="<>>>>",
+        ),
+        "",
+        _confusion(evaluation),
     ]
-    return head + table(("label", "precision", "recall", "F1", "documents"), rows, align="<>>>>")
+    return "\n".join(lines)
+
+
+def _confusion(evaluation: "Evaluation") -> str:
+    """The confusion matrix, or of many classes the pairs that are confused most."""
+    labels = [row["label"] for row in evaluation.classes]
+    counts = evaluation.confusion
+    if len(labels) <= MOST_COLUMNS:
+        head = ("label \\ answer", *(str(number) for number in range(1, len(labels) + 1)))
+        rows = [
+            (f"{number} {label}", *(f"{count:,}" for count in row))
+            for number, (label, row) in enumerate(zip(labels, counts, strict=True), start=1)
+        ]
+        return table(head, rows, align="<" + ">" * len(labels))
+    pairs = [(count, labels[row], labels[column]) for (row, column), count in _off_diagonal(counts) if count]
+    pairs.sort(key=lambda pair: -pair[0])
+    rows = [(f"{count:,}", label, answer) for count, label, answer in pairs[:MOST_CONFUSIONS]]
+    return table(("documents", "of", "taken for"), rows, align="><<")
+
+
+def _off_diagonal(counts: list[list[int]]) -> list[tuple[tuple[int, int], int]]:
+    return [
+        ((row, column), count)
+        for row, of_row in enumerate(counts)
+        for column, count in enumerate(of_row)
+        if row != column
+    ]

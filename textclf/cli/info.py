@@ -35,9 +35,6 @@ def _data(path: Path) -> str:
 
     made = manifest.read(path)
     report = data_report.read(manifest.Layout(path).report)
-    rows = [
-        (name, f"{made.tiers[name]:,}", str(tier.epochs), str(tier.batch_size), tier.purpose)
-        for name, tier in TIERS.items()
-    ]
-    tiers = table(("tier", "documents", "epochs", "batch size", "to"), rows, align="<>>><")
+    rows = [(name, f"{made.tiers[name]:,}", str(tier.epochs), tier.purpose) for name, tier in TIERS.items()]
+    tiers = table(("tier", "documents", "epochs", "to"), rows, align="<>><")
     return f"{show_report(report)}\n\n{tiers}\n\nfingerprint {made.fingerprint}, seed {made.settings['seed']}"

@@ -52,6 +52,11 @@ DEFAULTS = PreprocessConfig()
     help="Words at the most, the most frequent first.",
 )
 @click.option(
+    "--max-parts",
+    type=click.IntRange(min=0),
+    help="Parts of words at the most. [default: by the length of the training text]",
+)
+@click.option(
     "--min-count",
     type=click.IntRange(min=1),
     default=DEFAULTS.min_count,

@@ -2,12 +2,15 @@
 
 import os
 import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from textclf import machine
+from textclf.cli.display import table
 from textclf.config import PRECISIONS, PRESETS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
 
@@ -51,12 +54,12 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     help="Folder that holds the runs.",
 )
 @click.option("--epochs", type=click.IntRange(min=1), help="Passes over the tier at the most. [default: by tier]")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Documents per step. [default: by tier]")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Documents per step. [default: by their number]")
 @click.option(
     "--lr",
     "--learning-rate",
     type=click.FloatRange(min=0, min_open=True),
-    help="Adam's learning rate. [default: by model]",
+    help="Adam's learning rate. [default: by model and batch size]",
 )
 @click.option(
     "--patience",
@@ -72,6 +75,18 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     show_default=True,
     help="Largest gradient norm of a step.",
 )
+@click.option(
+    "--label-smoothing",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    default=DEFAULTS.label_smoothing,
+    show_default=True,
+    help="Share of the target that is spread over all classes.",
+)
+@click.option(
+    "--refit/--no-refit",
+    default=None,
+    help="Train once more, on train and validation. [default: the mlp on tier full]",
+)
 @click.option("--embedding-size", type=click.IntRange(min=1), help="Of the lstm. [default: by model]")
 @click.option(
     "--hidden-size",
@@ -85,7 +100,9 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     help="Share of tokens that the lstm reads as <unk> in training. [default: by model]",
 )
 @click.option(
-    "--max-length", type=click.IntRange(min=1), help="Tokens that the lstm reads of a document. [default: by model]"
+    "--max-length",
+    type=click.IntRange(min=1),
+    help="Tokens that the lstm reads of a document. [default: by their lengths]",
 )
 @click.option(
     "--seed",
@@ -93,6 +110,13 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     default=DEFAULTS.seed,
     show_default=True,
     help="Of weights, order and dropout.",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Train that many times, with --seed and those after it, and show mean and standard deviation.",
 )
 @click.option("--device", default=DEFAULTS.device, show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
@@ -124,29 +148,47 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     help="TOML file of these options; a flag beats it.",
 )
 @click.pass_context
-def command(context: click.Context, /, resume: Path | None, **options: Any) -> None:
+def command(context: click.Context, /, resume: Path | None, seeds: int, **options: Any) -> None:
     """Train a model on one tier of a data directory.
 
     \b
     Examples:
       textclf train
       textclf train --tier full --model lstm
+      textclf train --tier full --seeds 5
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
     """
     # Threads that wait for work would otherwise spin for milliseconds, which beside any other busy program makes small
     # models ten times slower. Must be said before torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    machine.keep_memory()
     from textclf import runs
     from textclf.cli.training_display import TerminalDisplay
-    from textclf.training import run
+    from textclf.training import repeated, run
 
-    if resume is None:
-        finished = run.train(TrainConfig.create(**options), display=TerminalDisplay())
-    else:
+    if resume is not None:
         _refuse_settings(context)
-        finished = run.resume(runs.resolve(resume), display=TerminalDisplay())
-    click.echo(finished.root)
+        click.echo(run.resume(runs.resolve(resume), display=TerminalDisplay()).root)
+        return
+    metrics = []
+    for finished in repeated.over_seeds(TrainConfig.create(**options), seeds, display=TerminalDisplay()):
+        click.echo(finished.root)
+        metrics.append(runs.read_json(finished.metrics))
+    if seeds > 1:
+        click.echo(_summary(metrics), err=True)
+
+
+def _summary(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """Mean and standard deviation over the runs."""
+    from textclf.training.repeated import spread
+
+    rows = []
+    for split in ("validation", "test"):
+        figures = [spread(metrics, split, name) for name in ("accuracy", "macro_f1", "loss")]
+        rows.append((split, *(f"{figure.mean:.4f} ± {figure.deviation:.4f}" for figure in figures)))
+    shown = table((f"{len(metrics)} seeds", "accuracy", "macro-F1", "loss"), rows, align="<>>>")
+    return f"\nmean ± standard deviation\n\n{shown}"
 
 
 def _refuse_settings(context: click.Context) -> None:

@@ -24,9 +24,22 @@ class TerminalDisplay(Display):
         manifest, config = session.data.manifest, session.config
         documents = manifest.tiers[config.tier]
         self._say(f"{manifest.name}, tier {config.tier}: {documents:,} documents, {len(manifest.labels):,} classes")
-        self._say(f"on {device.name(session.device)}, into {run.root}\n\n{summary}\n")
+        self._say(f"on {device.name(session.device)}, into {run.root}")
+        if config.max_length:
+            cut = float((session.batches["train"].dataset.lengths > config.max_length).mean())  # type: ignore[attr-defined]
+            self._say(f"reading the first {config.max_length} tokens, all of {1 - cut:.0%} of the documents")
+        self._say(f"\n{summary}\n")
+        self._show_bar(documents, config.epochs, first_epoch=first_epoch)
+
+    def begin_refit(self, *, documents: int, epochs: int) -> None:
+        """Say so."""
+        self._bar.close()
+        self._say(f"once more, on train and validation: {documents:,} documents, {epochs} epochs")
+        self._show_bar(documents, epochs)
+
+    def _show_bar(self, documents: int, epochs: int, *, first_epoch: int = 1) -> None:
         self._bar: tqdm[Any] = tqdm(
-            total=config.epochs * documents,
+            total=epochs * documents,
             initial=(first_epoch - 1) * documents,
             unit=" documents",
             unit_scale=True,

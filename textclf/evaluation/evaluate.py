@@ -1,19 +1,28 @@
-"""Score a finished model on a split of the data it was trained from, as it will predict: in numpy, without torch."""
+"""Score a finished model on a split of the data it was trained from, and say how sure one can be of the score."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
+from textclf.evaluation import metrics
+from textclf.evaluation.calibration import calibration_error
+from textclf.evaluation.intervals import Interval, accuracies, interval, macro_f1s
+from textclf.evaluation.metrics import Baseline, Metrics
+from textclf.evaluation.predictions import Predictions, predict
 
-from textclf import runs
-from textclf.errors import UsageError
-from textclf.evaluation.metrics import Metrics, measure, per_class
-from textclf.inference import artefact
-from textclf.inference.runtime import FORWARD
-from textclf.store.directory import DataDirectory
 
-BATCH: Final = 256  # documents
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Whether probabilities say how often the model is right."""
+
+    temperature: float
+    """What logits are divided by: above 1 for a model that is surer than it should be."""
+    error_before: float
+    """Expected calibration error without the temperature, between 0 and 1."""
+    error: float
+    loss_before: float
+    """Cross-entropy in nats without the temperature."""
+    loss: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +33,47 @@ class Evaluation:
     corpus: str
     split: str
     metrics: Metrics
+    intervals: dict[str, Interval]
+    """Accuracy and macro_f1: 95 % intervals."""
+    baseline: Baseline
+    calibration: Calibration
     classes: list[dict[str, Any]]
     """Label, precision, recall, f1 and documents of each class."""
+    confusion: list[list[int]]
+    """Documents by label (row) and answer (column)."""
+    seen: bool
+    """Whether the model was trained on these documents, too."""
 
 
 def evaluate(run: Path, *, split: str) -> Evaluation:
-    """Predict the documents of a split and compare with their labels.
+    """Predict the documents of a split and compare with their labels; raises what `predictions.predict` raises."""
+    return score(predict(run, split=split))
 
-    Raises UsageError if there is no such run or split, or if the data was made anew since; ArtefactError on damage.
-    """
-    found = runs.resolve(run)
-    trained = artefact.load(found.model)
-    root, fingerprint = runs.data_of(found)
-    data = DataDirectory.open(root, fingerprint=fingerprint)
-    rows = data.rows(split)
-    if not len(rows):
-        raise UsageError(f"{data.layout.root} has no {split} split")
-    tokens = data.packed()
-    batches = (tokens.gather(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH))
-    logits = np.concatenate([FORWARD[trained.model](trained.weights, trained.inputs(*batch)) for batch in batches])
-    labels = data.classes()[rows]
+
+def score(found: Predictions) -> Evaluation:
+    """Compare predictions with labels."""
+    labels, logits = found.labels, found.logits
+    trained = found.data.classes()[found.data.rows("full")]
+    measured = metrics.measure(labels, logits)
+    before = metrics.cross_entropy(labels, found.raw)
     return Evaluation(
-        found.root.name, data.manifest.name, split, measure(labels, logits), per_class(labels, logits, trained.labels)
+        run=found.run,
+        corpus=found.data.manifest.name,
+        split=found.split,
+        metrics=measured,
+        intervals={
+            "accuracy": interval(accuracies(labels, found.answers), len(labels)),
+            "macro_f1": interval(macro_f1s(labels, found.answers), len(labels)),
+        },
+        baseline=metrics.baseline(labels, trained, found.names),
+        calibration=Calibration(
+            found.trained.temperature,
+            calibration_error(labels, found.raw),
+            calibration_error(labels, logits),
+            before,
+            measured.loss,
+        ),
+        classes=metrics.per_class(labels, logits, found.names),
+        confusion=metrics.confusion(labels, found.answers, classes=len(found.names)).tolist(),
+        seen=found.split == "validation" and bool(found.trained.trained.get("refit")),
     )

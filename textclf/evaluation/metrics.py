@@ -14,19 +14,37 @@ class Metrics(NamedTuple):
     """Share of documents that got their label. A document whose label the model cannot give is an error."""
     macro_f1: float
     """Mean over the classes of the harmonic mean of precision and recall: rare classes count as much as others."""
+    micro_f1: float
+    """The same over all decisions together; with one label a document it is the accuracy."""
+    weighted_f1: float
+    """Mean over the classes, weighted by their documents."""
     loss: float
     """Mean cross-entropy in nats, over the documents whose label the model can give."""
+
+
+class Baseline(NamedTuple):
+    """What comes of always giving the label that is most frequent in training."""
+
+    label: str
+    accuracy: float
+    macro_f1: float
 
 
 def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:
     """Metrics of logits, shape (D, C), against class indices, shape (D,); negative: a label the model does not know."""
     from sklearn.metrics import accuracy_score, f1_score
 
-    predicted = logits.argmax(axis=1)
+    answers = logits.argmax(axis=1)
+    f1 = {
+        average: float(f1_score(labels, answers, average=average, zero_division=0))
+        for average in ("macro", "micro", "weighted")
+    }
     return Metrics(
         documents=len(labels),
-        accuracy=float(accuracy_score(labels, predicted)),
-        macro_f1=float(f1_score(labels, predicted, average="macro", zero_division=0)),
+        accuracy=float(accuracy_score(labels, answers)),
+        macro_f1=f1["macro"],
+        micro_f1=f1["micro"],
+        weighted_f1=f1["weighted"],
         loss=cross_entropy(labels, logits),
     )
 
@@ -38,6 +56,24 @@ def cross_entropy(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> flo
     highest = scores.max(axis=1, keepdims=True)
     log_sum = np.log(np.exp(scores - highest).sum(axis=1)) + highest[:, 0]
     return float(np.mean(log_sum - scores[np.arange(len(scores)), labels[known]]))
+
+
+def baseline(labels: NDArray[np.int64], trained: NDArray[np.int64], names: list[str]) -> Baseline:
+    """The score on ``labels`` of the class that is most frequent in ``trained``, both class indices."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    most_frequent = int(np.bincount(trained[trained >= 0]).argmax())
+    answers = np.full_like(labels, most_frequent)
+    macro_f1 = f1_score(labels, answers, average="macro", zero_division=0)
+    return Baseline(names[most_frequent], float(accuracy_score(labels, answers)), float(macro_f1))
+
+
+def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], *, classes: int) -> NDArray[np.int64]:
+    """Documents by label (row) and answer (column), shape (C, C); those with a label of no class are left out."""
+    from sklearn.metrics import confusion_matrix
+
+    counts: NDArray[np.int64] = confusion_matrix(labels, answers, labels=range(classes))
+    return counts
 
 
 def per_class(labels: NDArray[np.int64], logits: NDArray[np.float32], names: list[str]) -> list[dict[str, Any]]:

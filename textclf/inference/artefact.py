@@ -18,7 +18,7 @@ from textclf.inference.runtime import FORWARD
 from textclf.text import INPUTS, Inputs
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -66,6 +66,8 @@ class Artefact:
     tokenizer: Tokenizer
     inputs: Inputs
     labels: list[str]
+    temperature: float
+    """What logits are divided by, for probabilities that say how often the model is right."""
     trained: Mapping[str, Any]
     """Corpus, tier and figures, for people."""
 
@@ -86,6 +88,7 @@ def save(root: Path, artefact: Artefact, *, card: str) -> None:
         "format_version": FORMAT_VERSION,
         "model": artefact.model,
         "inputs": settings,
+        "temperature": artefact.temperature,
         "trained": dict(artefact.trained),
     }
     atomic.write_json(layout.config, config)
@@ -125,6 +128,7 @@ def _read(layout: Layout) -> Artefact:
         tokenizer=Tokenizer.from_json(atomic.read_json(layout.tokenizer)),
         inputs=_build(INPUTS[config["model"]], {**learnt, **config["inputs"]}),
         labels=atomic.read_json(layout.labels),
+        temperature=float(config["temperature"]),
         trained=config["trained"],
     )
     _check(artefact, arrays)
@@ -142,13 +146,18 @@ def _check(artefact: Artefact, arrays: Arrays) -> None:
         or len(set(labels)) != len(labels)
     ):
         raise ValueError("the labels are not a list of distinct strings")
-    last_word = artefact.tokenizer.size - 1
-    if len(artefact.weights["embedding.weight"]) != artefact.tokenizer.size:
-        raise ValueError(f"{len(artefact.weights['embedding.weight'])} embeddings for {artefact.tokenizer.size} words")
-    inputs = artefact.inputs(np.array([UNK_ID, last_word], dtype=np.int32), np.array([2]))
-    classes = FORWARD[artefact.model](artefact.weights, inputs).shape[1]
-    if classes != len(labels):
-        raise ValueError(f"{classes} outputs for {len(labels)} labels")
+    if not 0.01 <= artefact.temperature <= 100:
+        raise ValueError("the temperature is not a number between 0.01 and 100")
+    if not artefact.inputs.fits(artefact.tokenizer):
+        raise ValueError("the inputs are not those of the tokenizer")
+    rows, expected = len(artefact.weights["embedding.weight"]), next(iter(artefact.inputs.sizes.values()))
+    if rows != expected:
+        raise ValueError(f"{rows} embeddings for {expected} features")
+    last_word, last_id = artefact.tokenizer.size - 1, artefact.tokenizer.size + len(artefact.tokenizer.parts) - 1
+    inputs = artefact.inputs(np.array([UNK_ID, last_word, last_id], dtype=np.int32), np.array([3]))
+    shape = FORWARD[artefact.model](artefact.weights, inputs).shape
+    if shape != (1, len(labels)):
+        raise ValueError(f"logits of shape {shape} for one text and {len(labels)} labels")
 
 
 def _build(kind: type[Inputs], values: dict[str, Any]) -> Inputs:

@@ -58,10 +58,10 @@ class Classifier:
                 yield Prediction(*top[0], top)
 
     def logits(self, texts: list[str]) -> Floats:
-        """Logits of each class, shape (texts, classes)."""
+        """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
         ids = [self._trained.tokenizer.encode(text) for text in texts]
         inputs = self._trained.inputs(np.concatenate(ids), np.array([len(run) for run in ids]))
-        return FORWARD[self._trained.model](self._trained.weights, inputs)
+        return FORWARD[self._trained.model](self._trained.weights, inputs) / np.float32(self._trained.temperature)
 
 
 def _batched(texts: Iterable[str], size: int) -> Iterator[list[str]]:

@@ -1,7 +1,7 @@
 """The forward pass of each model in numpy: predictions start without waiting for torch.
 
 The arithmetic is that of `textclf.models`, line by line, and tests hold the two together. Letters as there: B
-documents, N words, T tokens, E embedding size, H hidden size, C classes.
+documents, V views, N features, T tokens, E embedding size, H hidden size, C classes.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,22 +18,28 @@ Weights = Mapping[str, Floats]
 
 
 def bag_mlp(weights: Weights, inputs: BagInputs) -> Floats:
-    """Logits of `models.bag_mlp.BagMLP`, shape (B, C)."""
+    """Logits of `models.bag_mlp.BagMLP`, the mean over its views, shape (B, C)."""
     weighted = weights["embedding.weight"][inputs.features] * inputs.weights[:, None]  # (N, H)
-    bag = np.add.reduceat(weighted, inputs.offsets)  # (B, H)
-    return _linear(weights, "output", np.maximum(bag, 0))
+    hidden = np.maximum(np.add.reduceat(weighted, inputs.offsets), 0)  # (V * B, H)
+    views = sum(name.startswith("outputs.") and name.endswith(".weight") for name in weights)
+    logits = [_linear(weights, f"outputs.{view}", part) for view, part in enumerate(np.split(hidden, views))]
+    mean: Floats = np.mean(logits, axis=0)
+    return mean
 
 
 def lstm(weights: Weights, inputs: SequenceInputs) -> Floats:
-    """Logits of `models.lstm.LSTMClassifier`, shape (B, C)."""
+    """Logits of `models.lstm.LSTMClassifier`, the mean of its two views, shape (B, C)."""
     place = np.arange(inputs.tokens.shape[1])  # (T,)
     inside = place < inputs.lengths[:, None]  # (B, T)
     mirrored = np.take_along_axis(inputs.tokens, np.maximum(inputs.lengths[:, None] - 1 - place, 0), axis=1)  # (B, T)
     directions = (("forwards", inputs.tokens), ("backwards", mirrored))
     states = np.concatenate([_states(weights, name, tokens) for name, tokens in directions], axis=2)  # (B, T, 2H)
     largest = np.where(inside[:, :, None], states, -np.inf).max(axis=1)  # (B, 2H)
-    mean = (states * inside[:, :, None]).sum(axis=1) / inputs.lengths[:, None].astype(np.float32)  # (B, 2H)
-    return _linear(weights, "output", np.concatenate((largest, mean), axis=1))
+    pooled = np.concatenate((largest, _mean(states, inside)), axis=1)  # (B, 4H)
+    averaged = _mean(weights["embedding.weight"][inputs.tokens], inside)  # (B, E)
+    views = _linear(weights, "output", pooled), _linear(weights, "output_of_mean", averaged)  # each (B, C)
+    mean: Floats = np.mean(views, axis=0)
+    return mean
 
 
 FORWARD: Final[Mapping[str, Callable[[Weights, Any], Floats]]] = {"mlp": bag_mlp, "lstm": lstm}
@@ -45,6 +51,11 @@ def softmax(logits: Floats) -> Floats:
     exponentials: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
     return probabilities
+
+
+def _mean(sequence: Floats, inside: NDArray[np.bool_]) -> Floats:
+    mean: Floats = (sequence * inside[:, :, None]).sum(axis=1) / inside.sum(axis=1, dtype=np.float32)[:, None]
+    return mean
 
 
 def _linear(weights: Weights, name: str, x: Floats) -> Floats:

@@ -1,7 +1,8 @@
 """The models, one a file, all of one shape.
 
 A NamedTuple ``Batch``; ``prepare``, which learns from the training documents how to make the numbers in it;
-``collate``, which makes one; an ``nn.Module`` whose ``forward`` turns one into logits. Nothing here knows a config, a
+``collate``, which makes one; an ``nn.Module`` whose ``forward`` turns one into logits, shape (V, B, C), of V views of
+the documents that are trained side by side and averaged to predict. Nothing here knows a config, a
 path, or a data directory; and nothing outside asks which model it trains: `ARCHITECTURES` is where they are listed.
 """
 
@@ -12,24 +13,27 @@ from torch import nn
 
 from textclf.models import bag_mlp, lstm
 from textclf.text import Inputs
+from textclf.text.bag import Remembered
 
 
 class Architecture(NamedTuple):
     """What training must know of a model."""
 
     module: Callable[..., nn.Module]
-    """Called with vocabulary, classes, hidden_size and dropout; the LSTM also with embedding_size and word_dropout."""
+    """Called with the sizes of its inputs, classes, hidden_size and dropout; see each module."""
     prepare: Callable[..., Inputs]
-    """Called with the training documents in batches, vocabulary and max_length."""
+    """Called with the training documents in batches, tokenizer and max_length."""
     collate: Callable[..., Any]
     """Called with Examples and the Inputs; returns the model's Batch."""
+    remembered: Callable[[Any], Any]
+    """Wraps the Inputs for training, where each document is read many times."""
     buckets: bool
     """Whether documents of a batch should be of similar length."""
 
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
-    "mlp": Architecture(bag_mlp.BagMLP, bag_mlp.prepare, bag_mlp.collate, buckets=False),
-    "lstm": Architecture(lstm.LSTMClassifier, lstm.prepare, lstm.collate, buckets=True),
+    "mlp": Architecture(bag_mlp.BagMLP, bag_mlp.prepare, bag_mlp.collate, Remembered, buckets=False),
+    "lstm": Architecture(lstm.LSTMClassifier, lstm.prepare, lstm.collate, lambda inputs: inputs, buckets=True),
 }
 
 

@@ -1,7 +1,9 @@
 """Embeddings, a bidirectional LSTM, and pooling over time.
 
 The LSTM reads the document in both directions (https://arxiv.org/abs/1303.5778). The largest and the mean value that
-each of its units takes over time make the document's vector, and a linear layer turns it into logits.
+each of its units takes over time make the document's vector, and a linear layer turns it into logits. Another one
+reads the mean of the embeddings alone (https://aclanthology.org/P15-1162/): two views of a document, with and
+without the order of its words, that learn side by side, share their embeddings, and are averaged to predict.
 
 B documents, T tokens in the longest, E embedding size, H hidden size of each direction, C classes.
 """
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 
 from textclf.loading import Examples
 from textclf.text.sequence import Sequences
-from textclf.text.tokenizer import PAD_ID, UNK_ID
+from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 
 class Batch(NamedTuple):
@@ -28,9 +30,9 @@ class Batch(NamedTuple):
     """Shape (B,), int64."""
 
 
-def prepare(documents: Iterable[Examples], *, vocabulary: int, max_length: int) -> Sequences:
+def prepare(documents: Iterable[Examples], *, tokenizer: Tokenizer, max_length: int) -> Sequences:
     """Nothing is learnt from the training documents; their first ``max_length`` tokens are read."""
-    return Sequences(max_length)
+    return Sequences(tokenizer.size, max_length)
 
 
 def collate(examples: Examples, *, inputs: Sequences) -> Batch:
@@ -65,27 +67,35 @@ class LSTMClassifier(nn.Module):
         self.forwards = nn.LSTM(embedding_size, hidden_size, batch_first=True)
         self.backwards = nn.LSTM(embedding_size, hidden_size, batch_first=True)
         self.output = nn.Linear(4 * hidden_size, classes)
+        self.output_of_mean = nn.Linear(embedding_size, classes)
         self.apply(_initialise)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Logits of each class, shape (B, C)."""
+        """Logits of each class by each view, shape (2, B, C)."""
         place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)  # (T,)
         inside = place < batch.lengths[:, None]  # (B, T), false on padding
         tokens = self._drop_words(batch.tokens)  # (B, T)
         mirrored = tokens.gather(1, (batch.lengths[:, None] - 1 - place).clamp(min=0))  # (B, T), last token first
-        forwards, _ = self.forwards(self.dropout(self.embedding(tokens)))  # (B, T, H)
+        embedded = self.embedding(tokens)  # (B, T, E)
+        forwards, _ = self.forwards(self.dropout(embedded))  # (B, T, H)
         backwards, _ = self.backwards(self.dropout(self.embedding(mirrored)))  # (B, T, H), last token first
         states = torch.cat((forwards, backwards), dim=2)  # (B, T, 2H)
         largest = states.masked_fill(~inside[:, :, None], -torch.inf).amax(dim=1)  # (B, 2H)
-        mean = (states * inside[:, :, None]).sum(dim=1) / batch.lengths[:, None]  # (B, 2H)
-        logits: Tensor = self.output(self.dropout(torch.cat((largest, mean), dim=1)))  # (B, C)
-        return logits
+        pooled = torch.cat((largest, _mean(states, inside)), dim=1)  # (B, 4H)
+        views = (self.output(self.dropout(pooled)), self.output_of_mean(self.dropout(_mean(embedded, inside))))
+        return torch.stack(views)
 
     def _drop_words(self, tokens: Tensor) -> Tensor:
         """Read some tokens as ``<unk>`` in training, which thus gets a meaning: https://arxiv.org/abs/1511.06349."""
         if not self.training:
             return tokens
         return tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, UNK_ID)
+
+
+def _mean(sequence: Tensor, inside: Tensor) -> Tensor:
+    """Mean over time without padding, shape (B, F), of a sequence (B, T, F)."""
+    mean: Tensor = (sequence * inside[:, :, None]).sum(dim=1) / inside.sum(dim=1)[:, None]
+    return mean
 
 
 def _initialise(module: nn.Module) -> None:

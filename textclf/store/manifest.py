@@ -10,7 +10,7 @@ from textclf import atomic
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.store import packed
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Manifest:
     tiers: dict[str, int]
     """Documents of each tier."""
     vocabulary: int
-    """Ids, ``<pad>`` and ``<unk>`` included."""
+    """Words, ``<pad>`` and ``<unk>`` included."""
     checksums: dict[str, str]
     """SHA-256 of tokenizer.json and documents.parquet, whose rows hold the CRC-32 of each tensor."""
     format_version: int = FORMAT_VERSION

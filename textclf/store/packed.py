@@ -71,9 +71,8 @@ def write(layout: Layout, runs: Iterable[Ids]) -> None:
 
 def finish(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> None:
     """Say where each document lies, and which documents these are."""
-    offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
     with replacing(layout.offsets) as temporary, temporary.open("wb") as file:
-        np.save(file, offsets, allow_pickle=False)
+        np.save(file, _offsets(lengths), allow_pickle=False)
     write_json(layout.stamp, {"fingerprint": fingerprint})
 
 
@@ -87,7 +86,11 @@ def is_current(layout: Layout, *, fingerprint: str) -> bool:
         return False
 
 
-def read(layout: Layout) -> Packed:
-    """Map the packed copy into memory."""
-    tokens = np.memmap(layout.tokens, dtype="<i4", mode="r")
-    return Packed(layout, tokens, np.load(layout.offsets, allow_pickle=False))
+def read(layout: Layout, *, lengths: NDArray[np.int32] | None = None) -> Packed:
+    """Map the packed copy into memory; before it is finished, the lengths must be told."""
+    offsets = np.load(layout.offsets, allow_pickle=False) if lengths is None else _offsets(lengths)
+    return Packed(layout, np.memmap(layout.tokens, dtype="<i4", mode="r"), offsets)
+
+
+def _offsets(lengths: NDArray[np.int32]) -> NDArray[np.int64]:
+    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text.tokenizer import PAD_ID
+from textclf.text.tokenizer import PAD_ID, Tokenizer
 
 
 class SequenceInputs(NamedTuple):
@@ -22,11 +22,26 @@ class SequenceInputs(NamedTuple):
 class Sequences:
     """Cuts documents to their first tokens and pads them to the longest of the batch."""
 
+    words: int
+    """Ids from here on are parts of unknown words, which are not read."""
     max_length: int
     """Tokens kept."""
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """What a model must know to read these inputs."""
+        return {"vocabulary": self.words}
+
+    def fits(self, tokenizer: Tokenizer) -> bool:
+        """Whether this is of that vocabulary; what was read from a file may be damaged."""
+        return self.words == tokenizer.size
+
     def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> SequenceInputs:
         """Pad documents whose token ids stand end to end."""
+        is_word = tokens < self.words
+        if not is_word.all():
+            lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[is_word], minlength=len(lengths))
+            tokens = tokens[is_word]
         kept = np.minimum(lengths, self.max_length)
         columns = np.arange(kept.max())
         inside = columns < kept[:, None]  # (B, T)

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import nn
-from torch.optim import Optimizer
 
 from textclf import atomic
 from textclf.errors import ArtefactError, UsageError
-from textclf.training.loop import EarlyStopping
+from textclf.training.loop import EarlyStopping, Learner
 
 
 class Progress(NamedTuple):
@@ -27,11 +26,12 @@ class Progress(NamedTuple):
     """Spent training until then."""
 
 
-def save_last(path: Path, model: nn.Module, optimizer: Optimizer, stopping: EarlyStopping, progress: Progress) -> None:
+def save_last(path: Path, learner: Learner, stopping: EarlyStopping, progress: Progress) -> None:
     """Write all that is needed to go on after this epoch."""
     state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
+        "model": learner.model.state_dict(),
+        "average": learner.average.state_dict(),
+        "optimizer": learner.optimizer.state_dict(),
         "best_epoch": stopping.best_epoch,
         "best_loss": stopping.best_loss,
         "epoch": progress.epoch,
@@ -40,14 +40,15 @@ def save_last(path: Path, model: nn.Module, optimizer: Optimizer, stopping: Earl
     _save(path, state)
 
 
-def load_last(path: Path, model: nn.Module, optimizer: Optimizer, stopping: EarlyStopping) -> Progress:
-    """Put model, optimizer and early stopping where they were.
+def load_last(path: Path, learner: Learner, stopping: EarlyStopping) -> Progress:
+    """Put the learner and early stopping where they were.
 
     Raises UsageError if there is no such file, ArtefactError if it is damaged or of another model.
     """
     with _reading(path) as state:
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
+        learner.model.load_state_dict(state["model"])
+        learner.average.load_state_dict(state["average"])
+        learner.optimizer.load_state_dict(state["optimizer"])
         stopping.best_epoch, stopping.best_loss = state["best_epoch"], state["best_loss"]
         return Progress(state["epoch"], state["seconds"])
 

@@ -3,7 +3,7 @@
 It knows nothing about files, settings, or which model it trains; whoever calls `fit` saves and shows what it yields.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from time import perf_counter
@@ -12,15 +12,22 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils import clip_grad_norm_
+from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from textclf.errors import DivergedError
 from textclf.loading import to_device
 from textclf.store.directory import UNSEEN
 
-MIN_GAIN: Final = 0.001
+MIN_GAIN: Final = 0.002
 """Fraction by which an epoch must lower the validation loss to be better."""
+
+AVERAGE_EVERY: Final = 4
+"""Steps from one averaging of the weights to the next: it costs as much as a step of Adam."""
+
+AVERAGE_DECAY: Final = 0.96
+"""Weight of the mean so far, when the weights of 25 averagings (100 steps) have gone into it."""
 
 Batches = Iterable[Any]
 """NamedTuples of tensors, with a field ``labels`` of shape (B,): what one model's ``collate`` makes."""
@@ -50,6 +57,29 @@ class Epoch(NamedTuple):
     """Mean over the steps, before clipping."""
     seconds: float
     """Spent training, without validation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """What learns."""
+
+    model: nn.Module
+    """Its ``forward`` gives logits of shape (V, B, C), of V views of the documents that learn side by side."""
+    optimizer: Optimizer
+    average: AveragedModel
+    """The model with a running mean of its weights, which predicts better than those of any one step."""
+
+    @classmethod
+    def of(cls, model: nn.Module, optimizer: Optimizer) -> "Learner":
+        """A learner whose mean begins at the weights of the first averaging."""
+        return cls(model, optimizer, AveragedModel(model, multi_avg_fn=_exponential_mean))
+
+
+def _exponential_mean(means: Sequence[Tensor], weights: Sequence[Tensor], averagings: Tensor | int) -> None:
+    """Move the means towards the weights, fast at first so that it soon forgets the initial weights."""
+    torch._foreach_lerp_(
+        list(means), list(weights), 1 - min(AVERAGE_DECAY, (1 + int(averagings)) / (10 + int(averagings)))
+    )
 
 
 @dataclass(slots=True)
@@ -86,19 +116,20 @@ class Pass:
     """Type in which matrix products are computed, such as bfloat16. None: that of the weights."""
     clip_norm: float = inf
     """Largest gradient norm that a step may have."""
+    label_smoothing: float = 0.0
+    """Share of the probability that the target spreads over all classes: https://arxiv.org/abs/1512.00567."""
     watch: Callable[[Batches, "Meter"], Batches] = lambda batches, _meter: batches
     """Passes training batches through; may look at the meter now and then, or raise to stop between two steps."""
 
     def logits(self, model: nn.Module, batch: Any) -> Tensor:
-        """The model's logits, shape (B, C), float32."""
+        """The model's logits, shape (V, B, C), float32."""
         with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None):
             logits: Tensor = model(batch)
         return logits.float()
 
 
 def fit(
-    model: nn.Module,
-    optimizer: Optimizer,
+    learner: Learner,
     batches: Mapping[str, Any],
     *,
     epochs: range,
@@ -111,13 +142,11 @@ def fit(
     exactly. Raises DivergedError when the loss is no number any more.
     """
     for number in epochs:
-        torch.manual_seed((how.seed * 1_000_003 + number) % 2**63)  # dropout
-        batches["train"].batch_sampler.epoch = number  # order of the documents
         started = perf_counter()
-        train, gradient_norm = train_epoch(model, optimizer, batches["train"], how=how)
+        train, gradient_norm = train_epoch(learner, batches["train"], number, how=how)
         seconds = perf_counter() - started
-        validation = evaluate(model, batches["validation"], how=how)
-        learning_rate = optimizer.param_groups[0]["lr"]
+        validation = evaluate(learner.average, batches["validation"], how=how)
+        learning_rate = learner.optimizer.param_groups[0]["lr"]
         if not isfinite(train.loss + validation.loss):
             raise DivergedError(f"the loss is not a number in epoch {number}; try less than --lr {learning_rate:g}")
         is_best = stopping.is_best(number, validation.loss)
@@ -126,20 +155,44 @@ def fit(
             return
 
 
-def train_epoch(model: nn.Module, optimizer: Optimizer, batches: Batches, *, how: Pass) -> tuple[Score, float]:
+def refit(learner: Learner, batches: Any, *, epochs: int, how: Pass) -> Iterator[Score]:
+    """Train for so many epochs, on documents that may include those of validation; yield the score of each."""
+    for number in range(1, epochs + 1):
+        train, _ = train_epoch(learner, batches, number, how=how)
+        if not isfinite(train.loss):
+            raise DivergedError(f"the loss is not a number in epoch {number} of the refit; try --no-refit")
+        yield train
+
+
+def train_epoch(learner: Learner, batches: Any, number: int, *, how: Pass) -> tuple[Score, float]:
     """Take one optimizer step a batch; return the score and the mean gradient norm."""
+    torch.manual_seed((how.seed * 1_000_003 + number) % 2**63)  # dropout
+    batches.batch_sampler.epoch = number  # order of the documents
+    model, optimizer = learner.model, learner.optimizer
     model.train()
     meter = Meter(how.device)
-    for loaded in how.watch(batches, meter):
+    for step, loaded in enumerate(how.watch(batches, meter)):
         batch = to_device(loaded, how.device)
-        logits = how.logits(model, batch)  # (B, C)
-        loss = cross_entropy(logits, batch.labels)  # (), mean over the batch
+        logits = how.logits(model, batch)  # (V, B, C)
+        labels = batch.labels.expand(len(logits), -1)  # (V, B), the same for every view
+        loss = cross_entropy(logits.mT, labels, label_smoothing=how.label_smoothing)  # (), mean over views and batch
         optimizer.zero_grad()
         loss.backward()
-        gradient_norm = clip_grad_norm_(model.parameters(), how.clip_norm)  # ()
+        gradient_norm = clip_gradients(model, how.clip_norm)  # ()
         optimizer.step()
-        meter.add(logits.detach(), batch.labels, loss.detach() * len(batch.labels), gradient_norm)
+        if step % AVERAGE_EVERY == 0:
+            learner.average.update_parameters(model)
+        meter.add(logits.detach().mean(dim=0), batch.labels, loss.detach() * len(batch.labels), gradient_norm)
     return meter.score(), meter.gradient_norm()
+
+
+def clip_gradients(model: nn.Module, largest: float) -> Tensor:
+    """Scale the gradients to a norm of at most ``largest``; return their norm from before."""
+    gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+    values = [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
+    norm = get_total_norm(values)
+    torch._foreach_mul_(values, (largest / (norm + 1e-6)).clamp(max=1))
+    return norm
 
 
 @torch.inference_mode()
@@ -149,7 +202,7 @@ def evaluate(model: nn.Module, batches: Batches, *, how: Pass) -> Score:
     meter = Meter(how.device)
     for loaded in batches:
         batch = to_device(loaded, how.device)
-        logits = how.logits(model, batch)  # (B, C)
+        logits = how.logits(model, batch).mean(dim=0)  # (B, C)
         loss = cross_entropy(logits, batch.labels, ignore_index=UNSEEN, reduction="sum")  # ()
         meter.add(logits, batch.labels, loss)
     return meter.score()
@@ -162,7 +215,7 @@ def predict(model: nn.Module, batches: Batches, *, how: Pass) -> tuple[Tensor, T
     logits, labels = [], []
     for batch in batches:
         labels.append(batch.labels)
-        logits.append(how.logits(model, to_device(batch, how.device)))
+        logits.append(how.logits(model, to_device(batch, how.device)).mean(dim=0))
     return torch.cat(logits).cpu(), torch.cat(labels)
 
 

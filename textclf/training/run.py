@@ -8,23 +8,35 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
 from textclf import atomic, models, runs
-from textclf.config import TrainConfig
+from textclf.config import TrainConfig, refit_epochs
 from textclf.errors import ArtefactError
-from textclf.evaluation.metrics import measure
+from textclf.evaluation.calibration import fit_temperature
+from textclf.evaluation.metrics import Metrics, measure
+from textclf.evaluation.predictions import Predictions
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
+from textclf.loading import BatchLoader
 from textclf.store.directory import DataDirectory
-from textclf.text.tokenizer import Tokenizer
+from textclf.text.tokenizer import UNK_ID
 from textclf.training import checkpoint, device, loop
 from textclf.training.card import model_card
 from textclf.training.checkpoint import Progress
 from textclf.training.interrupt import Interrupt
 from textclf.training.loop import Batches, Epoch, Meter, Pass
-from textclf.training.session import Session, assemble, find_data
-from textclf.training.tracking import Tracker
+from textclf.training.session import Session, assemble, begin, find_data
+from textclf.training.tracking import Examined, Tracker
 
 PACKAGES: Final = ("textclf", "torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
+
+
+MISTAKES: Final = 20  # documents that TensorBoard lists
+FIRST_WORD: Final = UNK_ID + 1  # embeddings of both models begin with the words, by falling count
+WORDS: Final = 1000  # that the projector shows
 
 
 class Display:
@@ -40,6 +52,9 @@ class Display:
     def epoch(self, epoch: Epoch) -> None:
         """An epoch has ended."""
 
+    def begin_refit(self, *, documents: int, epochs: int) -> None:
+        """The model is trained once more, on train and validation."""
+
     def end(self, metrics: Mapping[str, Any]) -> None:
         """The model was tested."""
 
@@ -53,7 +68,7 @@ def train(config: TrainConfig, *, display: Display | None = None) -> runs.Layout
     session = assemble(config, DataDirectory.open(find_data(config)))
     run = runs.create(config.run_dir, corpus=session.data.manifest.name, tier=config.tier, model=config.model)
     atomic.write_json(run.config, _record(session))
-    checkpoint.save_last(run.last, session.model, session.optimizer, session.stopping, Progress(epoch=0, seconds=0))
+    checkpoint.save_last(run.last, session.learner, session.stopping, Progress(epoch=0, seconds=0))
     return _complete(session, run, display or Display())
 
 
@@ -73,92 +88,163 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
 def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layout:
     """Train to the end, test once, and leave the model that predicts."""
     started = perf_counter()
-    progress = checkpoint.load_last(run.last, session.model, session.optimizer, session.stopping)
-    summary = models.summary(session.model)
+    progress = checkpoint.load_last(run.last, session.learner, session.stopping)
+    summary = models.summary(session.learner.model)
     display.begin(run, session, summary, first_epoch=progress.epoch + 1)
-    with Tracker(run.root, first_epoch=progress.epoch + 1) as tracker:
+    with (
+        Tracker(run.root, first_epoch=progress.epoch + 1) as tracker,
+        Interrupt(f"go on: textclf train --resume {run.root}") as interrupt,
+    ):
         if progress.epoch == 0:
             tracker.introduce(summary, session.config.to_json())
-        try:
-            train_seconds = _fit(session, run, progress, tracker, display)
-        finally:
-            session.batches["train"].close()
-        checkpoint.load_best(run.best, session.model)
-        metrics = _measure(session, run)
-        total = session.seconds + progress.seconds + perf_counter() - started
-        metrics["seconds"] = {"load": session.seconds, "train": train_seconds, "total": total}
-        tracker.finish(session.config.to_json(), metrics)
-    artefact.save(
-        run.model,
-        _artefact(session, metrics),
-        card=model_card(metrics, session.data.manifest.labels, session.data.manifest.source),
-    )
-    atomic.write_json(run.metrics, metrics)
-    runs.set_latest(run)
-    display.end(metrics)
-    return run
-
-
-def _fit(session: Session, run: runs.Layout, progress: Progress, tracker: Tracker, display: Display) -> float:
-    """Train, and keep every epoch as it ends; returns the seconds spent on it, those before a stop included."""
-    _forget_after(run.history, progress.epoch)
-    started = perf_counter() - progress.seconds
-    over = session.stopping.is_over(progress.epoch)
-    epochs = range(progress.epoch + 1, progress.epoch + 1 if over else session.config.epochs + 1)
-    with Interrupt(f"go on: textclf train --resume {run.root}") as interrupt:
         how = Pass(
             session.device,
             seed=session.config.seed,
             autocast=device.autocast(session.config.precision, session.device),
             clip_norm=session.config.clip_norm,
+            label_smoothing=session.config.label_smoothing,
             watch=lambda batches, meter: interrupt.between_steps(display.watch(batches, meter)),
         )
-        epochs_run = loop.fit(
-            session.model, session.optimizer, session.batches, epochs=epochs, stopping=session.stopping, how=how
-        )
-        for epoch in epochs_run:
-            if epoch.is_best:
-                checkpoint.save_best(run.best, session.model)
-            tracker.epoch(epoch)
-            with run.history.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(_epoch_record(epoch)) + "\n")
-            progress = Progress(epoch.number, perf_counter() - started)
-            checkpoint.save_last(run.last, session.model, session.optimizer, session.stopping, progress)
-            display.epoch(epoch)
+        try:
+            train_seconds = _fit(session, run, progress, tracker, display, how)
+            best = session.learner.average.module
+            checkpoint.load_best(run.best, best)
+            logits, labels = _predict(session, best, "validation")
+            temperature = fit_temperature(labels, logits)
+            validation = measure(labels, logits / np.float32(temperature))
+            if session.config.refit:
+                seconds = perf_counter()
+                best = _refit(session, run, tracker, display, how)
+                train_seconds += perf_counter() - seconds
+        finally:
+            for batches in session.batches.values():
+                batches.close()
+        logits, labels = _predict(session, best, "test")
+        metrics = _metrics(session, run, temperature, validation, measure(labels, logits / np.float32(temperature)))
+        total = session.seconds + progress.seconds + perf_counter() - started
+        metrics["seconds"] = {"load": session.seconds, "train": train_seconds, "total": total}
+        tracker.finish(session.config.to_json(), metrics)
+        trained = _artefact(session, best, metrics)
+        card = model_card(metrics, session.data.manifest.labels, session.data.manifest.source)
+        artefact.save(run.model, trained, card=card)
+        atomic.write_json(run.metrics, metrics)
+        runs.set_latest(run)
+        found = Predictions(run.root.name, session.data, "test", *_in_order(session, "test", labels, logits), trained)
+        tracker.examine(_examined(found, session.stopping.best_epoch))
+    display.end(metrics)
+    return run
+
+
+def _fit(
+    session: Session, run: runs.Layout, progress: Progress, tracker: Tracker, display: Display, how: Pass
+) -> float:
+    """Train, and keep every epoch as it ends; returns the seconds spent on it, those before a stop included."""
+    _forget_after(run.history, progress.epoch)
+    started = perf_counter() - progress.seconds
+    over = session.stopping.is_over(progress.epoch)
+    epochs = range(progress.epoch + 1, progress.epoch + 1 if over else session.config.epochs + 1)
+    for epoch in loop.fit(session.learner, session.batches, epochs=epochs, stopping=session.stopping, how=how):
+        if epoch.is_best:
+            checkpoint.save_best(run.best, session.learner.average.module)
+        tracker.epoch(epoch)
+        with run.history.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(_epoch_record(epoch)) + "\n")
+        progress = Progress(epoch.number, perf_counter() - started)
+        checkpoint.save_last(run.last, session.learner, session.stopping, progress)
+        display.epoch(epoch)
     return progress.seconds
 
 
-def _measure(session: Session, run: runs.Layout) -> dict[str, Any]:
-    """The figures of the best weights, as metrics.json holds them."""
-    how = Pass(session.device)  # float32: the weights that predict will be used so
-    measured = {}
-    for split in ("validation", "test"):
-        logits, labels = loop.predict(session.model, session.batches[split], how=how)
-        measured[split] = measure(labels.numpy(), logits.numpy())._asdict()
-    epochs = [json.loads(line) for line in run.history.read_text(encoding="utf-8").splitlines()]
+def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Display, how: Pass) -> nn.Module:
+    """The model trained anew on train and validation; the epochs follow from that which validation found best."""
+    batches, epochs = session.batches["refit"], refit_epochs(session.stopping.best_epoch)
+    searched = len(atomic.read_lines(run.history))  # steps that a stop and a new start will overwrite in TensorBoard
+    display.begin_refit(documents=_documents(batches), epochs=epochs)
+    learner = begin(session.config, session.inputs, classes=len(session.data.manifest.labels), processor=session.device)
+    for number, score in enumerate(loop.refit(learner, batches, epochs=epochs, how=how), start=1):
+        tracker.refit(score, searched + number)
+    model: nn.Module = learner.average.module
+    return model
+
+
+def _documents(batches: BatchLoader) -> int:
+    """How many documents an epoch goes through."""
+    return len(batches.dataset)  # type: ignore[arg-type]
+
+
+def _predict(session: Session, model: nn.Module, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits and labels of a split, in float32: the weights that predict will be used so."""
+    logits, labels = loop.predict(model, session.batches[split], how=Pass(session.device))
+    return logits.numpy(), labels.numpy()
+
+
+def _in_order(
+    session: Session, split: str, labels: NDArray[np.int64], logits: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    """Rows of documents.parquet, and what was predicted of them: batches go by length."""
+    order = session.batches[split].batch_sampler.order  # type: ignore[union-attr]
+    return session.data.rows(split)[order], labels, logits
+
+
+def _examined(found: Predictions, epoch: int) -> Examined:
+    """What TensorBoard shows of the finished model."""
+    confidence = found.probabilities.max(axis=1)
+    mistakes = ["| document | label | answer | probability | text |", "|---|---|---|---|---|"]
+    for place in found.mistakes(MISTAKES):
+        answer, probability = found.names[found.answers[place]], f"{confidence[place]:.3f}"
+        cells = (found.document(place), found.label(place), answer, probability, found.text(place))
+        mistakes.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
+    trained = found.trained
+    words = trained.tokenizer.words[FIRST_WORD : FIRST_WORD + WORDS]
+    embeddings = trained.weights["embedding.weight"][FIRST_WORD : FIRST_WORD + len(words)]
+    return Examined(
+        epoch,
+        found.names,
+        found.labels,
+        found.raw,
+        found.logits,
+        "\n".join(mistakes),
+        words[: len(embeddings)],
+        embeddings,
+    )
+
+
+def _metrics(
+    session: Session, run: runs.Layout, temperature: float, validation: Metrics, test: Metrics
+) -> dict[str, Any]:
+    """The figures of the finished model, as metrics.json holds them."""
+    epochs = atomic.read_lines(run.history)
+    best_epoch = session.stopping.best_epoch
+    refit = None
+    if session.config.refit:
+        refit = {"documents": _documents(session.batches["refit"]), "epochs": refit_epochs(best_epoch)}
     return {
         "corpus": session.data.manifest.name,
         "tier": session.config.tier,
         "model": session.config.model,
         "seed": session.config.seed,
-        "parameters": models.parameters(session.model),
-        "train": epochs[session.stopping.best_epoch - 1]["train"],
-        **measured,
+        "parameters": models.parameters(session.learner.model),
+        "train": epochs[best_epoch - 1]["train"],
+        "validation": validation._asdict(),
+        "test": test._asdict(),
+        "temperature": temperature,
         "epochs": len(epochs),
-        "best_epoch": session.stopping.best_epoch,
+        "best_epoch": best_epoch,
+        "refit": refit,
         "device": device.name(session.device),
     }
 
 
-def _artefact(session: Session, metrics: Mapping[str, Any]) -> Artefact:
+def _artefact(session: Session, model: nn.Module, metrics: Mapping[str, Any]) -> Artefact:
     """The trained model, without torch."""
     return Artefact(
         model=session.config.model,
-        weights={name: tensor.cpu().numpy() for name, tensor in session.model.state_dict().items()},
-        tokenizer=Tokenizer.from_json(atomic.read_json(session.data.layout.tokenizer)),
+        weights={name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()},
+        tokenizer=session.tokenizer,
         inputs=session.inputs,
         labels=session.data.manifest.labels,
-        trained={name: metrics[name] for name in ("corpus", "tier", "seed", "validation", "test")},
+        temperature=metrics["temperature"],
+        trained={name: metrics[name] for name in ("corpus", "tier", "seed", "refit", "validation", "test")},
     )
 
 

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim import Adam, Optimizer
 
-from textclf import loading
+from textclf import atomic, loading
 from textclf.config import TrainConfig
 from textclf.errors import DataError
 from textclf.loading import BatchLoader, EpochSampler, InOrder, TokenDataset
@@ -20,12 +18,17 @@ from textclf.machine import processors
 from textclf.models import ARCHITECTURES
 from textclf.store.directory import UNSEEN, DataDirectory, newest
 from textclf.text import Inputs
+from textclf.text.tokenizer import Tokenizer
 from textclf.training import device
-from textclf.training.loop import EarlyStopping
+from textclf.training.loop import EarlyStopping, Learner
+from textclf.training.optimizer import RowAdam
 
 EVALUATION_BATCH: Final = 256  # documents; larger than in training, as no gradients are kept
 PREPARE_BATCH: Final = 1024  # documents read at a time before training
+LONG: Final = 95  # percentile of the lengths that the settings are told
 MOST_WORKERS: Final = 8  # loader processes; more only wait for each other
+
+Setting = TypeVar("Setting", int, float)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +37,11 @@ class Session:
 
     config: TrainConfig
     data: DataDirectory
+    tokenizer: Tokenizer
     inputs: Inputs
-    model: nn.Module
-    optimizer: Optimizer
+    learner: Learner
     batches: dict[str, BatchLoader]
+    """Of each split; and of train and validation together, as "refit", where the settings ask for that."""
     stopping: EarlyStopping
     device: torch.device
     seconds: float
@@ -53,62 +57,77 @@ def find_data(config: TrainConfig) -> Path:
 
 
 def assemble(config: TrainConfig, data: DataDirectory) -> Session:
-    """Put data, model and optimizer together, as the settings say."""
+    """Put data, model and optimizer together, as the settings say; what they leave open follows from the documents."""
     started = perf_counter()
     processor = device.pick(config.device)
     parts = loading.datasets(data, tier=config.tier, store=config.store)
     for split in ("validation", "test"):
         if not (parts[split].labels != UNSEEN).any():
             raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
-    inputs = _prepare(config, parts["train"], data.manifest.vocabulary)
-    torch.manual_seed(config.seed % 2**63)
-    model = _build(config, data).to(processor)
-    optimizer = Adam(model.parameters(), lr=config.lr, fused=processor.type != "mps")  # five times faster on a CPU, too
+    length = int(np.percentile(parts["train"].lengths, LONG))
+    size = {"documents": len(parts["train"]), "tokens": int(parts["train"].lengths.sum()), "length": length}
+    config = config.completed(**size)
+    if config.refit:
+        parts["refit"] = loading.together(parts["train"], parts["validation"])
+    tokenizer = Tokenizer.from_json(atomic.read_object(data.layout.tokenizer))
+    inputs = _prepare(config, parts["train"], tokenizer)
+    learner = begin(config, inputs, classes=len(data.manifest.labels), processor=processor)
     batches = _loaders(config, parts, inputs, processor)
     stopping = EarlyStopping(config.patience)
-    return Session(config, data, inputs, model, optimizer, batches, stopping, processor, perf_counter() - started)
+    seconds = perf_counter() - started
+    return Session(config, data, tokenizer, inputs, learner, batches, stopping, processor, seconds)
 
 
-def _prepare(config: TrainConfig, documents: TokenDataset, vocabulary: int) -> Inputs:
+def begin(config: TrainConfig, inputs: Inputs, *, classes: int, processor: torch.device) -> Learner:
+    """A model with fresh weights, and its optimizer; settings end here, and it is built from plain arguments."""
+    torch.manual_seed(config.seed % 2**63)
+    sizes = {name: getattr(config, name) for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}
+    model = (
+        ARCHITECTURES[config.model]
+        .module(classes=classes, **inputs.sizes, **{name: value for name, value in sizes.items() if value is not None})
+        .to(processor)
+    )
+    # fused is five times faster, on a CPU, too
+    return Learner.of(model, RowAdam(model.parameters(), lr=_given(config.lr), fused=processor.type != "mps"))
+
+
+def _prepare(config: TrainConfig, documents: TokenDataset, tokenizer: Tokenizer) -> Inputs:
     """Learn from the training documents how to make the model's inputs."""
     starts = range(0, len(documents), PREPARE_BATCH)
     examples = (documents.__getitems__(range(start, min(start + PREPARE_BATCH, len(documents)))) for start in starts)
-    return ARCHITECTURES[config.model].prepare(examples, vocabulary=vocabulary, max_length=config.max_length)
-
-
-def _build(config: TrainConfig, data: DataDirectory) -> nn.Module:
-    """A model with fresh weights; settings end here, and it is built from plain arguments."""
-    sizes = {name: getattr(config, name) for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}
-    return ARCHITECTURES[config.model].module(
-        vocabulary=data.manifest.vocabulary,
-        classes=len(data.manifest.labels),
-        **{name: value for name, value in sizes.items() if value is not None},
-    )
+    return ARCHITECTURES[config.model].prepare(examples, tokenizer=tokenizer, max_length=config.max_length)
 
 
 def _loaders(
     config: TrainConfig, parts: Mapping[str, TokenDataset], inputs: Inputs, processor: torch.device
 ) -> dict[str, BatchLoader]:
-    """A DataLoader for each split: train shuffled anew each epoch, the others in order of length."""
+    """A DataLoader for each part: what is trained on is shuffled anew each epoch, the rest is in order of length."""
     architecture = ARCHITECTURES[config.model]
-    lengths = np.minimum(parts["train"].lengths, config.max_length or np.iinfo(np.int64).max)
-    samplers: dict[str, EpochSampler | InOrder] = {
-        split: InOrder(part.lengths, batch_size=EVALUATION_BATCH) for split, part in parts.items()
-    }
-    samplers["train"] = EpochSampler(
-        len(parts["train"]),
-        batch_size=config.batch_size,
-        seed=config.seed,
-        lengths=lengths if architecture.buckets else None,
-    )
-    collate = partial(architecture.collate, inputs=inputs)
-    workers = _workers(config, processor)
-    return {
-        split: loading.batches(
-            part, samplers[split], collate, num_workers=workers if split == "train" else 0, device=processor
+    collate = partial(architecture.collate, inputs=architecture.remembered(inputs))
+    loaders = {}
+    for name, part in parts.items():
+        trained_on = name in ("train", "refit")
+        lengths = np.minimum(part.lengths, config.max_length or np.iinfo(np.int64).max)
+        sampler = (
+            EpochSampler(
+                len(part),
+                batch_size=_given(config.batch_size),
+                seed=config.seed,
+                lengths=lengths if architecture.buckets else None,
+            )
+            if trained_on
+            else InOrder(part.lengths, batch_size=EVALUATION_BATCH)
         )
-        for split, part in parts.items()
-    }
+        workers = _workers(config, processor) if trained_on else 0
+        loaders[name] = loading.batches(part, sampler, collate, num_workers=workers, device=processor)
+    return loaders
+
+
+def _given(value: Setting | None) -> Setting:
+    """A setting that `TrainConfig.completed` has filled in."""
+    if value is None:
+        raise ValueError("the settings are not complete")
+    return value
 
 
 def _workers(config: TrainConfig, processor: torch.device) -> int:

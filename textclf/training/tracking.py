@@ -1,15 +1,42 @@
 """What TensorBoard shows of a run. Tags follow the lecture: ``Loss/train``, ``Accuracy/validation`` and so on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from textclf.training.loop import Epoch
+from textclf.evaluation import plots
+from textclf.evaluation.calibration import reliability
+from textclf.evaluation.metrics import confusion
+from textclf.inference.runtime import softmax
+from textclf.training.loop import Epoch, Score
+
+MOST_CURVES: Final = 20
+"""Classes that get a precision-recall curve."""
+
+
+class Examined(NamedTuple):
+    """A finished model on the test split: D documents, C classes."""
+
+    epoch: int
+    names: Sequence[str]
+    labels: NDArray[np.int64]
+    """Shape (D,)."""
+    raw: NDArray[np.float32]
+    """Logits before calibration, shape (D, C)."""
+    logits: NDArray[np.float32]
+    """Calibrated logits, shape (D, C)."""
+    mistakes: str
+    """Markdown."""
+    words: Sequence[str]
+    embeddings: NDArray[np.float32]
+    """One row a word."""
 
 
 class Tracker:
@@ -40,6 +67,10 @@ class Tracker:
         self._writer.add_scalar("Training/documents_per_second", epoch.train.documents / epoch.seconds, epoch.number)
         self._writer.flush()
 
+    def refit(self, score: Score, epoch: int) -> None:
+        """Add a point to the curves of the training that includes the validation documents."""
+        self._score("refit", score._asdict(), epoch)
+
     def finish(self, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         """Show the test score at the epoch its weights are from, and a row of the HParams table."""
         self._score("test", metrics["test"], metrics["best_epoch"])
@@ -56,6 +87,29 @@ class Tracker:
             self._writer._get_file_writer().add_summary(summary)
         for name, value in figures.items():
             self._writer.add_scalar(name, value, metrics["best_epoch"])
+
+    def examine(self, found: Examined) -> None:
+        """Show how the finished model errs on test: confusion, reliability, PR curves, the surest mistakes, its words.
+
+        Words go to the projector tab, which lays them out by their embeddings.
+        """
+        step, names = found.epoch, found.names
+        raw, calibrated = reliability(found.labels, found.raw), reliability(found.labels, found.logits)
+        answers, probabilities = found.logits.argmax(axis=1), softmax(found.logits)
+        counts = confusion(found.labels, answers, classes=len(names))
+        figures = {
+            "Confusion": plots.confusion(counts, names),
+            "Reliability": plots.reliability(calibrated, before=raw),
+        }
+        for name, figure in figures.items():
+            self._writer.add_image(f"Test/{name}", plots.pixels(figure), step, dataformats="HWC")
+        for place, name in enumerate(names[:MOST_CURVES]):
+            self._writer.add_pr_curve(
+                f"Precision and recall/{name}", found.labels == place, probabilities[:, place], step
+            )
+        self._writer.add_text("Test/mistakes", found.mistakes, step)
+        if found.words:
+            self._writer.add_embedding(found.embeddings, metadata=list(found.words), global_step=step, tag="words")
 
     def _score(self, split: str, score: Mapping[str, float], epoch: int) -> None:
         self._writer.add_scalar(f"Loss/{split}", score["loss"], epoch)

@@ -1,0 +1,108 @@
+import csv
+import json
+
+import pytest
+
+from textclf.cli import main
+from textclf.config import TIERS
+
+
+def invoke(runner, *arguments):
+    result = runner.invoke(main, list(map(str, arguments)))
+    assert not result.exception or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_evaluate_shows_intervals_baseline_calibration_and_confusion(runner, run_dir):
+    shown = invoke(runner, "evaluate", "--run", run_dir).stdout
+    for words in ("95 % interval", "baseline: always", "expected calibration error", "weighted F1", "label \\ answer"):
+        assert words in shown
+
+
+def test_evaluate_as_json_has_everything(runner, run_dir):
+    values = json.loads(invoke(runner, "evaluate", "--run", run_dir, "--format", "json").stdout)
+    assert set(values["metrics"]) == {"documents", "accuracy", "macro_f1", "micro_f1", "weighted_f1", "loss"}
+    assert set(values["intervals"]) == {"accuracy", "macro_f1"}
+    assert set(values["baseline"]) == {"label", "accuracy", "macro_f1"}
+    assert set(values["calibration"]) == {"temperature", "error_before", "error", "loss_before", "loss"}
+    assert values["confusion"]["labels"] == [row["label"] for row in values["classes"]]
+    assert [sum(row) for row in values["confusion"]["normalised"]] == pytest.approx([1, 1, 1])
+
+
+def test_compare_says_that_a_run_does_not_differ_from_itself(runner, run_dir):
+    shown = invoke(runner, "compare", run_dir, run_dir).stdout
+    assert "chance alone could make such a difference (McNemar's exact test: p = 1)" in shown
+    values = json.loads(invoke(runner, "compare", run_dir, run_dir, "--format", "json").stdout)
+    assert (values["accuracy"], values["p_value"], values["only"]) == (0, 1, [0, 0])
+
+
+def test_report_is_written_into_the_run_or_where_one_says(runner, run_dir, tmp_path):
+    assert (
+        invoke(runner, "report", "--run", run_dir, "--output", tmp_path / "r.html").stdout == f"{tmp_path / 'r.html'}\n"
+    )
+    assert (tmp_path / "r.html").read_text().startswith("<!doctype html>")
+
+
+def test_seeds_train_as_many_models_and_show_their_spread(runner, data_dir):
+    result = invoke(runner, "train", "--data", data_dir, "--tier", "tiny", "--epochs", 1, "--seeds", 2)
+    assert len(set(result.stdout.split())) == 2
+    assert "mean ± standard deviation" in result.stderr
+    assert "2 seeds" in result.stderr
+
+
+def test_a_learning_curve_has_a_point_for_each_tier_and_a_picture(runner, data_dir, tmp_path):
+    picture = tmp_path / "curve.svg"
+    result = invoke(runner, "learning-curve", "--data", data_dir, "--output", picture, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    values = json.loads(result.stdout)
+    assert [point["tier"] for point in values["points"]] == list(TIERS)
+    assert "<svg" in picture.read_text()
+
+
+@pytest.fixture
+def flawed(tmp_path):
+    """A corpus with each flaw that `check` looks for."""
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    rows = [(f"the {word} cat sat on mat number {word}", "Pet") for word in "abcdefgh"]
+    rows += [(f"bread with {word} and butter for {word}", "food") for word in "abcdefgh"]
+    rows += [("one text", "food"), ("one text", "Pet"), ("a rare thing", "pet "), ("another rare thing", "pet ")]
+    more = [("the a cat sat on mat number a", "Pet"), ("zebra quagga okapi", "Bird"), ("", "food")]
+    for path, content in ((train, rows), (test, more)):
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *content])
+    return train, test
+
+
+def test_check_names_each_problem_and_exits_with_3_if_strict(runner, flawed):
+    made = invoke(runner, "preprocess", flawed[0], "--test", flawed[1], "--name", "flawed", "--num-workers", 1)
+    assert made.exit_code == 0, made.stderr
+    result = invoke(runner, "check", "data/flawed")
+    assert result.exit_code == 0
+    for words in (
+        "copies of one in an earlier split",
+        "1 texts have two labels",
+        "1 documents of test are empty",
+        "no training document has these labels of test: 'Bird'",
+        "labels have fewer than 5 training documents",
+        "of the tokens of test are not in the training split",
+    ):
+        assert words in result.stdout
+    strict = invoke(runner, "check", "data/flawed", "--strict")
+    assert strict.exit_code == 3
+    assert strict.stderr.startswith("textclf: data/flawed: ")
+    assert strict.stderr.count("\n") == 1
+
+
+def test_check_finds_nothing_wrong_with_a_clean_corpus(runner, tmp_path):
+    path = tmp_path / "clean.csv"
+    words = [f"w{number}" for number in range(60)]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("text", "label"))
+        for label in ("one", "two"):
+            writer.writerows(
+                (f"{label} {words[n]} {words[-n]} {label} {words[(7 * n) % 60]}", label) for n in range(30)
+            )
+    invoke(runner, "preprocess", path, "--num-workers", 1)
+    result = invoke(runner, "check", "data/clean", "--strict")
+    assert (result.exit_code, result.stdout.strip().splitlines()[-1]) == (0, "no problems"), result.stdout

@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+
+from textclf.evaluation import plots
+from textclf.evaluation.calibration import reliability
+
+HISTORY = [
+    {"number": 1, "train": {"loss": 2.0, "accuracy": 0.5}, "validation": {"loss": 1.5, "accuracy": 0.6}},
+    {"number": 2, "train": {"loss": 1.0, "accuracy": 0.8}, "validation": {"loss": 1.2, "accuracy": 0.7}},
+]
+RELIABILITY = reliability(np.array([0, 1, 1]), np.array([[2, 0], [1, 0], [0, 1]], dtype=np.float32))
+FIGURES = {
+    "curves": lambda: plots.curves(HISTORY, best_epoch=2),
+    "confusion": lambda: plots.confusion(np.array([[3, 1], [0, 0]]), ["spam", "ham"]),
+    "confusion of many": lambda: plots.confusion(np.eye(60, dtype=int), [str(number) for number in range(60)]),
+    "reliability": lambda: plots.reliability(RELIABILITY, before=RELIABILITY),
+    "learning curve": lambda: plots.learning_curve((100, 400), (0.5, 0.7), (1, 3), expected=(800, 0.8)),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_can_be_drawn_twice_alike(name):
+    assert plots.svg(FIGURES[name]()).startswith("<svg")
+    assert plots.svg(FIGURES[name]()) == plots.svg(FIGURES[name]())
+    pixels = plots.pixels(FIGURES[name]())
+    assert pixels.shape[2] == 3
+    assert pixels.std() > 0
+
+
+def test_curves_show_what_the_history_holds():
+    loss, accuracy = plots.curves(HISTORY, best_epoch=2).axes
+    assert [list(line.get_ydata()) for line in loss.lines[:2]] == [[2.0, 1.0], [1.5, 1.2]]
+    assert [list(line.get_ydata()) for line in accuracy.lines[:2]] == [[0.5, 0.8], [0.6, 0.7]]
+
+
+def test_a_confusion_matrix_shows_shares_of_each_label_and_counts():
+    axes = plots.confusion(np.array([[3, 1], [0, 0]]), ["spam", "ham"]).axes[0]
+    assert np.asarray(axes.images[0].get_array()).tolist() == [[0.75, 0.25], [0, 0]]
+    assert [text.get_text() for text in axes.texts] == ["3", "1", "0", "0"]
+
+
+def test_a_label_is_not_read_as_a_formula():
+    figure = plots.confusion(np.eye(2, dtype=int), ["$\\frac{1}$ <script>", "$"])
+    assert "&lt;script&gt;" in plots.svg(figure)
+    assert "<script" not in plots.svg(figure)

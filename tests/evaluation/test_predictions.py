@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from textclf import load_model
+from textclf.errors import UsageError
+from textclf.evaluation.predictions import predict
+
+
+def test_documents_are_those_of_the_split_with_their_labels(run_dir):
+    found = predict(run_dir, split="test")
+    assert [found.document(place)[:5] for place in range(len(found.rows))] == ["test-"] * len(found.rows)
+    assert [found.label(place) for place in range(len(found.rows))] == [found.names[label] for label in found.labels]
+
+
+def test_answers_and_probabilities_are_those_of_predict(run_dir):
+    found = predict(run_dir, split="test")
+    said = load_model(run_dir).predict([found.text(place) for place in range(len(found.rows))])
+    assert [found.names[answer] for answer in found.answers] == [one.label for one in said]
+    assert found.probabilities.max(axis=1) == pytest.approx([one.probability for one in said], abs=1e-5)
+
+
+def test_mistakes_come_with_the_surest_first(run_dir):
+    found = predict(run_dir, split="train")
+    labels = np.roll(found.labels, 1)  # of other documents: most answers are wrong now
+    wrong = type(found)(found.run, found.data, found.split, found.rows, labels, found.raw, found.trained)
+    places = wrong.mistakes(10)
+    sure = wrong.probabilities.max(axis=1)[places]
+    assert len(places) == 10
+    assert (wrong.answers[places] != labels[places]).all()
+    assert (np.diff(sure) <= 0).all()
+
+
+def test_a_long_text_is_cut(run_dir):
+    found = predict(run_dir, split="test")
+    assert found.text(0, most=2).count(" ") == 2
+    assert found.text(0, most=2).endswith(" …")
+
+
+def test_a_split_that_is_not_there_is_refused(run_dir):
+    with pytest.raises(UsageError, match="has no dev split"):
+        predict(run_dir, split="dev")

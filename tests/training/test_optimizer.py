@@ -1,0 +1,126 @@
+from copy import deepcopy
+
+import pytest
+import torch
+from torch import nn
+from torch.optim import Adam, SparseAdam
+from torch.testing import assert_close
+
+from textclf.training.optimizer import RowAdam
+
+GPU = pytest.param(
+    "cuda",
+    marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")],
+)
+DEVICES = pytest.mark.parametrize("device", ["cpu", GPU])
+FUSED = pytest.mark.parametrize("fused", [False, True])
+ROWS = [[0, 3, 4, 19], [3], [1, 3, 18], [5, 0], [0, 3, 4, 19], [7, 8, 9, 10, 11]]  # of each step, each at most once
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    torch.manual_seed(0)
+
+
+def table(*, sparse, device="cpu"):
+    """Embeddings that are the same each time."""
+    embedding = nn.Embedding(20, 6, sparse=sparse)
+    with torch.no_grad():
+        embedding.weight.copy_(torch.randn(20, 6, generator=torch.Generator().manual_seed(3)))
+    return embedding.to(device)
+
+
+def step(optimizer, embedding, rows):
+    """One step, whose gradient of a row depends on the row and on its weights."""
+    optimizer.zero_grad()
+    chosen = torch.tensor(rows, device=embedding.weight.device)
+    ((embedding(chosen) - chosen[:, None]) ** 2).sum().backward()
+    assert embedding.weight.grad.is_sparse is embedding.sparse
+    optimizer.step()
+
+
+@DEVICES
+@FUSED
+def test_rows_move_as_torch_s_adam_for_sparse_gradients_moves_them(fused, device):
+    ours, theirs = table(sparse=True, device=device), table(sparse=True, device=device)
+    adam = RowAdam(ours.parameters(), lr=0.05, betas=(0.8, 0.95), fused=fused)
+    sparse_adam = SparseAdam(theirs.parameters(), lr=0.05, betas=(0.8, 0.95))
+    begun = ours.weight.detach().clone()
+    for rows in ROWS * 3:
+        step(adam, ours, rows)
+        step(sparse_adam, theirs, rows)
+        assert_close(ours.weight, theirs.weight)
+    touched = sorted({row for rows in ROWS for row in rows})
+    assert ((ours.weight - begun)[touched].abs() > 0.05).all()
+    for name in ("exp_avg", "exp_avg_sq"):
+        assert_close(adam.state[ours.weight][name], sparse_adam.state[theirs.weight][name])
+
+
+@DEVICES
+@FUSED
+def test_dense_gradients_are_adam_s(fused, device):
+    ours, theirs = table(sparse=False, device=device), table(sparse=False, device=device)
+    row_adam, adam = (kind([made.weight], lr=0.05, fused=fused) for kind, made in ((RowAdam, ours), (Adam, theirs)))
+    for rows in ROWS * 3:
+        step(row_adam, ours, rows)
+        step(adam, theirs, rows)
+    assert torch.equal(ours.weight, theirs.weight)
+
+
+@FUSED
+def test_a_sparse_gradient_of_every_row_is_a_dense_one(fused):
+    """As long as no row waits, the rows move as Adam moves them, beside dense parameters of the same model."""
+    models = []
+    for kind, sparse in ((RowAdam, True), (Adam, False)):
+        torch.manual_seed(1)
+        model = nn.Sequential(table(sparse=sparse), nn.Linear(6, 3))
+        optimizer = kind(model.parameters(), lr=0.05, fused=fused)
+        for _ in range(5):
+            optimizer.zero_grad()
+            model(torch.randperm(20)).square().sum(dim=1).log().sum().backward()
+            optimizer.step()
+        models.append(model)
+    for ours, theirs in zip(*(model.parameters() for model in models), strict=True):
+        assert_close(ours, theirs)
+
+
+@FUSED
+def test_a_row_without_a_gradient_keeps_its_weights_and_its_means(fused):
+    embedding = table(sparse=True)
+    adam = RowAdam(embedding.parameters(), lr=0.05, fused=fused)
+    step(adam, embedding, [0, 1, 2])
+    state = adam.state[embedding.weight]
+    before = [tensor.detach().clone() for tensor in (embedding.weight, state["exp_avg"], state["exp_avg_sq"])]
+    step(adam, embedding, [2, 5])
+    still = [row for row in range(20) if row not in (2, 5)]
+    for earlier, tensor in zip(before, (embedding.weight, state["exp_avg"], state["exp_avg_sq"]), strict=True):
+        assert torch.equal(earlier[still], tensor[still])
+        assert (earlier[[2, 5]] != tensor[[2, 5]]).all()
+
+
+def test_a_sparse_gradient_counts_for_one_step():
+    embedding = table(sparse=True)
+    adam = RowAdam(embedding.parameters(), lr=0.05)
+    step(adam, embedding, [0, 1])
+    after = embedding.weight.detach().clone()
+    adam.step()
+    assert embedding.weight.grad is None
+    assert torch.equal(embedding.weight, after)
+
+
+@FUSED
+def test_it_goes_on_from_its_saved_state_as_if_nothing_had_happened(fused):
+    embedding = table(sparse=True)
+    adam = RowAdam(embedding.parameters(), lr=0.05, fused=fused)
+    for rows in ROWS:
+        step(adam, embedding, rows)
+    again = deepcopy(embedding)
+    restored = RowAdam(again.parameters(), lr=0.7, fused=fused)
+    restored.load_state_dict(deepcopy(adam.state_dict()))
+    fresh = deepcopy(embedding)
+    forgetful = RowAdam(fresh.parameters(), lr=0.05, fused=fused)
+    for rows in ROWS:
+        for optimizer, weights in ((adam, embedding), (restored, again), (forgetful, fresh)):
+            step(optimizer, weights, rows)
+    assert torch.equal(again.weight, embedding.weight)
+    assert not torch.allclose(fresh.weight, embedding.weight, atol=1e-3)

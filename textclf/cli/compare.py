@@ -1,0 +1,81 @@
+"""`textclf compare`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from textclf.cli.display import span, table
+
+if TYPE_CHECKING:
+    from textclf.evaluation.compare import Comparison
+
+SURE = 0.05
+"""p-value below which a difference is called one."""
+
+
+@click.command("compare")
+@click.argument("run_a", type=click.Path(path_type=Path))
+@click.argument("run_b", type=click.Path(path_type=Path))
+@click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
+@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(run_a: Path, run_b: Path, split: str, layout: str) -> None:
+    """Compare two runs on the same documents, and say whether one is better or was lucky.
+
+    Both must be of one data directory. Differences have 95 % bootstrap intervals over documents, and McNemar's exact
+    test says how likely chance alone would make one as large.
+
+    \b
+    Example:
+      textclf compare RUN_A RUN_B
+    """
+    from textclf.evaluation.compare import compare
+
+    comparison = compare(run_a, run_b, split=split)
+    click.echo(_json(comparison) if layout == "json" else _text(comparison))
+
+
+def _json(comparison: "Comparison") -> str:
+    values = {**asdict(comparison), "metrics": [metrics._asdict() for metrics in comparison.metrics]}
+    return json.dumps(values, indent=2, ensure_ascii=False)
+
+
+def _text(comparison: "Comparison") -> str:
+    a, b = comparison.metrics
+    better = "B" if comparison.accuracy > 0 else "A"
+    verdict = (
+        f"{better} is better, chance alone would rarely differ so much"
+        if comparison.p_value < SURE
+        else "chance alone could make such a difference"
+    )
+    verdict += f" (McNemar's exact test: p = {comparison.p_value:.3g})"
+    figures = table(
+        ("", "A", "B", "B - A", "95 % interval"),
+        [
+            (name, f"{of_a:.4f}", f"{of_b:.4f}", f"{difference:+.4f}", span(found, sign=True))
+            for name, of_a, of_b, difference, found in (
+                ("accuracy", a.accuracy, b.accuracy, comparison.accuracy, comparison.accuracy_interval),
+                ("macro-F1", a.macro_f1, b.macro_f1, comparison.macro_f1, comparison.macro_f1_interval),
+            )
+        ],
+        align="<>>>>",
+    )
+    rows = [
+        (each.document, each.label, *each.answers, *(f"{value:.2f}" for value in each.probabilities), each.text)
+        for each in comparison.differences
+    ]
+    head = ("document", "label", "A says", "B says", "A's p", "B's p", "text")
+    lines = [
+        f"A: {comparison.runs[0]}",
+        f"B: {comparison.runs[1]}",
+        f"{comparison.split} split, {a.documents:,} documents",
+        "",
+        figures,
+        f"only A is right on {comparison.only[0]:,} documents, only B on {comparison.only[1]:,}: {verdict}",
+    ]
+    if rows:
+        lines += ["", "where they differ most in what they give the document's own label (p):", ""]
+        lines.append(table(head, rows, align="<<<<>><"))
+    return "\n".join(lines)

@@ -1,0 +1,30 @@
+"""`textclf report`."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.option(
+    "--run", type=click.Path(path_type=Path), default=Path("runs/latest"), show_default=True, help="Run directory."
+)
+@click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: report.html in the run directory]"
+)
+def command(run: Path, split: str, output: Path | None) -> None:
+    """Write a run as one HTML file: curves, classes, confusion, reliability, and the worst mistakes with their texts.
+
+    It needs no network and holds no script.
+
+    \b
+    Example:
+      textclf report --run runs/latest
+    """
+    from textclf import runs
+    from textclf.evaluation import report
+
+    path = output or runs.resolve(run).root / "report.html"
+    report.write(run, path, split=split)
+    click.echo(path)

@@ -1,0 +1,119 @@
+"""Figures, drawn by matplotlib without a window; what they show is worked out elsewhere."""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf.evaluation.calibration import Reliability
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+TRAIN: Final = "#8a8f98"
+VALIDATION: Final = "#1f6feb"
+NAMED: Final = 30  # classes up to which the axes of a confusion matrix name them
+COUNTED: Final = 12  # classes up to which its cells show counts
+
+
+def curves(history: Sequence[Mapping[str, Any]], *, best_epoch: int) -> "Figure":
+    """Loss and accuracy of train and validation by epoch; ``history`` is the lines of history.jsonl."""
+    figure = _figure(9, 3.2)
+    epochs = [epoch["number"] for epoch in history]
+    for place, name in enumerate(("loss", "accuracy"), start=1):
+        axes = figure.add_subplot(1, 2, place)
+        for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
+            axes.plot(epochs, [epoch[split][name] for epoch in history], color=colour, marker="o", ms=3, label=split)
+        axes.axvline(best_epoch, color=VALIDATION, lw=0.8, ls=":")
+        axes.set(title=name.capitalize(), xlabel="epoch")
+        axes.locator_params(axis="x", integer=True)
+        axes.legend(frameon=False)
+    return figure
+
+
+def confusion(counts: NDArray[np.int64], names: Sequence[str]) -> "Figure":
+    """Shares of each label's documents by answer, with the counts where there is room for them."""
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    size = min(3.5 + 0.3 * len(names), 11)
+    figure = _figure(size + 1, size)
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set(xlabel="answer", ylabel="label")
+    if len(names) <= NAMED:
+        shown = [_short(name) for name in names]
+        axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(range(len(names)), shown)
+    if len(names) <= COUNTED:
+        for (row, column), count in np.ndenumerate(counts):
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=8)
+    figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04, label="share of the label's documents")
+    return figure
+
+
+def reliability(found: Reliability, *, before: Reliability | None = None) -> "Figure":
+    """Accuracy by confidence: on the diagonal, the model is right as often as it says."""
+    figure = _figure(4.2, 4)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=TRAIN, lw=1, ls="--")
+    width = np.diff(found.edges)
+    axes.bar(found.edges[:-1], np.nan_to_num(found.accuracy), width, align="edge", color=VALIDATION, alpha=0.25)
+    if before is not None:
+        axes.plot(before.confidence, before.accuracy, color=TRAIN, marker="o", ms=3, label="before")
+    axes.plot(found.confidence, found.accuracy, color=VALIDATION, marker="o", ms=4, label="calibrated")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the answer", ylabel="share of right answers")
+    axes.legend(frameon=False, loc="upper left")
+    return figure
+
+
+def learning_curve(
+    documents: Sequence[int],
+    accuracy: Sequence[float],
+    seconds: Sequence[float],
+    *,
+    expected: tuple[int, float] | None = None,
+) -> "Figure":
+    """Test accuracy against training documents and against seconds, with what more documents would likely bring."""
+    figure = _figure(9, 3.4)
+    for place, (x, label) in enumerate(((documents, "training documents"), (seconds, "seconds")), start=1):
+        axes = figure.add_subplot(1, 2, place)
+        axes.plot(x, accuracy, color=VALIDATION, marker="o")
+        if expected and place == 1:
+            axes.plot(
+                (documents[-1], expected[0]), (accuracy[-1], expected[1]), color=TRAIN, ls=":", marker="o", mfc="w"
+            )
+        axes.set(xscale="log", xlabel=label, ylabel="test accuracy")
+        axes.grid(color="#e6e8eb", lw=0.6)
+    return figure
+
+
+def svg(figure: "Figure") -> str:
+    """The figure as an SVG element, the same for the same figure."""
+    import matplotlib
+
+    with matplotlib.rc_context({"svg.hashsalt": "textclf", "svg.fonttype": "none"}):
+        file = io.StringIO()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return file.getvalue().partition("<svg")[1] + file.getvalue().partition("<svg")[2]
+
+
+def pixels(figure: "Figure") -> NDArray[np.uint8]:
+    """The figure as an image, shape (height, width, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.asarray(canvas.buffer_rgba())[:, :, :3]  # type: ignore[no-untyped-call]
+
+
+def _figure(width: float, height: float) -> "Figure":
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _short(name: str) -> str:
+    """A label that fits on an axis and holds no markup: matplotlib reads dollar signs as formulas."""
+    return (name if len(name) <= 24 else name[:23] + "…").replace("$", r"\$")

@@ -1,0 +1,51 @@
+"""A run as one HTML file that needs nothing else: no network, no script. Jinja escapes every text in it."""
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from textclf import atomic, runs
+from textclf.evaluation import plots
+from textclf.evaluation.calibration import reliability
+from textclf.evaluation.evaluate import score
+from textclf.evaluation.predictions import predict
+
+MISTAKES: Final = 25
+TEMPLATE: Final = "report.html"
+
+
+def write(run: Path, path: Path, *, split: str) -> None:
+    """Write the report of a run's model on a split; raises what `predictions.predict` raises."""
+    from jinja2 import Environment, PackageLoader
+
+    found = predict(run, split=split)
+    evaluation = score(found)
+    layout = runs.resolve(run)
+    figures = runs.read_json(layout.metrics)
+    history = atomic.read_lines(layout.history)
+    confidence = found.probabilities.max(axis=1)
+    environment = Environment(loader=PackageLoader("textclf.evaluation", "."), autoescape=True, trim_blocks=True)
+    html = environment.get_template(TEMPLATE).render(
+        run=found.run,
+        split=split,
+        figures=figures,
+        evaluation=evaluation,
+        settings=runs.read_json(layout.config)["settings"],
+        curves=plots.svg(plots.curves(history, best_epoch=figures["best_epoch"])),
+        confusion=plots.svg(plots.confusion(np.array(evaluation.confusion), found.names)),
+        reliability=plots.svg(
+            plots.reliability(reliability(found.labels, found.logits), before=reliability(found.labels, found.raw))
+        ),
+        mistakes=[
+            {
+                "document": found.document(place),
+                "label": found.label(place),
+                "answer": found.names[found.answers[place]],
+                "probability": float(confidence[place]),
+                "text": found.text(place, most=120),
+            }
+            for place in found.mistakes(MISTAKES)
+        ],
+    )
+    atomic.write_text(path, html)
