@@ -95,7 +95,7 @@ def svg(figure: "Figure") -> str:
 
     with matplotlib.rc_context({"svg.hashsalt": "textclf", "svg.fonttype": "none"}):
         file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None})
+        figure.savefig(file, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.15)
     return file.getvalue().partition("<svg")[1] + file.getvalue().partition("<svg")[2]
 
 
