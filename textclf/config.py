@@ -41,7 +41,7 @@ Row = TypeVar("Row")
 def refit_epochs(best: int) -> int:
     """Epochs of a refit, from the epoch with the lowest validation loss: accuracy is highest after the loss is lowest.
 
-    On the twelve corpora that this was chosen on, 1.5 times as many did a quarter of a point better than as many.
+    On the twelve corpora that this was chosen on, 1.5 times as many did a tenth of a point better than as many.
     """
     return ceil(best * 1.5)
 

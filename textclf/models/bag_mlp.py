@@ -73,7 +73,7 @@ class BagMLP(nn.Module):
 
     def __init__(self, *, features: int, views: int, classes: int, hidden_size: int, dropout: float) -> None:
         super().__init__()
-        # Sparse: a step costs what the batch has, not what the vocabulary has, which is fifty times as much.
+        # Sparse: a step costs what the batch has, not what the vocabulary has, which is many times as much.
         self.embedding = nn.Embedding(features, hidden_size, sparse=True)
         self.dropout = nn.Dropout(dropout)
         self.outputs = nn.ModuleList(nn.Linear(hidden_size, classes) for _ in range(views))
