@@ -9,14 +9,14 @@ import pytest
 from textclf.config import (
     FEW_DOCUMENTS,
     LARGEST_BATCH,
+    LONG_TEXT,
     MOST_PARTS,
+    NARROW,
+    NARROW_LR,
     PARTS_UP_TO,
     PRESETS,
     REFIT_AT_MOST,
-    SMALLEST_BATCH,
-    STEPS_PER_EPOCH,
     TIERS,
-    WIDE_UP_TO,
     PreprocessConfig,
     Tier,
     TrainConfig,
@@ -88,31 +88,31 @@ def test_settings_that_are_complete_stay_as_they_are(tier, model):
     assert complete.completed(documents=10_000_000, tokens=10**9, length=1_000) == complete
 
 
-@pytest.mark.parametrize(
-    ("documents", "expected"),
-    [
-        (1, SMALLEST_BATCH // 2),
-        (FEW_DOCUMENTS - 1, SMALLEST_BATCH // 2),
-        (FEW_DOCUMENTS, SMALLEST_BATCH),
-        (64 * STEPS_PER_EPOCH, 64),
-        (90 * STEPS_PER_EPOCH, 64),
-        (91 * STEPS_PER_EPOCH, 128),
-        (10_000_000, LARGEST_BATCH),
-    ],
-)
-def test_the_batch_size_follows_from_the_number_of_documents(documents, expected):
-    for model in PRESETS:
+@pytest.mark.parametrize("model", PRESETS)
+def test_the_batch_size_follows_from_the_number_of_documents(model):
+    steps, smallest = PRESETS[model].steps, PRESETS[model].smallest_batch
+    for documents, expected in (
+        (1, smallest // 2),
+        (FEW_DOCUMENTS - 1, smallest // 2),
+        (FEW_DOCUMENTS, smallest),
+        (64 * steps, 64),
+        (90 * steps, 64),
+        (91 * steps, 128),
+        (10_000_000, LARGEST_BATCH * smallest),
+    ):
         config = TrainConfig.create(model=model).completed(documents=documents, tokens=9, length=9)
         assert config.batch_size == expected
         assert type(config.batch_size) is int
 
 
-def test_an_epoch_has_about_as_many_steps_as_it_should():
+@pytest.mark.parametrize("model", PRESETS)
+def test_an_epoch_has_about_as_many_steps_as_it_should(model):
+    smallest = PRESETS[model].smallest_batch
     for documents in range(FEW_DOCUMENTS, 100_000, 77):
-        size = TrainConfig.create().completed(documents=documents, tokens=9, length=9).batch_size
+        size = TrainConfig.create(model=model).completed(documents=documents, tokens=9, length=9).batch_size
         assert log2(size).is_integer()
-        if SMALLEST_BATCH < size < LARGEST_BATCH:
-            assert abs(log2(documents / size / STEPS_PER_EPOCH)) <= 0.5
+        if smallest < size < LARGEST_BATCH * smallest:
+            assert abs(log2(documents / size / PRESETS[model].steps)) <= 0.5
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 8, 32, 100, 1_000])
@@ -120,14 +120,17 @@ def test_an_epoch_has_about_as_many_steps_as_it_should():
 def test_the_learning_rate_grows_with_the_square_root_of_the_batch_size(batch_size, model):
     config = TrainConfig.create(model=model, batch_size=batch_size).completed(**DOCUMENTS)
     assert config.batch_size == batch_size or batch_size is None
-    assert config.lr == pytest.approx(PRESETS[model].lr * sqrt(config.batch_size / 32))
+    assert config.lr == pytest.approx(PRESETS[model].lr * sqrt(config.batch_size / PRESETS[model].smallest_batch))
 
 
-def test_the_mlp_is_narrower_on_long_training_text_and_the_lstm_is_not():
-    for tokens, share in ((1, 1), (WIDE_UP_TO, 1), (WIDE_UP_TO + 1, 2), (10**9, 2)):
-        mlp, lstm = (TrainConfig.create(model=name).completed(**DOCUMENTS | {"tokens": tokens}) for name in PRESETS)
-        assert mlp.hidden_size == PRESETS["mlp"].hidden_size // share
-        assert lstm.hidden_size == PRESETS["lstm"].hidden_size
+@pytest.mark.parametrize(("tokens", "narrow"), [(1, 1), (LONG_TEXT, 1), (LONG_TEXT + 1, NARROW), (9_999, NARROW)])
+def test_the_mlp_is_narrower_on_long_documents_and_the_lstm_is_not(tokens, narrow):
+    documents = DOCUMENTS | {"tokens": tokens * DOCUMENTS["documents"]}
+    mlp, lstm = (TrainConfig.create(model=name).completed(**documents) for name in PRESETS)
+    wide = TrainConfig.create().completed(**DOCUMENTS)
+    assert mlp.hidden_size == PRESETS["mlp"].hidden_size // narrow
+    assert mlp.lr == pytest.approx(wide.lr * (NARROW_LR if narrow > 1 else 1))
+    assert lstm.hidden_size == PRESETS["lstm"].hidden_size
 
 
 @pytest.mark.parametrize(("length", "expected"), [(1, 1), (80, 80), (256, 256), (5_000, 256)])

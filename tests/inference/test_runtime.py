@@ -131,11 +131,12 @@ def test_numpy_agrees_with_torch_on_any_number_of_views(views):
     sizes = random.integers(1, 9, 5 * views)
     offsets = np.cumsum(sizes) - sizes
     features, weights = random.integers(0, 50, sizes.sum()), random.random(sizes.sum(), dtype=np.float32)
-    given = (torch.from_numpy(values) for values in (np.arange(50), features, offsets, weights, np.zeros(5)))
+    bags = BagInputs(features, offsets, weights)
+    nothing = Examples(np.zeros(0), np.zeros(0), np.zeros(5, dtype=np.int64))
     with torch.inference_mode():
-        expected = model(bag_mlp.Batch(*given)).mean(dim=0)
+        expected = model(bag_mlp.collate(nothing, inputs=lambda tokens, lengths: bags)).mean(dim=0)
     arrays = {name: weight.numpy() for name, weight in model.state_dict().items()}
-    numpy = FORWARD["mlp"](arrays, BagInputs(features, offsets, weights))
+    numpy = FORWARD["mlp"](arrays, bags)
     assert numpy.shape == (5, 3)
     np.testing.assert_allclose(numpy, expected.numpy(), rtol=0, atol=1e-5)
 

@@ -5,8 +5,9 @@ from torch.testing import assert_close
 
 from tests.conftest import small_config
 from textclf.loading import Examples
-from textclf.models.bag_mlp import BagMLP, Batch, collate
+from textclf.models.bag_mlp import HEAD_START, SHRINKAGE, BagMLP, collate
 from textclf.store.directory import DataDirectory
+from textclf.text.bag import BagInputs
 from textclf.training.session import assemble
 
 TEXTS = ["the cat sat on the mat", "catty dog", "qqq", "", "bread with butter"]
@@ -26,14 +27,23 @@ def batch_of(*views):
     """A batch of views, each a list of documents, each a list of pairs of a feature and its weight."""
     bags = [bag for view in views for bag in view]
     features, weights = zip(*(pair for bag in bags for pair in bag), strict=True)
-    rows, places = torch.tensor(features).unique(return_inverse=True)
-    return Batch(
-        rows=rows,
-        features=places,
-        offsets=torch.from_numpy(np.cumsum([0, *(len(bag) for bag in bags[:-1])])),
-        weights=torch.tensor(weights),
-        labels=torch.zeros(len(views[0]), dtype=torch.int64),
+    offsets = np.cumsum([0, *(len(bag) for bag in bags[:-1])])
+    return batch_of_bags(
+        BagInputs(np.array(features), offsets, np.array(weights, dtype=np.float32)),
+        labels=np.zeros(len(views[0]), dtype=np.int64),
     )
+
+
+def batch_of_bags(bags, labels):
+    return collate(Examples(np.zeros(0), np.zeros(0), labels), inputs=lambda tokens, lengths: bags)
+
+
+def matrix_of(batch, features):
+    """The batch as a dense matrix, (V * B, features)."""
+    dense = torch.zeros(len(batch.offsets), features)
+    bag = torch.bucketize(torch.arange(len(batch.features)), batch.offsets, right=True) - 1
+    dense[bag, batch.features] = batch.weights
+    return dense
 
 
 def examples(session, texts):
@@ -106,16 +116,19 @@ def test_the_output_layers_start_as_glorot_derives_and_apart(model):
 
 
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1], TEXTS[2:4]])
-def test_a_batch_has_the_bags_and_each_of_their_features_once(session, texts):
+def test_a_batch_has_the_bags_row_by_row_and_column_by_column(session, texts):
     given = examples(session, texts)
     bags, batch = session.inputs(given.tokens, given.lengths), collate(given, inputs=session.inputs)
-    assert batch.rows[batch.features].tolist() == bags.features.tolist()
-    assert batch.rows.tolist() == sorted(set(bags.features.tolist()))
+    assert batch.features.tolist() == bags.features.tolist()
     assert batch.offsets.tolist() == bags.offsets.tolist()
     assert batch.weights.tolist() == bags.weights.tolist()
     assert batch.labels.tolist() == given.labels.tolist()
-    whole = torch.int64
-    assert [values.dtype for values in batch] == [whole, whole, whole, torch.float32, whole]
+    assert batch.columns.tolist() == sorted(set(bags.features.tolist()))
+    transposed = torch.zeros(len(session.inputs.rarity), len(batch.offsets))
+    sizes = torch.diff(batch.column_offsets, append=torch.tensor([len(batch.features)]))
+    transposed[batch.columns.repeat_interleave(sizes), batch.column_bags] = batch.column_weights
+    assert torch.equal(transposed.T, matrix_of(batch, len(transposed)))
+    assert [values.dtype for values in batch if values.dtype != torch.int64] == [torch.float32] * 2
 
 
 def test_the_gradient_of_the_embeddings_is_sparse_and_has_each_row_once(session, model):
@@ -123,19 +136,53 @@ def test_the_gradient_of_the_embeddings_is_sparse_and_has_each_row_once(session,
     model(batch).square().sum().backward()
     gradient = model.embedding.weight.grad
     assert gradient.is_sparse
-    assert gradient._indices().tolist() == [batch.rows.tolist()]
+    assert gradient._indices().tolist() == [batch.columns.tolist()]
     learning = gradient.to_dense().any(dim=1).nonzero().flatten().tolist()
     assert len(learning) > 10
-    assert set(learning) <= set(batch.rows.tolist()) - {0, 1}  # padding and unknown words weigh nothing
+    assert set(learning) <= set(batch.columns.tolist()) - {0, 1}  # padding and unknown words weigh nothing
 
 
 def test_the_sparse_gradient_is_that_of_a_dense_table(session, model):
     batch = collate(examples(session, TEXTS), inputs=session.inputs)
     model(batch).square().sum().backward()
     table = model.embedding.weight.detach().clone().requires_grad_()
-    dense = torch.zeros(len(batch.offsets), len(table))  # (V * B, features)
-    bag = torch.bucketize(torch.arange(len(batch.features)), batch.offsets, right=True) - 1
-    dense[bag, batch.rows[batch.features]] = batch.weights
-    views = (dense @ table).relu().chunk(2)
+    views = (matrix_of(batch, len(table)) @ table).relu().chunk(2)
     sum(output(view).square().sum() for output, view in zip(model.outputs, views, strict=True)).backward()
     assert_close(model.embedding.weight.grad.to_dense(), table.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_the_head_start_is_that_of_the_formula():
+    torch.manual_seed(0)
+    model = BagMLP(features=12, views=2, classes=3, hidden_size=4, dropout=0.0)
+    before, generator = model.embedding.weight.detach().clone(), np.random.default_rng(0)
+    batches = []
+    for documents in (5, 3):
+        features = np.concatenate(
+            [[2 + view, 4 + generator.integers(3) * 2 + view] for view in (0, 1) for _ in range(documents)]
+        )
+        bags = BagInputs(features, np.arange(0, 4 * documents, 2), generator.random(4 * documents, dtype=np.float32))
+        batches.append(batch_of_bags(bags, generator.integers(0, 3, documents)))
+    model.learn_labels(batches)
+    sums, totals = torch.zeros(12, 4), torch.zeros(12, 1)
+    for batch in batches:
+        matrix = matrix_of(batch, 12)
+        answers = torch.stack([output.weight[batch.labels] for output in model.outputs])
+        surplus = (answers - answers.mean(dim=1, keepdim=True)).flatten(end_dim=1)
+        sums, totals = sums + matrix.T @ surplus, totals + matrix.sum(dim=0)[:, None]
+    expected = before + HEAD_START * sums / (totals + SHRINKAGE)
+    assert_close(model.embedding.weight.detach(), expected.detach(), rtol=1e-4, atol=1e-6)
+    absent = totals[:, 0] == 0
+    assert absent.any()
+    assert torch.equal(model.embedding.weight[absent], before[absent])
+
+
+def test_with_the_head_start_a_model_classifies_before_it_is_trained(session):
+    """The corpus has three classes."""
+    batches = session.batches["train"]
+    fresh = BagMLP(**session.inputs.sizes, classes=3, hidden_size=16, dropout=0.0)
+    right = {
+        name: sum(int((model(batch).mean(dim=0).argmax(dim=1) == batch.labels).sum()) for batch in batches)
+        for name, model in (("random", fresh), ("started", session.learner.model.eval()))
+    }
+    assert right["random"] < 0.7 * len(batches.dataset)
+    assert right["started"] > 0.9 * len(batches.dataset)

@@ -141,7 +141,7 @@ def test_initial_biases_are_zero(model):
 
 def test_initial_embeddings_are_small(model):
     deviation = model.embedding.weight.std()
-    assert 0.01 < deviation < 0.5  # torch draws them with 1
+    assert 0.01 < deviation < 0.8  # torch draws them with 1
 
 
 def test_parameters_counts_all():

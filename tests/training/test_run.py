@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ from textclf.evaluation.calibration import HIGHEST, LOWEST, fit_temperature
 from textclf.evaluation.metrics import measure
 from textclf.inference import artefact
 from textclf.inference.runtime import FORWARD
+from textclf.models import bag_mlp
 from textclf.preprocessing import preprocess
 from textclf.store.directory import DataDirectory
 from textclf.training import checkpoint, run
@@ -52,8 +52,12 @@ def model(request):
 
 
 @pytest.fixture
-def settings(data_dir, tmp_path):
-    """Makes the settings of a small run; one that ends with a refit would have no trace of the epochs before."""
+def settings(data_dir, tmp_path, monkeypatch):
+    """Makes the settings of a small run; one that ends with a refit would have no trace of the epochs before.
+
+    With all of its head start, the mlp would know this corpus before the first epoch.
+    """
+    monkeypatch.setattr(bag_mlp, "HEAD_START", 0.25)
 
     def make(model="mlp", data=data_dir, *, refit=False, **given):
         return small_config(model, data, tmp_path / "runs", refit=refit, **given)
@@ -340,11 +344,11 @@ def test_a_refit_trains_fresh_weights_on_train_and_validation_for_longer_than_wa
     display = Shown()
     layout = run.train(settings(model, refit=True, **given), display=display)
     metrics = read(layout.metrics)
-    epochs = ceil(1.5 * metrics["best_epoch"])
+    epochs = metrics["best_epoch"] + 1
     assert metrics["refit"] == display.refit == {"documents": 54, "epochs": epochs}
     assert display.steps == metrics["epochs"] * 6 + epochs * 7
     session = display.session
-    fresh = begin(session.config, session.inputs, classes=3, processor=session.device)
+    fresh = begin(session.config, session.inputs, session.batches["refit"], classes=3, processor=session.device)
     how = run.loop.Pass(session.device, seed=0, clip_norm=1.0, label_smoothing=session.config.label_smoothing)
     scores = list(run.loop.refit(fresh, session.batches["refit"], epochs=epochs, how=how))
     assert {score.documents for score in scores} == {54}

@@ -91,7 +91,7 @@ def test_what_the_settings_leave_open_follows_from_the_documents(data, data_dir)
 
 def test_a_session_begins_as_often_as_one_likes_with_the_same_weights(make):
     session = make(seed=3)
-    again = begin(session.config, session.inputs, classes=3, processor=session.device)
+    again = begin(session.config, session.inputs, session.batches["train"], classes=3, processor=session.device)
     for one, other in zip(session.learner.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(one, other)
         assert one is not other

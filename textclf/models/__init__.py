@@ -6,7 +6,7 @@ the documents that are trained side by side and averaged to predict. Nothing her
 path, or a data directory; and nothing outside asks which model it trains: `ARCHITECTURES` is where they are listed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from torch import nn
@@ -27,13 +27,17 @@ class Architecture(NamedTuple):
     """Called with Examples and the Inputs; returns the model's Batch."""
     remembered: Callable[[Any], Any]
     """Wraps the Inputs for training, where each document is read many times."""
+    head_start: Callable[[Any, Iterable[Any]], None] | None
+    """Called with the new module and the training batches, before training. None: training begins at random weights."""
     buckets: bool
     """Whether documents of a batch should be of similar length."""
 
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
-    "mlp": Architecture(bag_mlp.BagMLP, bag_mlp.prepare, bag_mlp.collate, Remembered, buckets=False),
-    "lstm": Architecture(lstm.LSTMClassifier, lstm.prepare, lstm.collate, lambda inputs: inputs, buckets=True),
+    "mlp": Architecture(
+        bag_mlp.BagMLP, bag_mlp.prepare, bag_mlp.collate, Remembered, bag_mlp.BagMLP.learn_labels, buckets=False
+    ),
+    "lstm": Architecture(lstm.LSTMClassifier, lstm.prepare, lstm.collate, lambda inputs: inputs, None, buckets=True),
 }
 
 

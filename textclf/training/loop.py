@@ -20,7 +20,7 @@ from textclf.errors import DivergedError
 from textclf.loading import to_device
 from textclf.store.directory import UNSEEN
 
-MIN_GAIN: Final = 0.002
+MIN_GAIN: Final = 0.01
 """Fraction by which an epoch must lower the validation loss to be better."""
 
 AVERAGE_EVERY: Final = 4

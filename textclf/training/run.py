@@ -160,7 +160,8 @@ def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Displa
     batches, epochs = session.batches["refit"], refit_epochs(session.stopping.best_epoch)
     searched = len(atomic.read_lines(run.history))  # steps that a stop and a new start will overwrite in TensorBoard
     display.begin_refit(documents=_documents(batches), epochs=epochs)
-    learner = begin(session.config, session.inputs, classes=len(session.data.manifest.labels), processor=session.device)
+    classes = len(session.data.manifest.labels)
+    learner = begin(session.config, session.inputs, batches, classes=classes, processor=session.device)
     for number, score in enumerate(loop.refit(learner, batches, epochs=epochs, how=how), start=1):
         tracker.refit(score, searched + number)
     model: nn.Module = learner.average.module

@@ -71,22 +71,25 @@ def assemble(config: TrainConfig, data: DataDirectory) -> Session:
         parts["refit"] = loading.together(parts["train"], parts["validation"])
     tokenizer = Tokenizer.from_json(atomic.read_object(data.layout.tokenizer))
     inputs = _prepare(config, parts["train"], tokenizer)
-    learner = begin(config, inputs, classes=len(data.manifest.labels), processor=processor)
     batches = _loaders(config, parts, inputs, processor)
+    learner = begin(config, inputs, batches["train"], classes=len(data.manifest.labels), processor=processor)
     stopping = EarlyStopping(config.patience)
     seconds = perf_counter() - started
     return Session(config, data, tokenizer, inputs, learner, batches, stopping, processor, seconds)
 
 
-def begin(config: TrainConfig, inputs: Inputs, *, classes: int, processor: torch.device) -> Learner:
-    """A model with fresh weights, and its optimizer; settings end here, and it is built from plain arguments."""
+def begin(
+    config: TrainConfig, inputs: Inputs, batches: BatchLoader, *, classes: int, processor: torch.device
+) -> Learner:
+    """A model to be trained on these batches, and its optimizer; settings end here: they become plain arguments."""
+    architecture = ARCHITECTURES[config.model]
     torch.manual_seed(config.seed % 2**63)
     sizes = {name: getattr(config, name) for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}
-    model = (
-        ARCHITECTURES[config.model]
-        .module(classes=classes, **inputs.sizes, **{name: value for name, value in sizes.items() if value is not None})
-        .to(processor)
-    )
+    sizes = {**inputs.sizes, **{name: value for name, value in sizes.items() if value is not None}}
+    model = architecture.module(classes=classes, **sizes).to(processor)
+    if architecture.head_start is not None:
+        batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # their order, too, follows from the seed
+        architecture.head_start(model, (loading.to_device(batch, processor) for batch in batches))
     # fused is five times faster, on a CPU, too
     return Learner.of(model, RowAdam(model.parameters(), lr=_given(config.lr), fused=processor.type != "mps"))
 
