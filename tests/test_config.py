@@ -11,7 +11,6 @@ from textclf.config import (
     LARGEST_BATCH,
     LONG_TEXT,
     MOST_PARTS,
-    NARROW,
     NARROW_LR,
     PARTS_UP_TO,
     PRESETS,
@@ -123,14 +122,17 @@ def test_the_learning_rate_grows_with_the_square_root_of_the_batch_size(batch_si
     assert config.lr == pytest.approx(PRESETS[model].lr * sqrt(config.batch_size / PRESETS[model].smallest_batch))
 
 
-@pytest.mark.parametrize(("tokens", "narrow"), [(1, 1), (LONG_TEXT, 1), (LONG_TEXT + 1, NARROW), (9_999, NARROW)])
+@pytest.mark.parametrize(
+    ("tokens", "narrow"),
+    [(1, 1), (LONG_TEXT, 1), (LONG_TEXT + 1, 2), (2 * LONG_TEXT, 2), (2 * LONG_TEXT + 1, 4), (9_999, 4)],
+)
 def test_the_mlp_is_narrower_on_long_documents_and_the_lstm_is_not(tokens, narrow):
     documents = DOCUMENTS | {"tokens": tokens * DOCUMENTS["documents"]}
     mlp, lstm = (TrainConfig.create(model=name).completed(**documents) for name in PRESETS)
     wide = TrainConfig.create().completed(**DOCUMENTS)
+    assert lstm.hidden_size == PRESETS["lstm"].hidden_size
     assert mlp.hidden_size == PRESETS["mlp"].hidden_size // narrow
     assert mlp.lr == pytest.approx(wide.lr * (NARROW_LR if narrow > 1 else 1))
-    assert lstm.hidden_size == PRESETS["lstm"].hidden_size
 
 
 @pytest.mark.parametrize(("length", "expected"), [(1, 1), (80, 80), (256, 256), (5_000, 256)])

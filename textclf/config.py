@@ -22,13 +22,13 @@ FEW_DOCUMENTS: Final = 1_000
 """Training documents below which the smallest default batch is halved: an epoch would have too few steps."""
 
 LONG_TEXT: Final = 64
-"""Tokens of the mean document above which the mlp is narrow: bags of many features fit the training documents soon."""
+"""Tokens of the mean document above which the mlp is half as wide: many features fit the training documents soon.
 
-NARROW: Final = 4
-"""How many times narrower it is then."""
+Above twice as many it is half as wide again.
+"""
 
 NARROW_LR: Final = 1.3
-"""How many times higher its learning rate is then."""
+"""How many times higher the learning rate of the mlp is on long text."""
 
 REFIT_AT_MOST: Final = 50_000
 """Training documents up to which the validation documents are worth a second training."""
@@ -145,14 +145,16 @@ class Preset:
     """Documents of the default batch at the least."""
     lr: float
     """Adam's learning rate for the smallest batch; it grows with the square root of the batch size."""
+    min_gain: float
+    """Fraction by which an epoch must lower the validation loss to be better."""
     refits: bool
     """Whether the model is quick enough to be trained a second time, on the validation documents, too."""
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
-    #       embedding  hidden  dropout  word dropout  max length  smoothing  steps  batch  lr  refits
-    "mlp": Preset(None, 128, 0.5, None, None, 0.05, 48, 64, 5e-3, True),
-    "lstm": Preset(128, 96, 0.5, 0.2, 256, 0.1, 96, 32, 5e-3, False),
+    #       embedding  hidden  dropout  word dropout  max length  smoothing  steps  batch  lr  min gain  refits
+    "mlp": Preset(None, 128, 0.5, None, None, 0.05, 48, 64, 5e-3, 0.01, True),
+    "lstm": Preset(128, 96, 0.5, 0.2, 256, 0.1, 96, 32, 5e-3, 0.002, False),
 }
 
 CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "refits")
@@ -178,6 +180,8 @@ class TrainConfig:
     """Adam's learning rate. None: by model and batch size."""
     patience: int = 2
     """Epochs without a better validation loss after which training stops."""
+    min_gain: float
+    """Fraction by which an epoch must lower the validation loss to be better."""
     clip_norm: float = 1.0
     """Largest gradient norm that a step may have."""
     label_smoothing: float
@@ -186,7 +190,7 @@ class TrainConfig:
     """Train once more, on train and validation, for as many epochs as were best. None: where that is quick."""
     embedding_size: int | None
     hidden_size: int | None
-    """Units of the hidden layer, of each direction. None: the preset; for the mlp on long text, a quarter of it."""
+    """Units of the hidden layer, of each direction. None: the preset; for the mlp on long text, half or a quarter."""
     dropout: float
     word_dropout: float | None
     max_length: int | None
@@ -231,12 +235,12 @@ class TrainConfig:
         smallest = preset.smallest_batch if documents >= FEW_DOCUMENTS else preset.smallest_batch // 2
         batch_size = self.batch_size or min(max(usual, smallest), LARGEST_BATCH * preset.smallest_batch)
         quick = preset.refits and self.tier == "full" and documents <= REFIT_AT_MOST
-        narrow = self.model == "mlp" and tokens > LONG_TEXT * documents
+        halvings = sum(tokens > bound * documents for bound in (LONG_TEXT, 2 * LONG_TEXT)) if self.model == "mlp" else 0
         return replace(
             self,
-            hidden_size=self.hidden_size or preset.hidden_size // (NARROW if narrow else 1),
+            hidden_size=self.hidden_size or preset.hidden_size // 2**halvings,
             batch_size=batch_size,
-            lr=self.lr or preset.lr * sqrt(batch_size / preset.smallest_batch) * (NARROW_LR if narrow else 1),
+            lr=self.lr or preset.lr * sqrt(batch_size / preset.smallest_batch) * (NARROW_LR if halvings else 1),
             max_length=self.max_length or (preset.max_length and min(preset.max_length, length)),
             refit=quick if self.refit is None else self.refit,
         )

@@ -73,7 +73,9 @@ def test_last_restores_all_that_training_needs(last, fresh, step, trained):
     restored = fresh(seed=1, patience=9)
     assert not equal(restored, trained)
     assert load_last(last, restored) == Progress(7, 2.5)
-    assert restored.stopping == EarlyStopping(patience=9, best_epoch=4, best_loss=0.5)
+    assert restored.stopping == EarlyStopping(
+        patience=9, best_epoch=4, best_loss=0.5, min_gain=restored.config.min_gain
+    )
     assert equal(restored, trained)
     step(restored)
     step(trained)

@@ -20,7 +20,6 @@ from textclf.training import loop
 from textclf.training.loop import (
     AVERAGE_DECAY,
     AVERAGE_EVERY,
-    MIN_GAIN,
     EarlyStopping,
     Learner,
     Meter,
@@ -303,13 +302,13 @@ def test_watch_sees_every_batch_and_the_meter_and_may_stop_between_two_steps():
 
 
 def test_early_stopping_waits_for_a_lower_loss():
-    stopping = EarlyStopping(patience=2)
+    stopping = EarlyStopping(patience=2, min_gain=0.01)
     losses = [3.0, 2.0, 2.0, 1.5, 1.6, 1.5]
     best = [stopping.is_best(number, loss) for number, loss in enumerate(losses, start=1)]
     assert best == [True, True, False, True, False, False]  # as low again is no improvement
-    assert not stopping.is_best(7, 1.5 * (1 - MIN_GAIN / 2))  # nor is a hair lower
+    assert not stopping.is_best(7, 1.5 * (1 - 0.01 / 2))  # nor is a hair lower
     assert (stopping.best_epoch, stopping.best_loss) == (4, 1.5)
-    assert EarlyStopping(1, best_epoch=4, best_loss=1.5).is_best(8, 1.5 * (1 - MIN_GAIN * 2))
+    assert EarlyStopping(1, best_epoch=4, best_loss=1.5, min_gain=0.01).is_best(8, 1.5 * (1 - 0.01 * 2))
     assert [stopping.is_over(number) for number in (4, 5, 6, 7)] == [False, False, True, True]
 
 

@@ -69,6 +69,11 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     help="Epochs without a better validation loss after which training stops.",
 )
 @click.option(
+    "--min-gain",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    help="Fraction by which the validation loss must fall to be better. [default: by model]",
+)
+@click.option(
     "--clip-norm",
     type=click.FloatRange(min=0, min_open=True),
     default=DEFAULTS.clip_norm,
@@ -78,9 +83,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
 @click.option(
     "--label-smoothing",
     type=click.FloatRange(min=0, max=1, max_open=True),
-    default=DEFAULTS.label_smoothing,
-    show_default=True,
-    help="Share of the target that is spread over all classes.",
+    help="Share of the target that is spread over all classes. [default: by model]",
 )
 @click.option(
     "--refit/--no-refit",

@@ -28,7 +28,7 @@ from textclf.text.tokenizer import Tokenizer
 HEAD_START: Final = 4.0
 """How far embeddings go towards their classes before training."""
 
-SHRINKAGE: Final = 1.0
+SHRINKAGE: Final = 4.0
 """Weight that a feature must have in all bags together to go half as far."""
 
 

@@ -20,9 +20,6 @@ from textclf.errors import DivergedError
 from textclf.loading import to_device
 from textclf.store.directory import UNSEEN
 
-MIN_GAIN: Final = 0.01
-"""Fraction by which an epoch must lower the validation loss to be better."""
-
 AVERAGE_EVERY: Final = 4
 """Steps from one averaging of the weights to the next: it costs as much as a step of Adam."""
 
@@ -86,16 +83,17 @@ def _exponential_mean(means: Sequence[Tensor], weights: Sequence[Tensor], averag
 class EarlyStopping:
     """Remembers the lowest validation loss, and ends training when ``patience`` epochs have not lowered it.
 
-    Only a loss lower by MIN_GAIN counts: late epochs lower it by a hair each, which no prediction can tell.
+    Only a loss lower by ``min_gain`` of it counts: late epochs lower it by a hair each, which no prediction can tell.
     """
 
     patience: int
     best_epoch: int = 0
     best_loss: float = inf
+    min_gain: float = 0.0
 
     def is_best(self, number: int, loss: float) -> bool:
         """Whether this epoch is better than all before; it is then remembered."""
-        if not loss < self.best_loss * (1 - MIN_GAIN):
+        if not loss < self.best_loss * (1 - self.min_gain):
             return False
         self.best_epoch, self.best_loss = number, loss
         return True

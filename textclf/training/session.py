@@ -73,7 +73,7 @@ def assemble(config: TrainConfig, data: DataDirectory) -> Session:
     inputs = _prepare(config, parts["train"], tokenizer)
     batches = _loaders(config, parts, inputs, processor)
     learner = begin(config, inputs, batches["train"], classes=len(data.manifest.labels), processor=processor)
-    stopping = EarlyStopping(config.patience)
+    stopping = EarlyStopping(config.patience, min_gain=config.min_gain)
     seconds = perf_counter() - started
     return Session(config, data, tokenizer, inputs, learner, batches, stopping, processor, seconds)
 
