@@ -65,6 +65,15 @@ def settings(data_dir, tmp_path, monkeypatch):
     return make
 
 
+HEAD_START = bag_mlp.HEAD_START
+
+
+@pytest.fixture
+def as_in_another_process(settings, monkeypatch):
+    """What `settings` changed here is not changed there."""
+    monkeypatch.setattr(bag_mlp, "HEAD_START", HEAD_START)
+
+
 @pytest.fixture
 def finished(run_dir):
     return runs.Layout(run_dir)
@@ -770,6 +779,7 @@ def group_is_alive(process):
     ],
     ids=["Ctrl-C", "SIGTERM to the parent", "Ctrl-C to all", "SIGTERM to all"],
 )
+@pytest.mark.usefixtures("as_in_another_process")
 def test_a_signal_ends_with_its_exit_code_and_the_command_that_goes_on(number, send, workers, code, start, settings):
     process = start(f"--num-workers={workers}")
     send(process.pid, number)
@@ -793,6 +803,7 @@ def test_a_signal_ends_with_its_exit_code_and_the_command_that_goes_on(number, s
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("as_in_another_process")
 def test_a_killed_run_can_be_resumed(start, settings):
     process = start()
     process.kill()
