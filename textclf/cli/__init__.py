@@ -4,14 +4,43 @@ Results go to stdout, everything else to stderr.
 """
 
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
 from textclf import __version__
-from textclf.cli import check, compare, corpora, evaluate, info, learning_curve, predict, preprocess, report, train
 from textclf.errors import TextclfError
+
+NAMES: Final = (
+    "preprocess",
+    "check",
+    "train",
+    "predict",
+    "evaluate",
+    "compare",
+    "report",
+    "learning-curve",
+    "corpora",
+    "info",
+)
+
+
+class OnDemand(Mapping[str, click.Command]):
+    """Name to command; its module is imported when it is asked for, so that no command waits for what others need."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in NAMES:
+            raise KeyError(name)
+        command: click.Command = import_module(f"textclf.cli.{name.replace('-', '_')}").command
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
 
 
 class Commands(click.Group):
@@ -43,6 +72,7 @@ def _either_dash(name: str) -> str:
 
 @click.group(
     cls=Commands,
+    commands=OnDemand(),
     context_settings={
         "help_option_names": ["-h", "--help"],
         "token_normalize_func": _either_dash,
@@ -62,7 +92,3 @@ def main() -> None:
     damaged or foreign file, 5 out of disk, memory or worker processes, 6 training diverged, 130 Ctrl-C and 143 SIGTERM
     after saving.
     """
-
-
-for module in (preprocess, check, train, predict, evaluate, compare, report, learning_curve, corpora, info):
-    main.add_command(module.command)

@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from textclf.cli.display import table
-from textclf.corpora.catalogue import CATALOGUE, Entry
+
+if TYPE_CHECKING:
+    from textclf.corpora.catalogue import Entry
 
 
 @click.command("corpora")
@@ -18,6 +21,8 @@ def command(layout: str) -> None:
     Example:
       textclf corpora
     """
+    from textclf.corpora.catalogue import CATALOGUE
+
     entries = list(CATALOGUE.values())
     if layout == "json":
         click.echo(json.dumps([{**asdict(entry), "needs_network": entry.needs_network} for entry in entries], indent=2))
@@ -30,7 +35,7 @@ def command(layout: str) -> None:
         click.echo(f"{entry.name}: {entry.description}\n    {entry.citation}")
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: "Entry") -> tuple[str, ...]:
     network = "needed" if entry.needs_network else "none"
     where = f"Hugging Face Hub, {entry.where}" if entry.kind == "hub" else f"Python package {entry.where}"
     return (entry.name, f"{entry.documents:,}", f"{entry.classes:,}", network, where, entry.licence)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from textclf import runs
 from textclf.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -53,11 +54,12 @@ def command(texts: tuple[str, ...], run: Path, input_file: Path | None, top_k: i
       textclf predict --top-k 3 --format json "The band will play at the festival"
       cat headlines.txt | textclf predict -
     """
-    from textclf.inference.classifier import load_model
-
     if not texts and input_file is None:
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
-    classifier = load_model(run)
+    model = runs.model_dir(run)
+    from textclf.inference.classifier import load_model  # after what may be wrong: it imports numpy
+
+    classifier = load_model(model)
     given = chain.from_iterable(_lines(sys.stdin.buffer, "stdin") if text == "-" else [text] for text in texts)
     if input_file is not None:
         given = chain(given, _file_lines(input_file))

