@@ -42,6 +42,8 @@ TEXTS = {
     "Greek": "ΓΆΤΑΣ ΧΑΛΊ, γάτα στο χαλί",
     "control characters": "cat\x00dog\x07\ufeff",
     "half a surrogate pair": "\ud83d cat",
+    "100,000 characters": " ".join(["cat", "catty", "rain", "unheardof"] * 5_000),
+    "100,000 characters without a space": "catty" * 20_000,
 }
 
 

@@ -16,11 +16,13 @@ from textclf.text.sequence import SequenceInputs
 Floats = NDArray[np.float32]
 Weights = Mapping[str, Floats]
 
+DIRECTIONS: Final = ("forwards", "backwards")
+"""Names of the lstm's two halves."""
+
 
 def bag_mlp(weights: Weights, inputs: BagInputs) -> Floats:
     """Logits of `models.bag_mlp.BagMLP`, the mean over its views, shape (B, C)."""
-    weighted = weights["embedding.weight"][inputs.features] * inputs.weights[:, None]  # (N, H)
-    hidden = np.maximum(np.add.reduceat(weighted, inputs.offsets), 0)  # (V * B, H)
+    hidden = np.maximum(_weighted_sums(weights["embedding.weight"], inputs), 0)  # (V * B, H)
     views = sum(name.startswith("outputs.") and name.endswith(".weight") for name in weights)
     logits = [_linear(weights, f"outputs.{view}", part) for view, part in enumerate(np.split(hidden, views))]
     mean: Floats = np.mean(logits, axis=0)
@@ -29,16 +31,14 @@ def bag_mlp(weights: Weights, inputs: BagInputs) -> Floats:
 
 def lstm(weights: Weights, inputs: SequenceInputs) -> Floats:
     """Logits of `models.lstm.LSTMClassifier`, the mean of its two views, shape (B, C)."""
-    place = np.arange(inputs.tokens.shape[1])  # (T,)
-    inside = place < inputs.lengths[:, None]  # (B, T)
-    mirrored = np.take_along_axis(inputs.tokens, np.maximum(inputs.lengths[:, None] - 1 - place, 0), axis=1)  # (B, T)
-    directions = (("forwards", inputs.tokens), ("backwards", mirrored))
-    states = np.concatenate([_states(weights, name, tokens) for name, tokens in directions], axis=2)  # (B, T, 2H)
-    largest = np.where(inside[:, :, None], states, -np.inf).max(axis=1)  # (B, 2H)
-    pooled = np.concatenate((largest, _mean(states, inside)), axis=1)  # (B, 4H)
-    averaged = _mean(weights["embedding.weight"][inputs.tokens], inside)  # (B, E)
+    order = np.argsort(-inputs.lengths, kind="stable")  # longest first: those not yet at their end are the first rows
+    tokens, lengths = inputs.tokens[order], inputs.lengths[order]
+    largest, states, embedded = _read_both_ways(weights, tokens, lengths)
+    pooled = np.concatenate((largest, states / lengths[:, None]), axis=1, dtype=np.float32)  # (B, 4H)
+    averaged = (embedded / lengths[:, None]).astype(np.float32)  # (B, E)
     views = _linear(weights, "output", pooled), _linear(weights, "output_of_mean", averaged)  # each (B, C)
-    mean: Floats = np.mean(views, axis=0)
+    mean = np.empty_like(views[0])
+    mean[order] = np.mean(views, axis=0)
     return mean
 
 
@@ -53,31 +53,74 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def _mean(sequence: Floats, inside: NDArray[np.bool_]) -> Floats:
-    mean: Floats = (sequence * inside[:, :, None]).sum(axis=1) / inside.sum(axis=1, dtype=np.float32)[:, None]
-    return mean
-
-
 def _linear(weights: Weights, name: str, x: Floats) -> Floats:
     return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
 
-def _states(weights: Weights, name: str, tokens: NDArray[np.int64]) -> Floats:
-    """Hidden states of an LSTM that reads from left to right, shape (B, T, H)."""
-    embedded = weights["embedding.weight"][tokens]  # (B, T, E)
+def _weighted_sums(embedding: Floats, inputs: BagInputs) -> Floats:
+    """The weighted sum of the embeddings of each bag, shape (V * B, H).
+
+    A bag at a time: its rows stay in the processor's cache, and BLAS weighs and adds them, five times as fast as
+    `numpy.add.reduceat` over those of all bags.
+    """
+    ends = [*inputs.offsets[1:].tolist(), len(inputs.features)]
+    sums = np.empty((len(ends), embedding.shape[1]), dtype=np.float32)
+    for bag, (start, end) in enumerate(zip(inputs.offsets.tolist(), ends, strict=True)):
+        rows = embedding.take(inputs.features[start:end], axis=0)
+        np.dot(inputs.weights[start:end], rows, out=sums[bag])
+    return sums
+
+
+def _read_both_ways(
+    weights: Weights, tokens: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats]:
+    """Read documents, the longest first, from left to right and from right to left, a token a step.
+
+    Returns over the steps of each document: the largest and the sum of its states, each of shape (B, 2H), and the sum
+    of its embeddings, shape (B, E).
+    """
+    embedding, kernels = weights["embedding.weight"], np.stack([_kernel(weights, name) for name in DIRECTIONS])
+    documents, sizes = len(tokens), (embedding.shape[1], kernels.shape[2] // 4)  # E, H
+    place = np.arange(tokens.shape[1])  # (T,)
+    mirrored = np.take_along_axis(tokens, np.maximum(lengths[:, None] - 1 - place, 0), axis=1)
+    both = np.stack((tokens, mirrored)).transpose(2, 0, 1)  # (T, 2, B)
+    enters = np.ones((2, documents, sum(sizes) + 1), dtype=np.float32)  # a token's embedding, the last state, and 1
+    enters[..., sizes[0] : -1] = 0
+    gates = np.empty((2, documents, kernels.shape[2]), dtype=np.float32)
+    cells, total = np.zeros((2, 2, documents, sizes[1]), dtype=np.float32)
+    largest, embedded = np.full_like(total, -np.inf), np.zeros((documents, sizes[0]), dtype=np.float32)
+    for step, reading in enumerate((lengths[:, None] > place).sum(axis=0).tolist()):
+        entering = enters[:, :reading]
+        entering[..., : sizes[0]] = embedding[both[step, :, :reading]]
+        embedded[:reading] += entering[0, :, : sizes[0]]
+        states = _step(np.matmul(entering, kernels, out=gates[:, :reading]), cells[:, :reading])
+        entering[..., sizes[0] : -1] = states
+        np.maximum(largest[:, :reading], states, out=largest[:, :reading])
+        total[:, :reading] += states
+    return np.concatenate(largest, axis=1), np.concatenate(total, axis=1), embedded
+
+
+def _kernel(weights: Weights, name: str) -> Floats:
+    """What makes the gates of an LSTM from an embedding, a state and a 1, shape (E + H + 1, 4H).
+
+    They stand in the order enter, keep, leave, candidate. What makes the first three is halved, since ``sigmoid(x) =
+    tanh(x / 2) / 2 + 1 / 2``, which unlike ``1 / (1 + exp(-x))`` never overflows.
+    """
     bias = weights[f"{name}.bias_ih_l0"] + weights[f"{name}.bias_hh_l0"]
-    from_inputs = embedded @ weights[f"{name}.weight_ih_l0"].T + bias  # (B, T, 4H)
-    recurrent = weights[f"{name}.weight_hh_l0"].T  # (H, 4H)
-    hidden = cell = np.zeros((len(tokens), len(recurrent)), dtype=np.float32)
-    states = []
-    for step in range(tokens.shape[1]):
-        enter, keep, candidate, leave = np.split(from_inputs[:, step] + hidden @ recurrent, 4, axis=1)  # each (B, H)
-        cell = _sigmoid(keep) * cell + _sigmoid(enter) * np.tanh(candidate)
-        hidden = _sigmoid(leave) * np.tanh(cell)
-        states.append(hidden)
-    return np.stack(states, axis=1)
+    whole = np.concatenate((weights[f"{name}.weight_ih_l0"], weights[f"{name}.weight_hh_l0"], bias[:, None]), axis=1)
+    enter, keep, candidate, leave = np.split(whole, 4)
+    return np.ascontiguousarray(np.concatenate((enter / 2, keep / 2, leave / 2, candidate)).T)
 
 
-def _sigmoid(x: Floats) -> Floats:
-    y: Floats = 0.5 * np.tanh(0.5 * x) + 0.5  # unlike 1 / (1 + exp(-x)), never overflows
-    return y
+def _step(gates: Floats, cells: Floats) -> Floats:
+    """The next states of an LSTM, shape (2, B, H); changes both of its arguments."""
+    np.tanh(gates, out=gates)
+    size = cells.shape[2]
+    gates[..., : 3 * size] *= 0.5
+    gates[..., : 3 * size] += 0.5
+    enter, keep, leave, candidate = np.split(gates, 4, axis=2)
+    cells *= keep
+    cells += np.multiply(enter, candidate, out=enter)
+    states = np.tanh(cells)
+    states *= leave
+    return states

@@ -34,7 +34,7 @@ class Sequences:
 
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether this is of that vocabulary; what was read from a file may be damaged."""
-        return self.words == tokenizer.size
+        return self.words == tokenizer.size and isinstance(self.max_length, int) and self.max_length > 0
 
     def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> SequenceInputs:
         """Pad documents whose token ids stand end to end."""
