@@ -29,15 +29,25 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """What a JSON file holds; raises OSError if it cannot be read, ValueError if it is not JSON in UTF-8."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    return parse_json(path.read_bytes())
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """What a JSON file holds that must hold an object; raises as `read_json` does."""
-    value = read_json(path)
+    return parse_object(path.read_bytes())
+
+
+def parse_json(content: bytes) -> Any:
+    """The value that is written in UTF-8; raises ValueError if it is not JSON."""
+    try:
+        return json.loads(content.decode())
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def parse_object(content: bytes) -> dict[str, Any]:
+    """The object that is written in UTF-8; raises ValueError if it is none."""
+    value = parse_json(content)
     if not isinstance(value, dict):
         raise ValueError(f"a JSON object was expected, not {type(value).__name__}")
     return value

@@ -3,6 +3,7 @@ import os
 import pickle
 import random
 import shutil
+import zlib
 from dataclasses import fields, replace
 
 import numpy as np
@@ -28,13 +29,30 @@ def model(run_dir, tmp_path):
 
 
 def edit(path, change):
-    """Change what a JSON file says."""
+    """Change what a JSON file says, as one would who wants to be believed."""
     path.write_text(json.dumps(change(json.loads(path.read_text(encoding="utf-8")))), encoding="utf-8")
+    seal(Layout(path.parent))
 
 
 def edit_weights(layout, change):
-    arrays = load_file(layout.weights)
-    save_file({name: np.ascontiguousarray(array) for name, array in change(arrays).items()}, layout.weights)
+    write_weights(layout, change(load_file(layout.weights)))
+
+
+def write_weights(layout, arrays):
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, layout.weights)
+    seal(layout)
+
+
+def seal(layout):
+    """Make the checksums right again, so that whatever else is wrong must be found by itself."""
+    try:
+        config = json.loads(layout.config.read_text(encoding="utf-8"))
+        files = (layout.weights, layout.labels, layout.tokenizer)
+        checksums = {path.name: zlib.crc32(path.read_bytes()) for path in files}
+        own = {layout.config.name: artefact.own_checksum(config)}
+        layout.config.write_text(json.dumps(config | {"crc32": checksums | own}))
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass  # a config that is none cannot be believed
 
 
 def refuses(layout):
@@ -154,9 +172,12 @@ DAMAGES = {
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_file_is_refused(name, damage, model):
+@pytest.mark.parametrize("sealed", [False, True], ids=["by accident", "on purpose"])
+def test_a_damaged_file_is_refused(name, damage, sealed, model):
     path = model.root / name
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    if sealed:
+        seal(model)
     refuses(model)
 
 
@@ -185,6 +206,7 @@ class Payload:
 def test_nothing_is_unpickled(name, model, tmp_path):
     content = pickle.dumps(Payload())
     (model.root / name).write_bytes(content)
+    seal(model)
     refuses(model)
     assert not (tmp_path / "sentinel").exists()
     pickle.loads(content)
@@ -197,7 +219,7 @@ def test_a_number_that_is_none_is_refused_in_every_array(value, model):
     for name in (name for name, array in whole.items() if array.dtype.kind == "f"):
         edit_weights(model, lambda arrays, name=name: arrays | {name: poisoned(arrays[name], value)})
         refuses(model)
-        save_file(whole, model.weights)
+        write_weights(model, whole)
     load_model(model.root)  # undamaged it loads
 
 
@@ -283,7 +305,7 @@ def test_inputs_of_another_type_are_refused(dtype, model):
     for name in ("inputs.pairs", "inputs.spelling", "inputs.spelled"):
         edit_weights(model, lambda arrays, name=name: arrays | {name: arrays[name].astype(dtype)})
         refuses(model)
-        save_file(whole, model.weights)
+        write_weights(model, whole)
 
 
 @pytest.mark.parametrize("name", ["pairs", "spelling", "spelled", "rarity"])
@@ -315,8 +337,7 @@ def test_a_view_too_few_is_refused(model):
     layers = [name.removesuffix(".weight") for name in whole if name.startswith("output") and name.endswith(".weight")]
     assert len(layers) == 2
     for layer in layers:
-        left = {name: array for name, array in whole.items() if not name.startswith(f"{layer}.")}
-        save_file(left, model.weights)
+        write_weights(model, {name: array for name, array in whole.items() if not name.startswith(f"{layer}.")})
         refuses(model)
 
 
@@ -340,13 +361,13 @@ def test_a_bias_of_another_shape_is_refused_or_stands_for_one_of_the_right_shape
             pass
         else:
             assert [len(prediction.top) for prediction in predictions] == [3] * len(TEXTS)
-        save_file(whole, model.weights)
+        write_weights(model, whole)
 
 
 def test_a_missing_array_is_refused(model):
     whole = load_file(model.weights)
     for missing in whole:
-        save_file({name: array for name, array in whole.items() if name != missing}, model.weights)
+        write_weights(model, {name: array for name, array in whole.items() if name != missing})
         refuses(model)
 
 
@@ -354,9 +375,9 @@ def test_words_and_labels_that_are_too_many_or_too_few_are_refused(model):
     changes = [
         (model.labels, lambda labels: labels[:-1]),
         (model.labels, lambda labels: [*labels, "more"]),
-        (model.tokenizer, lambda data: data | {"words": data["words"][:-1]}),
-        (model.tokenizer, lambda data: data | {"words": [*data["words"], "unheardof"]}),
-        (model.tokenizer, lambda data: data | {"words": []}),
+        (model.tokenizer, lambda data: data | {"words": data["words"].rpartition(" ")[0]}),
+        (model.tokenizer, lambda data: data | {"words": data["words"] + " unheardof"}),
+        (model.tokenizer, lambda data: data | {"words": ""}),
     ]
     accepted = []
     for number, (path, change) in enumerate(changes):
@@ -365,13 +386,16 @@ def test_words_and_labels_that_are_too_many_or_too_few_are_refused(model):
         if loads(model):
             accepted.append(number)
         path.write_bytes(before)
+        seal(model)
     assert accepted == []
     load_model(model.root)
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 @pytest.mark.parametrize(
-    "change", [lambda parts: parts[:-1], lambda parts: [*parts, "qqq"], lambda parts: []], ids=["less", "more", "none"]
+    "change",
+    [lambda parts: parts.rpartition(" ")[0], lambda parts: parts + " qqq", lambda parts: ""],
+    ids=["less", "more", "none"],
 )
 def test_parts_that_are_too_many_or_too_few_are_refused(change, model):
     edit(model.tokenizer, lambda data: data | {"parts": change(data["parts"])})
@@ -388,29 +412,37 @@ def test_labels_are_a_list_of_distinct_strings(labels, model):
     refuses(model)
 
 
+def once_more(joined):
+    """The last word is the first again."""
+    first, *between, _ = joined.split(" ")
+    return " ".join([first, *between, first])
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda data: data | {"words": data["words"][:-1] + data["words"][:1]},
-        lambda data: data | {"words": [*data["words"][:-1], 7]},
+        lambda data: data | {"words": once_more(data["words"])},
+        lambda data: data | {"words": data["words"].split()},
         lambda data: data | {"lowercase": "yes"},
         lambda data: data | {"type": "bytes"},
         lambda data: data | {"pattern": "(a+)+$"},
         lambda data: {"words": data["words"]},
-        lambda data: data | {"parts": data["parts"][:-1] + data["parts"][:1]},
-        lambda data: data | {"parts": [*data["parts"][:-1], 7]},
-        lambda data: data | {"parts": dict.fromkeys(data["parts"], 0)},
+        lambda data: data | {"parts": once_more(data["parts"])},
+        lambda data: data | {"parts": data["parts"].split()},
+        lambda data: data | {"parts": dict.fromkeys(data["parts"].split(), 0)},
+        lambda data: data | {"parts": None},
     ],
     ids=[
         "a word twice",
-        "a number",
+        "a list",
         "lowercase yes",
         "another type",
         "a pattern",
         "words only",
         "a part twice",
-        "a number as a part",
+        "a list of parts",
         "parts as keys",
+        "no parts",
     ],
 )
 def test_a_tokenizer_of_another_kind_is_refused(change, model):
@@ -463,12 +495,13 @@ def test_the_number_of_tokens_that_are_read_must_be_one(value, model):
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("sealed", [False, True], ids=["by accident", "on purpose"])
 @pytest.mark.parametrize("name", FILES)
-def test_flipped_bytes_are_refused_or_harmless(name, seed, model):
-    """Whatever the damage: the model predicts, or an ArtefactError says why not."""
+def test_changed_bytes_are_refused_or_with_the_right_checksum_harmless(name, sealed, seed, model):
+    """Whatever the damage: an ArtefactError says so, or where someone vouches for it, the model predicts."""
     rng = random.Random(seed)
     path = model.root / name
-    whole = path.read_bytes()
+    whole, config = path.read_bytes(), model.config.read_bytes()
     outcomes = {"refused": 0, "predicted": 0}
     for _ in range(25):
         content = bytearray(whole)
@@ -476,6 +509,8 @@ def test_flipped_bytes_are_refused_or_harmless(name, seed, model):
             # the header of a weights file is its first few hundred bytes; beyond it are numbers
             content[rng.randrange(min(len(content), 600))] = rng.choice(b'\x00"{}[],:019ax\xff')
         path.write_bytes(content)
+        if sealed:
+            seal(model)
         try:
             with np.errstate(all="ignore"):  # numbers may be huge
                 predictions = load_model(model.root).predict(TEXTS)
@@ -483,5 +518,36 @@ def test_flipped_bytes_are_refused_or_harmless(name, seed, model):
             outcomes["refused"] += 1
         else:
             assert len(predictions) == len(TEXTS)
+            assert sealed or content == whole
             outcomes["predicted"] += 1
+        model.config.write_bytes(config)
     assert outcomes["refused"] > 0
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_any_flipped_bit_is_found(name, model):
+    path = model.root / name
+    whole = path.read_bytes()
+    rng = random.Random(0)
+    for _ in range(50):
+        content = bytearray(whole)
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+        if name == "config.json" and as_json(content) == as_json(whole):
+            continue  # white space
+        refuses(model)
+
+
+def as_json(content):
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
+
+
+def test_predicting_changes_no_file(model):
+    before = {path: path.read_bytes() for path in model.root.iterdir()}
+    trained = artefact.load(model.root)
+    for array in trained.weights.values():
+        array[...] = 0
+    assert {path: path.read_bytes() for path in model.root.iterdir()} == before

@@ -314,7 +314,7 @@ def test_a_tokenizer_survives_json(lowercase, max_parts):
         assert again.encode(text).tolist() == tokenizer.encode(text).tolist()
 
 
-GOOD = {"type": TYPE, "lowercase": True, "words": ["a", "b"], "parts": ["abc", "abcd"]}
+GOOD = {"type": TYPE, "lowercase": True, "words": "a b", "parts": "abc abcd"}
 
 
 @pytest.mark.parametrize(
@@ -328,18 +328,16 @@ GOOD = {"type": TYPE, "lowercase": True, "words": ["a", "b"], "parts": ["abc", "
         GOOD | {"type": [TYPE]},
         GOOD | {"lowercase": 1},
         GOOD | {"lowercase": None},
-        GOOD | {"words": "ab"},
+        GOOD | {"words": ["a", "b"]},
         GOOD | {"words": {"a": 0}},
-        GOOD | {"words": ["a", 1]},
-        GOOD | {"words": ["a", None]},
-        GOOD | {"words": ["a", "a"]},
-        GOOD | {"words": [UNK]},
-        GOOD | {"words": [PAD]},
-        GOOD | {"parts": "abc"},
+        GOOD | {"words": None},
+        GOOD | {"words": "a a"},
+        GOOD | {"words": f"a {UNK}"},
+        GOOD | {"words": PAD},
+        GOOD | {"parts": ["abc"]},
         GOOD | {"parts": {"abc": 0}},
-        GOOD | {"parts": ["abc", 1]},
-        GOOD | {"parts": ["abc", None]},
-        GOOD | {"parts": ["abc", "abc"]},
+        GOOD | {"parts": 1},
+        GOOD | {"parts": "abc abc"},
         GOOD | {"parts": None},
         *(None, 3, TYPE, [], list(GOOD), [{}]),
     ],

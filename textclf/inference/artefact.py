@@ -1,26 +1,30 @@
 """The model artefact: a folder, whole in itself, that predicts anywhere. Owns its files; knows nothing about training.
 
-No file in it can hold code: weights are safetensors, everything else is JSON. Written whole: config.json comes last.
+No file in it can hold code: weights are safetensors, everything else is JSON. Written whole: config.json comes last,
+and has a checksum of each, so that no damage goes unnoticed.
 """
 
 import json
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from mmap import mmap
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from textclf import atomic
 from textclf.errors import ArtefactError, UsageError
+from textclf.inference import weights
 from textclf.inference.runtime import FORWARD
+from textclf.inference.weights import Arrays
 from textclf.text import INPUTS, Inputs
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 2
-
-Arrays = dict[str, NDArray[Any]]
+FORMAT_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ class Layout:
 
     @property
     def config(self) -> Path:
-        """Format version, model, sizes and where it comes from; written last."""
+        """Format version, model, sizes, where it comes from, and checksums; written last."""
         return self.root / "config.json"
 
     @property
@@ -76,14 +80,14 @@ def save(root: Path, artefact: Artefact, *, card: str) -> None:
     """Write the artefact; the folder is no artefact before its config.json is there."""
     from safetensors.numpy import save as serialise
 
-    atomic.make_folder(root)
     layout = Layout(root)
     learnt, settings = _split(artefact.inputs)
     arrays = artefact.weights | {f"inputs.{name}": array for name, array in learnt.items()}
-    atomic.write_bytes(layout.weights, serialise({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
-    atomic.write_json(layout.labels, artefact.labels)
-    atomic.write_text(layout.tokenizer, json.dumps(artefact.tokenizer.to_json(), ensure_ascii=False) + "\n")
-    atomic.write_text(layout.card, card)
+    contents = {
+        layout.weights: serialise({name: np.ascontiguousarray(array) for name, array in arrays.items()}),
+        layout.labels: _encode(artefact.labels, indent=2),
+        layout.tokenizer: _encode(artefact.tokenizer.to_json()),
+    }
     config = {
         "format_version": FORMAT_VERSION,
         "model": artefact.model,
@@ -91,7 +95,22 @@ def save(root: Path, artefact: Artefact, *, card: str) -> None:
         "temperature": artefact.temperature,
         "trained": dict(artefact.trained),
     }
-    atomic.write_json(layout.config, config)
+    atomic.make_folder(root)
+    for path, content in contents.items():
+        atomic.write_bytes(path, content)
+    atomic.write_text(layout.card, card)
+    checksums = {path.name: zlib.crc32(content) for path, content in contents.items()}
+    atomic.write_json(layout.config, config | {"crc32": checksums | {layout.config.name: own_checksum(config)}})
+
+
+def own_checksum(config: Mapping[str, Any]) -> int:
+    """CRC-32 of what a config.json says, without its checksums."""
+    said = {key: value for key, value in config.items() if key != "crc32"}
+    return zlib.crc32(json.dumps(said, sort_keys=True).encode())
+
+
+def _encode(value: Any, *, indent: int | None = None) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()
 
 
 def load(root: Path) -> Artefact:
@@ -106,9 +125,6 @@ def load(root: Path) -> Artefact:
 
 
 def _read(layout: Layout) -> Artefact:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as deserialise
-
     config = atomic.read_object(layout.config)
     if config["format_version"] != FORMAT_VERSION:
         raise ArtefactError(
@@ -117,28 +133,63 @@ def _read(layout: Layout) -> Artefact:
         )
     if config["model"] not in INPUTS:
         raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
-    try:
-        arrays = deserialise(layout.weights.read_bytes())
-    except SafetensorError as error:
-        raise ValueError(f"{layout.weights.name}: {error}") from error
-    learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
-    artefact = Artefact(
-        model=config["model"],
-        weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
-        tokenizer=Tokenizer.from_json(atomic.read_json(layout.tokenizer)),
-        inputs=_build(INPUTS[config["model"]], {**learnt, **config["inputs"]}),
-        labels=atomic.read_json(layout.labels),
-        temperature=float(config["temperature"]),
-        trained=config["trained"],
-    )
-    _check(artefact, arrays)
+    if config["crc32"][layout.config.name] != own_checksum(config):
+        raise ValueError(f"{layout.config.name} is not what was written")
+    arrays, content = weights.read(layout.weights)
+    with _verified_meanwhile(arrays, content, crc32=config["crc32"][layout.weights.name]):
+        artefact = _build(layout, config, arrays)
+        _check(artefact)
+    _try(artefact)
     return artefact
 
 
-def _check(artefact: Artefact, arrays: Arrays) -> None:
-    """Raise ValueError, or what a trial run raises, if the files do not belong together."""
-    if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise ValueError("a weight is not a finite number")
+def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
+    learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
+    kind: Callable[..., Inputs] = INPUTS[config["model"]]
+    return Artefact(
+        model=config["model"],
+        weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
+        tokenizer=Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"])),
+        inputs=kind(**{**learnt, **config["inputs"]}),
+        labels=_read_json(layout.labels, config["crc32"]),
+        temperature=float(config["temperature"]),
+        trained=config["trained"],
+    )
+
+
+def _read_json(path: Path, checksums: Mapping[str, int]) -> Any:
+    content = path.read_bytes()
+    if zlib.crc32(content) != checksums[path.name]:
+        raise ValueError(f"{path.name} is not what was written")
+    return atomic.parse_json(content)
+
+
+@contextmanager
+def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterator[None]:
+    """Read every weight in a thread; raises ValueError at the end if one is damaged or not a number.
+
+    Neither the checksum nor numpy holds Python's lock, so this takes no time where there is a second processor.
+    """
+    found: list[bool] = []
+
+    def verify() -> None:
+        found.append(zlib.crc32(content) == crc32)
+        found.append(all(np.isfinite(array).all() for array in arrays.values()))
+
+    thread = Thread(target=verify)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if found != [True, True]:
+        raise ValueError("the weights are not those that were written, or one is not a finite number")
+
+
+def _check(artefact: Artefact) -> None:
+    """Raise ValueError if the files do not belong together."""
+    if any(array.dtype != np.float32 for array in artefact.weights.values()):
+        raise ValueError("a weight has another type than float32")
     labels = artefact.labels
     if (
         not isinstance(labels, list)
@@ -153,15 +204,15 @@ def _check(artefact: Artefact, arrays: Arrays) -> None:
     rows, expected = len(artefact.weights["embedding.weight"]), next(iter(artefact.inputs.sizes.values()))
     if rows != expected:
         raise ValueError(f"{rows} embeddings for {expected} features")
+
+
+def _try(artefact: Artefact) -> None:
+    """Raise what a trial run raises, or ValueError if it does not give a logit for each label."""
     last_word, last_id = artefact.tokenizer.size - 1, artefact.tokenizer.size + len(artefact.tokenizer.parts) - 1
     inputs = artefact.inputs(np.array([UNK_ID, last_word, last_id], dtype=np.int32), np.array([3]))
     shape = FORWARD[artefact.model](artefact.weights, inputs).shape
-    if shape != (1, len(labels)):
-        raise ValueError(f"logits of shape {shape} for one text and {len(labels)} labels")
-
-
-def _build(kind: type[Inputs], values: dict[str, Any]) -> Inputs:
-    return kind(**values)
+    if shape != (1, len(artefact.labels)):
+        raise ValueError(f"logits of shape {shape} for one text and {len(artefact.labels)} labels")
 
 
 def _split(inputs: Inputs) -> tuple[Arrays, dict[str, Any]]:

@@ -10,7 +10,7 @@ from textclf import atomic
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.store import packed
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 
 
 @dataclass(frozen=True, slots=True)

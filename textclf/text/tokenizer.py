@@ -11,6 +11,7 @@ its runs of 3 and 4 characters, as in https://arxiv.org/abs/1607.04606. What it 
 """
 
 import re
+import struct
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +33,9 @@ PART_LENGTHS: Final = (3, 4)  # characters; 3 to 5 did no better on our developm
 SHORT_TEXT: Final = 1_000_000  # tokens of training text up to which parts of 3 characters are known, too
 _COMMON: Final = 2  # occurrences in the training split that make a part known
 
+_INT32: Final = struct.Struct("=i")
+_UNK: Final = _INT32.pack(UNK_ID)
+
 _REMEMBERED_CHUNKS: Final = 500_000  # about 100 MB at the most
 _NFC_PIECE: Final = 256  # characters
 _LONGEST_REMEMBERED: Final = 40  # characters; longer chunks are addresses and unspaced scripts, rarely seen twice
@@ -49,11 +53,11 @@ class Tokenizer:
         self.lowercase = lowercase
         self._words = (PAD, UNK, *words)
         self._parts = tuple(parts)
-        ids = {word: index for index, word in enumerate(self._words)}
-        self._places = {part: index for index, part in enumerate(self._parts)}
+        ids = dict(zip(self._words, range(len(self._words)), strict=True))
+        self._places = dict(zip(self._parts, range(len(self._parts)), strict=True))
         if len(ids) != len(self._words) or len(self._places) != len(self._parts):
             raise ValueError("a word or a part stands twice in the vocabulary")
-        self._chunks = _Chunks(ids, {part: len(ids) + place for part, place in self._places.items()})
+        self._chunks = _Chunks(ids, self._places)
 
     @classmethod
     def fit(
@@ -114,15 +118,19 @@ class Tokenizer:
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """Token ids of a text, shape (T,), T at least 1. Time is linear in the length of the text."""
-        ids = np.fromiter(chain.from_iterable(map(self._chunks.__getitem__, self._cut(text))), dtype=np.int32)
-        return ids if len(ids) else np.array([UNK_ID], dtype=np.int32)
+        ids = bytearray().join(map(self._chunks.__getitem__, self._cut(text)))
+        return np.frombuffer(ids or bytearray(_UNK), dtype=np.int32)
 
     def _cut(self, text: str) -> list[str]:
         return (text.lower() if self.lowercase else text).split()
 
     def to_json(self) -> dict[str, Any]:
-        """All that `from_json` needs: plain JSON, without any pattern or code."""
-        return {"type": TYPE, "lowercase": self.lowercase, "words": list(self._words[2:]), "parts": list(self._parts)}
+        """All that `from_json` needs: plain JSON, without any pattern or code.
+
+        Words and parts hold no white space, so each are one string, which is read ten times as fast as a list.
+        """
+        words, parts = " ".join(self._words[2:]), " ".join(self._parts)
+        return {"type": TYPE, "lowercase": self.lowercase, "words": words, "parts": parts}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Tokenizer":
@@ -134,9 +142,13 @@ class Tokenizer:
         ):
             raise ValueError(f"not a tokenizer of type {TYPE!r}")
         words, parts, lowercase = data["words"], data["parts"], data["lowercase"]
-        if not isinstance(lowercase, bool) or not _are_strings(words) or not _are_strings(parts):
-            raise ValueError("lowercase must be true or false, words and parts lists of strings")
-        return cls(words, parts=parts, lowercase=lowercase)
+        if not isinstance(lowercase, bool) or not isinstance(words, str) or not isinstance(parts, str):
+            raise ValueError("lowercase must be true or false, words and parts strings")
+        return cls(_split(words), parts=_split(parts), lowercase=lowercase)
+
+
+def _split(joined: str) -> list[str]:
+    return joined.split(" ") if joined else []
 
 
 def split_chunk(chunk: str) -> list[str]:
@@ -191,10 +203,6 @@ def _most_frequent(counts: Mapping[str, int], *, limit: int | None, min_count: i
     return [item for item, _ in frequent[:limit]]
 
 
-def _are_strings(values: object) -> bool:
-    return isinstance(values, list) and all(isinstance(value, str) for value in values)
-
-
 _ASCII_TOKEN: Final = re.compile(r"\w+|[^\w\s]", re.ASCII)
 
 
@@ -215,21 +223,23 @@ def _unicode_patterns() -> _Patterns:
     return _Patterns(re.compile(rf"[{unspaced}]|{word}|[^\w\s][{marks}]*+"), re.compile(f"[{marks}]{{31}}"))
 
 
-class _Chunks(dict[str, tuple[int, ...]]):
-    """Chunk to ids, filled as chunks are met."""
+class _Chunks(dict[str, bytes]):
+    """Chunk to its ids, 4 bytes each, filled as chunks are met: bytes become an array faster than numbers do."""
 
     def __init__(self, words: Mapping[str, int], parts: Mapping[str, int]) -> None:
         super().__init__()
         self._words = words
         self._parts = parts
 
-    def __missing__(self, chunk: str) -> tuple[int, ...]:
-        ids = tuple(chain.from_iterable(map(self._look_up, split_chunk(chunk))))
+    def __missing__(self, chunk: str) -> bytes:
+        is_word = chunk.isascii() and chunk.isalnum()  # as most are: there is nothing to cut
+        ids = self._look_up(chunk) if is_word else b"".join(map(self._look_up, split_chunk(chunk)))
         if len(chunk) <= _LONGEST_REMEMBERED and len(self) < _REMEMBERED_CHUNKS:
             self[chunk] = ids
         return ids
 
-    def _look_up(self, token: str) -> tuple[int, ...]:
-        if token in self._words:
-            return (self._words[token],)
-        return (UNK_ID, *(self._parts[part] for part in word_parts(token) if part in self._parts))
+    def _look_up(self, token: str) -> bytes:
+        if (index := self._words.get(token)) is not None:
+            return _INT32.pack(index)
+        places = map(self._parts.get, word_parts(token))
+        return _UNK + b"".join([_INT32.pack(len(self._words) + place) for place in places if place is not None])

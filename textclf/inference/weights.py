@@ -1,0 +1,69 @@
+"""A safetensors file, mapped into memory: what is not read costs no time, and several processes share one copy.
+
+The format is 8 bytes with the length of a JSON header, the header, and the arrays end to end:
+https://huggingface.co/docs/safetensors. That library writes our files, but copies what it reads. A mapped file must not
+be written to, only replaced, as `textclf.atomic` does.
+"""
+
+import math
+from collections.abc import Mapping
+from mmap import ACCESS_COPY, mmap
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf import atomic
+
+Arrays = dict[str, NDArray[Any]]
+
+DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I32": np.dtype("<i4"),
+    "I64": np.dtype("<i8"),
+    "U8": np.dtype("<u1"),
+    "U16": np.dtype("<u2"),
+    "U32": np.dtype("<u4"),
+}
+
+
+def read(path: Path) -> tuple[Arrays, mmap]:
+    """The arrays of a file by name, and its bytes; what is written to an array stays in memory.
+
+    Raises OSError if it cannot be opened, ValueError unless its arrays fill it without gap or overlap.
+    """
+    with path.open("rb") as file:
+        content = mmap(file.fileno(), 0, access=ACCESS_COPY)
+    start = 8 + int.from_bytes(content[:8], "little")
+    if not 8 < start <= len(content):
+        raise ValueError(f"{path.name}: its header is longer than the file")
+    header = atomic.parse_object(content[8:start])
+    header.pop("__metadata__", None)
+    end = start
+    arrays: Arrays = {}
+    for name, entry in sorted(header.items(), key=lambda item: _offsets(item[1])):
+        dtype, shape = DTYPES[entry["dtype"]], _shape(entry["shape"])
+        begin, size = end, math.prod(shape) * dtype.itemsize
+        end += size
+        if _offsets(entry) != (begin - start, end - start) or end > len(content):
+            raise ValueError(f"{path.name}: {name} is not where it should be")
+        arrays[name] = np.frombuffer(content, dtype, math.prod(shape), begin).reshape(shape)
+    if end != len(content):
+        raise ValueError(f"{path.name}: there are bytes that belong to no array")
+    return arrays, content
+
+
+def _offsets(entry: Any) -> tuple[int, int]:
+    """Where an array begins and ends, from the end of the header."""
+    begin, end = entry["data_offsets"]
+    if type(begin) is not int or type(end) is not int:
+        raise ValueError("an offset is no whole number")
+    return begin, end
+
+
+def _shape(shape: Any) -> tuple[int, ...]:
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        raise ValueError("a shape is no list of whole numbers")
+    return tuple(shape)
