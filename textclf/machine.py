@@ -1,6 +1,5 @@
 """What this machine lets us use."""
 
-import ctypes
 import os
 import sys
 from typing import Final
@@ -24,8 +23,19 @@ def keep_memory() -> None:
     """
     if sys.platform == "linux":
         try:
+            import ctypes
+
             mallopt = ctypes.CDLL(None).mallopt
         except (OSError, AttributeError):
             return
         mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def one_thread() -> None:
+    """Let numpy multiply in one thread, unless the user says otherwise: call before numpy is imported.
+
+    Starting its threads takes a third of the time of importing it, and for small matrices they wait for each other:
+    beside another busy program two of them take twice as long as one.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +110,26 @@ def test_predict_reads_lines_of_stdin_and_of_a_file_in_order(runner: CliRunner, 
     piped = runner.invoke(main, ["predict", "--run", str(run_dir), "-"], input="\n".join(lines))
     from_file = runner.invoke(main, ["predict", "--run", str(run_dir), "--input", "texts.txt"])
     assert piped.stdout == from_file.stdout == "".join(each)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_many_texts_are_answered_alike_by_one_process_and_by_several(run_dir: Path, tmp_path: Path) -> None:
+    texts = ["rain and wind", "the cat", "bread with butter", "", "unheardof"]
+    lines = "".join(f"{texts[number * number % 5]} number{number % 7}\n" for number in range(40_000))
+    (tmp_path / "texts.txt").write_text(lines, encoding="utf-8")
+    command = [sys.executable, "-m", "textclf", "predict", "--run", str(run_dir), "--top-k", "2"]
+    alone, together, piped = (
+        subprocess.run([*command, *more], input=given, capture_output=True, timeout=120, check=True)
+        for more, given in (
+            (["--input", "texts.txt", "--num-workers", "1"], b""),
+            (["--input", "texts.txt", "--num-workers", "2"], b""),
+            (["-", "--num-workers", "3"], lines.encode()),
+        )
+    )
+    assert alone.stdout.count(b"\n") == 40_000
+    assert alone.stdout == together.stdout == piped.stdout
+    assert alone.stderr == together.stderr == piped.stderr == b""
 
 
 def test_a_run_its_model_folder_and_latest_answer_alike(runner: CliRunner, run_dir: Path) -> None:

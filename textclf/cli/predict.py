@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf import runs
+from textclf import machine, runs
 from textclf.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -40,9 +40,16 @@ if TYPE_CHECKING:
     help="Labels for each text, the most probable first.",
 )
 @click.option(
+    "--num-workers",
+    type=click.IntRange(min=1),
+    help="Processes that predict where there are many texts. [default: one per processor]",
+)
+@click.option(
     "--format", "layout", type=click.Choice(["text", "json", "jsonl", "csv"]), default="text", show_default=True
 )
-def command(texts: tuple[str, ...], run: Path, input_file: Path | None, top_k: int, layout: str) -> None:
+def command(
+    texts: tuple[str, ...], run: Path, input_file: Path | None, top_k: int, num_workers: int | None, layout: str
+) -> None:
     """Say which label a text has.
 
     Each TEXT gets one answer; `-` stands for the lines of stdin, each of them a text. In the text format an answer is
@@ -57,13 +64,16 @@ def command(texts: tuple[str, ...], run: Path, input_file: Path | None, top_k: i
     if not texts and input_file is None:
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
     model = runs.model_dir(run)
-    from textclf.inference.classifier import load_model  # after what may be wrong: it imports numpy
+    machine.one_thread()
+    from textclf.inference import parallel  # after what may be wrong: it imports numpy
 
-    classifier = load_model(model)
     given = chain.from_iterable(_lines(sys.stdin.buffer, "stdin") if text == "-" else [text] for text in texts)
     if input_file is not None:
         given = chain(given, _file_lines(input_file))
-    WRITERS[layout](classifier.stream(_warn_if_empty(given), top_k=top_k))
+    batches = parallel.predict(
+        model, _warn_if_empty(given), top_k=top_k, num_workers=num_workers or machine.processors()
+    )
+    WRITERS[layout](batches)
 
 
 def _file_lines(path: Path) -> Iterator[str]:
@@ -82,42 +92,48 @@ def _lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
 
 def _warn_if_empty(texts: Iterable[str]) -> Iterator[str]:
     for number, text in enumerate(texts, start=1):
-        if not text.strip():
+        if not text or text.isspace():
             click.echo(
                 f"textclf: text {number} is empty; its answer is what the model says when it sees nothing", err=True
             )
         yield text
 
 
-def _write_text(predictions: Iterable["Prediction"]) -> None:
-    for prediction in predictions:
-        scores = prediction.top
-        click.echo(
-            scores[0].label
-            if len(scores) == 1
-            else "\t".join(f"{label}\t{probability:.4f}" for label, probability in scores)
-        )
+def _write_text(batches: Iterable[list["Prediction"]]) -> None:
+    for batch in batches:
+        click.echo("\n".join(map(_line, batch)))  # at once: a line at a time takes as long as predicting
 
 
-def _write_json(predictions: Iterable["Prediction"]) -> None:
-    click.echo(json.dumps([_record(prediction) for prediction in predictions], ensure_ascii=False, indent=2))
+def _line(prediction: "Prediction") -> str:
+    if len(prediction.top) == 1:
+        return prediction.label
+    return "\t".join(f"{label}\t{probability:.4f}" for label, probability in prediction.top)
 
 
-def _write_jsonl(predictions: Iterable["Prediction"]) -> None:
-    for prediction in predictions:
-        click.echo(json.dumps(_record(prediction), ensure_ascii=False))
+def _write_json(batches: Iterable[list["Prediction"]]) -> None:
+    records = [_record(prediction) for batch in batches for prediction in batch]
+    click.echo(json.dumps(records, ensure_ascii=False, indent=2))
 
 
-def _write_csv(predictions: Iterable["Prediction"]) -> None:
+def _write_jsonl(batches: Iterable[list["Prediction"]]) -> None:
+    for batch in batches:
+        click.echo("\n".join(json.dumps(_record(prediction), ensure_ascii=False) for prediction in batch))
+
+
+def _write_csv(batches: Iterable[list["Prediction"]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    for number, prediction in enumerate(predictions):
+    for number, batch in enumerate(batches):
         if number == 0:
             columns = [
                 ("label", "probability"),
-                *((f"label_{place}", f"probability_{place}") for place in range(2, len(prediction.top) + 1)),
+                *((f"label_{place}", f"probability_{place}") for place in range(2, len(batch[0].top) + 1)),
             ]
             writer.writerow(chain.from_iterable(columns))
-        writer.writerow(chain.from_iterable((label, f"{probability:.6f}") for label, probability in prediction.top))
+        writer.writerows(
+            chain.from_iterable((label, f"{probability:.6f}") for label, probability in prediction.top)
+            for prediction in batch
+        )
+        sys.stdout.flush()
 
 
 def _record(prediction: "Prediction") -> dict[str, object]:

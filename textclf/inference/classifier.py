@@ -1,11 +1,12 @@
 """Texts to labels with a trained model. Knows nothing about torch, corpora or data directories."""
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textclf import runs
 from textclf.errors import UsageError
@@ -14,6 +15,7 @@ from textclf.inference.artefact import Artefact
 from textclf.inference.runtime import FORWARD, Floats, softmax
 
 BATCH: Final = 64  # texts that go through the model together
+MOST_CHARACTERS: Final = 500_000  # of a batch, unless its last text is longer
 
 
 class Score(NamedTuple):
@@ -33,6 +35,15 @@ class Prediction(NamedTuple):
     """The most probable labels, best first."""
 
 
+class Answers(NamedTuple):
+    """What a model says of B texts: the K most probable classes of each, best first."""
+
+    places: NDArray[np.int64]
+    """Shape (B, K), class indices."""
+    probabilities: Floats
+    """Shape (B, K)."""
+
+
 class Classifier:
     """A trained model, ready for texts."""
 
@@ -49,13 +60,27 @@ class Classifier:
 
     def stream(self, texts: Iterable[str], *, top_k: int = 1) -> Iterator[Prediction]:
         """Classify texts as they come, a batch at a time; raises UsageError if ``top_k`` is below 1."""
+        answers = (self.answer(batch, top_k=top_k) for batch in batched(texts))
+        return chain.from_iterable(map(self.name, answers))
+
+    def answer(self, texts: list[str], *, top_k: int) -> Answers:
+        """Classify texts at once; raises UsageError if ``top_k`` is below 1."""
         if top_k < 1:
             raise UsageError(f"top_k must be at least 1, not {top_k}")
-        for batch in _batched(texts, BATCH):
-            for row in softmax(self.logits(batch)):
-                best = np.argsort(-row, kind="stable")[:top_k]
-                top = tuple(Score(self.labels[place], float(row[place])) for place in best)
-                yield Prediction(*top[0], top)
+        probabilities = softmax(self.logits(texts))
+        if top_k == 1:
+            places = probabilities.argmax(axis=1, keepdims=True)
+        else:
+            places = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+        return Answers(places, np.take_along_axis(probabilities, places, axis=1))
+
+    def name(self, answers: Answers) -> list[Prediction]:
+        """The answers with the labels in place of the classes."""
+        named = []
+        for places, probabilities in zip(answers.places.tolist(), answers.probabilities.tolist(), strict=True):
+            top = tuple(map(Score, map(self.labels.__getitem__, places), probabilities))
+            named.append(Prediction(*top[0], top))
+        return named
 
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
@@ -64,9 +89,17 @@ class Classifier:
         return FORWARD[self._trained.model](self._trained.weights, inputs) / np.float32(self._trained.temperature)
 
 
-def _batched(texts: Iterable[str], size: int) -> Iterator[list[str]]:
-    rest = iter(texts)
-    while batch := list(islice(rest, size)):
+def batched(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Texts in batches: BATCH of them, or fewer where they are long."""
+    batch: list[str] = []
+    characters = 0
+    for text in texts:
+        batch.append(text)
+        characters += len(text)
+        if len(batch) == BATCH or characters >= MOST_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
+    if batch:
         yield batch
 
 

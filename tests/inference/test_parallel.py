@@ -1,0 +1,62 @@
+import itertools
+
+import pytest
+
+from textclf import runs
+from textclf.errors import UsageError
+from textclf.inference import parallel
+from textclf.inference.classifier import BATCH, MOST_CHARACTERS, batched, load_model
+
+WORDS = ["cat", "dog", "bread", "butter", "rain", "wind", "catty", "unheardof", "猫", ""]
+
+
+@pytest.fixture
+def model(run_dir):
+    return runs.Layout(run_dir).model
+
+
+def texts(count):
+    return [" ".join(WORDS[(number * step) % len(WORDS)] for step in range(number % 7)) for number in range(count)]
+
+
+@pytest.mark.parametrize("count", [0, 1, BATCH, BATCH + 1, 20 * BATCH + 3])
+def test_several_processes_answer_as_one_does(count, model):
+    expected = load_model(model).predict(texts(count), top_k=2)
+    for workers, patience in ((1, 0), (2, 0), (2, 60)):
+        batches = parallel.predict(model, texts(count), top_k=2, num_workers=workers, patience=patience)
+        assert list(itertools.chain.from_iterable(batches)) == expected
+
+
+def test_few_texts_are_read_ahead(model):
+    read = []
+    endless = (read.append(text) or text for text in itertools.cycle(texts(100)))
+    answered = 0
+    batches = parallel.predict(model, endless, top_k=1, num_workers=2, patience=0)
+    for batch in itertools.islice(batches, 100):
+        answered += len(batch)
+        assert len(read) - answered <= 2 * 3 * 2 * parallel.CHUNK * BATCH
+    batches.close()
+
+
+def test_a_few_texts_start_no_process(model, monkeypatch):
+    monkeypatch.setattr("textclf.processes.pool", None)
+    batches = parallel.predict(model, texts(200), top_k=1, num_workers=2, patience=60)
+    assert sum(map(len, batches)) == 200
+
+
+def test_an_error_comes_out_once_those_before_it_are_answered(model):
+    def failing():
+        yield from texts(10 * BATCH)
+        raise UsageError("no more")
+
+    batches = parallel.predict(model, failing(), top_k=1, num_workers=2, patience=0)
+    assert len(next(batches)) == BATCH
+    with pytest.raises(UsageError, match="no more"):
+        list(batches)
+
+
+def test_a_batch_is_cut_where_texts_are_long():
+    long = "x" * (MOST_CHARACTERS // 3 + 1)
+    assert [len(batch) for batch in batched([long] * 7)] == [3, 3, 1]
+    assert [len(batch) for batch in batched(["x"] * (2 * BATCH + 1))] == [BATCH, BATCH, 1]
+    assert list(batched([])) == []
