@@ -1,4 +1,5 @@
 import ctypes
+import gc
 import os
 import platform
 import subprocess
@@ -6,6 +7,7 @@ import sys
 
 import pytest
 
+from textclf import machine
 from textclf.machine import keep_memory, processors
 
 
@@ -63,3 +65,28 @@ def test_a_python_that_cannot_look_into_itself_goes_on(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     keep_memory()
+
+
+def test_what_is_loaded_to_stay_is_not_looked_through_again():
+    before = gc.get_freeze_count()
+    try:
+        with machine.loading_to_stay():
+            assert not gc.isenabled()
+            kept = [[] for _ in range(1_000)]
+        assert gc.isenabled()
+        assert gc.get_freeze_count() >= before + len(kept)
+    finally:
+        gc.unfreeze()
+
+
+def test_an_error_while_loading_leaves_the_collector_on():
+    with pytest.raises(ValueError, match="damaged"), machine.loading_to_stay():
+        raise ValueError("damaged")
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "7"}, "7")])
+def test_numpy_has_one_thread_unless_the_user_says_otherwise(said, expected, monkeypatch):
+    monkeypatch.setattr(os, "environ", said)
+    machine.one_thread()
+    assert said["OPENBLAS_NUM_THREADS"] == expected

@@ -21,9 +21,12 @@ def texts(count):
 
 @pytest.mark.parametrize("count", [0, 1, BATCH, BATCH + 1, 20 * BATCH + 3])
 def test_several_processes_answer_as_one_does(count, model):
-    expected = load_model(model).predict(texts(count), top_k=2)
+    classifier = load_model(model)
+    expected = classifier.predict(texts(count), top_k=2)
     for workers, patience in ((1, 0), (2, 0), (2, 60)):
-        batches = parallel.predict(model, texts(count), top_k=2, num_workers=workers, patience=patience)
+        batches = parallel.predict(
+            load_model(model), model, texts(count), top_k=2, num_workers=workers, patience=patience
+        )
         assert list(itertools.chain.from_iterable(batches)) == expected
 
 
@@ -31,7 +34,7 @@ def test_few_texts_are_read_ahead(model):
     read = []
     endless = (read.append(text) or text for text in itertools.cycle(texts(100)))
     answered = 0
-    batches = parallel.predict(model, endless, top_k=1, num_workers=2, patience=0)
+    batches = parallel.predict(load_model(model), model, endless, top_k=1, num_workers=2, patience=0)
     for batch in itertools.islice(batches, 100):
         answered += len(batch)
         assert len(read) - answered <= 2 * 3 * 2 * parallel.CHUNK * BATCH
@@ -40,7 +43,7 @@ def test_few_texts_are_read_ahead(model):
 
 def test_a_few_texts_start_no_process(model, monkeypatch):
     monkeypatch.setattr("textclf.processes.pool", None)
-    batches = parallel.predict(model, texts(200), top_k=1, num_workers=2, patience=60)
+    batches = parallel.predict(load_model(model), model, texts(200), top_k=1, num_workers=2, patience=60)
     assert sum(map(len, batches)) == 200
 
 
@@ -49,7 +52,7 @@ def test_an_error_comes_out_once_those_before_it_are_answered(model):
         yield from texts(10 * BATCH)
         raise UsageError("no more")
 
-    batches = parallel.predict(model, failing(), top_k=1, num_workers=2, patience=0)
+    batches = parallel.predict(load_model(model), model, failing(), top_k=1, num_workers=2, patience=0)
     assert len(next(batches)) == BATCH
     with pytest.raises(UsageError, match="no more"):
         list(batches)

@@ -1,6 +1,5 @@
 """`textclf predict`."""
 
-import csv
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -65,14 +64,15 @@ def command(
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
     model = runs.model_dir(run)
     machine.one_thread()
-    from textclf.inference import parallel  # after what may be wrong: it imports numpy
+    with machine.loading_to_stay():
+        from textclf.inference import classifier, parallel  # after what may be wrong: they import numpy
 
+        trained = classifier.load_model(model)
     given = chain.from_iterable(_lines(sys.stdin.buffer, "stdin") if text == "-" else [text] for text in texts)
     if input_file is not None:
         given = chain(given, _file_lines(input_file))
-    batches = parallel.predict(
-        model, _warn_if_empty(given), top_k=top_k, num_workers=num_workers or machine.processors()
-    )
+    workers = num_workers or machine.processors()
+    batches = parallel.predict(trained, model, _warn_if_empty(given), top_k=top_k, num_workers=workers)
     WRITERS[layout](batches)
 
 
@@ -121,6 +121,8 @@ def _write_jsonl(batches: Iterable[list["Prediction"]]) -> None:
 
 
 def _write_csv(batches: Iterable[list["Prediction"]]) -> None:
+    import csv
+
     writer = csv.writer(sys.stdout, lineterminator="\n")
     for number, batch in enumerate(batches):
         if number == 0:

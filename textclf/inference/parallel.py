@@ -18,13 +18,20 @@ CHUNK: Final = 8  # batches that a process takes at a time
 
 
 def predict(
-    model: Path, texts: Iterable[str], *, top_k: int, num_workers: int, patience: float = PATIENCE
+    classifier: Classifier,
+    model: Path,
+    texts: Iterable[str],
+    *,
+    top_k: int,
+    num_workers: int,
+    patience: float = PATIENCE,
 ) -> Iterator[list[Prediction]]:
     """Classify texts a batch at a time, with that many processes if there are many texts; 1: in this one alone.
 
-    Few of the texts are in memory at a time. Raises what `load_model` raises, and ResourceError if a process is killed.
+    The others read the classifier from ``model``. Few of the texts are in memory at a time. Raises ResourceError if a
+    process is killed.
     """
-    classifier, batches = load_model(model), batched(texts)
+    batches = batched(texts)
     worked = 0.0
     for batch in batches:
         start = perf_counter()
