@@ -1,7 +1,7 @@
 """Many texts to labels, by several processes. The answers are those of one process, in the same order.
 
-Starting processes takes about as long as a thousand texts. So this one answers until it has worked for a while, and
-goes on until the others are ready: whoever has few texts waits for nothing.
+Starting processes takes about as long as two thousand texts of 200 words. So this one answers until it has worked for
+a while, and goes on until the others are ready: whoever has few texts waits for nothing.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from typing import Final
 
 from textclf.inference.classifier import Answers, Classifier, Prediction, batched, load_model
 
-PATIENCE: Final = 0.3  # seconds of work before other processes are started
+PATIENCE: Final = 0.5  # seconds of work before other processes are started, which takes them about as long
 CHUNK: Final = 8  # batches that a process takes at a time
 
 
