@@ -11,11 +11,12 @@ import textclf
 
 ROOT = Path(textclf.__file__).parent
 
-# Each room and the rooms it may import; "errors" and "atomic" are open to all.
+# Each room and the rooms it may import; what is in OPEN_TO_ALL is open to all.
 ALLOWED = {
     "errors": set(),
     "atomic": set(),
     "machine": set(),
+    "ragged": set(),
     "config": set(),
     "runs": set(),
     "processes": set(),
@@ -44,7 +45,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
 }
-OPEN_TO_ALL = {"errors", "atomic", "machine"}
+OPEN_TO_ALL = {"errors", "atomic", "machine", "ragged"}
 TORCH_FREE = (
     "textclf",
     "textclf.cli",

@@ -14,7 +14,8 @@ from textclf.loading import Examples
 from textclf.models import ARCHITECTURES, parameters, summary
 from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
-from textclf.text.bag import Bag, Remembered
+from textclf.text.bag import Bag
+from textclf.text.remembered import Remembered
 from textclf.text.tokenizer import UNK_ID
 from textclf.training.session import assemble
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from textclf.text import bag as module
-from textclf.text.bag import PAIR_BITS, Bag, Remembered
-from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer, word_parts
+from textclf.text.bag import PAIR_BITS, Bag
+from textclf.text.parts import word_parts
+from textclf.text.remembered import Remembered
+from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 TRAINING = [
     "the cat sat on the mat",
@@ -308,62 +310,14 @@ def test_the_tokens_that_were_given_stay_as_they_are():
     assert (tokens.tolist(), lengths.tolist()) == before
 
 
-class Counting:
-    """A bag that knows how many documents it made."""
-
-    def __init__(self, bag):
-        self.bag, self.views, self.made = bag, bag.views, 0
-
-    def __call__(self, tokens, lengths):
-        self.made += len(lengths)
-        return self.bag(tokens, lengths)
-
-
-def same(one, other):
-    for ours, theirs in zip(one, other, strict=True):
-        assert ours.dtype == theirs.dtype
-        np.testing.assert_array_equal(ours, theirs)
-
-
-@pytest.mark.parametrize("limit", [-1, 0, 500, 10**9])
-@pytest.mark.parametrize("max_parts", [0, 1_000])
-def test_remembered_bags_are_the_same(limit, max_parts):
+def test_few_pairs_are_found_as_many_are(monkeypatch):
     training = random_texts(0)
-    tokenizer = learn(training, max_parts=max_parts)
-    bag = fit(training, tokenizer)
-    remembered = Remembered(bag, limit=limit)
-    texts = [*random_texts(1), *training, *ODD]
-    rng = random.Random(0)
-    for _ in range(40):
-        tokens = encoded(rng.choices(texts, k=rng.randrange(1, 9)), tokenizer)
-        same(remembered(*tokens), bag(*tokens))
+    tokenizer = learn(training)
+    few = weigh(fit(training, tokenizer), [*training, *ODD], tokenizer)
+    monkeypatch.setattr(module, "FEW_PAIRS", 0)
+    assert weigh(fit(training, tokenizer), [*training, *ODD], tokenizer) == few
 
 
-def test_bags_are_made_once():
-    tokenizer = learn(TRAINING)
-    counting = Counting(fit(TRAINING, tokenizer))
-    remembered = Remembered(counting)
-    for order in (TRAINING, TRAINING[::-1], TRAINING[:1], TRAINING[1:3] * 2):
-        same(remembered(*encoded(order, tokenizer)), counting.bag(*encoded(order, tokenizer)))
-    assert counting.made == len(TRAINING)
-    remembered(*encoded(["mat the", TRAINING[0]], tokenizer))
-    assert counting.made == len(TRAINING) + 2
-
-
-def test_the_same_tokens_cut_elsewhere_are_other_documents():
-    tokenizer = learn(TRAINING)
-    bag = fit(TRAINING, tokenizer)
-    remembered = Remembered(bag)
-    for texts in (["the cat", "sat"], ["the", "cat sat"], ["the cat sat"], ["the", "cat", "sat"], ["the", "cat sat"]):
-        tokens = encoded(texts, tokenizer)
-        same(remembered(*tokens), bag(*tokens))
-
-
-def test_what_is_remembered_has_a_limit():
-    tokenizer = learn(TRAINING)
-    counting = Counting(fit(TRAINING, tokenizer))
-    remembered = Remembered(counting, limit=0)
-    for _ in range(3):
-        for text in TRAINING[:2]:
-            remembered(*encoded([text], tokenizer))
-    assert counting.made == 1 + 3  # the first fills the room, the second is made each time
+def test_more_documents_than_can_be_numbered_are_refused():
+    with pytest.raises(ValueError, match="too many documents at once"):
+        module._summed(np.array([2**62]), np.array([2]))

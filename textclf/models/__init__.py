@@ -13,7 +13,7 @@ from torch import nn
 
 from textclf.models import bag_mlp, lstm
 from textclf.text import Inputs
-from textclf.text.bag import Remembered
+from textclf.text.remembered import Remembered
 
 
 class Architecture(NamedTuple):

@@ -22,7 +22,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from textclf.loading import Examples
-from textclf.text.bag import Bag, Remembered
+from textclf.text.bag import Bag
+from textclf.text.remembered import Remembered
 from textclf.text.tokenizer import Tokenizer
 
 HEAD_START: Final = 4.0

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf import ragged
 from textclf.atomic import make_folder, read_object, replacing, write_json
 from textclf.store.tensors import Ids
 
@@ -55,9 +56,7 @@ class Packed:
         """Ids of the documents end to end, and the length of each."""
         starts = self.offsets[indices]
         lengths = self.offsets[indices + 1] - starts
-        ends = np.cumsum(lengths)
-        positions = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
-        return self.tokens[positions], lengths
+        return self.tokens[ragged.places(starts, lengths)], lengths
 
 
 def write(layout: Layout, runs: Iterable[Ids]) -> None:
@@ -72,7 +71,7 @@ def write(layout: Layout, runs: Iterable[Ids]) -> None:
 def finish(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> None:
     """Say where each document lies, and which documents these are."""
     with replacing(layout.offsets) as temporary, temporary.open("wb") as file:
-        np.save(file, _offsets(lengths), allow_pickle=False)
+        np.save(file, ragged.offsets(lengths), allow_pickle=False)
     write_json(layout.stamp, {"fingerprint": fingerprint})
 
 
@@ -88,9 +87,5 @@ def is_current(layout: Layout, *, fingerprint: str) -> bool:
 
 def read(layout: Layout, *, lengths: NDArray[np.int32] | None = None) -> Packed:
     """Map the packed copy into memory; before it is finished, the lengths must be told."""
-    offsets = np.load(layout.offsets, allow_pickle=False) if lengths is None else _offsets(lengths)
+    offsets = np.load(layout.offsets, allow_pickle=False) if lengths is None else ragged.offsets(lengths)
     return Packed(layout, np.memmap(layout.tokens, dtype="<i4", mode="r"), offsets)
-
-
-def _offsets(lengths: NDArray[np.int32]) -> NDArray[np.int64]:
-    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))

@@ -12,17 +12,19 @@ of characters: see `textclf.text.tokenizer`.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.ragged import offsets, places
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 PAIR_BITS: Final = 22  # of a hashed pair: 4 million, of which most stay unused
 MOST_PAIRS: Final = 100_000  # features; the most frequent
 COMMON: Final = 2  # training documents that make a word or a pair a feature
-REMEMBERED: Final = 20_000_000  # entries of bags that are kept, 8 bytes each
+FEW_PAIRS: Final = 1_000  # pairs that are looked up by searching
 
 Tokens = tuple[NDArray[np.int32], NDArray[np.int64]]
 """Token ids of some documents end to end, shape (N,), and how many each has, shape (B,)."""
@@ -39,7 +41,7 @@ class BagInputs(NamedTuple):
     """Shape (N,), Euclidean length 1 over each bag, 0 where it holds nothing known."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bag:
     """Makes bags of features and weighs them by how rare they are in the training documents.
 
@@ -112,82 +114,65 @@ class Bag:
     def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> BagInputs:
         """Weighted bags of documents whose token ids stand end to end."""
         bags, features, counts = self._distinct(tokens, lengths)
-        weights = (1 + np.log(counts)) * self.rarity[features]
-        norms = np.sqrt(np.bincount(bags, weights * weights))
-        weights /= np.maximum(norms, 1e-12)[bags]
-        offsets = np.searchsorted(bags, np.arange(self.views * len(lengths)))
-        return BagInputs(features, offsets, weights.astype(np.float32))
+        weights = (1 + np.log(counts.astype(np.float32))) * self.rarity[features]
+        starts = np.searchsorted(bags, np.arange(self.views * len(lengths)))
+        norms = np.sqrt(np.add.reduceat(weights * weights, starts, dtype=np.float64))  # no bag is empty: it has <pad>
+        weights /= np.repeat(np.maximum(norms, 1e-12).astype(np.float32), np.diff(starts, append=len(bags)))
+        return BagInputs(features, starts, weights)
 
     def _distinct(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Distinct features of each bag: the bag, the feature and its count, each of shape (N,), by bag and feature."""
-        documents = len(lengths)
-        document = np.repeat(np.arange(documents), lengths)
+        """Distinct features of each bag: the bag, the feature and its count, each of shape (N,), by bag and feature.
+
+        A feature in a bag is a key, one number with the bag in its high bits.
+        """
+        bits, bags = len(self.rarity).bit_length(), np.arange(self.views * len(lengths))
+        document = np.repeat(np.arange(len(lengths)) << bits, lengths)
         is_word = tokens < len(self.spelled)
         word, word_document = tokens[is_word].astype(np.int64), document[is_word]
-        common = word < self.words
         pair, pair_document = self._pairs(word, word_document)
-        found = [
-            (np.arange(self.views * documents), np.zeros(self.views * documents, dtype=np.int64)),
-            (word_document[common], word[common]),
-            (pair_document, self.words + pair),
-        ]
+        keys, counts = _summed(word_document | word)
+        distinct = keys & ((1 << bits) - 1)
+        common = distinct < self.words
+        found = [(bags << bits, None), (keys[common], counts[common]), (pair_document | self.words + pair, None)]
         if len(self.spelling):
-            first_part = self.words + len(self.pairs)
-            source, part = _expand(self.spelling, self.spelled, word)
-            found.append((documents + word_document[source], first_part + part))
-            found.append((documents + document[~is_word], first_part + tokens[~is_word] - len(self.spelled)))
-        bags, features = (np.concatenate(column) for column in zip(*found, strict=True))
-        keys, counts = np.unique(bags * len(self.rarity) + features, return_counts=True)
-        return keys // len(self.rarity), keys % len(self.rarity), counts
+            first_part, second_view = self.words + len(self.pairs), len(lengths) << bits
+            spelled = self.spelled[distinct]
+            part = self.spelling[places(self._spelling_starts[distinct], spelled)]
+            of_words = np.repeat(keys - distinct + second_view + first_part, spelled) + part
+            of_unknown = document[~is_word] + (second_view + first_part - len(self.spelled)) + tokens[~is_word]
+            found += [(of_words, np.repeat(counts, spelled)), (of_unknown, None)]
+        ones = np.ones(max(len(keys) for keys, _ in found), dtype=np.int64)
+        every_key = np.concatenate([keys for keys, _ in found])
+        every_count = np.concatenate([ones[: len(keys)] if counts is None else counts for keys, counts in found])
+        keys, counts = _summed(every_key, every_count)
+        return keys >> bits, keys & ((1 << bits) - 1), counts
 
     def _pairs(self, word: NDArray[np.int64], document: NDArray[np.int64]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Places of the known pairs among the pairs, and the document of each."""
         known = (document[1:] == document[:-1]) & (word[1:] != UNK_ID) & (word[:-1] != UNK_ID)
-        hashes = _hash(word[:-1][known], word[1:][known])
+        hashes, document = _hash(word[:-1][known], word[1:][known]), document[1:][known]
         if len(self.pairs) == 2**PAIR_BITS:  # while they are counted: every hash is in its place
-            return hashes, document[1:][known]
-        places = np.searchsorted(self.pairs, hashes)
-        found = places < len(self.pairs)
-        found[found] = self.pairs[places[found]] == hashes[found]
-        return places[found], document[1:][known][found]
+            return hashes, document
+        if len(hashes) >= FEW_PAIRS:
+            place = self._pair_places[hashes]
+            return place[place >= 0], document[place >= 0]
+        where = np.searchsorted(self.pairs, hashes)
+        found = np.append(self.pairs, -1)[where] == hashes
+        return where[found], document[found]
 
+    @cached_property
+    def _pair_places(self) -> NDArray[np.int32]:
+        """The place of each hash among the pairs, or -1: quicker than searching, once there are many to look up."""
+        table = np.full(2**PAIR_BITS, -1, dtype=np.int32)
+        table[self.pairs] = np.arange(len(self.pairs))
+        return table
 
-class Remembered:
-    """Bags that are made once for each document and then kept; a document is known again by its token ids.
-
-    Making them can take longer than learning from them.
-    """
-
-    def __init__(self, bag: Bag, *, limit: int = REMEMBERED) -> None:
-        self.bag = bag
-        self.room = limit
-        self._kept: dict[bytes, list[tuple[NDArray[np.int32], NDArray[np.float32]]]] = {}
-
-    def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> BagInputs:
-        """The same as ``bag(tokens, lengths)``."""
-        ends = np.cumsum(lengths).tolist()
-        keys = [tokens[end - length : end].tobytes() for end, length in zip(ends, lengths.tolist(), strict=True)]
-        kept = [self._kept.get(key) for key in keys]
-        if any(bags is None for bags in kept):
-            made = self.bag(tokens, lengths)
-            self._keep(keys, made)
-            return made
-        bags = [document[view] for view in range(self.bag.views) for document in kept if document]
-        features, weights = (np.concatenate(column) for column in zip(*bags, strict=True))
-        sizes = np.array([len(bag) for bag, _ in bags])
-        return BagInputs(features.astype(np.int64), np.cumsum(sizes) - sizes, weights)
-
-    def _keep(self, keys: list[bytes], made: BagInputs) -> None:
-        if self.room < 0:
-            return
-        self.room -= len(made.features)
-        features = np.split(made.features.astype(np.int32), made.offsets[1:])
-        weights = np.split(made.weights, made.offsets[1:])
-        bags = list(zip(features, weights, strict=True))
-        for number, key in enumerate(keys):
-            self._kept[key] = bags[number :: len(keys)]
+    @cached_property
+    def _spelling_starts(self) -> NDArray[np.int64]:
+        """Where the parts of each word begin."""
+        return offsets(self.spelled)[:-1]
 
 
 def _hash(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -196,12 +181,20 @@ def _hash(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int
     return (mixed >> np.uint64(64 - PAIR_BITS)).astype(np.int64)
 
 
-def _expand(
-    values: NDArray[np.int32], counts: NDArray[np.int32], rows: NDArray[np.int64]
+def _summed(
+    keys: NDArray[np.int64], counts: NDArray[np.int64] | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Values of some rows of a ragged table, end to end, and for each which of the ``rows`` it is from."""
-    ends = np.cumsum(counts, dtype=np.int64)
-    taken = counts[rows].astype(np.int64)
-    source = np.repeat(np.arange(len(rows)), taken)
-    place = np.arange(len(source)) - np.repeat(np.cumsum(taken) - taken, taken)
-    return source, values[(ends - counts)[rows][source] + place].astype(np.int64)
+    """The distinct keys, rising, and of each the sum of its counts (or how often it stands there).
+
+    Counts go in the low bits of the keys, so that one sort of plain numbers takes both along: many times as fast as
+    sorting places. Raises ValueError if the two do not fit in 63 bits.
+    """
+    shift = 0 if counts is None else int(counts.max(initial=1)).bit_length()
+    if int(keys.max(initial=0)).bit_length() + shift > 63:
+        raise ValueError("too many documents at once: bags cannot be numbered in 63 bits")
+    ordered = np.sort(keys if counts is None else keys << shift | counts)
+    whole = ordered >> shift
+    starts = np.flatnonzero(np.diff(whole, prepend=-1))
+    if counts is None:
+        return whole[starts], np.diff(starts, append=len(keys))
+    return whole[starts], np.add.reduceat(ordered & ((1 << shift) - 1), starts)

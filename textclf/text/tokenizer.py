@@ -7,7 +7,7 @@ half, once a million words have been seen. Arrow's kernels are twice as fast aga
 prediction. `scripts/bench tokenizer` measures it.
 
 A word that the training split does not have becomes ``<unk>``, followed by those of its parts that training words have:
-its runs of 3 and 4 characters, as in https://arxiv.org/abs/1607.04606. What it is like is then not lost.
+see `textclf.text.parts`. What it is like is then not lost.
 """
 
 import re
@@ -16,11 +16,12 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from textclf.text.parts import most_frequent_parts, parts_of_words, word_parts
 
 PAD: Final = "<pad>"
 UNK: Final = "<unk>"
@@ -29,8 +30,6 @@ UNK_ID: Final = 1
 
 TYPE: Final = "words and parts"
 
-PART_LENGTHS: Final = (3, 4)  # characters; 3 to 5 did no better on our development sets and takes half as long again
-SHORT_TEXT: Final = 1_000_000  # tokens of training text up to which parts of 3 characters are known, too
 _COMMON: Final = 2  # occurrences in the training split that make a part known
 
 _INT32: Final = struct.Struct("=i")
@@ -87,7 +86,7 @@ class Tokenizer:
     ) -> "Tokenizer":
         """Build the vocabulary from counts; equal counts are ordered by spelling, so ids never depend on chance."""
         words = _most_frequent(counts, limit=max_vocab, min_count=min_count)
-        parts = _most_frequent(_count_parts(counts), limit=max_parts, min_count=_COMMON) if max_parts else []
+        parts = most_frequent_parts(counts, limit=max_parts, min_count=_COMMON) if max_parts else []
         return cls(words, parts=parts, lowercase=lowercase)
 
     @property
@@ -107,10 +106,10 @@ class Tokenizer:
 
     def spelling(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The parts of every word, end to end, counted from 0, and how many each word has, shape (size,)."""
-        known = self._places
-        spelled = [[known[part] for part in word_parts(word) if part in known] for word in self._words[2:]]
-        counts = np.array([0, 0, *map(len, spelled)], dtype=np.int32)
-        return np.fromiter(chain.from_iterable(spelled), dtype=np.int32, count=int(counts.sum())), counts
+        found = parts_of_words(self._words[2:])
+        places = np.array([self._places.get(part, -1) for part in found.spellings], dtype=np.int32)[found.part]
+        counts = np.bincount(found.word[places >= 0] + 2, minlength=self.size)
+        return places[places >= 0], counts.astype(np.int32)
 
     def tokens(self, text: str) -> list[str]:
         """The words and punctuation marks of a text, as they are looked up in the vocabulary."""
@@ -166,12 +165,6 @@ def split_chunk(chunk: str) -> list[str]:
     return patterns.token.findall("".join(unicodedata.normalize("NFC", piece) for piece in pieces))
 
 
-def word_parts(word: str) -> list[str]:
-    """The runs of 3 and 4 characters of a word between two marks, which tell its beginning and end from its middle."""
-    marked = f"<{word}>"
-    return [marked[start : start + n] for n in PART_LENGTHS for start in range(len(marked) - n + 1)]
-
-
 def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str]:
     """How often each token occurs in the texts. Each distinct chunk is cut once."""
     chunks: Counter[str] = Counter()
@@ -182,19 +175,6 @@ def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str
         for token in split_chunk(chunk):
             tokens[token] += count
     return tokens
-
-
-def _count_parts(words: Mapping[str, int]) -> Counter[str]:
-    """In how many occurrences of words each part is; twice in one word is once.
-
-    In a long text those of 4 characters say it all, and there are half as many.
-    """
-    shortest = min(PART_LENGTHS) if sum(words.values()) <= SHORT_TEXT else max(PART_LENGTHS)
-    parts: Counter[str] = Counter()
-    for word, count in words.items():
-        for part in {part for part in word_parts(word) if len(part) >= shortest}:
-            parts[part] += count
-    return parts
 
 
 def _most_frequent(counts: Mapping[str, int], *, limit: int | None, min_count: int) -> list[str]:

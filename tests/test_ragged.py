@@ -1,0 +1,19 @@
+import numpy as np
+
+from textclf import ragged
+
+
+def test_places_stand_row_after_row():
+    values = np.arange(100)
+    starts, lengths = np.array([7, 90, 3, 3]), np.array([2, 0, 3, 1])
+    assert values[ragged.places(starts, lengths)].tolist() == [7, 8, 3, 4, 5, 3]
+
+
+def test_no_rows_have_no_places():
+    none = np.zeros(0, dtype=np.int64)
+    assert ragged.places(none, none).tolist() == []
+    assert ragged.offsets(none).tolist() == [0]
+
+
+def test_offsets_do_not_overflow():
+    assert ragged.offsets(np.full(3, 2**31 - 1, dtype=np.int32)).tolist() == [0, 2**31 - 1, 2**32 - 2, 3 * 2**31 - 3]

@@ -1,0 +1,29 @@
+import pytest
+
+from textclf.text import parts
+from textclf.text.parts import most_frequent_parts, parts_of_words, word_parts
+
+WORDS = ["cats", "a", "<", "aaaaa", "кошка", "字", "\U00020000\U00020001x", "\x00", "कि", "cat", "a" * 300, "\ud800b"]
+
+
+def test_the_parts_of_many_words_are_those_of_each():
+    found = parts_of_words(WORDS)
+    assert found.spellings == sorted(set(found.spellings))
+    assert found.word.tolist() == sorted(found.word.tolist())
+    for number, word in enumerate(WORDS):
+        assert [found.spellings[part] for part in found.part[found.word == number].tolist()] == word_parts(word)
+
+
+def test_no_words_have_no_parts():
+    assert parts_of_words([]).spellings == []
+    assert most_frequent_parts({}, limit=10, min_count=1) == []
+
+
+@pytest.mark.parametrize(("count", "lengths"), [(3, {3, 4}), (1_000_000, {4})])
+def test_in_long_texts_only_the_longer_parts_are_known(count, lengths):
+    assert {len(part) for part in most_frequent_parts({"cats": count, "a": 3}, limit=100, min_count=2)} == lengths
+
+
+def test_of_equally_frequent_parts_those_first_by_spelling_are_kept(monkeypatch):
+    monkeypatch.setattr(parts, "SHORT_TEXT", 0)
+    assert most_frequent_parts({"zebra": 2, "ant": 2}, limit=3, min_count=2) == ["<ant", "<zeb", "ant>"]

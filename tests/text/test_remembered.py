@@ -1,0 +1,78 @@
+import random
+
+import numpy as np
+import pytest
+
+from tests.text.test_bag import ODD, TRAINING, encoded, fit, learn, random_texts
+from textclf.text.remembered import Remembered
+
+
+class Counting:
+    """A bag that knows how many documents it made."""
+
+    def __init__(self, bag):
+        self.bag, self.views, self.made = bag, bag.views, 0
+
+    def __call__(self, tokens, lengths):
+        self.made += len(lengths)
+        return self.bag(tokens, lengths)
+
+
+def same(one, other):
+    for ours, theirs in zip(one, other, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("limit", [-1, 0, 500, 10**9])
+@pytest.mark.parametrize("max_parts", [0, 1_000])
+def test_remembered_bags_are_the_same(limit, max_parts):
+    training = random_texts(0)
+    tokenizer = learn(training, max_parts=max_parts)
+    bag = fit(training, tokenizer)
+    remembered = Remembered(bag, limit=limit)
+    texts = [*random_texts(1), *training, *ODD]
+    rng = random.Random(0)
+    for _ in range(40):
+        tokens = encoded(rng.choices(texts, k=rng.randrange(1, 9)), tokenizer)
+        same(remembered(*tokens), bag(*tokens))
+
+
+def test_bags_are_made_once():
+    tokenizer = learn(TRAINING)
+    counting = Counting(fit(TRAINING, tokenizer))
+    remembered = Remembered(counting)
+    for order in (TRAINING, TRAINING[::-1], TRAINING[:1], TRAINING[1:3] * 2):
+        same(remembered(*encoded(order, tokenizer)), counting.bag(*encoded(order, tokenizer)))
+    assert counting.made == len(TRAINING)
+    remembered(*encoded(["mat the", TRAINING[0]], tokenizer))
+    assert counting.made == len(TRAINING) + 2
+
+
+def test_the_same_tokens_cut_elsewhere_are_other_documents():
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    remembered = Remembered(bag)
+    for texts in (["the cat", "sat"], ["the", "cat sat"], ["the cat sat"], ["the", "cat", "sat"], ["the", "cat sat"]):
+        tokens = encoded(texts, tokenizer)
+        same(remembered(*tokens), bag(*tokens))
+
+
+def test_what_is_remembered_has_a_limit():
+    tokenizer = learn(TRAINING)
+    counting = Counting(fit(TRAINING, tokenizer))
+    remembered = Remembered(counting, limit=0)
+    for _ in range(3):
+        for text in TRAINING[:2]:
+            remembered(*encoded([text], tokenizer))
+    assert counting.made == 1 + 3  # the first fills the room, the second is made each time
+
+
+def test_there_is_room_for_more_than_was_expected(monkeypatch):
+    monkeypatch.setattr("textclf.text.remembered._ROOM", 1)
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    remembered = Remembered(bag)
+    for text in TRAINING:
+        remembered(*encoded([text], tokenizer))
+    same(remembered(*encoded(TRAINING, tokenizer)), bag(*encoded(TRAINING, tokenizer)))
