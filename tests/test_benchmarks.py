@@ -10,7 +10,7 @@ import readme
 from click.testing import CliRunner
 from speed import materials, peers, prediction, record, training
 from speed.figures import Row, Sample
-from speed.processes import Failed, run, together, tree_memory
+from speed.processes import Failed, family, proportional_bytes, resident_bytes, run, together
 
 ROW = Row("task: time", "s", Sample("ours", (1.0, 2.0, 4.0), "86.64% accurate"), Sample("peer", (2.0, 2.0, 2.0)))
 ALONE = Row("waiting", "share", Sample("load + collate", (0.01, 0.03)))
@@ -129,7 +129,8 @@ def test_a_process_is_measured_with_its_children(tmp_path: Path) -> None:
 
 
 def test_a_process_that_has_ended_has_no_memory() -> None:
-    assert tree_memory(2**22 + 1) == 0
+    nobody = 2**22 + 1
+    assert (family(nobody), resident_bytes(nobody), proportional_bytes(nobody)) == ([nobody], 0, 0)
 
 
 def test_a_process_that_fails_is_shown_with_its_last_words(tmp_path: Path) -> None:

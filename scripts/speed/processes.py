@@ -14,7 +14,9 @@ from typing import Any, Final, NamedTuple
 import click
 
 EVERY: Final = 0.05  # seconds between two looks at the memory
-COST: Final = 0.02  # share of a processor that looking may take: adding up the pages of a large process is not free
+NEW_HIGH: Final = 1.03  # times the largest resident size so far, from which on it is looked at in full
+COST: Final = 0.02  # share of a processor that looking in full may take otherwise
+PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 TEXTCLF: Final = (sys.executable, "-m", "textclf")
 
 
@@ -25,7 +27,7 @@ class Finished(NamedTuple):
     processor: float
     """Seconds of all processors, user and system, its own child processes included."""
     memory: float | None
-    """Bytes at the peak: see `tree_memory`. None: not measured."""
+    """Bytes at the peak, of all its processes: see MemoryWatch. None: not measured."""
     output: str
 
 
@@ -68,7 +70,11 @@ def together(parts: Sequence[Finished]) -> Finished:
 
 
 class MemoryWatch:
-    """Looks at the memory of a process and its descendants while they run, in a thread."""
+    """Looks at the memory of a process and its descendants while they run, in a thread.
+
+    Proportional set sizes are exact and dear: the kernel goes through all pages, up to 0.1 s for a gigabyte. So they
+    are asked for when the resident sizes, which cost nothing, are larger than ever, else as often as COST allows.
+    """
 
     def __init__(self, pid: int) -> None:
         self._pid = pid
@@ -84,26 +90,43 @@ class MemoryWatch:
         return self._peak or None
 
     def _look(self) -> None:
-        while True:
-            begin = perf_counter()
-            self._peak = max(self._peak, tree_memory(self._pid))
-            if self._over.wait(max(EVERY, (perf_counter() - begin) / COST)):
-                return
+        largest, not_before = 0.0, 0.0
+        while not self._over.wait(EVERY):
+            pids = family(self._pid)
+            resident, begin = sum(map(resident_bytes, pids)), perf_counter()
+            if resident > largest * NEW_HIGH or begin > not_before:
+                self._peak = max(self._peak, sum(map(proportional_bytes, pids)))
+                largest = max(largest, resident)
+                not_before = begin + (perf_counter() - begin) / COST
 
 
-def tree_memory(pid: int) -> int:
-    """Bytes of a process and its descendants now: the sum of their proportional set sizes; 0 where there is no /proc.
+def family(pid: int) -> list[int]:
+    """A process and its descendants; the process alone where there is no /proc."""
+    children = " ".join(_read(path) for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
+    return [pid, *(member for child in children for member in family(int(child)))]
 
-    A page that several processes share counts once in all, so that processes forked from one are not counted double.
-    The libraries that others have mapped, too, count in part, which is why the process that measures loads no torch.
+
+def resident_bytes(pid: int) -> int:
+    """Memory of a process now, pages that it shares with others included; 0 if it has ended."""
+    fields = _read(Path(f"/proc/{pid}/statm")).split()
+    return int(fields[1]) * PAGE if fields else 0
+
+
+def proportional_bytes(pid: int) -> int:
+    """Memory of a process now, where a page that n processes share counts as 1/n; 0 if it has ended.
+
+    So processes forked from one do not count double. Libraries that others have mapped count in part, too, which is
+    why the process that measures loads no torch.
     """
+    lines = _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def _read(path: Path) -> str:
     try:
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-        children = " ".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
-    except OSError:  # it has just ended, or this is not Linux
-        return 0
-    own = next((int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")), 0)
-    return own * 1024 + sum(tree_memory(int(child)) for child in children.split())
+        return path.read_text(encoding="ascii")
+    except OSError:  # the process has just ended, or this is not Linux
+        return ""
 
 
 def textclf(*arguments: str | Path, folder: Path, memory: bool = True) -> Finished:
