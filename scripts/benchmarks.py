@@ -55,7 +55,11 @@ def described() -> str:
 
 @click.command(help=described())
 @click.argument("names", metavar="[SECTION]...", nargs=-1, type=click.Choice(list(SECTIONS)))
-@click.option("--repeats", type=click.IntRange(min=1), help="Turns of each section.  [default: 1 to 7, by section]")
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    help="Turns of each section but waiting and scale, which run once.  [default: 3 or 7]",
+)
 @click.option("--write/--print", default=True, show_default=True, help="Into docs/speed.json and the README, or not.")
 def main(names: tuple[str, ...], repeats: int | None, write: bool) -> None:
     """Measure sections, one after the other; see `described`."""

@@ -93,8 +93,13 @@ def store(repeats: int, folder: Path) -> dict[str, Any]:
     known = next(new)
     for path, run in zip(known, ids, strict=True):
         tensors.write(path, run)
+
+    def save_by_torch() -> None:
+        for path, run in zip(next(new), as_tensors, strict=True):
+            torch.save(run, path)
+
     ways: Ways = {
-        "torch.save": lambda: [torch.save(run, path) for run, path in zip(as_tensors, next(new), strict=True)],
+        "torch.save": save_by_torch,
         "write": lambda: [tensors.write(path, run) for path, run in zip(next(new), ids, strict=True)],
         "torch.load": lambda: [torch.load(path, weights_only=True) for path in known],
         "read": lambda: [tensors.read(path) for path in known],

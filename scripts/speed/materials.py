@@ -51,7 +51,7 @@ class Corpus(NamedTuple):
     """Class n of Vowpal Wabbit is the one at n - 1."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Materials:
     """A folder to work in, and what the sections share there, made when first asked for."""
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from speed.figures import Row, Sample
 from speed.materials import Materials
+from speed.peers import Command
 from speed.processes import run
 
 
@@ -23,7 +24,7 @@ class Rates(NamedTuple):
 
 def measured_inside(part: str, path: Path, repeats: int = 1) -> Rates:
     """Run a part of `speed.inside` in a process of its own."""
-    command = [sys.executable, Path(__file__).with_name("inside.py"), part, path, "--repeats", str(repeats)]
+    command: Command = [sys.executable, Path(__file__).with_name("inside.py"), part, path, "--repeats", str(repeats)]
     told = json.loads(run(command, Path.cwd(), memory=False).output)
     return Rates({way: tuple(told["amount"] / seconds for seconds in taken) for way, taken in told["seconds"].items()})
 

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from speed import peers
 from speed.figures import Row, Sample
 from speed.materials import Corpus, Materials, first_lines, in_turns, repeated
-from speed.newsgroups import preprocess
+from speed.newsgroups import default_run
 from speed.peers import Command, script
-from speed.processes import TEXTCLF, run, textclf
+from speed.processes import TEXTCLF, run
 
 FASTTEXT: Final = f"{peers.FASTTEXT}, its default width"
 IMPORT: Final = '`python -c "import torch"`'
@@ -40,9 +40,7 @@ def predict(materials: Materials, repeats: int) -> list[Row]:
 def _train(materials: Materials) -> Models:
     """Models of 20 Newsgroups; none is measured, so fastText may do with one epoch, which makes as large a model."""
     corpus, folder = materials.newsgroups, materials.folder("models")
-    preprocess(corpus, folder)
-    made = textclf("train", "--data", "newsgroups", "--tier", "full", folder=folder).output
-    models = Models(folder / made, folder / "svm", folder / "fasttext", folder / "vw")
+    models = Models(default_run(materials), folder / "svm", folder / "fasttext", folder / "vw")
     run(script("svm_train", corpus.train, models.svm), folder, memory=False)
     run(
         script("fasttext_train", corpus.fasttext, models.fasttext, "1", str(peers.DEFAULT_DIM)),

@@ -17,7 +17,8 @@ MANY, FEW, SHORT = 1_000_000, 100_000, 20  # documents, documents, words of each
 def preprocess(materials: Materials, repeats: int) -> list[Row]:
     """Documents a second from CSV to a finished data directory, against our tokenizer alone in one process."""
     source = materials.generated(DOCUMENTS, LENGTH)
-    ours, alone = [], []
+    ours: list[float] = []
+    alone: list[float] = []
     for turn in range(repeats):
         click.echo(f"  turn {turn + 1} of {repeats}", err=True)
         done = textclf("preprocess", source, "--name", "generated", folder=materials.folder("preprocess"))

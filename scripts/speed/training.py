@@ -10,12 +10,12 @@ import click
 from speed import peers
 from speed.figures import Row, Sample
 from speed.materials import Materials, in_turns
-from speed.newsgroups import preprocess
+from speed.newsgroups import default_run, preprocess
 from speed.processes import run, textclf
 
 WIDTH: Final = peers.BEST_DIM
 EPOCHS: Final = 6  # of the mlp
-FEW, MANY = 5, 20  # epochs of fastText: the difference is training alone
+FEW, MANY = 5, 15  # epochs of fastText: the difference is training alone
 LSTM_EPOCHS: Final = 2
 WAITING: Final = ("load", "collate")
 """Parts of an epoch's profile in which the model waits for data."""
@@ -34,7 +34,7 @@ def mlp(materials: Materials, repeats: int) -> list[Row]:
 
 def _mlp_rate(folder: Path) -> float:
     options = ("--hidden-size", str(WIDTH), "--epochs", str(EPOCHS), "--patience", str(EPOCHS), "--no-refit")
-    epochs = _history(folder, "--data", "newsgroups", "--tier", "full", *options)
+    epochs = _history(_train(folder, "--data", "newsgroups", "--tier", "full", *options))
     return float(sum(epoch["train"]["documents"] for epoch in epochs) / sum(epoch["seconds"] for epoch in epochs))
 
 
@@ -52,12 +52,10 @@ def _fasttext_rate(materials: Materials) -> float:
 def waiting(materials: Materials, _repeats: int) -> list[Row]:
     """The share of an epoch in which the model waits for data, and what the rest is spent on; a value an epoch."""
     folder = materials.folder("waiting")
-    preprocess(materials.newsgroups, folder)
-    textclf("preprocess", "bbc_news", folder=folder)
-    mlp_epochs = _history(folder, "--data", "newsgroups", "--tier", "full")
-    lstm = ("--model", "lstm", "--epochs", str(LSTM_EPOCHS))
-    lstm_epochs = _history(folder, "--data", "bbc_news", "--tier", "full", *lstm)
-    rows = [waiting_row("`mlp`, 20newsgroups", mlp_epochs), waiting_row("`lstm`, bbc_news", lstm_epochs)]
+    textclf("preprocess", "bbc_news", folder=folder, memory=False)
+    lstm = _train(folder, "--data", "bbc_news", "--tier", "full", "--model", "lstm", "--epochs", str(LSTM_EPOCHS))
+    runs = {"`mlp`, 20newsgroups": default_run(materials), "`lstm`, bbc_news": lstm}
+    rows = [waiting_row(name, _history(made)) for name, made in runs.items()]
     return [row for row in rows if row is not None]
 
 
@@ -73,8 +71,10 @@ def waiting_row(name: str, epochs: Sequence[dict[str, Any]]) -> Row | None:
     return Row(f"waiting for data, share of an epoch: {name}", "share", Sample("load + collate", shares, parts))
 
 
-def _history(folder: Path, *options: str) -> list[dict[str, Any]]:
-    """Train, and return what the run says of each epoch."""
-    made = textclf("train", *options, folder=folder, memory=False).output
-    lines = (folder / made / "history.jsonl").read_text(encoding="utf-8").splitlines()
-    return [json.loads(line) for line in lines]
+def _train(folder: Path, *options: str) -> Path:
+    return folder / textclf("train", *options, folder=folder, memory=False).output
+
+
+def _history(made: Path) -> list[dict[str, Any]]:
+    """What a run says of each epoch."""
+    return [json.loads(line) for line in (made / "history.jsonl").read_text(encoding="utf-8").splitlines()]
