@@ -1,131 +1,87 @@
-"""Benchmarks behind the choices in the code. Each compares ways to do one thing, in turns, in one process.
+"""Speed and memory of textclf beside its peers, in turns in one run, and the README's table of it."""
 
-Times are medians of several turns; trust the ratios, which a busy machine disturbs less than the times.
-"""
-
-import platform
-import re
 import tempfile
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from time import perf_counter
+from typing import Final, NamedTuple
 
 import click
-import numpy as np
-import torch
-
-from textclf.corpora import SourceOptions, load
-from textclf.store import packed, tensors
-from textclf.store.tensors import TensorFiles
-from textclf.text.tokenizer import UNK_ID, Tokenizer
-
-TURNS = 7
+import readme
+from speed import newsgroups, parts, prediction, preprocessing, record, training
+from speed.figures import Row
+from speed.materials import Materials
 
 
-def texts() -> list[str]:
-    """The BBC news articles."""
-    return [document.text for document in load("bbc_news", options=SourceOptions()).splits["train"]]
+class Section(NamedTuple):
+    """Some rows of the table."""
+
+    measure: Callable[[Materials, int], list[Row]]
+    """Given what to measure with, and how often; its docstring says what it measures."""
+    repeats: int
+    """As often as fits into some ten minutes for all but `scale`, on two cores."""
 
 
-def compare(title: str, unit: str, amount: int, ways: Mapping[str, Callable[[], object]]) -> None:
-    """Time the ways in turns and print how much each does in a second; the ratio is to the first."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(TURNS):
-        for name, way in ways.items():
-            start = perf_counter()
-            way()
-            seconds[name].append(perf_counter() - start)
-    first = median(next(iter(seconds.values())))
-    click.echo(f"\n{title}\n{'':<44}{unit + '/s':>14}{'µs each':>10}{'ratio':>8}{'spread':>9}")
-    for name, runs in seconds.items():
-        middle = median(runs)
-        spread = (max(runs) - min(runs)) / middle
-        click.echo(
-            f"{name:<44}{amount / middle:>14,.0f}{middle / amount * 1e6:>10.2f}{first / middle:>8.2f}{spread:>9.0%}"
-        )
+SECTIONS: Final = {
+    "newsgroups": Section(newsgroups.newsgroups, 3),
+    "mlp": Section(training.mlp, 3),
+    "waiting": Section(training.waiting, 1),
+    "lstm": Section(parts.lstm, 3),
+    "predict": Section(prediction.predict, 7),
+    "preprocess": Section(preprocessing.preprocess, 3),
+    "store": Section(parts.store, 7),
+    "tokenizer": Section(parts.tokenizer, 7),
+    "scale": Section(preprocessing.scale, 1),
+}
+ONCE: Final = ("waiting", "scale")
+"""Sections that do not repeat: one has many epochs, the other takes minutes."""
 
 
-def bench_tokenizer() -> None:
-    """A pattern and a dictionary against chunks that are remembered, against Arrow's kernels."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    corpus = texts()
-    fitted = Tokenizer.fit(corpus)
-    pattern = re.compile(r"\w+|[^\w\s]")
-    ids = {word: index for index, word in enumerate(fitted.words)}
-    words = pa.array(fitted.words)
-
-    def by_pattern() -> None:
-        for text in corpus:
-            np.array([ids.get(token, UNK_ID) for token in pattern.findall(text.lower())], dtype=np.int32)
-
-    def by_arrow() -> None:
-        spaced = pc.replace_substring_regex(pc.utf8_lower(pa.array(corpus)), r"([^\p{L}\p{M}\p{N}_\s])", r" \1 ")
-        pc.index_in(pc.utf8_split_whitespace(spaced).values, value_set=words)
-
-    def by_new_chunks() -> None:
-        tokenizer = Tokenizer(fitted.words[2:])
-        for text in corpus:
-            tokenizer.encode(text)
-
-    ways: dict[str, Callable[[], object]] = {
-        r"re.findall(\w+|[^\w\s]), dictionary": by_pattern,
-        "chunks, a new tokenizer": by_new_chunks,
-        "chunks, remembered": lambda: [fitted.encode(text) for text in corpus],
-        "pyarrow kernels (another 0.1 s to import)": by_arrow,
-    }
-    tokens = sum(len(fitted.encode(text)) for text in corpus)
-    compare(f"tokenizing {len(corpus):,} BBC articles, {tokens:,} tokens, one process", "tokens", tokens, ways)
-
-
-def bench_store() -> None:
-    """torch.save and torch.load against ours, and the packed copy."""
-    generator = np.random.default_rng(0)
-    documents = 2_000
-    ids = [generator.integers(2, 30_000, 200, dtype=np.int32) for _ in range(documents)]
-    as_tensors = [torch.from_numpy(run) for run in ids]
-    with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{number}.pt" for number in range(documents)]
-        ways: dict[str, Callable[[], object]] = {
-            "torch.save": lambda: [torch.save(run, path) for run, path in zip(as_tensors, paths, strict=True)],
-            "textclf.store.tensors.write": lambda: [
-                tensors.write(path, run) for run, path in zip(ids, paths, strict=True)
-            ],
-        }
-        compare(f"writing {documents:,} documents of 200 tokens", "documents", documents, ways)
-        layout = packed.Layout(Path(folder) / "packed")
-        packed.write(layout, ids)
-        packed.finish(layout, np.full(documents, 200, dtype=np.int32), fingerprint="")
-        files, copy = (
-            TensorFiles(np.array([str(path) for path in paths]), np.array([tensors.checksum(run) for run in ids])),
-            packed.read(layout),
-        )
-        batches = generator.permutation(documents).reshape(-1, 50)
-        ways = {
-            "torch.load(weights_only=True)": lambda: [torch.load(path, weights_only=True) for path in paths],
-            "textclf.store.tensors.read": lambda: [tensors.read(path) for path in paths],
-            "files, batches of 50": lambda: [files.gather(batch) for batch in batches],
-            "packed, batches of 50": lambda: [copy.gather(batch) for batch in batches],
-        }
-        compare(f"reading {documents:,} documents of 200 tokens, from the page cache", "documents", documents, ways)
-
-
-BENCHES = {"tokenizer": bench_tokenizer, "store": bench_store}
-
-
-@click.command()
-@click.argument("names", nargs=-1, type=click.Choice(list(BENCHES)))
-def main(names: tuple[str, ...]) -> None:
-    """Measure what the choices in the code rest on."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "pyarrow"))
-    click.echo(
-        f"Python {platform.python_version()}, {versions}; {platform.machine()}, {torch.get_num_threads()} threads"
+def described() -> str:
+    """The sections and what each measures, for the help text."""
+    about = "\n".join(
+        f"{name:<12}{(section.measure.__doc__ or '').splitlines()[0]}" for name, section in SECTIONS.items()
     )
-    for name in names or BENCHES:
-        BENCHES[name]()
+    return f"""Measure the sections named, or all, and write the README's speed table.
+
+    What was measured of the other sections before stays in it.
+
+    \b
+    {about.replace(chr(10), chr(10) + "    ")}
+
+    The first run installs the peers, and needs the package index. All of it takes about twenty minutes on two quiet
+    cores, and up to 8 GB in the folder for temporary files, which the variable TMPDIR names.
+    """
+
+
+@click.command(help=described())
+@click.argument("names", metavar="[SECTION]...", nargs=-1, type=click.Choice(list(SECTIONS)))
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    help="Turns of each section but waiting and scale, which run once.  [default: 3 or 7]",
+)
+@click.option("--write/--print", default=True, show_default=True, help="Into docs/speed.json and the README, or not.")
+def main(names: tuple[str, ...], repeats: int | None, write: bool) -> None:
+    """Measure sections, one after the other; see `described`."""
+    with tempfile.TemporaryDirectory(prefix="textclf-bench-") as folder:
+        materials = Materials(Path(folder))
+        for name in names or SECTIONS:
+            section = SECTIONS[name]
+            turns = 1 if name in ONCE else repeats or section.repeats
+            click.echo(f"{name}:", err=True)
+            rows = section.measure(materials, turns)
+            click.echo(f"{record.text(rows)}\n")
+            if write:
+                keep(name, record.measured(rows, turns))
+        click.echo("deleting what was written ...", err=True)
+
+
+def keep(name: str, section: record.Measured) -> None:
+    """Put a section into the record and the README, at once: a later one may fail."""
+    known = {**record.read(record.RECORD), name: section}
+    in_order = {name: known[name] for name in SECTIONS if name in known}
+    record.write(in_order, record.RECORD)
+    readme.write(readme.SPEED, record.markdown(in_order))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any, Final
 
 import click
+import readme
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -21,9 +22,6 @@ from sklearn.svm import LinearSVC
 from textclf.config import PreprocessConfig
 from textclf.corpora import SourceOptions, load, splits
 
-README: Final = Path(__file__).parent.parent / "README.md"
-BEGIN: Final = "<!-- results: written by scripts/reproduce -->"
-END: Final = "<!-- end of results -->"
 CORPORA: Final = ("bbc_news", "reuters_r8", "reuters_r52", "20newsgroups")
 WIDE_MLP: Final = "[WideMLP](https://arxiv.org/abs/2109.03777), published"
 TEXT_GCN: Final = "[TextGCN](https://arxiv.org/abs/1809.05679), which sees the test texts, published"
@@ -110,15 +108,14 @@ def main(seeds: int, corpora: tuple[str, ...], models: tuple[str, ...], write: b
     for corpus in corpora:
         with tempfile.TemporaryDirectory() as name:
             measured = rows(corpus, models, seeds, folder=Path(name))
-        before, rest = README.read_text(encoding="utf-8").split(BEGIN)
-        shown = [line for line in rest.split(END)[0].splitlines() if line.startswith("| ")]
+        shown = [line for line in readme.read(readme.RESULTS).splitlines() if line.startswith("| ")]
         old = [line for line in shown if not line.startswith("| corpus ")]
         versions = ", ".join(f"{package} {version(package)}" for package in ("textclf", "torch", "scikit-learn"))
         machine = f"Python {platform.python_version()}, {versions}, {platform.machine()}"
         note = f"Seeds 0 to {seeds - 1}; {datetime.now(UTC):%Y-%m-%d}; {machine}."
         table = "\n".join([*head, *merge(old if write else [], measured), "", note])
         if write:
-            README.write_text(f"{before}{BEGIN}\n{table}\n{END}{rest.split(END)[1]}", encoding="utf-8")
+            readme.write(readme.RESULTS, table)
         else:
             click.echo(table)
 

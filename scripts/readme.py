@@ -1,0 +1,39 @@
+"""The blocks of the README that scripts write: what stands between two markers."""
+
+from pathlib import Path
+from typing import Final, NamedTuple
+
+README: Final = Path(__file__).resolve().parent.parent / "README.md"
+
+
+class Block(NamedTuple):
+    """A part of a text that is written by a script."""
+
+    begin: str
+    """The line before it."""
+    end: str
+    """The line after it."""
+
+    def find(self, text: str) -> str:
+        """What is in the block of the text."""
+        return text.split(self.begin)[1].split(self.end, maxsplit=1)[0].strip("\n")
+
+    def replace(self, text: str, content: str) -> str:
+        """The text with other content in the block; raises ValueError if it does not have the block once."""
+        before, rest = text.split(self.begin)
+        _, after = rest.split(self.end)
+        return f"{before}{self.begin}\n{content.strip()}\n{self.end}{after}"
+
+
+RESULTS: Final = Block("<!-- results: written by scripts/reproduce -->", "<!-- end of results -->")
+SPEED: Final = Block("<!-- speed: written by scripts/bench -->", "<!-- end of speed -->")
+
+
+def read(block: Block) -> str:
+    """What is in a block of the README."""
+    return block.find(README.read_text(encoding="utf-8"))
+
+
+def write(block: Block, content: str) -> None:
+    """Replace a block of the README."""
+    README.write_text(block.replace(README.read_text(encoding="utf-8"), content), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What `scripts/bench` measures, a section a function, and the means to measure it."""

@@ -1,0 +1,202 @@
+"""What explains the whole processes: parts of textclf, measured inside one process, which `timed` starts.
+
+Run as a script it prints how many seconds each way took, turn by turn, as JSON. Only here do the benchmarks call the
+code of textclf; and torch is loaded here, not where processes are measured, as memory that is shared counts by half.
+"""
+
+import csv
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import count
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final
+
+import click
+import numpy as np
+
+Ways = dict[str, Callable[[], object]]
+
+DOCUMENTS: Final = 2_000
+TOKENS: Final = 200  # of each of them
+BATCH: Final = 50
+READ_BY_LSTM: Final = 5  # every fifth document of Reuters R8 is: an epoch takes seconds
+
+
+def seconds(ways: Ways, repeats: int) -> dict[str, list[float]]:
+    """Time the ways in turns: A B A B."""
+    taken: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(repeats):
+        for name, way in ways.items():
+            begin = perf_counter()
+            way()
+            taken[name].append(perf_counter() - begin)
+    return taken
+
+
+def tokenizer(repeats: int, _folder: Path) -> dict[str, Any]:
+    """Our tokenizer, new and with the chunks that it remembers, against a pattern and a dictionary, and Arrow."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from textclf.corpora import SourceOptions, load
+    from textclf.text.tokenizer import UNK_ID, Tokenizer
+
+    corpus = [document.text for document in load("bbc_news", options=SourceOptions()).splits["train"]]
+    fitted = Tokenizer.fit(corpus)
+    pattern = re.compile(r"\w+|[^\w\s]")
+    ids = {word: index for index, word in enumerate(fitted.words)}
+    words = pa.array(fitted.words)
+
+    def by_pattern() -> None:
+        for text in corpus:
+            np.array([ids.get(token, UNK_ID) for token in pattern.findall(text.lower())], dtype=np.int32)
+
+    def by_arrow() -> None:
+        spaced = pc.replace_substring_regex(pc.utf8_lower(pa.array(corpus)), r"([^\p{L}\p{M}\p{N}_\s])", r" \1 ")
+        pc.index_in(pc.utf8_split_whitespace(spaced).values, value_set=words)
+
+    def by_new() -> None:
+        new = Tokenizer(fitted.words[2:])
+        for text in corpus:
+            new.encode(text)
+
+    amount = sum(len(fitted.encode(text)) for text in corpus)
+    ways: Ways = {
+        "pattern": by_pattern,
+        "arrow": by_arrow,
+        "new": by_new,
+        "remembering": lambda: [fitted.encode(text) for text in corpus],
+    }
+    return {"amount": amount, "seconds": seconds(ways, repeats)}
+
+
+def store(repeats: int, folder: Path) -> dict[str, Any]:
+    """Files of one tensor each, written and read by torch and by us, and the packed copy. Nothing is written twice."""
+    import torch
+
+    from textclf.store import packed, tensors
+
+    generator = np.random.default_rng(0)
+    ids = [generator.integers(2, 30_000, TOKENS, dtype=np.int32) for _ in range(DOCUMENTS)]
+    as_tensors = [torch.from_numpy(run) for run in ids]
+    batches = generator.permutation(DOCUMENTS).reshape(-1, BATCH)
+    layout = packed.Layout(folder / "packed")
+    packed.write(layout, ids)
+    packed.finish(layout, np.full(DOCUMENTS, TOKENS, dtype=np.int32), fingerprint="")
+    copy = packed.read(layout)
+    new = _new_paths(folder)
+    known = next(new)
+    for path, run in zip(known, ids, strict=True):
+        tensors.write(path, run)
+
+    def save_by_torch() -> None:
+        for path, run in zip(next(new), as_tensors, strict=True):
+            torch.save(run, path)
+
+    ways: Ways = {
+        "torch.save": save_by_torch,
+        "write": lambda: [tensors.write(path, run) for path, run in zip(next(new), ids, strict=True)],
+        "torch.load": lambda: [torch.load(path, weights_only=True) for path in known],
+        "read": lambda: [tensors.read(path) for path in known],
+        "packed": lambda: [copy.gather(batch) for batch in batches],
+    }
+    return {"amount": DOCUMENTS, "seconds": seconds(ways, repeats)}
+
+
+def _new_paths(folder: Path) -> Iterator[list[Path]]:
+    """Paths of all documents, each time in a new folder."""
+    for number in count():
+        (folder / str(number)).mkdir()
+        yield [folder / str(number) / f"{document}.pt" for document in range(DOCUMENTS)]
+
+
+def encode(_repeats: int, source: Path) -> dict[str, Any]:
+    """A new tokenizer of known words over the texts of a CSV file, once, in this process."""
+    from textclf.text.tokenizer import Tokenizer
+
+    with source.open(encoding="utf-8", newline="") as file:
+        texts = [row["text"] for row in csv.DictReader(file)]
+    new = Tokenizer(Tokenizer.fit(texts, max_vocab=100_000).words[2:])
+    ways: Ways = {"tokenizer": lambda: [new.encode(text) for text in texts]}
+    return {"amount": len(texts), "seconds": seconds(ways, 1)}
+
+
+def lstm(repeats: int, folder: Path) -> dict[str, Any]:
+    """An epoch of the lstm on documents in batches of similar length, and on the same documents in any order."""
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `textclf train` has it; read when torch is loaded
+    import torch
+
+    from textclf import loading
+    from textclf.models import lstm as model_file
+
+    dataset, fitted = _reuters(folder)
+    lengths, documents = dataset.lengths, len(dataset)
+    longest = min(256, int(np.percentile(lengths, 95)))  # as `textclf train` chooses it
+    collate = partial(model_file.collate, inputs=model_file.prepare([], tokenizer=fitted, max_length=longest))
+    sizes: dict[str, Any] = {"vocabulary": fitted.size, "classes": int(dataset.labels.max()) + 1}
+    presets: dict[str, Any] = {"embedding_size": 128, "hidden_size": 96, "dropout": 0.5, "word_dropout": 0.2}
+    model = model_file.LSTMClassifier(**sizes, **presets)
+
+    def batches(known: Any) -> Any:
+        sampler = loading.EpochSampler(documents, batch_size=64, seed=0, lengths=known)
+        return loading.batches(dataset, sampler, collate, num_workers=0, device=torch.device("cpu"))
+
+    ways: Ways = {
+        "unsorted": partial(_epoch, model, batches(None)),
+        "by length": partial(_epoch, model, batches(np.minimum(lengths, longest))),
+    }
+    return {"amount": documents, "seconds": seconds(ways, repeats)}
+
+
+def _reuters(folder: Path) -> tuple[Any, Any]:
+    """Some documents of Reuters R8, packed in the folder, as a dataset, and their tokenizer."""
+    from textclf import loading
+    from textclf.corpora import SourceOptions, load
+    from textclf.store import packed
+    from textclf.text.tokenizer import Tokenizer
+
+    documents = load("reuters_r8", options=SourceOptions()).splits["train"][::READ_BY_LSTM]
+    labels = sorted({document.label for document in documents})
+    fitted = Tokenizer.fit(document.text for document in documents)
+    ids = [fitted.encode(document.text) for document in documents]
+    lengths = np.array([len(run) for run in ids])
+    packed.write(packed.Layout(folder), ids)
+    copy = packed.read(packed.Layout(folder), lengths=lengths.astype(np.int32))
+    classes = np.array([labels.index(document.label) for document in documents])
+    return loading.TokenDataset(copy, np.arange(len(ids)), classes, lengths), fitted
+
+
+def _epoch(model: Any, batches: Any) -> None:
+    """Train for one epoch."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    optimizer = torch.optim.Adam(model.parameters(), fused=True)
+    model.train()
+    for batch in batches:
+        logits = model(batch)  # (V, B, C)
+        loss = cross_entropy(logits.mT, batch.labels.expand(len(logits), -1))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+PARTS: Final = {"tokenizer": tokenizer, "store": store, "encode": encode, "lstm": lstm}
+
+
+@click.command()
+@click.argument("part", type=click.Choice(list(PARTS)))
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--repeats", default=1)
+def main(part: str, path: Path, repeats: int) -> None:
+    """Measure a part and print the seconds of each way as JSON."""
+    json.dump(PARTS[part](repeats, path), sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
