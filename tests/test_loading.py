@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from textclf.errors import ArtefactError
-from textclf.loading import EpochSampler, Example, InOrder, TokenDataset, batches, datasets, to_device, together
+from textclf.loading import EpochSampler, Example, InOrder, TokenDataset, batches, datasets, to_device
 from textclf.store.directory import DataDirectory
 
 CPU = torch.device("cpu")
@@ -28,7 +28,7 @@ class Batch(NamedTuple):
 
 
 def collate(examples):
-    return Batch(*(torch.from_numpy(np.array(column)) for column in examples))
+    return Batch(*(torch.from_numpy(np.array(column)) for column in examples[:3]))
 
 
 def plain(batch):
@@ -94,6 +94,7 @@ def test_a_batch_is_its_documents_end_to_end(data, indices):
     dataset = datasets(data, tier="full", store="packed")["train"]
     examples = [dataset[index] for index in indices]
     batch = dataset.__getitems__(indices)
+    assert batch.rows.tolist() == dataset.rows[indices].tolist()
     assert batch.tokens.tolist() == [token for example in examples for token in example.tokens.tolist()]
     assert batch.lengths.tolist() == [len(example.tokens) for example in examples]
     assert batch.labels.tolist() == [example.label for example in examples]
@@ -114,31 +115,6 @@ def test_a_label_that_train_does_not_have_is_minus_one(data):
     assert np.flatnonzero(test.labels == -1).tolist() == [1]
     assert test[1].label == -1
     assert test.__getitems__([0, 1]).labels[1] == -1
-
-
-@pytest.mark.parametrize("store", ["packed", "files"])
-def test_two_splits_together_are_the_documents_of_both(data, store):
-    parts = datasets(data, tier="full", store=store)
-    train, validation = parts["train"], parts["validation"]
-    both = together(train, validation)
-    assert len(both) == len(train) + len(validation) == 54
-    assert both.rows.tolist() == [*data.rows("train"), *data.rows("validation")]
-    for part, first in ((train, 0), (validation, len(train))):
-        for index in range(len(part)):
-            one, other = both[first + index], part[index]
-            assert (one.tokens.tolist(), one.label) == (other.tokens.tolist(), other.label)
-            assert both.lengths[first + index] == len(one.tokens)
-
-
-def test_together_leaves_out_labels_that_train_does_not_have(data):
-    label = data.documents.label.copy()
-    label[data.rows("validation")[[1, 4]]] = "a label of its own"
-    parts = datasets(replace(data, documents=replace(data.documents, label=label)), tier="tiny", store="packed")
-    both = together(parts["train"], parts["validation"])
-    assert len(both) == len(both.labels) == len(both.lengths) == len(parts["train"]) + 4
-    assert (both.labels >= 0).all()
-    assert both.rows[-4:].tolist() == data.rows("validation")[[0, 2, 3, 5]].tolist()
-    assert len(parts["validation"]) == 6  # as before
 
 
 # The order of an epoch

@@ -31,7 +31,10 @@ NARROW_LR: Final = 1.3
 """How many times higher the learning rate of the mlp is on long text."""
 
 REFIT_AT_MOST: Final = 50_000
-"""Training documents up to which the validation documents are worth a second training."""
+"""Training documents up to which the validation documents are worth training on."""
+
+REFIT_EPOCHS: Final = 2
+"""Epochs for which training goes on, with the validation documents, once it is known how many epochs are best."""
 
 MOST_PARTS: Final = 100_000
 """Parts of words that are looked at."""
@@ -40,11 +43,6 @@ PARTS_UP_TO: Final = 5_000_000
 """Tokens of training text up to which parts of words are looked at: with more, the words alone are known well."""
 
 Row = TypeVar("Row")
-
-
-def refit_epochs(best: int) -> int:
-    """Epochs of a refit, from that with the lowest validation loss: accuracy is highest after the loss is lowest."""
-    return best + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +146,12 @@ class Preset:
     min_gain: float
     """Fraction by which an epoch must lower the validation loss to be better."""
     refits: bool
-    """Whether the model is quick enough to be trained a second time, on the validation documents, too."""
+    """Whether the model is trained on the validation documents, too, after the search for the best epoch."""
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
     #       embedding  hidden  dropout  word dropout  max length  smoothing  steps  batch  lr  min gain  refits
-    "mlp": Preset(None, 128, 0.5, None, None, 0.05, 48, 64, 5e-3, 0.01, True),
+    "mlp": Preset(None, 128, 0.5, None, None, 0.05, 48, 64, 7.5e-3, 0.01, True),
     "lstm": Preset(128, 96, 0.5, 0.2, 256, 0.1, 96, 32, 5e-3, 0.002, False),
 }
 
@@ -187,7 +185,7 @@ class TrainConfig:
     label_smoothing: float
     """Share of the target's probability that is spread over all classes."""
     refit: bool | None = None
-    """Train once more, on train and validation, for as many epochs as were best. None: where that is quick."""
+    """Go on for REFIT_EPOCHS on train and validation. None: as the preset says, on tier full up to REFIT_AT_MOST."""
     embedding_size: int | None
     hidden_size: int | None
     """Units of the hidden layer, of each direction. None: the preset; for the mlp on long text, half or a quarter."""

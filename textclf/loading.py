@@ -8,6 +8,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
+from time import perf_counter
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textclf.errors import ResourceError, TextclfError
-from textclf.store.directory import UNSEEN, DataDirectory
+from textclf.store.directory import DataDirectory
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for
 WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM
@@ -44,6 +45,8 @@ class Examples(NamedTuple):
     """Shape (B,)."""
     labels: NDArray[np.int64]
     """Shape (B,); -1 for a label that the training split does not have."""
+    rows: NDArray[np.int64] | None = None
+    """Shape (B,), places in documents.parquet; None: they are not from there."""
 
 
 class Store(Protocol):
@@ -68,33 +71,19 @@ class TokenDataset(Dataset[Example]):
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Example:
-        tokens, _, labels = self.__getitems__([index])
-        return Example(torch.from_numpy(tokens.copy()), int(labels[0]))
+        only = self.__getitems__([index])
+        return Example(torch.from_numpy(only.tokens.copy()), int(only.labels[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> Examples:
         """A whole batch at once: the DataLoader calls this where it exists."""
-        chosen = np.asarray(indices)
-        return Examples(*self.store.gather(self.rows[chosen]), self.labels[chosen])
+        rows = self.rows[np.asarray(indices)]
+        return Examples(*self.store.gather(rows), self.labels[np.asarray(indices)], rows)
 
 
 def datasets(data: DataDirectory, *, tier: str, store: str) -> dict[str, TokenDataset]:
     """The training tier, and validation and test where the data has them, by split name."""
     tokens: Store = data.packed() if store == "packed" else data.files()
-    classes = data.classes()
-    parts = {"train": data.rows(tier), "validation": data.rows("validation"), "test": data.rows("test")}
-    return {
-        split: TokenDataset(tokens, rows, classes[rows], data.documents.tokens[rows].astype(np.int64))
-        for split, rows in parts.items()
-        if len(rows)
-    }
-
-
-def together(first: TokenDataset, second: TokenDataset) -> TokenDataset:
-    """The documents of two splits of one store; those whose label no training document has are left out."""
-    labels = np.concatenate((first.labels, second.labels))
-    known = labels != UNSEEN
-    rows, lengths = np.concatenate((first.rows, second.rows)), np.concatenate((first.lengths, second.lengths))
-    return TokenDataset(first.store, rows[known], labels[known], lengths[known])
+    return {split: TokenDataset(tokens, *part) for split, part in data.parts(tier).items()}
 
 
 class EpochSampler(Sampler[Any]):
@@ -158,11 +147,30 @@ class BatchLoader(DataLoader[Any]):
                 raise
             raise ResourceError(f"a loader process died or hung ({error}); try --num-workers 0") from error
 
+    def collating(self) -> float:
+        """Seconds that making batches has taken in this process so far."""
+        return float(getattr(self.collate_fn, "seconds", 0.0))
+
     def close(self) -> None:
         """End the worker processes now: left to the garbage collector, they can hold the program up for seconds."""
         if self.num_workers and self._iterator is not None:
             self._iterator._shutdown_workers()  # type: ignore[attr-defined]
             self._iterator = None
+
+
+class Timed:
+    """A function that counts the seconds it takes."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+        self.seconds = 0.0
+
+    def __call__(self, argument: Any) -> Any:
+        """What the function returns."""
+        started = perf_counter()
+        result = self.function(argument)
+        self.seconds += perf_counter() - started
+        return result
 
 
 def batches(
@@ -182,7 +190,7 @@ def batches(
     return BatchLoader(
         dataset,
         batch_sampler=sampler,
-        collate_fn=collate,
+        collate_fn=Timed(collate),
         num_workers=num_workers,
         pin_memory=device.type == "cuda",
         persistent_workers=num_workers > 0,

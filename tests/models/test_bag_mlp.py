@@ -35,7 +35,7 @@ def batch_of(*views):
 
 
 def batch_of_bags(bags, labels):
-    return collate(Examples(np.zeros(0), np.zeros(0), labels), inputs=lambda tokens, lengths: bags)
+    return collate(Examples(np.zeros(0), np.zeros(0), labels), inputs=lambda *_: bags)
 
 
 def matrix_of(batch, features):
@@ -128,7 +128,8 @@ def test_a_batch_has_the_bags_row_by_row_and_column_by_column(session, texts):
     sizes = torch.diff(batch.column_offsets, append=torch.tensor([len(batch.features)]))
     transposed[batch.columns.repeat_interleave(sizes), batch.column_bags] = batch.column_weights
     assert torch.equal(transposed.T, matrix_of(batch, len(transposed)))
-    assert [values.dtype for values in batch if values.dtype != torch.int64] == [torch.float32] * 2
+    assert {batch.features.dtype, batch.offsets.dtype, batch.column_bags.dtype} == {torch.int32}
+    assert {batch.weights.dtype, batch.column_weights.dtype} == {torch.float32}
 
 
 def test_the_gradient_of_the_embeddings_is_sparse_and_has_each_row_once(session, model):

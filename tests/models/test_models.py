@@ -14,8 +14,6 @@ from textclf.loading import Examples
 from textclf.models import ARCHITECTURES, parameters, summary
 from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
-from textclf.text.bag import Bag
-from textclf.text.remembered import Remembered
 from textclf.text.tokenizer import UNK_ID
 from textclf.training.session import assemble
 
@@ -67,19 +65,6 @@ def dense(weight):
 
 def test_every_table_has_the_same_models():
     assert set(ARCHITECTURES) == set(INPUTS) == set(FORWARD) == set(PRESETS)
-
-
-def test_prepare_makes_the_inputs_that_an_artefact_reads(name, session):
-    assert type(session.inputs) is INPUTS[name]
-
-
-def test_inputs_are_remembered_if_they_take_long_to_make_and_the_batches_are_the_same(session):
-    inputs = ARCHITECTURES[session.config.model].remembered(session.inputs)
-    assert isinstance(inputs, Remembered) is isinstance(session.inputs, Bag)
-    for _ in range(2):
-        for one, other in zip(collate(session, TEXTS, inputs), collate(session, TEXTS), strict=True):
-            assert torch.equal(one, other)
-            assert one.dtype == other.dtype
 
 
 def test_logits_have_a_row_for_each_document_and_a_column_for_each_class_in_both_views(session, model):

@@ -9,7 +9,7 @@ import pytest
 
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.store import packed, tensors
-from textclf.store.directory import UNSEEN, DataDirectory, newest
+from textclf.store.directory import UNSEEN, DataDirectory, Part, newest, together
 
 
 @pytest.fixture
@@ -146,3 +146,34 @@ def test_where_there_is_no_data_the_user_is_told_how_to_make_some(tmp_path, name
     with pytest.raises(UsageError) as caught:
         newest(tmp_path / name)
     assert str(caught.value) == f"no data under {tmp_path / name}; make some: textclf preprocess"
+
+
+def test_parts_have_the_rows_labels_and_lengths_of_their_documents(data):
+    for tier in ("tiny", "full"):
+        parts = data.parts(tier)
+        assert list(parts) == ["train", "validation", "test"]
+        for split, part in parts.items():
+            rows = data.rows(tier if split == "train" else split)
+            assert part.rows.tolist() == rows.tolist()
+            assert len(part) == len(rows)
+            assert [data.manifest.labels[label] for label in part.labels] == data.documents.label[rows].tolist()
+            assert part.lengths.tolist() == data.documents.tokens[rows].tolist()
+
+
+def test_two_parts_together_are_the_documents_of_both(data):
+    parts = data.parts("full")
+    both = together(parts["train"], parts["validation"])
+    for name in Part._fields:
+        joined = [*getattr(parts["train"], name), *getattr(parts["validation"], name)]
+        assert getattr(both, name).tolist() == joined
+
+
+def test_together_leaves_out_labels_that_train_does_not_have(data):
+    label = data.documents.label.copy()
+    label[data.rows("validation")[[1, 4]]] = "a label of its own"
+    parts = replace(data, documents=replace(data.documents, label=label)).parts("tiny")
+    both = together(parts["train"], parts["validation"])
+    assert len(both) == len(both.labels) == len(both.lengths) == len(parts["train"]) + 4
+    assert (both.labels >= 0).all()
+    assert both.rows[-4:].tolist() == data.rows("validation")[[0, 2, 3, 5]].tolist()
+    assert len(parts["validation"]) == 6  # as before

@@ -1,3 +1,4 @@
+import time
 from math import inf, nan
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from textclf.training.loop import (
     Meter,
     Pass,
     Score,
+    Trained,
     clip_gradients,
     evaluate,
     fit,
@@ -90,11 +92,14 @@ def joined(batches):
 
 def learner_of(model, lr=0.1):
     """Learns with plain gradient descent."""
-    return Learner.of(model, SGD(model.parameters(), lr=lr))
+    optimizer = SGD(model.parameters(), lr=lr)
+    optimizer.lr = lr  # as ours has it
+    return Learner.of(model, optimizer)
 
 
 def one_epoch(model, batches, *, lr=0.1, how=CPU):
-    return train_epoch(learner_of(model, lr), batches, 1, how=how)
+    score, gradient_norm, _ = train_epoch(learner_of(model, lr), batches, 1, how=how)
+    return score, gradient_norm
 
 
 def train_some(learner, batches, *, epochs=range(1, 4), how=CPU, patience=100):
@@ -333,7 +338,7 @@ def test_fit_stops_after_patience_epochs_without_a_better_one(patience, losses, 
 def test_fit_tells_the_sampler_and_the_reader_what_epoch_it_is():
     batches = make_batches(4, 2)
     told = []
-    how = Pass(CPU.device, watch=lambda given, _meter: told.append(given.batch_sampler.epoch) or given)
+    how = Pass(CPU.device, watch=lambda given, _meter: told.append(batches.batch_sampler.epoch) or given)
     epochs = train_some(learner_of(Scaled(), lr=0.25), batches, epochs=range(3, 6), how=how)
     assert told == [epoch.number for epoch in epochs] == [3, 4, 5]
     assert {epoch.learning_rate for epoch in epochs} == {0.25}
@@ -385,13 +390,41 @@ def test_a_learning_rate_beyond_all_measure_ends_training():
 @pytest.mark.parametrize("bad", ["train", "validation"])
 def test_either_loss_can_end_training_and_the_epoch_is_not_best(bad, monkeypatch):
     worse = {"train": 1.0, "validation": 1.0} | {bad: nan}
-    monkeypatch.setattr(loop, "train_epoch", lambda *_, **__: (Score(worse["train"], 0.5, 4), 1.0))
+    monkeypatch.setattr(loop, "train_epoch", lambda *_, **__: Trained(Score(worse["train"], 0.5, 4), 1.0, {}))
     monkeypatch.setattr(loop, "evaluate", lambda *_, **__: Score(worse["validation"], 0.5, 4))
     stopping = EarlyStopping(3)
     given = {"train": make_batches(4), "validation": make_batches(4)}
     with pytest.raises(DivergedError):
         next(fit(learner_of(Scaled()), given, epochs=range(1, 3), stopping=stopping, how=CPU))
     assert stopping.best_epoch == 0
+
+
+# The profile
+
+
+def test_the_profile_of_an_epoch_adds_up_to_its_seconds():
+    class Slow(Loaded):
+        """Batches that take time to come, some of it to be made."""
+
+        made = 0
+
+        def __iter__(self):
+            for batch in super().__iter__():
+                time.sleep(0.02)
+                self.made += 1
+                yield batch
+
+        def collating(self):
+            return 0.005 * self.made
+
+    batches = Slow(make_batches(4, 4, 4))
+    started = time.perf_counter()
+    profile = train_epoch(learner_of(Scaled()), batches, 1, how=CPU).profile
+    assert sum(profile.values()) <= time.perf_counter() - started
+    assert list(profile) == ["load", "collate", "transfer", "forward", "backward", "step", "other"]
+    assert profile["collate"] == pytest.approx(0.015)
+    assert profile["load"] >= 0.045
+    assert min(profile.values()) > 0
 
 
 # Once more
@@ -402,15 +435,15 @@ def test_a_refit_is_as_many_epochs_of_the_same_training_without_validation():
     fitted, again = (learner_of(Scaled(dropout=0.5)) for _ in range(2))
     epochs = train_some(fitted, make_batches(8, 8), how=how)
     torch.manual_seed(77)
-    assert list(refit(again, make_batches(8, 8), epochs=3, how=how)) == [epoch.train for epoch in epochs]
+    assert list(refit(again, make_batches(8, 8), epochs=range(1, 4), how=how)) == [epoch.train for epoch in epochs]
     for one, other in ((fitted.model, again.model), (fitted.average, again.average)):
         assert_close(one.state_dict(), other.state_dict(), rtol=0, atol=0)
 
 
 def test_a_refit_whose_loss_is_no_number_ends():
     with pytest.raises(DivergedError) as caught:
-        list(refit(learner_of(Scaled(nan)), make_batches(4), epochs=2, how=CPU))
-    assert str(caught.value) == "the loss is not a number in epoch 1 of the refit; try --no-refit"
+        list(refit(learner_of(Scaled(nan)), make_batches(4), epochs=range(7, 9), how=CPU))
+    assert str(caught.value) == "the loss is not a number in epoch 7, of the refit; try --no-refit"
 
 
 @pytest.mark.parametrize("model", sorted(ARCHITECTURES))

@@ -1,12 +1,16 @@
+import subprocess
+import sys
 from copy import deepcopy
 
 import pytest
 import torch
 from torch import nn
-from torch.optim import Adam, SparseAdam
+from torch.optim import Adam as TorchAdam
+from torch.optim import SparseAdam
 from torch.testing import assert_close
 
-from textclf.training.optimizer import RowAdam
+from textclf.training import optimizer as module
+from textclf.training.optimizer import Adam
 
 GPU = pytest.param(
     "cuda",
@@ -18,8 +22,9 @@ ROWS = [[0, 3, 4, 19], [3], [1, 3, 18], [5, 0], [0, 3, 4, 19], [7, 8, 9, 10, 11]
 
 
 @pytest.fixture(autouse=True)
-def _seeded():
+def _seeded(monkeypatch):
     torch.manual_seed(0)
+    monkeypatch.setattr(module, "FEW_ROWS", 0.9)
 
 
 def table(*, sparse, device="cpu"):
@@ -43,7 +48,7 @@ def step(optimizer, embedding, rows):
 @FUSED
 def test_rows_move_as_torch_s_adam_for_sparse_gradients_moves_them(fused, device):
     ours, theirs = table(sparse=True, device=device), table(sparse=True, device=device)
-    adam = RowAdam(ours.parameters(), lr=0.05, betas=(0.8, 0.95), fused=fused)
+    adam = Adam(ours.parameters(), lr=0.05, betas=(0.8, 0.95), fused=fused)
     sparse_adam = SparseAdam(theirs.parameters(), lr=0.05, betas=(0.8, 0.95))
     begun = ours.weight.detach().clone()
     for rows in ROWS * 3:
@@ -60,7 +65,7 @@ def test_rows_move_as_torch_s_adam_for_sparse_gradients_moves_them(fused, device
 @FUSED
 def test_dense_gradients_are_adam_s(fused, device):
     ours, theirs = table(sparse=False, device=device), table(sparse=False, device=device)
-    row_adam, adam = (kind([made.weight], lr=0.05, fused=fused) for kind, made in ((RowAdam, ours), (Adam, theirs)))
+    row_adam, adam = (kind([made.weight], lr=0.05, fused=fused) for kind, made in ((Adam, ours), (TorchAdam, theirs)))
     for rows in ROWS * 3:
         step(row_adam, ours, rows)
         step(adam, theirs, rows)
@@ -71,7 +76,7 @@ def test_dense_gradients_are_adam_s(fused, device):
 def test_a_sparse_gradient_of_every_row_is_a_dense_one(fused):
     """As long as no row waits, the rows move as Adam moves them, beside dense parameters of the same model."""
     models = []
-    for kind, sparse in ((RowAdam, True), (Adam, False)):
+    for kind, sparse in ((Adam, True), (TorchAdam, False)):
         torch.manual_seed(1)
         model = nn.Sequential(table(sparse=sparse), nn.Linear(6, 3))
         optimizer = kind(model.parameters(), lr=0.05, fused=fused)
@@ -87,7 +92,7 @@ def test_a_sparse_gradient_of_every_row_is_a_dense_one(fused):
 @FUSED
 def test_a_row_without_a_gradient_keeps_its_weights_and_its_means(fused):
     embedding = table(sparse=True)
-    adam = RowAdam(embedding.parameters(), lr=0.05, fused=fused)
+    adam = Adam(embedding.parameters(), lr=0.05, fused=fused)
     step(adam, embedding, [0, 1, 2])
     state = adam.state[embedding.weight]
     before = [tensor.detach().clone() for tensor in (embedding.weight, state["exp_avg"], state["exp_avg_sq"])]
@@ -98,27 +103,45 @@ def test_a_row_without_a_gradient_keeps_its_weights_and_its_means(fused):
         assert (earlier[[2, 5]] != tensor[[2, 5]]).all()
 
 
-def test_a_sparse_gradient_counts_for_one_step():
-    embedding = table(sparse=True)
-    adam = RowAdam(embedding.parameters(), lr=0.05)
-    step(adam, embedding, [0, 1])
-    after = embedding.weight.detach().clone()
-    adam.step()
-    assert embedding.weight.grad is None
-    assert torch.equal(embedding.weight, after)
+@FUSED
+def test_a_sparse_gradient_of_many_rows_moves_them_all(fused, monkeypatch):
+    monkeypatch.setattr(module, "FEW_ROWS", 0.1)
+    ours, theirs = table(sparse=True), table(sparse=False)
+    adam, plain = Adam(ours.parameters(), lr=0.05, fused=fused), TorchAdam(theirs.parameters(), lr=0.05, fused=fused)
+    for rows in ([0, 3, 4, 19], [3, 4, 5], [0, 3, 4, 19]):
+        step(adam, ours, rows)
+        step(plain, theirs, rows)
+        assert_close(ours.weight, theirs.weight)
+
+
+def test_it_does_not_load_the_compiler():
+    code = (
+        "import sys, torch; from textclf.training.optimizer import Adam; weight = torch.nn.Parameter(torch.ones(2)); "
+        "adam = Adam([weight], lr=0.1, fused=True); weight.sum().backward(); adam.step(); adam.zero_grad(); "
+        "adam.load_state_dict(adam.state_dict()); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_state_of_other_parameters_is_refused():
+    adam, other = Adam([nn.Parameter(torch.ones(3))], lr=0.1), Adam([nn.Parameter(torch.ones(2))], lr=0.1)
+    with pytest.raises(ValueError, match="shape"):
+        adam.load_state_dict(other.state_dict())
+    with pytest.raises(ValueError, match="argument"):
+        adam.load_state_dict(Adam([], lr=0.1).state_dict())
 
 
 @FUSED
 def test_it_goes_on_from_its_saved_state_as_if_nothing_had_happened(fused):
     embedding = table(sparse=True)
-    adam = RowAdam(embedding.parameters(), lr=0.05, fused=fused)
+    adam = Adam(embedding.parameters(), lr=0.05, fused=fused)
     for rows in ROWS:
         step(adam, embedding, rows)
     again = deepcopy(embedding)
-    restored = RowAdam(again.parameters(), lr=0.7, fused=fused)
+    restored = Adam(again.parameters(), lr=0.7, fused=fused)
     restored.load_state_dict(deepcopy(adam.state_dict()))
     fresh = deepcopy(embedding)
-    forgetful = RowAdam(fresh.parameters(), lr=0.05, fused=fused)
+    forgetful = Adam(fresh.parameters(), lr=0.05, fused=fused)
     for rows in ROWS:
         for optimizer, weights in ((adam, embedding), (restored, again), (forgetful, fresh)):
             step(optimizer, weights, rows)

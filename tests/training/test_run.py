@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 import textclf
 from tests.conftest import small_config
 from textclf import models, runs
-from textclf.config import PreprocessConfig, TrainConfig
+from textclf.config import REFIT_EPOCHS, PreprocessConfig, TrainConfig
 from textclf.errors import (
     ArtefactError,
     DataError,
@@ -34,7 +34,7 @@ from textclf.preprocessing import preprocess
 from textclf.store.directory import DataDirectory
 from textclf.training import checkpoint, run
 from textclf.training.run import Display
-from textclf.training.session import assemble, begin
+from textclf.training.session import assemble
 
 ONLY_IN_A_FINISHED_RUN = {
     "metrics.json",
@@ -53,11 +53,12 @@ def model(request):
 
 @pytest.fixture
 def settings(data_dir, tmp_path, monkeypatch):
-    """Makes the settings of a small run; one that ends with a refit would have no trace of the epochs before.
+    """Makes the settings of a small run, which saves every epoch.
 
     With all of its head start, the mlp would know this corpus before the first epoch.
     """
     monkeypatch.setattr(bag_mlp, "HEAD_START", 0.25)
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
 
     def make(model="mlp", data=data_dir, *, refit=False, **given):
         return small_config(model, data, tmp_path / "runs", refit=refit, **given)
@@ -97,7 +98,7 @@ def without_seconds(value):
     """The record without what a clock measured."""
     if not isinstance(value, dict):
         return value
-    return {name: without_seconds(inner) for name, inner in value.items() if name != "seconds"}
+    return {name: without_seconds(inner) for name, inner in value.items() if name not in {"seconds", "profile"}}
 
 
 def history(layout):
@@ -116,7 +117,7 @@ def only_run(folder):
 
 
 def test_a_finished_run_has_exactly_these_files(finished):
-    others = {"config.json", "history.jsonl", "checkpoints/last.pt", "checkpoints/best.pt", "events"}
+    others = {"config.json", "history.jsonl", "checkpoints/best.pt", "events"}
     words = f"{read(finished.metrics)['best_epoch']:05}/words"
     projector = {"projector_config.pbtxt", f"{words}/metadata.tsv", f"{words}/tensors.tsv"}
     assert files(finished.root) == ONLY_IN_A_FINISHED_RUN | others | projector
@@ -229,7 +230,8 @@ class Shown(Display):
     def watch(self, batches, meter):
         for step, batch in enumerate(batches):
             stop = self.stop_in_refit if self.refit else self.stop_in_epoch
-            if batches.batch_sampler.epoch == stop and step == self.after_steps:
+            epoch = self.session.batches["refit" if self.refit else "train"].batch_sampler.epoch
+            if epoch == stop and step == self.after_steps:
                 raise Stopped
             self.steps += 1
             yield batch
@@ -266,7 +268,7 @@ def test_config_is_written_before_the_first_step(settings, model):
     display = Shown(stop_in_epoch=1)
     with pytest.raises(Stopped):
         run.train(settings(model), display=display)
-    assert display.files == {"config.json", "checkpoints/last.pt"}
+    assert display.files == {"config.json"}
     assert display.record["settings"]["model"] == model
     assert not (display.run.root.parent / "latest").exists()
 
@@ -348,20 +350,21 @@ def test_what_predicts_is_the_mean_of_the_weights(settings, model):
 # Once more, on train and validation
 
 
-def test_a_refit_trains_fresh_weights_on_train_and_validation_for_longer_than_was_best(settings, model):
+def test_a_refit_goes_on_with_train_and_validation(settings, model):
     given = {"epochs": 30, "lr": 0.3, "patience": 2, "dropout": 0.0}
-    display = Shown()
+    display, plain = Shown(), Shown()
     layout = run.train(settings(model, refit=True, **given), display=display)
     metrics = read(layout.metrics)
-    epochs = metrics["best_epoch"] + 1
-    assert metrics["refit"] == display.refit == {"documents": 54, "epochs": epochs}
-    assert display.steps == metrics["epochs"] * 6 + epochs * 7
-    session = display.session
-    fresh = begin(session.config, session.inputs, session.batches["refit"], classes=3, processor=session.device)
-    how = run.loop.Pass(session.device, seed=0, clip_norm=1.0, label_smoothing=session.config.label_smoothing)
-    scores = list(run.loop.refit(fresh, session.batches["refit"], epochs=epochs, how=how))
+    assert metrics["refit"] == display.refit == {"documents": 54, "epochs": REFIT_EPOCHS}
+    assert display.steps == metrics["epochs"] * 6 + REFIT_EPOCHS * 7
+    run.train(settings(model, refit=False, **given), display=plain)
+    how = run.loop.Pass(
+        plain.session.device, seed=0, clip_norm=1.0, label_smoothing=plain.session.config.label_smoothing
+    )
+    learner, epochs = plain.session.learner, range(metrics["epochs"] + 1, metrics["epochs"] + 1 + REFIT_EPOCHS)
+    scores = list(run.loop.refit(learner, display.session.batches["refit"], epochs=epochs, how=how))
     assert {score.documents for score in scores} == {54}
-    for name, weight in fresh.average.module.state_dict().items():
+    for name, weight in learner.average.module.state_dict().items():
         assert np.array_equal(weights(layout)[name], weight.numpy())
 
 
@@ -387,16 +390,11 @@ def test_a_refit_leaves_out_documents_whose_label_no_training_document_has(corpu
     assert metrics["validation"]["documents"] == 2
 
 
-def test_a_refit_that_diverges_says_how_to_do_without(settings, monkeypatch):
+def test_a_refit_that_diverges_says_how_to_do_without(settings):
     class Poisons(Shown):
         def begin_refit(self, *, documents, epochs):
-            monkeypatch.setattr(run, "begin", poisoned)
-
-    def poisoned(*given, **named):
-        learner = begin(*given, **named)
-        with torch.no_grad():
-            list(learner.model.parameters())[-1].fill_(float("nan"))
-        return learner
+            with torch.no_grad():
+                list(self.session.learner.model.parameters())[-1].fill_(float("nan"))
 
     with pytest.raises(DivergedError, match="try --no-refit"):
         run.train(settings(refit=True, epochs=1), display=Poisons())
@@ -404,7 +402,7 @@ def test_a_refit_that_diverges_says_how_to_do_without(settings, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "stop", [{"stop_in_refit": 1}, {"stop_in_refit": 2, "after_steps": 3}, {"stop_after_epoch": 2}], ids=str
+    "stop", [{"stop_in_refit": 4}, {"stop_in_refit": 5, "after_steps": 3}, {"stop_after_epoch": 2}], ids=str
 )
 def test_a_run_that_was_stopped_in_the_refit_begins_the_refit_again_and_ends_the_same(stop, model, settings):
     given = {"epochs": 3, "refit": True, "lr": 0.02}
@@ -470,6 +468,19 @@ def test_a_resumed_run_ends_as_if_it_had_never_been_stopped(stop, model, setting
     for path in straight.model.iterdir():
         assert (stopped.model / path.name).read_bytes() == path.read_bytes()
     assert (stopped.root.parent / "latest").read_text() == f"{stopped.root.name}\n"
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(settings, model, monkeypatch):
+    monkeypatch.setattr(checkpoint, "EVERY", 1000.0)
+    straight = run.train(settings(model, epochs=4))
+    first, second = Shown(stop_in_epoch=3), Shown()
+    with pytest.raises(Stopped):
+        run.train(settings(model, epochs=4), display=first)
+    assert (first.run.last.exists(), first.run.best.exists()) == (False, True)
+    run.resume(first.run, display=second)
+    assert second.first_epoch == 1
+    assert same(first.run, straight)
+    assert list(map(without_seconds, history(first.run))) == list(map(without_seconds, history(straight)))
 
 
 def test_a_run_can_be_stopped_and_resumed_again_and_again(settings, model):
@@ -556,7 +567,8 @@ def test_the_seconds_before_the_stop_count(settings):
 
 def forget_the_optimizer(layout, monkeypatch):
     last = torch.load(layout.last, weights_only=True)
-    torch.save(last | {"optimizer": last["optimizer"] | {"state": {}}}, layout.last)
+    state = [{name: torch.zeros_like(value) for name, value in own.items()} for own in last["optimizer"]["state"]]
+    torch.save(last | {"optimizer": last["optimizer"] | {"state": state}}, layout.last)
 
 
 def forget_the_average(layout, monkeypatch):
@@ -664,7 +676,7 @@ def test_a_run_that_diverges_at_once_has_no_best(settings):
         run.train(settings(lr=1e30))
     assert caught.value.exit_code == 6
     layout = only_run(settings().run_dir)
-    assert files(layout.root) == {"config.json", "history.jsonl", "checkpoints/last.pt", "events"}
+    assert files(layout.root) == {"config.json", "history.jsonl", "events"}
     assert history(layout) == []
     assert not (layout.root.parent / "latest").exists()
 

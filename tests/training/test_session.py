@@ -11,7 +11,8 @@ from textclf.loading import EpochSampler, InOrder
 from textclf.preprocessing import preprocess
 from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
-from textclf.training.session import EVALUATION_BATCH, LONG, MOST_WORKERS, assemble, begin, find_data
+from textclf.training.prepared import LONG, find_data
+from textclf.training.session import EVALUATION_BATCH, MOST_WORKERS, assemble, begin
 
 
 @pytest.fixture
@@ -83,7 +84,7 @@ def test_what_the_settings_leave_open_follows_from_the_documents(data, data_dir)
         assert None in (config.lr, config.batch_size)
         assert session.config == config.completed(**size)
         assert len(next(iter(session.batches["train"])).labels) == session.config.batch_size
-        assert session.learner.optimizer.param_groups[0]["lr"] == session.config.lr
+        assert session.learner.optimizer.lr == session.config.lr
     assert session.inputs.max_length == session.config.max_length == size["length"]  # of the lstm
     again = assemble(session.config, data).config  # as a resumed run has it
     assert again == session.config
@@ -187,9 +188,9 @@ def test_workers_are_as_told_or_as_the_store_needs(settings, processors, allowed
 
 def test_the_settings_reach_the_optimizer_and_early_stopping(make):
     session = make(lr=0.125, patience=7)
-    assert {group["lr"] for group in session.learner.optimizer.param_groups} == {0.125}
+    assert session.learner.optimizer.lr == 0.125
     assert session.stopping.patience == 7
-    held = {id(weight) for group in session.learner.optimizer.param_groups for weight in group["params"]}
+    held = set(map(id, session.learner.optimizer.parameters))
     assert held == {id(weight) for weight in session.learner.model.parameters()}
 
 

@@ -48,7 +48,7 @@ def command(output: Path | None, layout: str, **options: Any) -> None:
     from textclf.cli.training_display import TerminalDisplay
     from textclf.evaluation import plots
     from textclf.training import repeated
-    from textclf.training.session import find_data
+    from textclf.training.prepared import find_data
 
     config = TrainConfig.create(tier="tiny", **options)
     path = output or find_data(config).parent / f"learning-curve-{find_data(config).name}-{config.model}.svg"

@@ -167,15 +167,22 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     machine.keep_memory()
     from textclf import runs
-    from textclf.cli.training_display import TerminalDisplay
-    from textclf.training import repeated, run
+    from textclf.training.start import prepare_while_torch_loads
 
     if resume is not None:
+        from textclf.cli.training_display import TerminalDisplay
+        from textclf.training import run
+
         _refuse_settings(context)
         click.echo(run.resume(runs.resolve(resume), display=TerminalDisplay()).root)
         return
+    config = TrainConfig.create(**options)
+    prepared = prepare_while_torch_loads(config)
+    from textclf.cli.training_display import TerminalDisplay
+    from textclf.training import repeated
+
     metrics = []
-    for finished in repeated.over_seeds(TrainConfig.create(**options), seeds, display=TerminalDisplay()):
+    for finished in repeated.over_seeds(config, seeds, display=TerminalDisplay(), prepared=prepared):
         click.echo(finished.root)
         metrics.append(runs.read_json(finished.metrics))
     if seeds > 1:

@@ -1,9 +1,9 @@
 """The models, one a file, all of one shape.
 
-A NamedTuple ``Batch``; ``prepare``, which learns from the training documents how to make the numbers in it;
-``collate``, which makes one; an ``nn.Module`` whose ``forward`` turns one into logits, shape (V, B, C), of V views of
-the documents that are trained side by side and averaged to predict. Nothing here knows a config, a
-path, or a data directory; and nothing outside asks which model it trains: `ARCHITECTURES` is where they are listed.
+A NamedTuple ``Batch``; ``collate``, which makes one; an ``nn.Module`` whose ``forward`` turns one into logits, shape
+(V, B, C), of V views of the documents that are trained side by side and averaged to predict. Nothing here knows a
+config, a path, or a data directory; and nothing outside asks which model it trains: `ARCHITECTURES` is where they are
+listed. What a model reads is learnt and made in `textclf.text`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,8 +12,6 @@ from typing import Any, Final, NamedTuple
 from torch import nn
 
 from textclf.models import bag_mlp, lstm
-from textclf.text import Inputs
-from textclf.text.remembered import Remembered
 
 
 class Architecture(NamedTuple):
@@ -21,12 +19,8 @@ class Architecture(NamedTuple):
 
     module: Callable[..., nn.Module]
     """Called with the sizes of its inputs, classes, hidden_size and dropout; see each module."""
-    prepare: Callable[..., Inputs]
-    """Called with the training documents in batches, tokenizer and max_length."""
     collate: Callable[..., Any]
     """Called with Examples and the Inputs; returns the model's Batch."""
-    remembered: Callable[[Any], Any]
-    """Wraps the Inputs for training, where each document is read many times."""
     head_start: Callable[[Any, Iterable[Any]], None] | None
     """Called with the new module and the training batches, before training. None: training begins at random weights."""
     buckets: bool
@@ -34,10 +28,8 @@ class Architecture(NamedTuple):
 
 
 ARCHITECTURES: Final[Mapping[str, Architecture]] = {
-    "mlp": Architecture(
-        bag_mlp.BagMLP, bag_mlp.prepare, bag_mlp.collate, Remembered, bag_mlp.BagMLP.learn_labels, buckets=False
-    ),
-    "lstm": Architecture(lstm.LSTMClassifier, lstm.prepare, lstm.collate, lambda inputs: inputs, None, buckets=True),
+    "mlp": Architecture(bag_mlp.BagMLP, bag_mlp.collate, bag_mlp.BagMLP.learn_labels, buckets=False),
+    "lstm": Architecture(lstm.LSTMClassifier, lstm.collate, None, buckets=True),
 }
 
 

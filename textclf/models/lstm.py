@@ -8,7 +8,6 @@ without the order of its words, that learn side by side, share their embeddings,
 B documents, T tokens in the longest, E embedding size, H hidden size of each direction, C classes.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 
 from textclf.loading import Examples
 from textclf.text.sequence import Sequences
-from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
+from textclf.text.tokenizer import PAD_ID, UNK_ID
 
 
 class Batch(NamedTuple):
@@ -30,14 +29,9 @@ class Batch(NamedTuple):
     """Shape (B,), int64."""
 
 
-def prepare(documents: Iterable[Examples], *, tokenizer: Tokenizer, max_length: int) -> Sequences:
-    """Nothing is learnt from the training documents; their first ``max_length`` tokens are read."""
-    return Sequences(tokenizer.size, max_length)
-
-
 def collate(examples: Examples, *, inputs: Sequences) -> Batch:
     """Cut and pad some documents and make them a batch."""
-    sequences = inputs(examples.tokens, examples.lengths)
+    sequences = inputs(examples.tokens, examples.lengths, examples.rows)
     return Batch(
         tokens=torch.from_numpy(sequences.tokens),
         lengths=torch.from_numpy(sequences.lengths),

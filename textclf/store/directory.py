@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,20 @@ from textclf.store.tensors import TensorFiles
 
 UNSEEN: int = -1
 """Class index of a label that the training split does not have."""
+
+
+class Part(NamedTuple):
+    """D documents that are trained or tested on."""
+
+    rows: NDArray[np.int64]
+    """Shape (D,), places in documents.parquet."""
+    labels: NDArray[np.int64]
+    """Shape (D,), class indices; UNSEEN for a label that the training split does not have."""
+    lengths: NDArray[np.int64]
+    """Shape (D,), tokens."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +65,16 @@ class DataDirectory:
         index = {label: place for place, label in enumerate(self.manifest.labels)}
         return np.array([index.get(label, UNSEEN) for label in self.documents.label], dtype=np.int64)
 
+    def parts(self, tier: str) -> dict[str, Part]:
+        """The training tier, and validation and test where the data has them, by split name."""
+        classes, lengths = self.classes(), self.documents.tokens
+        rows = {"train": self.rows(tier), "validation": self.rows("validation"), "test": self.rows("test")}
+        return {
+            split: Part(places, classes[places], lengths[places].astype(np.int64))
+            for split, places in rows.items()
+            if len(places)
+        }
+
     def files(self) -> TensorFiles:
         """The tokens as the tensor files hold them."""
         paths = np.array([str(self.layout.tensor(name)) for name in self.documents.id])
@@ -65,6 +90,13 @@ class DataDirectory:
             packed.write(self.layout.packed, (files.read(row) for row in range(len(self.documents))))
             packed.finish(self.layout.packed, self.documents.tokens, fingerprint=self.manifest.fingerprint)
         return packed.read(self.layout.packed)
+
+
+def together(first: Part, second: Part) -> Part:
+    """The documents of both; those whose label no training document has are left out."""
+    rows, labels, lengths = (np.concatenate(pair) for pair in zip(first, second, strict=True))
+    known = labels != UNSEEN
+    return Part(rows[known], labels[known], lengths[known])
 
 
 def newest(data_dir: Path) -> Path:

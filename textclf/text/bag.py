@@ -33,7 +33,7 @@ Tokens = tuple[NDArray[np.int32], NDArray[np.int64]]
 class BagInputs(NamedTuple):
     """V bags of each of B documents, end to end; N entries in all."""
 
-    features: NDArray[np.int64]
+    features: NDArray[np.int32]
     """Shape (N,)."""
     offsets: NDArray[np.int64]
     """Shape (V * B,), where each bag starts: first those of words and pairs, of all documents, then those of parts."""
@@ -61,8 +61,8 @@ class Bag:
     """Square root of each feature's inverse document frequency, shape (features,); 0 for ``<pad>`` and ``<unk>``."""
 
     @classmethod
-    def fit(cls, batches: Iterable[Tokens], *, tokenizer: Tokenizer) -> "Bag":
-        """Count in how many of the training documents each feature occurs."""
+    def fit(cls, batches: Iterable[Tokens], *, tokenizer: Tokenizer, max_length: int | None = None) -> "Bag":
+        """Count in how many of the training documents each feature occurs; all of a document counts."""
         spelling, spelled = tokenizer.spelling()
         words, pairs, parts = tokenizer.size, 2**PAIR_BITS, len(tokenizer.parts)
         unweighted = np.zeros(words + pairs + parts, dtype=np.float32)
@@ -111,14 +111,16 @@ class Bag:
             and not self.rarity[: UNK_ID + 1].any()
         )
 
-    def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> BagInputs:
-        """Weighted bags of documents whose token ids stand end to end."""
+    def __call__(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+    ) -> BagInputs:
+        """Weighted bags of documents whose token ids stand end to end; only `Remembered` looks at their rows."""
         bags, features, counts = self._distinct(tokens, lengths)
         weights = (1 + np.log(counts.astype(np.float32))) * self.rarity[features]
         starts = np.searchsorted(bags, np.arange(self.views * len(lengths)))
         norms = np.sqrt(np.add.reduceat(weights * weights, starts, dtype=np.float64))  # no bag is empty: it has <pad>
         weights /= np.repeat(np.maximum(norms, 1e-12).astype(np.float32), np.diff(starts, append=len(bags)))
-        return BagInputs(features, starts, weights)
+        return BagInputs(features.astype(np.int32), starts, weights)
 
     def _distinct(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]

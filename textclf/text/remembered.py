@@ -1,7 +1,6 @@
 """Bags that are kept for the next epoch: making them can take longer than learning from them. No torch."""
 
-from hashlib import blake2b
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,53 +13,50 @@ _ROOM: Final = 1 << 16  # entries that there is room for at first
 
 
 class Remembered:
-    """Makes the bags of a document once and keeps them; a document is known again by its token ids."""
+    """Makes the bags of a document once and keeps them, under the row of the document."""
 
     def __init__(self, bag: Bag, *, limit: int = LIMIT) -> None:
         self.bag = bag
         self.limit = limit
-        self._slots: dict[bytes, int] = {}
-        self._ends = [0]  # of the bags that are kept, one after the other: those of a document, then of the next
+        self._kept = 0  # entries
         self._features = np.empty(_ROOM, dtype=np.int32)
         self._weights = np.empty(_ROOM, dtype=np.float32)
+        self._starts = np.full((0, bag.views), -1, dtype=np.int64)  # of each row's bags; -1: not kept
+        self._sizes = np.zeros((0, bag.views), dtype=np.int64)
 
-    def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> BagInputs:
-        """The same as ``bag(tokens, lengths)``."""
-        keys = _keys(tokens, lengths)
-        slots = [self._slots.get(key, -1) for key in keys]
-        if min(slots) < 0:
+    def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64]) -> BagInputs:
+        """The same as ``bag(tokens, lengths)``; documents of the same row must have the same tokens."""
+        if rows.max(initial=-1) >= len(self._starts) or self._starts[rows].min(initial=0) < 0:
             made = self.bag(tokens, lengths)
-            self._keep(keys, made)
+            if not self.is_full:
+                self._keep(rows, made)
             return made
-        ends = np.array(self._ends)
-        bags = (np.array(slots) + np.arange(self.bag.views)[:, None]).ravel()  # first those of one view
-        sizes = ends[bags + 1] - ends[bags]
-        where = places(ends[bags], sizes)
-        return BagInputs(self._features[where].astype(np.int64), offsets(sizes)[:-1], self._weights[where])
+        sizes = self._sizes[rows].T.ravel()  # first those of one view
+        where = places(self._starts[rows].T.ravel(), sizes)
+        return BagInputs(self._features[where], offsets(sizes)[:-1], self._weights[where])
 
-    def _keep(self, keys: list[bytes], made: BagInputs) -> None:
-        if self._ends[-1] > self.limit:
-            return
-        by_document = np.arange(len(made.offsets)).reshape(self.bag.views, -1).T.ravel()
-        sizes = np.diff(made.offsets, append=len(made.features))[by_document]
-        where = places(made.offsets[by_document], sizes)
-        start, end = self._ends[-1], self._ends[-1] + len(where)
-        self._make_room(end)
-        self._features[start:end], self._weights[start:end] = made.features[where], made.weights[where]
-        self._slots |= zip(
-            keys, range(len(self._ends) - 1, len(self._ends) - 1 + len(sizes), self.bag.views), strict=True
-        )
-        self._ends += (start + np.cumsum(sizes)).tolist()
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for more."""
+        return self._kept > self.limit
 
-    def _make_room(self, entries: int) -> None:
-        if entries > len(self._features):
-            room = max(entries, 2 * len(self._features))
-            self._features = np.resize(self._features, room)
-            self._weights = np.resize(self._weights, room)
+    def _keep(self, rows: NDArray[np.int64], made: BagInputs) -> None:
+        start, end = self._kept, self._kept + len(made.features)
+        if end > len(self._features):
+            room = max(end, 2 * len(self._features))
+            self._features, self._weights = _grown(self._features, room), _grown(self._weights, room)
+        if (most := int(rows.max()) + 1) > len(self._starts):
+            self._starts, self._sizes = _grown(self._starts, 2 * most, fill=-1), _grown(self._sizes, 2 * most)
+        self._features[start:end], self._weights[start:end] = made.features, made.weights
+        self._starts[rows] = (start + made.offsets).reshape(self.bag.views, -1).T
+        self._sizes[rows] = np.diff(made.offsets, append=end - start).reshape(self.bag.views, -1).T
+        self._kept = end
 
 
-def _keys(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> list[bytes]:
-    """A digest for each document; no two documents have the same."""
-    content, ends = tokens.tobytes(), (np.cumsum(lengths) * tokens.itemsize).tolist()
-    starts = [0, *ends[:-1]]
-    return [blake2b(content[start:end], digest_size=16).digest() for start, end in zip(starts, ends, strict=True)]
+def _grown(values: NDArray[Any], room: int, *, fill: int | None = None) -> NDArray[Any]:
+    """The values at the start of a larger array, the rest of which takes no memory before it is written."""
+    larger = np.empty((room, *values.shape[1:]), dtype=values.dtype)
+    larger[: len(values)] = values
+    if fill is not None:
+        larger[len(values) :] = fill
+    return larger

@@ -1,5 +1,6 @@
 """Token ids to a padded matrix: the first tokens of each document, in order. Knows nothing about torch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +28,17 @@ class Sequences:
     max_length: int
     """Tokens kept."""
 
+    @classmethod
+    def fit(
+        cls,
+        batches: Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]],
+        *,
+        tokenizer: Tokenizer,
+        max_length: int | None = None,
+    ) -> "Sequences":
+        """Nothing is learnt from the training documents; their first ``max_length`` tokens are read, or all."""
+        return cls(tokenizer.size, max_length or np.iinfo(np.int32).max)
+
     @property
     def sizes(self) -> dict[str, int]:
         """What a model must know to read these inputs."""
@@ -36,8 +48,10 @@ class Sequences:
         """Whether this is of that vocabulary; what was read from a file may be damaged."""
         return self.words == tokenizer.size and isinstance(self.max_length, int) and self.max_length > 0
 
-    def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> SequenceInputs:
-        """Pad documents whose token ids stand end to end."""
+    def __call__(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+    ) -> SequenceInputs:
+        """Pad documents whose token ids stand end to end, whatever their rows are."""
         is_word = tokens < self.words
         if not is_word.all():
             lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[is_word], minlength=len(lengths))

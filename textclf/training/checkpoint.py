@@ -6,15 +6,21 @@ Read with ``weights_only=True``, which unpickles nothing but tensors.
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
-from typing import Any, NamedTuple
+from time import perf_counter
+from typing import Any, Final, NamedTuple
 
 import torch
 from torch import nn
 
 from textclf import atomic
 from textclf.errors import ArtefactError, UsageError
+from textclf.runs import Layout
 from textclf.training.loop import EarlyStopping, Learner
+
+EVERY: Final = 20.0
+"""Seconds of training from one checkpoint to the next: writing one takes as long as an epoch of a small corpus."""
 
 
 class Progress(NamedTuple):
@@ -24,6 +30,46 @@ class Progress(NamedTuple):
     """Number of the last finished epoch; 0 before the first."""
     seconds: float
     """Spent training until then."""
+
+
+class Keeper:
+    """Holds the weights of the best epoch, and writes both checkpoints now and then.
+
+    A run that is stopped goes on from the last checkpoint, or from the beginning if it was stopped before there was
+    one; either way it ends in the same weights.
+    """
+
+    def __init__(self, run: Layout, learner: Learner, stopping: EarlyStopping) -> None:
+        self.run = run
+        self.learner = learner
+        self.stopping = stopping
+        self.best = deepcopy(learner.average.module)
+        self._is_written = True
+        self._saved = perf_counter()
+
+    def resume(self) -> Progress:
+        """Go back to the last checkpoint, if there is one; raises ArtefactError if it is damaged."""
+        if not self.run.last.exists():
+            return Progress(epoch=0, seconds=0.0)
+        progress = load_last(self.run.last, self.learner, self.stopping)
+        load_best(self.run.best, self.best)
+        return progress
+
+    def epoch(self, progress: Progress) -> None:
+        """An epoch has ended."""
+        if self.stopping.best_epoch == progress.epoch:
+            self.best.load_state_dict(self.learner.average.module.state_dict())
+            self._is_written = False
+        if perf_counter() - self._saved >= EVERY:
+            self.write_best()  # first: what last.pt counts as best must be there
+            save_last(self.run.last, self.learner, self.stopping, progress)
+            self._saved = perf_counter()
+
+    def write_best(self) -> None:
+        """Write the best weights, unless they are written."""
+        if not self._is_written:
+            save_best(self.run.best, self.best)
+            self._is_written = True
 
 
 def save_last(path: Path, learner: Learner, stopping: EarlyStopping, progress: Progress) -> None:

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import get_total_norm
-from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from textclf.errors import DivergedError
 from textclf.loading import to_device
 from textclf.store.directory import UNSEEN
+from textclf.training.optimizer import Adam
 
 AVERAGE_EVERY: Final = 4
 """Steps from one averaging of the weights to the next: it costs as much as a step of Adam."""
@@ -54,6 +54,18 @@ class Epoch(NamedTuple):
     """Mean over the steps, before clipping."""
     seconds: float
     """Spent training, without validation."""
+    profile: Mapping[str, float]
+    """Where these seconds went: see Clock."""
+
+
+class Trained(NamedTuple):
+    """What training on some batches tells."""
+
+    score: Score
+    gradient_norm: float
+    """Mean over the steps, before clipping."""
+    profile: Mapping[str, float]
+    """Seconds: see Clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +74,12 @@ class Learner:
 
     model: nn.Module
     """Its ``forward`` gives logits of shape (V, B, C), of V views of the documents that learn side by side."""
-    optimizer: Optimizer
+    optimizer: Adam
     average: AveragedModel
     """The model with a running mean of its weights, which predicts better than those of any one step."""
 
     @classmethod
-    def of(cls, model: nn.Module, optimizer: Optimizer) -> "Learner":
+    def of(cls, model: nn.Module, optimizer: Adam) -> "Learner":
         """A learner whose mean begins at the weights of the first averaging."""
         return cls(model, optimizer, AveragedModel(model, multi_avg_fn=_exponential_mean))
 
@@ -140,48 +152,56 @@ def fit(
     exactly. Raises DivergedError when the loss is no number any more.
     """
     for number in epochs:
-        started = perf_counter()
-        train, gradient_norm = train_epoch(learner, batches["train"], number, how=how)
-        seconds = perf_counter() - started
+        train = train_epoch(learner, batches["train"], number, how=how)
         validation = evaluate(learner.average, batches["validation"], how=how)
-        learning_rate = learner.optimizer.param_groups[0]["lr"]
-        if not isfinite(train.loss + validation.loss):
-            raise DivergedError(f"the loss is not a number in epoch {number}; try less than --lr {learning_rate:g}")
+        if not isfinite(train.score.loss + validation.loss):
+            lower = f"try less than --lr {learner.optimizer.lr:g}"
+            raise DivergedError(f"the loss is not a number in epoch {number}; {lower}")
         is_best = stopping.is_best(number, validation.loss)
-        yield Epoch(number, train, validation, is_best, learning_rate, gradient_norm, seconds)
+        seconds = sum(train.profile.values())
+        lr = learner.optimizer.lr
+        yield Epoch(number, train.score, validation, is_best, lr, train.gradient_norm, seconds, train.profile)
         if stopping.is_over(number):
             return
 
 
-def refit(learner: Learner, batches: Any, *, epochs: int, how: Pass) -> Iterator[Score]:
-    """Train for so many epochs, on documents that may include those of validation; yield the score of each."""
-    for number in range(1, epochs + 1):
-        train, _ = train_epoch(learner, batches, number, how=how)
-        if not isfinite(train.loss):
-            raise DivergedError(f"the loss is not a number in epoch {number} of the refit; try --no-refit")
-        yield train
+def refit(learner: Learner, batches: Any, *, epochs: range, how: Pass) -> Iterator[Score]:
+    """Go on for some epochs, on documents that may include those of validation; yield the score of each."""
+    for number in epochs:
+        score = train_epoch(learner, batches, number, how=how).score
+        if not isfinite(score.loss):
+            raise DivergedError(f"the loss is not a number in epoch {number}, of the refit; try --no-refit")
+        yield score
 
 
-def train_epoch(learner: Learner, batches: Any, number: int, *, how: Pass) -> tuple[Score, float]:
-    """Take one optimizer step a batch; return the score and the mean gradient norm."""
+def train_epoch(learner: Learner, batches: Any, number: int, *, how: Pass) -> Trained:
+    """Take one optimizer step a batch."""
     torch.manual_seed((how.seed * 1_000_003 + number) % 2**63)  # dropout
     batches.batch_sampler.epoch = number  # order of the documents
     model, optimizer = learner.model, learner.optimizer
     model.train()
-    meter = Meter(how.device)
-    for step, loaded in enumerate(how.watch(batches, meter)):
+    meter, clock = Meter(how.device), Clock()
+    for step, loaded in enumerate(how.watch(clock.waiting(batches), meter)):
         batch = to_device(loaded, how.device)
+        clock.lap("transfer")
+
         logits = how.logits(model, batch)  # (V, B, C)
         labels = batch.labels.expand(len(logits), -1)  # (V, B), the same for every view
         loss = cross_entropy(logits.mT, labels, label_smoothing=how.label_smoothing)  # (), mean over views and batch
+        clock.lap("forward")
+
         optimizer.zero_grad()
         loss.backward()
+        clock.lap("backward")
+
         gradient_norm = clip_gradients(model, how.clip_norm)  # ()
         optimizer.step()
         if step % AVERAGE_EVERY == 0:
             learner.average.update_parameters(model)
+        clock.lap("step")
+
         meter.add(logits.detach().mean(dim=0), batch.labels, loss.detach() * len(batch.labels), gradient_norm)
-    return meter.score(), meter.gradient_norm()
+    return Trained(meter.score(), meter.gradient_norm(), clock.stop())
 
 
 def clip_gradients(model: nn.Module, largest: float) -> Tensor:
@@ -215,6 +235,44 @@ def predict(model: nn.Module, batches: Batches, *, how: Pass) -> tuple[Tensor, T
         labels.append(batch.labels)
         logits.append(how.logits(model, to_device(batch, how.device)).mean(dim=0))
     return torch.cat(logits).cpu(), torch.cat(labels)
+
+
+class Clock:
+    """Tells where the seconds of an epoch go: load, collate, transfer, forward, backward, step, other.
+
+    Loading and collating are the time that training waits for a batch; what loader processes do meanwhile is not in
+    it. A GPU works on its own, so that there a lap is the time that it takes to tell it what to do, and the wait for it
+    is in "other".
+    """
+
+    def __init__(self) -> None:
+        self.seconds = dict.fromkeys(("load", "collate", "transfer", "forward", "backward", "step", "other"), 0.0)
+        self._lap = perf_counter()
+
+    def lap(self, name: str) -> None:
+        """Count the time since the last lap to this one."""
+        now = perf_counter()
+        self.seconds[name] += now - self._lap
+        self._lap = now
+
+    def waiting(self, batches: Any) -> Batches:
+        """Pass batches through, and count the time that they take to come."""
+        rest, collating = iter(batches), getattr(batches, "collating", float)  # a list of batches takes no time
+        before = collating()
+        while True:
+            self.lap("other")
+            batch = next(rest, None)
+            self.lap("load")
+            if batch is None:
+                break
+            yield batch
+        self.seconds["collate"] += collating() - before
+        self.seconds["load"] -= collating() - before
+
+    def stop(self) -> dict[str, float]:
+        """The seconds of each, as far as they were counted."""
+        self.lap("other")
+        return self.seconds
 
 
 class Meter:

@@ -9,6 +9,8 @@ import numpy as np
 
 from textclf import runs
 from textclf.config import TIERS, TrainConfig
+from textclf.store.directory import DataDirectory
+from textclf.training.prepared import Prepared, find_data, prepare
 from textclf.training.run import Display, train
 
 MORE: Final = 2  # times the documents for which accuracy is foretold
@@ -44,10 +46,14 @@ class Outlook(NamedTuple):
     """The error falls like ``documents ** -exponent``."""
 
 
-def over_seeds(config: TrainConfig, count: int, *, display: Display) -> Iterator[runs.Layout]:
+def over_seeds(
+    config: TrainConfig, count: int, *, display: Display, prepared: Prepared | None = None
+) -> Iterator[runs.Layout]:
     """Train once for each of ``count`` seeds, from the settings' own on; yield each run as it ends."""
+    ready = prepared or prepare(config, DataDirectory.open(find_data(config)))
     for seed in range(config.seed, config.seed + count):
-        yield train(replace(config, seed=seed), display=display)
+        settings = replace(ready.config, seed=seed)
+        yield train(settings, display=display, prepared=replace(ready, config=settings))
 
 
 def spread(metrics: Sequence[Mapping[str, Any]], split: str, figure: str) -> Spread:

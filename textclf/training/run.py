@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from textclf import atomic, models, runs
-from textclf.config import TrainConfig, refit_epochs
+from textclf import atomic, imports, models, runs
+from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.errors import ArtefactError
 from textclf.evaluation.calibration import fit_temperature
 from textclf.evaluation.metrics import Metrics, measure
@@ -23,16 +23,20 @@ from textclf.inference.artefact import Artefact
 from textclf.loading import BatchLoader
 from textclf.store.directory import DataDirectory
 from textclf.text.tokenizer import UNK_ID
-from textclf.training import checkpoint, device, loop
+from textclf.training import device, loop
 from textclf.training.card import model_card
-from textclf.training.checkpoint import Progress
+from textclf.training.checkpoint import Keeper, Progress
 from textclf.training.interrupt import Interrupt
 from textclf.training.loop import Batches, Epoch, Meter, Pass
-from textclf.training.session import Session, assemble, begin, find_data
+from textclf.training.prepared import Prepared, find_data, prepare
+from textclf.training.session import Session, assemble, complete
 from textclf.training.tracking import Examined, Tracker
 
 PACKAGES: Final = ("textclf", "torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
 
+
+NEEDED_LATER: Final = ("sklearn.metrics", "scipy.optimize", "matplotlib.backends.backend_agg", "matplotlib.figure")
+"""What the end of a run takes one or two seconds to load."""
 
 MISTAKES: Final = 20  # documents that TensorBoard lists
 FIRST_WORD: Final = UNK_ID + 1  # embeddings of both models begin with the words, by falling count
@@ -59,21 +63,20 @@ class Display:
         """The model was tested."""
 
 
-def train(config: TrainConfig, *, display: Display | None = None) -> runs.Layout:
-    """Train a model in a new run directory.
+def train(config: TrainConfig, *, display: Display | None = None, prepared: Prepared | None = None) -> runs.Layout:
+    """Train a model in a new run directory, on what was prepared for these settings if anything was.
 
     Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, DivergedError if the loss is
     no number any more, InterruptedRunError or TerminatedRunError on a signal; the run can then be resumed.
     """
-    session = assemble(config, DataDirectory.open(find_data(config)))
+    session = complete(prepared or prepare(config, DataDirectory.open(find_data(config))))
     run = runs.create(config.run_dir, corpus=session.data.manifest.name, tier=config.tier, model=config.model)
     atomic.write_json(run.config, _record(session))
-    checkpoint.save_last(run.last, session.learner, session.stopping, Progress(epoch=0, seconds=0))
     return _complete(session, run, display or Display())
 
 
 def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
-    """Go on with a run from the last epoch that it finished; it ends as if it had never been stopped.
+    """Go on with a run from its last checkpoint; it ends as if it had never been stopped.
 
     Raises what `train` raises, and UsageError if the data is not that which the run began with.
     """
@@ -82,13 +85,20 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
         config = TrainConfig.from_json(runs.read_json(run.config)["settings"])
     except (LookupError, TypeError) as error:
         raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
-    return _complete(assemble(config, DataDirectory.open(root, fingerprint=fingerprint)), run, display or Display())
+    data = DataDirectory.open(root, fingerprint=fingerprint)
+    if run.metrics.exists():  # it has ended
+        runs.set_latest(run)
+        return run
+    return _complete(assemble(config, data), run, display or Display())
 
 
 def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layout:
     """Train to the end, test once, and leave the model that predicts."""
     started = perf_counter()
-    progress = checkpoint.load_last(run.last, session.learner, session.stopping)
+    if not any(batches.num_workers for batches in session.batches.values()):
+        imports.meanwhile(*NEEDED_LATER)  # not where processes are forked: a lock that a thread holds stays shut there
+    keeper = Keeper(run, session.learner, session.stopping)
+    progress = keeper.resume()
     summary = models.summary(session.learner.model)
     display.begin(run, session, summary, first_epoch=progress.epoch + 1)
     with (
@@ -106,9 +116,8 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
             watch=lambda batches, meter: interrupt.between_steps(display.watch(batches, meter)),
         )
         try:
-            train_seconds = _fit(session, run, progress, tracker, display, how)
-            best = session.learner.average.module
-            checkpoint.load_best(run.best, best)
+            train_seconds = _fit(session, keeper, progress, tracker, display, how)
+            best = keeper.best
             logits, labels = _predict(session, best, "validation")
             temperature = fit_temperature(labels, logits)
             validation = measure(labels, logits / np.float32(temperature))
@@ -135,36 +144,34 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
     return run
 
 
-def _fit(
-    session: Session, run: runs.Layout, progress: Progress, tracker: Tracker, display: Display, how: Pass
-) -> float:
+def _fit(session: Session, keeper: Keeper, progress: Progress, tracker: Tracker, display: Display, how: Pass) -> float:
     """Train, and keep every epoch as it ends; returns the seconds spent on it, those before a stop included."""
-    _forget_after(run.history, progress.epoch)
+    history = keeper.run.history
+    _forget_after(history, progress.epoch)
     started = perf_counter() - progress.seconds
     over = session.stopping.is_over(progress.epoch)
     epochs = range(progress.epoch + 1, progress.epoch + 1 if over else session.config.epochs + 1)
-    for epoch in loop.fit(session.learner, session.batches, epochs=epochs, stopping=session.stopping, how=how):
-        if epoch.is_best:
-            checkpoint.save_best(run.best, session.learner.average.module)
-        tracker.epoch(epoch)
-        with run.history.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_epoch_record(epoch)) + "\n")
-        progress = Progress(epoch.number, perf_counter() - started)
-        checkpoint.save_last(run.last, session.learner, session.stopping, progress)
-        display.epoch(epoch)
+    try:
+        for epoch in loop.fit(session.learner, session.batches, epochs=epochs, stopping=session.stopping, how=how):
+            tracker.epoch(epoch)
+            with history.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(_epoch_record(epoch)) + "\n")
+            progress = Progress(epoch.number, perf_counter() - started)
+            keeper.epoch(progress)
+            display.epoch(epoch)
+    finally:
+        keeper.write_best()
     return progress.seconds
 
 
 def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Display, how: Pass) -> nn.Module:
-    """The model trained anew on train and validation; the epochs follow from that which validation found best."""
-    batches, epochs = session.batches["refit"], refit_epochs(session.stopping.best_epoch)
-    searched = len(atomic.read_lines(run.history))  # steps that a stop and a new start will overwrite in TensorBoard
-    display.begin_refit(documents=_documents(batches), epochs=epochs)
-    classes = len(session.data.manifest.labels)
-    learner = begin(session.config, session.inputs, batches, classes=classes, processor=session.device)
-    for number, score in enumerate(loop.refit(learner, batches, epochs=epochs, how=how), start=1):
-        tracker.refit(score, searched + number)
-    model: nn.Module = learner.average.module
+    """The model after some more epochs, on train and validation together."""
+    batches, searched = session.batches["refit"], len(atomic.read_lines(run.history))
+    epochs = range(searched + 1, searched + 1 + REFIT_EPOCHS)
+    display.begin_refit(documents=_documents(batches), epochs=len(epochs))
+    for number, score in zip(epochs, loop.refit(session.learner, batches, epochs=epochs, how=how), strict=True):
+        tracker.refit(score, number)
+    model: nn.Module = session.learner.average.module
     return model
 
 
@@ -218,7 +225,7 @@ def _metrics(
     best_epoch = session.stopping.best_epoch
     refit = None
     if session.config.refit:
-        refit = {"documents": _documents(session.batches["refit"]), "epochs": refit_epochs(best_epoch)}
+        refit = {"documents": _documents(session.batches["refit"]), "epochs": REFIT_EPOCHS}
     return {
         "corpus": session.data.manifest.name,
         "tier": session.config.tier,

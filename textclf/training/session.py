@@ -1,31 +1,27 @@
 """What a training run works with: documents, inputs, model, optimizer and batches, put together from settings."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from time import perf_counter
 from typing import Final, TypeVar
 
 import numpy as np
 import torch
 
-from textclf import atomic, loading
+from textclf import loading
 from textclf.config import TrainConfig
-from textclf.errors import DataError
 from textclf.loading import BatchLoader, EpochSampler, InOrder, TokenDataset
 from textclf.machine import processors
 from textclf.models import ARCHITECTURES
-from textclf.store.directory import UNSEEN, DataDirectory, newest
+from textclf.store.directory import DataDirectory
 from textclf.text import Inputs
 from textclf.text.tokenizer import Tokenizer
 from textclf.training import device
 from textclf.training.loop import EarlyStopping, Learner
-from textclf.training.optimizer import RowAdam
+from textclf.training.optimizer import Adam
+from textclf.training.prepared import Prepared, prepare
 
 EVALUATION_BATCH: Final = 256  # documents; larger than in training, as no gradients are kept
-PREPARE_BATCH: Final = 1024  # documents read at a time before training
-LONG: Final = 95  # percentile of the lengths that the settings are told
 MOST_WORKERS: Final = 8  # loader processes; more only wait for each other
 
 Setting = TypeVar("Setting", int, float)
@@ -48,34 +44,21 @@ class Session:
     """Spent putting it together."""
 
 
-def find_data(config: TrainConfig) -> Path:
-    """The data directory that the settings mean: a name under ``data_dir``, a path, or the newest."""
-    if config.data is None:
-        return newest(config.data_dir)
-    named = config.data_dir / config.data
-    return Path(config.data) if Path(config.data).is_dir() and not named.is_dir() else named
-
-
 def assemble(config: TrainConfig, data: DataDirectory) -> Session:
     """Put data, model and optimizer together, as the settings say; what they leave open follows from the documents."""
+    return complete(prepare(config, data))
+
+
+def complete(prepared: Prepared) -> Session:
+    """Add the model, the optimizer and the batches to what is ready."""
     started = perf_counter()
+    config, data = prepared.config, prepared.data
     processor = device.pick(config.device)
-    parts = loading.datasets(data, tier=config.tier, store=config.store)
-    for split in ("validation", "test"):
-        if not (parts[split].labels != UNSEEN).any():
-            raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
-    length = int(np.percentile(parts["train"].lengths, LONG))
-    size = {"documents": len(parts["train"]), "tokens": int(parts["train"].lengths.sum()), "length": length}
-    config = config.completed(**size)
-    if config.refit:
-        parts["refit"] = loading.together(parts["train"], parts["validation"])
-    tokenizer = Tokenizer.from_json(atomic.read_object(data.layout.tokenizer))
-    inputs = _prepare(config, parts["train"], tokenizer)
-    batches = _loaders(config, parts, inputs, processor)
-    learner = begin(config, inputs, batches["train"], classes=len(data.manifest.labels), processor=processor)
+    batches = _loaders(prepared, processor)
+    learner = begin(config, prepared.inputs, batches["train"], classes=len(data.manifest.labels), processor=processor)
     stopping = EarlyStopping(config.patience, min_gain=config.min_gain)
-    seconds = perf_counter() - started
-    return Session(config, data, tokenizer, inputs, learner, batches, stopping, processor, seconds)
+    seconds = prepared.seconds + perf_counter() - started
+    return Session(config, data, prepared.tokenizer, prepared.inputs, learner, batches, stopping, processor, seconds)
 
 
 def begin(
@@ -90,25 +73,15 @@ def begin(
     if architecture.head_start is not None:
         batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # their order, too, follows from the seed
         architecture.head_start(model, (loading.to_device(batch, processor) for batch in batches))
-    # fused is five times faster, on a CPU, too
-    return Learner.of(model, RowAdam(model.parameters(), lr=_given(config.lr), fused=processor.type != "mps"))
+    return Learner.of(model, Adam(model.parameters(), lr=_given(config.lr), fused=processor.type != "mps"))
 
 
-def _prepare(config: TrainConfig, documents: TokenDataset, tokenizer: Tokenizer) -> Inputs:
-    """Learn from the training documents how to make the model's inputs."""
-    starts = range(0, len(documents), PREPARE_BATCH)
-    examples = (documents.__getitems__(range(start, min(start + PREPARE_BATCH, len(documents)))) for start in starts)
-    return ARCHITECTURES[config.model].prepare(examples, tokenizer=tokenizer, max_length=config.max_length)
-
-
-def _loaders(
-    config: TrainConfig, parts: Mapping[str, TokenDataset], inputs: Inputs, processor: torch.device
-) -> dict[str, BatchLoader]:
+def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoader]:
     """A DataLoader for each part: what is trained on is shuffled anew each epoch, the rest is in order of length."""
-    architecture = ARCHITECTURES[config.model]
-    collate = partial(architecture.collate, inputs=architecture.remembered(inputs))
+    config, architecture = prepared.config, ARCHITECTURES[prepared.config.model]
+    collate = partial(architecture.collate, inputs=prepared.training_inputs)
     loaders = {}
-    for name, part in parts.items():
+    for name, part in prepared.parts.items():
         trained_on = name in ("train", "refit")
         lengths = np.minimum(part.lengths, config.max_length or np.iinfo(np.int64).max)
         sampler = (
@@ -122,7 +95,8 @@ def _loaders(
             else InOrder(part.lengths, batch_size=EVALUATION_BATCH)
         )
         workers = _workers(config, processor) if trained_on else 0
-        loaders[name] = loading.batches(part, sampler, collate, num_workers=workers, device=processor)
+        dataset = TokenDataset(prepared.tokens, *part)
+        loaders[name] = loading.batches(dataset, sampler, collate, num_workers=workers, device=processor)
     return loaders
 
 

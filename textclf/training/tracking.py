@@ -65,6 +65,8 @@ class Tracker:
         self._writer.add_scalar("Training/learning_rate", epoch.learning_rate, epoch.number)
         self._writer.add_scalar("Training/gradient_norm", epoch.gradient_norm, epoch.number)
         self._writer.add_scalar("Training/documents_per_second", epoch.train.documents / epoch.seconds, epoch.number)
+        for stage, seconds in epoch.profile.items():
+            self._writer.add_scalar(f"Seconds/{stage}", seconds, epoch.number)
         self._writer.flush()
 
     def refit(self, score: Score, epoch: int) -> None:

@@ -1,0 +1,67 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.conftest import small_config
+from textclf.errors import DataError
+from textclf.loading import Examples
+from textclf.models import ARCHITECTURES
+from textclf.store.directory import DataDirectory
+from textclf.text import INPUTS
+from textclf.text.remembered import Remembered
+from textclf.training import prepared
+from textclf.training.prepared import prepare
+
+
+@pytest.fixture
+def data(data_dir):
+    return DataDirectory.open(data_dir)
+
+
+@pytest.fixture(params=sorted(INPUTS))
+def config(request, data_dir, tmp_path):
+    return small_config(request.param, data_dir, tmp_path)
+
+
+def test_the_inputs_are_those_that_an_artefact_keeps(config, data):
+    assert type(prepare(config, data).inputs) is INPUTS[config.model]
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1024])
+def test_quick_inputs_make_the_same_batches(config, data, batch, monkeypatch):
+    monkeypatch.setattr(prepared, "BATCH", batch)
+    ready = prepare(config, data)
+    assert isinstance(ready.training_inputs, Remembered) is (config.model == "mlp")
+    for part in ready.parts.values():
+        examples = Examples(*ready.tokens.gather(part.rows), part.labels, part.rows)
+        collate = ARCHITECTURES[config.model].collate
+        batches = (collate(examples, inputs=inputs) for inputs in (ready.training_inputs, ready.inputs))
+        for one, other in zip(*batches, strict=True):
+            assert one.dtype == other.dtype
+            assert one.tolist() == other.tolist()
+
+
+def test_bags_of_what_is_read_many_times_are_made_before_training(data, data_dir, tmp_path, monkeypatch):
+    ready = prepare(small_config("mlp", data_dir, tmp_path), data)
+    monkeypatch.setattr(ready.training_inputs, "bag", None)  # cannot make any more
+    for name in ("train", "validation"):
+        rows = ready.parts[name].rows
+        ready.training_inputs(*ready.tokens.gather(rows), rows)
+
+
+def test_bags_are_kept_as_long_as_there_is_room(data, data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepared, "BATCH", 5)
+    monkeypatch.setattr(Remembered.__init__, "__kwdefaults__", {"limit": 0})
+    ready = prepare(small_config("mlp", data_dir, tmp_path), data)
+    assert ready.training_inputs.is_full
+    rows = ready.parts["train"].rows
+    features, _, _ = ready.training_inputs(*ready.tokens.gather(rows), rows)
+    np.testing.assert_array_equal(features, ready.inputs(*ready.tokens.gather(rows)).features)
+
+
+def test_a_split_without_any_known_label_is_bad_data(config, data):
+    label = data.documents.label.copy()
+    label[data.rows("validation")] = "unseen"
+    with pytest.raises(DataError, match="no validation document has a label that a training document has"):
+        prepare(config, replace(data, documents=replace(data.documents, label=label)))

@@ -1,0 +1,95 @@
+"""What can be made ready for training without torch: documents, vocabulary, inputs, complete settings.
+
+It takes about as long as loading torch does, so the two are done side by side.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf import atomic
+from textclf.config import TrainConfig
+from textclf.errors import DataError
+from textclf.store.directory import UNSEEN, DataDirectory, Part, newest, together
+from textclf.text import INPUTS, Inputs, remembering
+from textclf.text.remembered import Remembered
+from textclf.text.tokenizer import Tokenizer
+
+BATCH: Final = 1024  # documents read at a time
+LONG: Final = 95  # percentile of the lengths that the settings are told
+
+
+class Tokens(Protocol):
+    """Where token ids come from: the packed copy or the files."""
+
+    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of the documents end to end, and the length of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that a training run works with but the model."""
+
+    config: TrainConfig
+    """Complete: what the settings left open follows from the documents."""
+    data: DataDirectory
+    tokens: Tokens
+    tokenizer: Tokenizer
+    inputs: Inputs
+    """What the artefact keeps."""
+    training_inputs: Callable[..., Any]
+    """The same, quicker where a document is read many times."""
+    parts: Mapping[str, Part]
+    """Of each split; and of train and validation together, as "refit", where the settings ask for that."""
+    seconds: float
+    """Spent on it."""
+
+
+def find_data(config: TrainConfig) -> Path:
+    """The data directory that the settings mean: a name under ``data_dir``, a path, or the newest."""
+    if config.data is None:
+        return newest(config.data_dir)
+    named = config.data_dir / config.data
+    return Path(config.data) if Path(config.data).is_dir() and not named.is_dir() else named
+
+
+def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
+    """Make everything ready; raises DataError if no document of a split has a label that is known."""
+    started = perf_counter()
+    tokens: Tokens = data.packed() if config.store == "packed" else data.files()
+    parts = data.parts(config.tier)
+    for split in ("validation", "test"):
+        if not (parts[split].labels != UNSEEN).any():
+            raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
+    lengths = parts["train"].lengths
+    size = {"documents": len(lengths), "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, LONG))}
+    config = config.completed(**size)
+    if config.refit:
+        parts["refit"] = together(parts["train"], parts["validation"])
+    tokenizer = Tokenizer.from_json(atomic.read_object(data.layout.tokenizer))
+    inputs: Inputs = INPUTS[config.model].fit(
+        _batches(tokens, parts["train"]), tokenizer=tokenizer, max_length=config.max_length
+    )
+    training_inputs = remembering(inputs)
+    if isinstance(training_inputs, Remembered):
+        _remember(training_inputs, tokens, (parts["train"], parts["validation"]))
+    seconds = perf_counter() - started
+    return Prepared(config, data, tokens, tokenizer, inputs, training_inputs, parts, seconds)
+
+
+def _batches(tokens: Tokens, part: Part) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+    return (tokens.gather(part.rows[start : start + BATCH]) for start in range(0, len(part.rows), BATCH))
+
+
+def _remember(inputs: Remembered, tokens: Tokens, parts: tuple[Part, ...]) -> None:
+    """Make the bags of all documents now, as long as there is room."""
+    for part in parts:
+        for start in range(0, len(part), BATCH):
+            rows = part.rows[start : start + BATCH]
+            if not inputs.is_full:
+                inputs(*tokens.gather(rows), rows)
