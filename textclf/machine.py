@@ -9,6 +9,7 @@ from typing import Final
 
 _TRIM_THRESHOLD: Final = -1  # names of settings in glibc's malloc.h
 _MMAP_MAX: Final = -4
+_ARENA_MAX: Final = -8
 
 
 def processors() -> int:
@@ -22,7 +23,8 @@ def keep_memory() -> None:
     """Keep freed memory for the next allocation: call before training, once.
 
     glibc gives each large block back to the kernel, which clears it page by page when the next step asks for as much:
-    for the gradient of a large embedding, half the time of a step. Does nothing with another C library.
+    for the gradient of a large embedding, half the time of a step. And what one thread has freed is for the others, too.
+    Does nothing with another C library.
     """
     if sys.platform == "linux":
         try:
@@ -33,6 +35,7 @@ def keep_memory() -> None:
             return
         mallopt(_MMAP_MAX, 0)
         mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_ARENA_MAX, 1)
 
 
 def one_thread() -> None:

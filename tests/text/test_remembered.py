@@ -24,7 +24,7 @@ def same(one, other):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("limit", [-1, 0, 500, 10**9])
+@pytest.mark.parametrize("limit", [0, 500, 10**6])
 @pytest.mark.parametrize("max_parts", [0, 1_000])
 def test_remembered_bags_are_the_same(limit, max_parts):
     training = random_texts(0)
@@ -55,20 +55,10 @@ def test_bags_are_made_once():
 def test_what_is_remembered_has_a_limit():
     tokenizer = learn(TRAINING)
     counting = Counting(fit(TRAINING, tokenizer))
-    remembered = Remembered(counting, limit=0)
+    first = len(counting.bag(*encoded(TRAINING[:1], tokenizer)).features)
+    remembered = Remembered(counting, limit=first)
     for _ in range(3):
         for row, text in enumerate(TRAINING[:2]):
             remembered(*encoded([text], tokenizer), np.array([row]))
     assert remembered.is_full
     assert counting.made == 1 + 3  # the first fills the room, the second is made each time
-
-
-def test_there_is_room_for_more_than_was_expected(monkeypatch):
-    monkeypatch.setattr("textclf.text.remembered._ROOM", 1)
-    tokenizer = learn(TRAINING)
-    bag = fit(TRAINING, tokenizer)
-    remembered = Remembered(bag)
-    for row, text in enumerate(TRAINING):
-        remembered(*encoded([text], tokenizer), np.array([row]))
-    tokens = encoded(TRAINING, tokenizer)
-    same(remembered(*tokens, np.arange(len(TRAINING))), bag(*tokens))

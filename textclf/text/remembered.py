@@ -9,7 +9,6 @@ from textclf.ragged import offsets, places
 from textclf.text.bag import Bag, BagInputs
 
 LIMIT: Final = 20_000_000  # entries of bags that are kept, 8 bytes each
-_ROOM: Final = 1 << 16  # entries that there is room for at first
 
 
 class Remembered:
@@ -17,10 +16,10 @@ class Remembered:
 
     def __init__(self, bag: Bag, *, limit: int = LIMIT) -> None:
         self.bag = bag
-        self.limit = limit
+        self.is_full = False  # whether there was no room for some bags
         self._kept = 0  # entries
-        self._features = np.empty(_ROOM, dtype=np.int32)
-        self._weights = np.empty(_ROOM, dtype=np.float32)
+        self._features = np.empty(limit, dtype=np.int32)  # takes no memory before it is written to
+        self._weights = np.empty(limit, dtype=np.float32)
         self._starts = np.full((0, bag.views), -1, dtype=np.int64)  # of each row's bags; -1: not kept
         self._sizes = np.zeros((0, bag.views), dtype=np.int64)
 
@@ -28,23 +27,17 @@ class Remembered:
         """The same as ``bag(tokens, lengths)``; documents of the same row must have the same tokens."""
         if rows.max(initial=-1) >= len(self._starts) or self._starts[rows].min(initial=0) < 0:
             made = self.bag(tokens, lengths)
-            if not self.is_full:
-                self._keep(rows, made)
+            self._keep(rows, made)
             return made
         sizes = self._sizes[rows].T.ravel()  # first those of one view
         where = places(self._starts[rows].T.ravel(), sizes)
         return BagInputs(self._features[where], offsets(sizes)[:-1], self._weights[where])
 
-    @property
-    def is_full(self) -> bool:
-        """Whether there is no room for more."""
-        return self._kept > self.limit
-
     def _keep(self, rows: NDArray[np.int64], made: BagInputs) -> None:
         start, end = self._kept, self._kept + len(made.features)
-        if end > len(self._features):
-            room = max(end, 2 * len(self._features))
-            self._features, self._weights = _grown(self._features, room), _grown(self._weights, room)
+        self.is_full = self.is_full or end > len(self._features)
+        if self.is_full:
+            return
         if (most := int(rows.max()) + 1) > len(self._starts):
             self._starts, self._sizes = _grown(self._starts, 2 * most, fill=-1), _grown(self._sizes, 2 * most)
         self._features[start:end], self._weights[start:end] = made.features, made.weights

@@ -20,7 +20,7 @@ from textclf.text import INPUTS, Inputs, remembering
 from textclf.text.remembered import Remembered
 from textclf.text.tokenizer import Tokenizer
 
-BATCH: Final = 1024  # documents read at a time
+BATCH: Final = 256  # documents read at a time
 LONG: Final = 95  # percentile of the lengths that the settings are told
 
 
