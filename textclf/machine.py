@@ -23,8 +23,8 @@ def keep_memory() -> None:
     """Keep freed memory for the next allocation: call before training, once.
 
     glibc gives each large block back to the kernel, which clears it page by page when the next step asks for as much:
-    for the gradient of a large embedding, half the time of a step. What one thread has freed is for the others, too. Does
-    nothing with another C library.
+    for the gradient of a large embedding, half the time of a step. What one thread has freed is for the others, too.
+    Does nothing with another C library.
     """
     if sys.platform == "linux":
         try:

@@ -71,7 +71,7 @@ class Bag:
         documents = 0
         for tokens, lengths in batches:
             _, features, _ = everything._distinct(tokens, lengths)
-            np.add.at(frequency, features, 1)
+            np.add.at(frequency, features, np.int32(1))  # of the same type: ten times as fast
             documents += len(lengths)
         of_words, of_pairs, of_parts = np.split(frequency, [words, words + pairs])
         words = int(np.flatnonzero(of_words >= COMMON).max(initial=UNK_ID)) + 1
