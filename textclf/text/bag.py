@@ -75,8 +75,8 @@ class Bag:
             documents += len(lengths)
         of_words, of_pairs, of_parts = np.split(frequency, [words, words + pairs])
         words = int(np.flatnonzero(of_words >= COMMON).max(initial=UNK_ID)) + 1
-        frequent = np.argsort(-of_pairs, kind="stable")[:MOST_PAIRS]
-        kept = np.sort(frequent[of_pairs[frequent] >= COMMON])
+        known = np.flatnonzero(of_pairs >= COMMON)
+        kept = np.sort(known[np.argsort(-of_pairs[known], kind="stable")[:MOST_PAIRS]])
         occurrences = np.concatenate((of_words[:words], of_pairs[kept], of_parts))
         rarity = np.sqrt(1 + np.log((1 + documents) / (1 + occurrences)))
         rarity[: UNK_ID + 1] = 0  # an unknown word has no meaning of its own
