@@ -14,13 +14,14 @@ from time import perf_counter
 from typing import Any, Final
 
 import click
+import numpy as np
 import readme
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from textclf.config import PreprocessConfig
-from textclf.corpora import SourceOptions, load, splits
+from textclf.corpora import SPLITS, Corpus, Document, SourceOptions, load, splits
 
 CORPORA: Final = ("bbc_news", "reuters_r8", "reuters_r52", "20newsgroups")
 WIDE_MLP: Final = "[WideMLP](https://arxiv.org/abs/2109.03777), published"
@@ -45,11 +46,21 @@ def train(corpus: str, model: str, seed: int, *, folder: Path) -> dict[str, Any]
     return dict(json.loads((folder / run / "metrics.json").read_text(encoding="utf-8")))
 
 
+def divided(corpus: Corpus, **sizes: Any) -> dict[str, list[Document]]:
+    """The documents of a corpus in the splits that `textclf preprocess` makes."""
+    there = [(place, document) for place, split in enumerate(SPLITS) for document in corpus.splits.get(split, ())]
+    texts = splits.numbered(b"".join(splits.digest(splits.fold(document.text)) for _, document in there))
+    labels = np.unique([document.label for _, document in there], return_inverse=True)[1]
+    found = splits.Division(np.array([place for place, _ in there], dtype=np.int8), labels, texts)
+    drawn = splits.complete(found, **sizes)
+    return {split: [there[row][1] for row in np.flatnonzero(drawn == at)] for at, split in enumerate(SPLITS)}
+
+
 def svm(corpus: str) -> tuple[float, float]:
     """Test accuracy and seconds of TF-IDF of words and pairs into a linear SVM, on train and validation together."""
     usual = PreprocessConfig()
     sizes = {"test_size": usual.test_size, "validation_size": usual.validation_size, "seed": usual.seed}
-    parts = splits.complete(load(corpus, options=SourceOptions()).splits, **sizes)
+    parts = divided(load(corpus, options=SourceOptions()), **sizes)
     known = parts["train"] + parts["validation"]
     begin = perf_counter()
     peer = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), LinearSVC(random_state=0))

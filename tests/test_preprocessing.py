@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import fields, replace
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 import torch
 
+from textclf import processes, reading, writing
 from textclf.config import TIERS, PreprocessConfig
 from textclf.errors import ArtefactError, DataError, ResourceError, UsageError
 from textclf.preprocessing import LEAVES_DATA_ALONE, preprocess
@@ -271,9 +273,21 @@ def test_two_directories_made_from_the_same_are_the_same_byte_for_byte():
     assert tree(one) == tree(other)
 
 
+class Waiting(Thread):
+    """A thread that is done when it has been started."""
+
+    def start(self):
+        super().start()
+        self.join()
+
+
 @pytest.mark.slow
-def test_the_number_of_processes_does_not_matter():
+def test_the_number_of_processes_does_not_matter(monkeypatch):
+    monkeypatch.setattr(reading, "BATCH", 50)
+    monkeypatch.setattr(writing, "BATCH", 70)
     one, _ = make(LARGE, data_dir=Path("one"))
+    monkeypatch.setattr(processes, "PATIENCE", 0.0)
+    monkeypatch.setattr(processes, "Thread", Waiting)  # from the second batch on, others do all
     other, _ = make(data_dir=Path("other"), num_workers=2)
     assert tree(one) == tree(other)
 
@@ -438,8 +452,11 @@ def test_what_a_killed_process_left_behind_goes():
         path = root / name
         path.with_name(f".{path.name}.4711.tmp").write_bytes(b"half of it")
     (root / "manifest.json").unlink()
+    hidden = root.with_name(".films.4711.tmp")
+    (hidden / "tensors").mkdir(parents=True)
     make()
     assert tree(root) == before
+    assert not hidden.exists()
 
 
 @contextmanager
@@ -466,23 +483,49 @@ def whole(tmp_path_factory):
         return tree(make(SMALL)[0])
 
 
-FILES = len(SMALL) + 7  # with the tokenizer, the report, the table, the manifest, and the three of the packed copy
+FILES = 7 + 1  # the tokenizer, the report, the table, the manifest, three of the packed copy; and the directory
 
 
-@pytest.mark.parametrize("number", [1, 2, len(SMALL) + 1, *range(len(SMALL) + 2, FILES + 1)])
+@pytest.mark.parametrize("number", range(1, FILES + 1))
 def test_a_disk_that_is_full_at_any_file_is_named_and_nothing_is_left_half_written(whole, number):
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     with (
         failing_at(number, full),
-        pytest.raises(ResourceError, match=r"no space left to write data/films/[\w./-]+; free some") as caught,
+        pytest.raises(ResourceError, match=r"no space left to write data/films[\w./-]*; free some") as caught,
     ):
         make(SMALL)
     assert caught.value.exit_code == 5
     assert not left_over()
-    with pytest.raises(DataError, match="unfinished"):
-        DataDirectory.open(Path("data/films"))
+    assert not Path("data").exists()
     root, _ = make()
     assert tree(root) == whole
+
+
+@pytest.mark.parametrize("number", [1, 2, len(SMALL)])
+def test_a_disk_that_is_full_at_any_tensor_is_named_and_nothing_is_left(whole, monkeypatch, number):
+    write, room = os.write, iter(range(number - 1))
+
+    def write_or_fail(file, content):
+        if next(room, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(file, content)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "write", write_or_fail)
+        with pytest.raises(ResourceError, match=r"no space left to write data/films/tensors/\w\w/\w+-\d+\.pt; free"):
+            make(SMALL)
+    assert not Path("data").exists()
+    assert tree(make()[0]) == whole
+
+
+@pytest.mark.parametrize("number", [1, 5, FILES])
+def test_a_directory_stays_as_it_is_until_the_new_one_is_whole(number):
+    root, _ = make(SMALL)
+    before = tree(root)
+    with failing_at(number, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
+        make(SMALL, overwrite=True, seed=1)
+    assert tree(root) == before
+    assert not left_over()
 
 
 def test_there_are_as_many_files_to_fail_at_as_the_test_above_counts():
@@ -495,7 +538,7 @@ def test_a_run_that_is_stopped_leaves_a_directory_that_can_be_finished(whole, nu
     with failing_at(number, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):
         make(SMALL)
     assert not left_over()
-    assert not Path("data/films/manifest.json").exists()
+    assert not Path("data/films").exists()
     root, _ = make()
     assert tree(root) == whole
 
@@ -531,13 +574,16 @@ def test_progress_is_shown_and_changes_nothing():
     root, _ = make(SMALL)
     write_csv("films.csv", SMALL)
     preprocess(settings(data_dir=Path("other")), progress=progress)
-    assert bars == [("vocabulary", 1, 1), ("tokens", 1, 1)]
+    assert bars == [("texts", 1, None), ("tokens", 1, 1)]
     assert tree(Path("other/films")) == tree(root)
 
 
 def test_a_source_that_cannot_be_used_leaves_no_directory():
-    with pytest.raises(DataError, match="two classes"):
+    with pytest.raises(DataError) as caught:
         make([("a", "x"), ("b", "x")])
+    assert str(caught.value) == "films.csv: needs at least two classes, found one: 'x'"
+    with pytest.raises(DataError, match=r"films\.csv:14: 3 fields"):
+        make([*SMALL, ("a", "b", "c")])
     with pytest.raises(UsageError, match="no such"):
         make(source="no_such.csv")
     assert not Path("data").exists()

@@ -54,3 +54,47 @@ def test_a_process_that_is_killed_is_named():
         processes.pool(2, imports="textclf.errors") as pool,
     ):
         list(processes.in_order(pool, die, range(9), ahead=4))
+
+
+def where(number):
+    time.sleep(0.02)
+    return number, os.getpid()
+
+
+def test_little_work_is_done_by_this_process_alone():
+    with processes.crew(2, imports="textclf.errors") as crew:
+        assert list(crew.map(double, range(3))) == [0, 2, 4]
+        assert list(crew.map(where, [7])) == [(7, os.getpid())]
+        assert list(crew.map(where, [])) == []
+
+
+def test_one_process_is_this_one(monkeypatch):
+    monkeypatch.setattr(processes, "PATIENCE", 0.0)
+    with processes.crew(1, imports="textclf.errors") as crew:
+        assert {process for _, process in crew.map(where, range(5))} == {os.getpid()}
+
+
+@pytest.mark.slow
+def test_much_work_is_gone_on_with_by_others_in_order(monkeypatch):
+    monkeypatch.setattr(processes, "PATIENCE", 0.05)
+    with processes.crew(2, imports="textclf.errors") as crew:
+        first = list(crew.map(where, range(200)))
+        second = list(crew.map(where, range(20)))
+    assert [number for number, _ in first] == list(range(200))
+    assert [number for number, _ in second] == list(range(20))
+    by = [process == os.getpid() for _, process in first]
+    assert by == sorted(by, reverse=True)  # first this one, then others
+    assert by[0]
+    assert not by[-1]
+    assert os.getpid() not in {process for _, process in second}
+
+
+@pytest.mark.slow
+def test_an_error_while_others_start_is_raised_and_nobody_waits_for_ever(monkeypatch):
+    monkeypatch.setattr(processes, "PATIENCE", 0.0)
+
+    def refuse_the_second(number):
+        return refuse(number) if number == 1 else number
+
+    with pytest.raises(ArtefactError, match="damaged"), processes.crew(2, imports="textclf.errors") as crew:
+        list(crew.map(refuse_the_second, range(9)))

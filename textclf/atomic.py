@@ -65,27 +65,33 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises ResourceError, naming the path, when the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        if durable:
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise _full_disk(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming_full_disk(path):
+        try:
+            yield temporary
+            if durable:
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, if they are not there; raises ResourceError when the disk is full."""
-    try:
+    with naming_full_disk(path):
         path.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def naming_full_disk(path: Path) -> Iterator[None]:
+    """Raise ResourceError, naming the path, when the disk is full; other errors as they are."""
+    try:
+        yield
     except OSError as error:
-        raise _full_disk(path, error) from error
+        raise full_disk(path, error) from error
 
 
-def _full_disk(path: Path, error: OSError) -> Exception:
+def full_disk(path: Path | str, error: OSError) -> Exception:
     """The error as it is, unless it means that the disk is full: then one that says so and names the path."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return ResourceError(f"no space left to write {path}; free some and run the command again")

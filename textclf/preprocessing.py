@@ -1,28 +1,32 @@
-"""Corpus to data directory: load, split, learn the vocabulary, write one tensor a document, pack, describe, finish.
+"""Corpus to data directory: read, split, learn the vocabulary, write one tensor a document, pack, describe, finish.
 
-Knows nothing about models. Texts are tokenized by several processes, a chunk of documents at a time.
+Knows nothing about models. The texts are read once, and few of them are in memory at a time.
 """
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from textclf import atomic, corpora, data_report
+from textclf import atomic, corpora, data_report, processes, reading, writing
 from textclf.config import PRESETS, TIERS, PreprocessConfig
-from textclf.corpora import SPLITS, Columns, Corpus, Document, SourceOptions, splits
+from textclf.corpora import SPLITS, Columns, Corpus, SourceOptions, splits
+from textclf.corpora.splits import Division
 from textclf.data_report import DataReport, describe_split
 from textclf.errors import DataError, UsageError
-from textclf.store import documents, manifest, packed
+from textclf.machine import processors
+from textclf.processes import Crew
+from textclf.reading import Progress, Reading
+from textclf.store import documents, manifest, packed, staging
 from textclf.store.documents import Documents
 from textclf.store.manifest import Layout, Manifest
-from textclf.text.similar import near_copies, signatures
+from textclf.text.chunks import Cut
+from textclf.text.similar import near_copies
 from textclf.text.tokenizer import Tokenizer
-from textclf.tokenizing import Encoded, Progress, count_words, processes, write_tokens
+from textclf.writing import Numbered, Written
 
 LEAVES_DATA_ALONE: Final = {
     "name",
@@ -33,9 +37,6 @@ LEAVES_DATA_ALONE: Final = {
 }  # settings without effect on the data
 
 COMPARED: Final = 200_000  # documents up to which near-copies are looked for: the search takes 200 bytes a document
-CHUNK: Final = 10_000  # documents whose tokens are compared at a time
-
-Splits = Mapping[str, list[Document]]
 
 
 def preprocess(
@@ -43,40 +44,46 @@ def preprocess(
 ) -> tuple[Path, DataReport]:
     """Make ``data/<name>`` from a corpus; one that was already made from the same settings is left as it is.
 
-    Returns its path and what is in it. Raises UsageError if there is no such source, or if the directory was made from
-    other settings (unless ``overwrite``); DataError if the documents cannot be used; ResourceError on a full disk.
+    Returns its path and what is in it. It appears whole; one that is there stays until then. Raises UsageError if there
+    is no such source, or if the directory was made from other settings (unless ``overwrite``); DataError if the
+    documents cannot be used; ResourceError on a full disk.
     """
     corpus = corpora.load(config.source, options=_options(config))
     layout = Layout(config.data_dir / corpus.name)
     if _is_made(layout, corpus, config):
         return layout.root, data_report.read(layout.report)
-    parts = splits.complete(
-        corpus.splits, test_size=config.test_size, validation_size=config.validation_size, seed=config.seed
+    _refuse_foreign_files(layout)
+    count = config.num_workers or processors()
+    with staging.replacing(layout.root) as folder, processes.crew(count, imports=writing.__name__) as crew:
+        report = _make(Layout(folder), corpus, config, crew=crew, progress=progress)
+    return layout.root, report
+
+
+def _make(layout: Layout, corpus: Corpus, config: PreprocessConfig, *, crew: Crew, progress: Progress) -> DataReport:
+    """Fill a new directory."""
+    scratch = layout.root / "scratch"
+    atomic.make_folder(scratch)
+    found = reading.read(
+        corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", crew=crew, progress=progress
     )
-    parts = {split: parts[split] for split in SPLITS}
-    notes = (*corpus.notes, *_unseen_labels(parts, strict=config.strict))
-    _clear(layout)
-    table = _name_documents(parts, seed=config.seed)
-    texts = {split: [document.text for document in parts[split]] for split in SPLITS}
-    with processes(config.num_workers) as spread:
-        counts = count_words(texts["train"], lowercase=config.lowercase, spread=spread, progress=progress)
-        tokenizer = Tokenizer.from_counts(
-            counts,
-            max_vocab=config.max_vocab,
-            max_parts=config.parts(tokens=counts.total()),
-            min_count=config.min_count,
-            lowercase=config.lowercase,
-        )
-        atomic.write_json(layout.tokenizer, tokenizer.to_json())
-        encoded = write_tokens(
-            layout, table.id.tolist(), list(chain(*texts.values())), spread=spread, progress=progress
-        )
-    table = replace(table, tokens=encoded.lengths, crc32=encoded.crc32)
-    near, searched = _near_copies(layout, table)
-    report = _describe(corpus, parts, table, encoded, near, (*notes, *searched))
+    order, parts = _divide(found, config)
+    notes = (*corpus.notes, *_unseen_labels(parts, found.labels, strict=config.strict))
+    cut = found.chunks.cut()
+    tokenizer = _learn(found, cut, order[parts.split == 0], config)
+    atomic.write_json(layout.tokenizer, tokenizer.to_json())
+    table = _name_documents(found, order, parts, seed=config.seed)
+    starts, lengths = found.offsets[order], np.diff(found.offsets)[order]
+    numbered = Numbered(found.spool, starts, lengths, *cut.encoded(tokenizer), tokenizer.size)
+    compare = len(order) <= COMPARED
+    written = writing.write(layout, table.id.tolist(), numbered, compare=compare, crew=crew, progress=progress)
+    staging.remove(scratch)
+    table = replace(table, tokens=written.lengths, crc32=written.crc32)
+    near, searched = _near_copies(table, written.signatures) if compare else _NOT_COMPARED
+    copies = splits.duplicates(parts)._asdict() | near
+    report = _describe(corpus, table, written, lengths == 0, copies, (*notes, *searched))
     data_report.write(layout.report, report)
     _finish(layout, corpus, config, table, report, tokenizer.size)
-    return layout.root, report
+    return report
 
 
 def _options(config: PreprocessConfig) -> SourceOptions:
@@ -116,11 +123,12 @@ def _is_made(layout: Layout, corpus: Corpus, config: PreprocessConfig) -> bool:
     return True
 
 
-def _clear(layout: Layout) -> None:
-    """Empty the directory of what an earlier preprocess wrote; raises UsageError if other files are in it."""
-    if layout.root.exists() and not layout.root.is_dir():
+def _refuse_foreign_files(layout: Layout) -> None:
+    """Raise UsageError if there are files in the directory that an earlier preprocess did not write."""
+    if not layout.root.exists():
+        return
+    if not layout.root.is_dir():
         raise UsageError(f"{layout.root} is a file; choose another --name")
-    atomic.make_folder(layout.root)
     ours = (layout.manifest, layout.documents, layout.tokenizer, layout.report, layout.tensors, layout.packed.root)
     left_over = [path for path in layout.root.iterdir() if path.suffix == ".tmp" and path.name.startswith(".")]
     if foreign := {path.name for path in layout.root.iterdir()} - {path.name for path in (*ours, *left_over)}:
@@ -128,16 +136,37 @@ def _clear(layout: Layout) -> None:
             f"{layout.root} has files that textclf did not write ({', '.join(sorted(foreign)[:3])}); "
             "choose another --name"
         )
-    for path in (*ours, *left_over):  # the manifest first: from here on the directory counts as unfinished
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
 
 
-def _unseen_labels(parts: Splits, *, strict: bool) -> tuple[str, ...]:
+def _divide(found: Reading, config: PreprocessConfig) -> tuple[NDArray[np.int64], Division]:
+    """Draw the splits that are lacking; returns the documents' places in the corpus by split, and the documents so."""
+    train = found.documents.part("train")
+    if len(classes := np.unique(train.label)) < 2:
+        raise DataError(f"{config.source}: needs at least two classes, found one: {found.labels[classes[0]]!r}")
+    split = splits.complete(
+        found.documents, test_size=config.test_size, validation_size=config.validation_size, seed=config.seed
+    )
+    order = np.argsort(split, kind="stable")
+    return order, Division(split[order], found.documents.label[order], found.documents.text[order])
+
+
+def _learn(found: Reading, cut: Cut, train: NDArray[np.int64], config: PreprocessConfig) -> Tokenizer:
+    """The vocabulary of the training documents, which are at these places."""
+    is_train = np.zeros(len(found.offsets) - 1, dtype=bool)
+    is_train[train] = True
+    counts = cut.counts(found.count_chunks(is_train))
+    return Tokenizer.from_counts(
+        counts,
+        max_vocab=config.max_vocab,
+        max_parts=config.parts(tokens=sum(counts.values())),
+        min_count=config.min_count,
+        lowercase=config.lowercase,
+    )
+
+
+def _unseen_labels(parts: Division, labels: list[str], *, strict: bool) -> tuple[str, ...]:
     """A warning that lists the labels that only validation or test has; raises DataError instead if strict."""
-    unseen = splits.unseen_labels(parts)
+    unseen = splits.unseen_labels(parts, labels)
     if not unseen:
         return ()
     listed = ", ".join(f"{label!r} ({count})" for label, count in unseen.items())
@@ -147,63 +176,70 @@ def _unseen_labels(parts: Splits, *, strict: bool) -> tuple[str, ...]:
     return (warning,)
 
 
-def _name_documents(parts: Splits, *, seed: int) -> Documents:
+def _name_documents(found: Reading, order: NDArray[np.int64], parts: Division, *, seed: int) -> Documents:
     """The table of documents, still without what tokenizing tells."""
-    everything = [document for split in SPLITS for document in parts[split]]
-    counts = [len(parts[split]) for split in SPLITS]
-    tiers = np.full(len(everything), "", dtype="<U5")
-    order = splits.nested_order([document.label for document in parts["train"]], seed=seed)
-    classes = len({document.label for document in parts["train"]})
+    train = parts.part("train")
+    counts = np.bincount(parts.split, minlength=len(SPLITS)).tolist()
+    tiers = np.full(len(order), "", dtype="<U5")
+    nested = splits.nested_order(train.label, seed=seed)
+    classes = len(np.unique(train.label))
     for name in reversed(list(TIERS)):
-        tiers[order[: max(TIERS[name].size(len(order)), classes)]] = name
+        tiers[nested[: max(TIERS[name].size(len(nested)), classes)]] = name
     return Documents(
         id=np.array(
             [f"{split}-{number:07}" for split, count in zip(SPLITS, counts, strict=True) for number in range(count)]
         ),
-        source=np.array([document.id for document in everything], dtype=object),
-        label=np.array([document.label for document in everything], dtype=object),
+        source=np.array(found.source_ids(), dtype=object)[order],
+        label=np.array(found.labels, dtype=object)[parts.label],
         split=np.repeat(SPLITS, counts),
         tier=tiers,
-        tokens=np.zeros(len(everything), dtype=np.int32),
-        crc32=np.zeros(len(everything), dtype=np.uint32),
+        tokens=np.zeros(len(order), dtype=np.int32),
+        crc32=np.zeros(len(order), dtype=np.uint32),
     )
 
 
-def _near_copies(layout: Layout, table: Documents) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Count the documents that are nearly the same as an earlier one, and those of them in another split; and a note.
+_NOT_COMPARED: Final = (
+    {"near": 0, "near_crossing": 0},
+    (f"near-copies were not looked for: that is done for up to {COMPARED:,} documents",),
+)
+
+
+def _near_copies(table: Documents, signatures: NDArray[np.uint32]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Count the documents that are nearly the same as an earlier one, and those of them in another split; no note.
 
     Copies that are the same are not counted.
     """
-    documents = len(table.id)
-    if documents > COMPARED:
-        note = f"near-copies were not looked for: that is done for up to {COMPARED:,} documents"
-        return {"near": 0, "near_crossing": 0}, (note,)
-    tokens = packed.read(layout.packed, lengths=table.tokens)
-    chunks = (np.arange(start, min(start + CHUNK, documents)) for start in range(0, documents, CHUNK))
-    first = near_copies(np.concatenate([signatures(*tokens.gather(chunk)) for chunk in chunks]))
+    first = near_copies(signatures)
     same = (table.crc32 == table.crc32[first]) & (table.tokens == table.tokens[first])
-    near = (first != np.arange(documents)) & ~same
+    near = (first != np.arange(len(first))) & ~same
     crossing = near & (table.split != table.split[first])
     return {"near": int(near.sum()), "near_crossing": int(crossing.sum())}, ()
 
 
 def _describe(
-    corpus: Corpus, parts: Splits, table: Documents, encoded: Encoded, near: dict[str, int], notes: Sequence[str]
+    corpus: Corpus,
+    table: Documents,
+    written: Written,
+    is_empty: NDArray[np.bool_],
+    copies: dict[str, int],
+    notes: Sequence[str],
 ) -> DataReport:
     """What is in the directory, for people."""
     described = {}
     for split, rows in ((split, np.flatnonzero(table.split == split)) for split in SPLITS):
-        empty = sum(not document.text.strip() for document in parts[split])
-        labels = [document.label for document in parts[split]]
         described[split] = describe_split(
-            encoded.words[rows], encoded.unknown[rows], labels, empty=empty, most=PRESETS["lstm"].max_length or 0
+            written.words[rows],
+            written.unknown[rows],
+            table.label[rows].tolist(),
+            empty=int(is_empty[rows].sum()),
+            most=PRESETS["lstm"].max_length or 0,
         )
     return DataReport(
         name=corpus.name,
         source=corpus.source,
         splits=described,
         tiers={name: int(np.isin(table.tier, list(TIERS)[: place + 1]).sum()) for place, name in enumerate(TIERS)},
-        duplicates=splits.duplicates(parts)._asdict() | near,
+        duplicates=copies,
         notes=notes,
     )
 

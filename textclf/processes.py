@@ -6,13 +6,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import ExitStack, contextmanager
+from itertools import chain
+from threading import Thread
+from time import perf_counter
+from typing import Final, TypeVar
 
 from textclf.errors import ResourceError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+PATIENCE: Final = 0.2  # seconds of work before others are started, which is then done while this process works on
+AHEAD: Final = 3  # items under way for each process: one at work, one waiting, one on its way
 
 
 @contextmanager
@@ -47,6 +53,49 @@ def in_order(
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+class Crew:
+    """This process alone, and others in its place once there has been enough work to pay for their start."""
+
+    def __init__(self, count: int, *, imports: str, stack: ExitStack) -> None:
+        self.count = count
+        self._imports = imports
+        self._stack = stack
+        self._worked = 0.0  # seconds
+        self._pool: ProcessPoolExecutor | None = None
+        self._ready: Future[int] | None = None
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The results of a function, in the order of the items; few of these are read ahead."""
+        items = iter(items)
+        for item in items:
+            if (others := self._others()) is not None:
+                yield from in_order(others, function, chain((item,), items), ahead=AHEAD * self.count)
+                return
+            start = perf_counter()
+            result = function(item)
+            self._worked += perf_counter() - start  # without the wait for items
+            yield result
+
+    def _others(self) -> ProcessPoolExecutor | None:
+        """The other processes, once they are ready; they are started when that pays."""
+        if self.count > 1 and self._pool is None and self._worked >= PATIENCE:
+            self._pool = self._stack.enter_context(pool(self.count, imports=self._imports))
+            starting = Thread(target=self._start, args=(self._pool,))  # which would otherwise wait for their imports
+            starting.start()
+            self._stack.callback(starting.join)
+        return self._pool if self._ready is not None and self._ready.done() else None
+
+    def _start(self, others: ProcessPoolExecutor) -> None:
+        self._ready = others.submit(int)
+
+
+@contextmanager
+def crew(count: int, *, imports: str) -> Iterator[Crew]:
+    """That many processes, as `pool` makes them, if there is work for them; raises ResourceError if one is killed."""
+    with ExitStack() as stack:
+        yield Crew(count, imports=imports, stack=stack)
 
 
 def _leave_ctrl_c_to_the_parent() -> None:

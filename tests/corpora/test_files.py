@@ -43,6 +43,10 @@ def read(path, columns=ANY, **options):
     return list(rows(path, columns=columns, **options))
 
 
+def listed(corpus):
+    return {split: list(documents) for split, documents in corpus.splits.items()}
+
+
 def save(path, content, encoding="utf-8"):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
@@ -370,8 +374,18 @@ def test_a_file_is_the_train_split(tmp_path):
     path = save(tmp_path / "reviews.csv", "text,label\na,b\n")
     corpus = read_path(path, columns=ANY)
     assert (corpus.name, corpus.source, corpus.notes) == ("reviews", str(path), ())
-    assert corpus.splits == {"train": [Document("1", "a", "b")]}
+    assert listed(corpus) == {"train": [Document("1", "a", "b")]}
     assert corpus.revision == digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def test_documents_are_read_each_time_they_are_iterated_over_and_not_before(tmp_path):
+    path = save(tmp_path / "reviews.csv", "text,label\na,b\nbroken\n")
+    documents = read_path(path, columns=ANY).splits["train"]
+    for _ in range(2):
+        rows = iter(documents)
+        assert next(rows) == Document("1", "a", "b")
+        with pytest.raises(DataError, match="1 fields, but the header has 2"):
+            next(rows)
 
 
 def test_a_folder_of_class_folders(tmp_path):
@@ -380,7 +394,9 @@ def test_a_folder_of_class_folders(tmp_path):
         save(root / name, text)
     save(root / "README", "not a document")
     corpus = read_path(root, columns=ANY)
-    assert corpus.splits == {"train": [Document("sport/deep/2", "b", "sport"), Document("tech/1.txt", "a\r\n", "tech")]}
+    assert listed(corpus) == {
+        "train": [Document("sport/deep/2", "b", "sport"), Document("tech/1.txt", "a\r\n", "tech")]
+    }
     assert (corpus.name, corpus.notes) == ("news", ("not read: README",))
 
 
@@ -391,7 +407,7 @@ def test_a_folder_of_split_files(tmp_path):
     for name in ("classes.txt", "notes.md", "extra/file", "LICENSE", "a.json", "b.json"):
         save(tmp_path / name, "")
     corpus = read_path(tmp_path, columns=ANY)
-    assert corpus.splits == {
+    assert listed(corpus) == {
         "train": [Document("1", "a", "x")],
         "validation": [Document("1", "b", "y")],
         "test": [Document("1", "c", "z")],
@@ -447,9 +463,9 @@ def test_two_parts_for_one_split_are_refused(tmp_path):
 def test_a_document_in_a_wrong_encoding_is_named(tmp_path):
     bad = save(tmp_path / "data" / "a" / "1.txt", b"\xa35")
     with pytest.raises(DataError) as caught:
-        read_path(tmp_path / "data", columns=ANY)
+        listed(read_path(tmp_path / "data", columns=ANY))
     assert str(caught.value) == f"{bad}:1: byte 0 of the file is not utf-8; try --encoding cp1252"
-    assert read_path(tmp_path / "data", columns=ANY, encoding="cp1252").splits["train"][0].text == "£5"
+    assert listed(read_path(tmp_path / "data", columns=ANY, encoding="cp1252"))["train"][0].text == "£5"
 
 
 def test_class_folders_have_no_columns_to_choose(tmp_path):

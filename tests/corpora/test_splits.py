@@ -4,8 +4,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from textclf.corpora.document import Document
-from textclf.corpora.splits import Duplicates, complete, duplicates, fold, nested_order, unseen_labels
+from textclf.corpora import splits
+from textclf.corpora.document import SPLITS, Document
+from textclf.corpora.splits import Division, Duplicates, digest, fold, numbered
 from textclf.errors import DataError, UsageError
 
 SIZES = {"test_size": 0.1, "validation_size": 0.1}
@@ -13,6 +14,35 @@ SIZES = {"test_size": 0.1, "validation_size": 0.1}
 
 def make(labels):
     return [Document(str(i), f"text {i}", label) for i, label in enumerate(labels)]
+
+
+def divided(parts):
+    """Documents by split as arrays, the documents in that order, and the names of their labels."""
+    documents = [document for split in SPLITS for document in parts.get(split, ())]
+    names = sorted({document.label for document in documents})
+    places = [place for place, split in enumerate(SPLITS) for _ in parts.get(split, ())]
+    codes = [names.index(document.label) for document in documents]
+    texts = numbered(b"".join(digest(fold(document.text)) for document in documents))
+    return Division(np.array(places, dtype=np.int8), np.array(codes), texts), documents, names
+
+
+def complete(parts, **options):
+    division, documents, _ = divided(parts)
+    places = splits.complete(division, **options)
+    return {split: [documents[row] for row in np.flatnonzero(places == at)] for at, split in enumerate(SPLITS)}
+
+
+def unseen_labels(parts):
+    division, _, names = divided(parts)
+    return splits.unseen_labels(division, names)
+
+
+def duplicates(parts):
+    return splits.duplicates(divided(parts)[0])
+
+
+def nested_order(labels, *, seed):
+    return splits.nested_order(np.unique(labels, return_inverse=True)[1], seed=seed)
 
 
 def skewed(seed, count=600):
@@ -33,6 +63,19 @@ def test_fold_ignores_case_and_white_space(one, two):
 
 def test_fold_keeps_words_and_marks_apart():
     assert len({fold(text) for text in ("a b", "ab", "a.b", "á b")}) == 4
+
+
+def test_texts_are_numbered_as_they_appear_and_copies_alike():
+    keys = [digest(text) for text in ("b", "a", "b", "c", "a", "b")]
+    assert numbered(b"".join(keys)).tolist() == [0, 1, 0, 2, 1, 0]
+    halves = [bytes(8) + bytes([number] * 8) for number in (3, 1, 3)]  # that differ in one half alone
+    assert numbered(b"".join(halves)).tolist() == [0, 1, 0]
+    assert numbered(b"").tolist() == []
+
+
+def test_labels_of_other_splits_leave_the_nested_order_alone():
+    gaps = np.array([7, 2, 2, 7, 2, 4, 4, 4])
+    assert splits.nested_order(gaps, seed=3).tolist() == nested_order(gaps, seed=3).tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))

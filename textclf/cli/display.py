@@ -10,7 +10,7 @@ MOST_LABELS = 20
 """Classes that a report lists; the others are counted."""
 
 
-def progress(items: Iterable[Any], title: str, total: int) -> Iterable[Any]:
+def progress(items: Iterable[Any], title: str, total: int | None) -> Iterable[Any]:
     """Pass items through under a progress bar on stderr; none where stderr is no terminal."""
     from tqdm import tqdm
 

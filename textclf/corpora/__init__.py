@@ -9,10 +9,10 @@ from pathlib import Path
 
 from textclf.corpora.catalogue import CATALOGUE, Entry, nearest
 from textclf.corpora.document import SPLITS, Corpus, Document
-from textclf.corpora.files import digest, read_path, rows
+from textclf.corpora.files import FileDocuments, digest, read_path
 from textclf.corpora.hub import read_hub
 from textclf.corpora.records import Columns
-from textclf.errors import DataError, UsageError
+from textclf.errors import UsageError
 
 __all__ = ["CATALOGUE", "SPLITS", "Columns", "Corpus", "Document", "Entry", "SourceOptions", "load", "nearest"]
 
@@ -36,17 +36,14 @@ class SourceOptions:
 
 
 def load(source: str, *, options: SourceOptions) -> Corpus:
-    """Read a corpus: a name in CATALOGUE, a file or folder, or an ``owner/name`` on the Hub, looked for in this order.
+    """Find a corpus: a name in CATALOGUE, a file or folder, or an ``owner/name`` on the Hub, looked for in this order.
 
-    Raises UsageError if the source is none of these or an option does not go with it, DataError if it holds no
-    documents or only one class.
+    Raises UsageError if the source is none of these or an option does not go with it, DataError if it cannot be read.
+    Documents in files and on the Hub are read, and checked, when they are iterated over.
     """
     corpus = _read(source, options)
     corpus = _with_split(corpus, "validation", options.validation, options)
     corpus = _with_split(corpus, "test", options.test, options)
-    classes = {document.label for document in corpus.splits["train"]}
-    if len(classes) < 2:
-        raise DataError(f"{source}: needs at least two classes, found one: {classes.pop()!r}")
     return replace(corpus, name=_name(options.name, corpus.name))
 
 
@@ -111,8 +108,7 @@ def _with_split(corpus: Corpus, split: str, path: Path | None, options: SourceOp
         return corpus
     if split in corpus.splits:
         raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {path}")
-    documents = list(rows(path, columns=options.columns, encoding=options.encoding))
-    splits = {**corpus.splits, split: documents}
+    splits = {**corpus.splits, split: FileDocuments(path, options.columns, options.encoding)}
     return replace(corpus, splits=splits, revision=f"{corpus.revision}+{digest(path)}")
 
 

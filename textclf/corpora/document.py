@@ -1,6 +1,6 @@
 """What every source of labelled text yields. Knows nothing about files, tokens or tensors."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -28,7 +28,7 @@ class Corpus:
     """Where it was read: a path, ``owner/name`` on the Hub, or a package and its version."""
     revision: str
     """What pins the content: a package version, a Hub commit, or a digest of the files."""
-    splits: Mapping[str, list[Document]]
-    """Split name (one of SPLITS) to its documents, in the source's order."""
+    splits: Mapping[str, Iterable[Document]]
+    """Split name (one of SPLITS) to its documents, in the source's order; read each time they are iterated over."""
     notes: tuple[str, ...] = ()
     """What the reader should be told: rows left out, an unusual encoding."""

@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -48,12 +49,13 @@ Reader = Callable[[Path, Columns, str], Records]
 
 
 def read_path(path: Path, *, columns: Columns, encoding: str | None = None) -> Corpus:
-    """Read a file or a folder; a file, and a folder that is not divided into splits, is the ``train`` split.
+    """Find the documents of a file or folder; a file, and a folder without splits in it, is the ``train`` split.
 
-    ``encoding`` None is UTF-8, with or without a byte-order mark. Raises UsageError or DataError.
+    They are read, and checked, when they are iterated over. ``encoding`` None is UTF-8, with or without a byte-order
+    mark. Raises UsageError or DataError.
     """
     parts = _parts(path)
-    splits = {split: list(rows(part, columns=columns, encoding=encoding)) for split, part in parts.items()}
+    splits = {split: FileDocuments(part, columns, encoding) for split, part in parts.items()}
     return Corpus(
         name=path.resolve().name if path.is_dir() else path.stem,
         source=str(path),
@@ -61,6 +63,21 @@ def read_path(path: Path, *, columns: Columns, encoding: str | None = None) -> C
         splits=splits,
         notes=_notes(path, parts),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class FileDocuments:
+    """The documents of one file or folder of class folders, read each time they are iterated over."""
+
+    path: Path
+    columns: Columns
+    encoding: str | None
+
+    def __post_init__(self) -> None:
+        rows(self.path, columns=self.columns, encoding=self.encoding)  # refuses at once what cannot be read at all
+
+    def __iter__(self) -> Iterator[Document]:
+        return rows(self.path, columns=self.columns, encoding=self.encoding)
 
 
 def rows(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterator[Document]:

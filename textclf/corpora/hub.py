@@ -3,14 +3,14 @@
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from textclf.corpora.catalogue import PARQUET_BRANCH
 from textclf.corpora.document import Corpus, Document
 from textclf.corpora.files import split_of
-from textclf.corpora.records import Columns, Record, documents, find_columns
+from textclf.corpora.records import Columns, Record, Records, documents, find_columns
 from textclf.errors import DataError, UsageError
 
 PROBE_SECONDS: Final = 10.0
@@ -40,8 +40,8 @@ def read_hub(
 
 def from_dataset_dict(
     data: Mapping[str, Any], *, columns: Columns, where: str, splits: Mapping[str, str] | None = None
-) -> tuple[dict[str, list[Document]], tuple[str, ...]]:
-    """Turn a ``datasets.DatasetDict`` into documents by split, and notes about the splits that were left out."""
+) -> tuple[dict[str, "HubDocuments"], tuple[str, ...]]:
+    """Find the documents of a ``datasets.DatasetDict`` by split, and notes about the splits that were left out."""
     chosen = splits or _usual_splits(data)
     missing = sorted(set(chosen.values()) - set(data))
     if missing or "train" not in chosen:
@@ -49,12 +49,14 @@ def from_dataset_dict(
     notes = [f"the split {name!r} is not used" for name in data if name not in chosen.values()]
     found = {}
     for split, name in chosen.items():
-        found[split] = _documents(data[name], columns, f"{where}/{name}")
-        if not found[split]:
+        documents = HubDocuments(data[name], columns, f"{where}/{name}")
+        if documents.are_labelled():
+            found[split] = documents
+        else:
             notes.append(f"the split {name!r} is left out: it has no labels")
-    if not found["train"]:
+    if "train" not in found:
         raise DataError(f"{where}: the split {chosen['train']!r} has no labels")
-    return {split: rows for split, rows in found.items() if rows}, tuple(notes)
+    return found, tuple(notes)
 
 
 def _usual_splits(names: Mapping[str, Any]) -> dict[str, str]:
@@ -65,29 +67,37 @@ def _usual_splits(names: Mapping[str, Any]) -> dict[str, str]:
     return chosen
 
 
-def _documents(dataset: Any, columns: Columns, where: str) -> list[Document]:
-    """Return the documents of one split; none if all its labels are hidden, as a competition hides its test labels."""
-    roles = find_columns(columns, dataset.column_names, where=where)
-    labels = _labels(dataset, roles.label)
-    if all(label is None or label == -1 for label in labels):
-        return []
-    wanted = [name for name in dict.fromkeys((*roles.text, roles.label, roles.id)) if name is not None]
-    records = (
-        Record(f"{where}:{number}", {**values, roles.label: label})
-        for number, (values, label) in enumerate(zip(_rows(dataset, wanted), labels, strict=True), start=1)
-    )
-    return list(documents(records, columns=Columns(*roles), where=where))
+class HubDocuments:
+    """The documents of one split, read each time they are iterated over."""
+
+    def __init__(self, dataset: Any, columns: Columns, where: str) -> None:
+        self._dataset, self._where = dataset, where
+        self._roles = find_columns(columns, dataset.column_names, where=where)
+
+    def are_labelled(self) -> bool:
+        """Whether any label is there: a competition hides those of its test split, all as None or -1."""
+        batches = self._dataset.select_columns([self._roles.label]).iter(batch_size=1000)
+        return any(label not in (None, -1) for batch in batches for label in batch[self._roles.label])
+
+    def __iter__(self) -> Iterator[Document]:
+        return documents(self._records(), columns=Columns(*self._roles), where=self._where)
+
+    def _records(self) -> Records:
+        roles = self._roles
+        wanted = [name for name in dict.fromkeys((*roles.text, roles.label, roles.id)) if name is not None]
+        name_of = _label_names(self._dataset, roles.label)
+        for number, values in enumerate(_rows(self._dataset, wanted), start=1):
+            yield Record(f"{self._where}:{number}", {**values, roles.label: name_of(values[roles.label])})
 
 
-def _labels(dataset: Any, column: str) -> list[object]:
-    """Return the labels of a split, those of a ClassLabel by name; None is a label that was hidden."""
+def _label_names(dataset: Any, column: str) -> Callable[[Any], object]:
+    """What a label of the column is called, that of a ClassLabel by its name; None is a label that was hidden."""
     from datasets import ClassLabel
 
     feature = dataset.features[column]
-    values = list(dataset[column])
     if not isinstance(feature, ClassLabel):
-        return values
-    return [None if value is None or value < 0 else feature.int2str(value) for value in values]
+        return lambda value: value
+    return lambda value: None if value is None or value < 0 else feature.int2str(value)
 
 
 def _rows(dataset: Any, names: Sequence[str]) -> Iterator[dict[str, object]]:

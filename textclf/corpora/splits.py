@@ -1,6 +1,7 @@
 """Which document goes where: splits that keep copies of a text together, and an order whose prefixes nest.
 
 Pure functions of labels, texts and a seed: the same in every process, on every machine, with every version of numpy.
+Documents are arrays here, so that millions of them take megabytes: the texts themselves need not be in memory.
 """
 
 import hashlib
@@ -10,11 +11,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.corpora.document import SPLITS, Document
+from textclf.corpora.document import SPLITS
 from textclf.errors import DataError, UsageError
 
 Indices = NDArray[np.int64]
-Splits = Mapping[str, list[Document]]
+
+
+class Division(NamedTuple):
+    """Documents and the splits they are in: by split in the order of SPLITS, and there in the source's order."""
+
+    split: NDArray[np.int8]
+    """Shape (D,), like the rest: the place in SPLITS."""
+    label: Indices
+    """Place of the label among the labels by name."""
+    text: Indices
+    """Number of the text, the same for all its copies: see `numbered`."""
+
+    def part(self, split: str) -> "Division":
+        """The documents of one split."""
+        return Division(*(column[self.split == SPLITS.index(split)] for column in self))
 
 
 class Duplicates(NamedTuple):
@@ -33,8 +48,30 @@ def fold(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def complete(splits: Splits, *, test_size: float, validation_size: float, seed: int) -> dict[str, list[Document]]:
-    """Draw the splits that a source lacks from its train split; those it has stay as they are.
+def digest(folded: str) -> bytes:
+    """Return 16 bytes that stand for a text that was folded: no two texts of a corpus collide."""
+    return hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def numbered(digests: bytes) -> Indices:
+    """Return the number of each document's text, shape (D,), from digests end to end; copies have the same number.
+
+    Distinct texts are numbered as they appear.
+    """
+    halves = np.frombuffer(digests, dtype="<u8").reshape(-1, 2)
+    order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: of equal digests the first document comes first
+    is_new = np.ones(len(order), dtype=bool)
+    is_new[1:] = (halves[order[1:]] != halves[order[:-1]]).any(axis=1)
+    group = np.cumsum(is_new) - 1  # (D,), in the order of the digests
+    rank = np.empty(int(is_new.sum()), dtype=np.int64)
+    rank[np.argsort(order[is_new])] = np.arange(len(rank))
+    numbers = np.empty(len(order), dtype=np.int64)
+    numbers[order] = rank[group]
+    return numbers
+
+
+def complete(documents: Division, *, test_size: float, validation_size: float, seed: int) -> NDArray[np.int8]:
+    """Draw the splits that a source lacks from its train split; returns the split of each document, shape (D,).
 
     Sizes are fractions of the source's train split, in documents. What is drawn has the labels in train's proportions,
     copies of a text stay in one split, and train keeps a document of every label. Raises UsageError for sizes that
@@ -44,66 +81,53 @@ def complete(splits: Splits, *, test_size: float, validation_size: float, seed: 
     if min(sizes.values()) <= 0 or sum(sizes.values()) >= 1:
         given = f"--test-size {test_size:g} --validation-size {validation_size:g}"
         raise UsageError(f"{given}: both must be above 0, and their sum below 1")
-    lacking = {split: size for split, size in sizes.items() if split not in splits}
-    if not lacking:
-        return dict(splits)
-    train = splits["train"]
-    places = _draw(train, lacking, seed)
-    drawn = {split: [train[i] for i in np.flatnonzero(places == SPLITS.index(split))] for split in SPLITS}
-    return {**drawn, **{split: rows for split, rows in splits.items() if split != "train"}}
+    there = np.unique(documents.split).tolist()
+    lacking = {split: size for split, size in sizes.items() if SPLITS.index(split) not in there}
+    drawn = documents.split.copy()
+    if lacking:
+        drawn[drawn == 0] = _draw(documents.part("train"), lacking, seed)
+    return drawn
 
 
-def nested_order(labels: Sequence[str], *, seed: int) -> Indices:
-    """Return a permutation, shape (D,), each prefix of which has the labels in their proportions.
+def nested_order(labels: Indices, *, seed: int) -> Indices:
+    """Return a permutation, shape (D,), each prefix of which has the labels, shape (D,), in their proportions.
 
     The first C are one document of each of the C labels, so that every prefix of C or more has all of them.
     """
-    codes = _codes(labels)
+    codes = _without_gaps(labels)
     order = _stratified_order(codes, np.ones_like(codes), seed)
     first = np.sort(np.unique(codes[order], return_index=True)[1])  # (C,), the place of each label's first document
     return np.concatenate([order[first], np.delete(order, first)])
 
 
-def unseen_labels(splits: Splits) -> dict[str, int]:
-    """Count, in validation and test, the documents of each label that train does not have."""
-    known = {document.label for document in splits["train"]}
-    counts: dict[str, int] = {}
-    for split in SPLITS[1:]:
-        for document in splits.get(split, ()):
-            if document.label not in known:
-                counts[document.label] = counts.get(document.label, 0) + 1
-    return dict(sorted(counts.items()))
+def unseen_labels(documents: Division, names: Sequence[str]) -> dict[str, int]:
+    """Count, in validation and test, the documents of each label, named here, that train does not have."""
+    is_train = documents.split == 0
+    unseen = np.bincount(documents.label[~is_train], minlength=len(names))
+    unseen[documents.label[is_train]] = 0
+    return {names[label]: int(unseen[label]) for label in np.flatnonzero(unseen).tolist()}
 
 
-def duplicates(splits: Splits) -> Duplicates:
+def duplicates(documents: Division) -> Duplicates:
     """Count the texts that come more than once, within a split and across splits."""
-    firsts: dict[bytes, tuple[str, str]] = {}
-    conflicting: set[bytes] = set()
-    copies = crossing = 0
-    for split in SPLITS:
-        for document in splits.get(split, ()):
-            key = _key(document.text)
-            first_split, first_label = firsts.setdefault(key, (split, document.label))
-            crossing += first_split != split
-            copies += 1
-            if first_label != document.label:
-                conflicting.add(key)
-    return Duplicates(copies - len(firsts), crossing, len(conflicting))
+    _, first, text = np.unique(documents.text, return_index=True, return_inverse=True)
+    crossing = documents.split != documents.split[first][text]
+    conflicting = np.unique(text[documents.label != documents.label[first][text]])
+    return Duplicates(len(text) - len(first), int(crossing.sum()), len(conflicting))
 
 
-def _draw(documents: Sequence[Document], sizes: Mapping[str, float], seed: int) -> NDArray[np.int8]:
+def _draw(documents: Division, sizes: Mapping[str, float], seed: int) -> NDArray[np.int8]:
     """Return the place in SPLITS of each document, shape (D,): 0, for train, unless it was drawn."""
-    codes = _codes([document.label for document in documents])  # (D,)
-    groups = _groups(documents)  # (D,)
+    codes, groups = _without_gaps(documents.label), documents.text  # (D,)
     weights = np.bincount(groups)  # (G,), documents of a group
     order = _stratified_order(_majority(groups, codes), weights, seed)  # (G,)
     free = np.delete(order, _last_of_each_label(order, groups, codes))
     places = np.zeros(len(weights), dtype=np.int8)
     for split, size in sizes.items():
-        taken = _fill(free, weights, max(1, round(size * len(documents))))
+        taken = _fill(free, weights, max(1, round(size * len(codes))))
         if not taken:
             raise DataError(
-                f"too few documents to draw a {split} split ({len(documents)} with {codes.max() + 1} labels): "
+                f"too few documents to draw a {split} split ({len(codes)} with {codes.max() + 1} labels): "
                 f"add --{split} FILE"
             )
         places[taken] = SPLITS.index(split)
@@ -160,17 +184,6 @@ def _majority(groups: Indices, codes: Indices) -> Indices:
     return majority
 
 
-def _groups(documents: Sequence[Document]) -> Indices:
-    """Return the number of each document's text, shape (D,); distinct texts are numbered as they appear."""
-    numbers: dict[bytes, int] = {}
-    return np.array([numbers.setdefault(_key(document.text), len(numbers)) for document in documents], dtype=np.int64)
-
-
-def _codes(labels: Sequence[str]) -> Indices:
-    names = {name: code for code, name in enumerate(sorted(set(labels)))}
-    return np.array([names[label] for label in labels], dtype=np.int64)
-
-
-def _key(text: str) -> bytes:
-    # 16 bytes instead of the folded text: a million documents then take megabytes, and no two of them collide
-    return hashlib.blake2b(fold(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def _without_gaps(labels: Indices) -> Indices:
+    """Return codes that are labels' places among those that are there."""
+    return np.unique(labels, return_inverse=True)[1]

@@ -50,9 +50,13 @@ class Layout:
         return packed.Layout(self.root / "packed")
 
     def tensor(self, document_id: str) -> Path:
-        """The tensor file of a document; folders are spread by a hash of the id, so none grows too large."""
-        folder = hashlib.blake2b(document_id.encode(), digest_size=1).hexdigest()
-        return self.tensors / folder / f"{document_id}.pt"
+        """The tensor file of a document."""
+        return self.tensors / folder_of(document_id) / f"{document_id}.pt"
+
+
+def folder_of(document_id: str) -> str:
+    """Name of the folder of a document's tensor: documents are spread by a hash of the id, so none grows too large."""
+    return hashlib.blake2b(document_id.encode(), digest_size=1).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,18 @@ Formats: https://docs.pytorch.org/docs/stable/notes/serialization.html, https://
 """
 
 import io
+import os
 import struct
 import zipfile
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.atomic import write_bytes
+from textclf.atomic import full_disk
 from textclf.errors import ArtefactError
 
 Ids = NDArray[np.int32]
@@ -28,16 +30,43 @@ _CENTRAL_HEADER: Final = struct.Struct(
     "<4s6H3L5H2L"
 )  # a version more, the same, five unused, offset of the local header
 _END: Final = struct.Struct("<4s4H2LH")
+_UINT32: Final = struct.Struct("<L")
+_LOCAL_CRC: Final = 14  # where the CRC stands in a local header
+_CENTRAL_CRC: Final = 16
 _PADDING: Final = struct.Struct("<2sH")  # the extra field that torch.save aligns with, too
 _ALIGNMENT: Final = 64
 _NAMES_ARE_UTF8: Final = 0x800
+_AS_IT_IS: Final = getattr(os, "O_BINARY", 0)  # Windows would write a carriage return before each line feed
 _FIRST_DAY: Final = 0x21  # 1980-01-01, the earliest that zip can say: equal ids give equal bytes
 
 
-def write(path: Path, ids: Ids) -> int:
-    """Write the ids, shape (T,), as a tensor file, whole or not at all; returns the CRC-32 of their bytes."""
-    write_bytes(path, to_bytes(ids), durable=False)  # can be made again from the corpus: an fsync each would take hours
-    return checksum(ids)
+def write(path: Path | str, ids: Ids) -> int:
+    """Write the ids, shape (T,), as a tensor file; returns the CRC-32 of their bytes.
+
+    A file that could not be written whole is removed, but a process that is killed may leave half of one: write where
+    nobody reads until all is written. Raises ResourceError on a full disk.
+    """
+    content = _little_endian(ids)
+    checksum = crc32(content)
+    whole = _frame(len(content)).around(content, checksum)
+    try:
+        # not through pathlib and a file object, which take longer than all the rest
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _AS_IT_IS, 0o666)
+        try:
+            if os.write(file, whole) < len(whole):
+                _write_the_rest(path, whole)
+        finally:
+            os.close(file)
+    except OSError as error:
+        Path(path).unlink(missing_ok=True)
+        raise full_disk(path, error) from error
+    return checksum
+
+
+def _write_the_rest(path: Path | str, whole: bytes) -> None:
+    """Write anew what one call did not write: over 2 GB, or the last of a disk, which is then an error."""
+    with open(path, "wb") as file:  # noqa: PTH123 (either kind of path)
+        file.write(whole)
 
 
 def read(path: Path) -> Ids:
@@ -57,23 +86,48 @@ def checksum(ids: Ids) -> int:
 
 def to_bytes(ids: Ids) -> bytes:
     """The whole tensor file as bytes: the four members that torch.load asks for, the ids last."""
-    members = {
-        b"archive/data.pkl": _description(len(ids)),
-        b"archive/byteorder": b"little",
-        b"archive/version": b"3\n",
-        b"archive/data/0": _little_endian(ids),
-    }
+    content = _little_endian(ids)
+    return _frame(len(content)).around(content, crc32(content))
+
+
+class _Frame(NamedTuple):
+    """All that is around the ids: the same for all files of one length but for two places that hold the CRC."""
+
+    before: bytes
+    between: bytes
+    """From the first CRC to the ids."""
+    behind: bytes
+    """From the ids to the second CRC."""
+    after: bytes
+
+    def around(self, content: bytes, checksum: int) -> bytes:
+        crc = _UINT32.pack(checksum)
+        return b"".join((self.before, crc, self.between, content, self.behind, crc, self.after))
+
+
+@lru_cache(maxsize=4096)
+def _frame(size: int) -> _Frame:
+    """The frame of so many bytes of ids; it takes longer to make than the file to write, and lengths come again."""
+    names = (b"archive/data.pkl", b"archive/byteorder", b"archive/version", b"archive/data/0")
+    contents = (_description(size // 4), b"little", b"3\n", b"")
     body, directory = bytearray(), bytearray()
-    for name, content in members.items():
+    for name, content in zip(names, contents, strict=True):
         offset = len(body)
-        size = len(content)
-        fields = (0, _NAMES_ARE_UTF8, 0, 0, _FIRST_DAY, crc32(content), size, size, len(name))
+        length = len(content) if content else size
+        crc_place = offset + _LOCAL_CRC, len(directory) + _CENTRAL_CRC
+        fields = (0, _NAMES_ARE_UTF8, 0, 0, _FIRST_DAY, crc32(content), length, length, len(name))
         padding = -(offset + _LOCAL_HEADER.size + len(name) + _PADDING.size) % _ALIGNMENT
         body += _LOCAL_HEADER.pack(b"PK\3\4", *fields, _PADDING.size + padding) + name
         body += _PADDING.pack(b"FB", padding) + bytes(padding) + content
         directory += _CENTRAL_HEADER.pack(b"PK\1\2", 0, *fields, 0, 0, 0, 0, 0, offset) + name
-    end = _END.pack(b"PK\5\6", 0, 0, len(members), len(members), len(directory), len(body), 0)
-    return bytes(body + directory + end)
+    end = _END.pack(b"PK\5\6", 0, 0, len(names), len(names), len(directory), len(body) + size, 0)
+    first, second = crc_place
+    return _Frame(
+        bytes(body[:first]),
+        bytes(body[first + _UINT32.size :]),
+        bytes(directory[:second]),
+        bytes(directory[second + _UINT32.size :]) + end,
+    )
 
 
 def _little_endian(ids: Ids) -> bytes:

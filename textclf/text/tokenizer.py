@@ -120,8 +120,14 @@ class Tokenizer:
         ids = bytearray().join(map(self._chunks.__getitem__, self._cut(text)))
         return np.frombuffer(ids or bytearray(_UNK), dtype=np.int32)
 
+    def ids_of_tokens(self, tokens: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The ids of tokens that were cut before, end to end, and how many each has, shape (N,)."""
+        ids = list(map(self._chunks.look_up, tokens))
+        lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)) // _INT32.size
+        return np.frombuffer(b"".join(ids), dtype=np.int32), lengths
+
     def _cut(self, text: str) -> list[str]:
-        return (text.lower() if self.lowercase else text).split()
+        return chunks_of(text, lowercase=self.lowercase)
 
     def to_json(self) -> dict[str, Any]:
         """All that `from_json` needs: plain JSON, without any pattern or code.
@@ -150,6 +156,11 @@ def _split(joined: str) -> list[str]:
     return joined.split(" ") if joined else []
 
 
+def chunks_of(text: str, *, lowercase: bool) -> list[str]:
+    """Cut a text at white space."""
+    return (text.lower() if lowercase else text).split()
+
+
 def split_chunk(chunk: str) -> list[str]:
     """Cut a chunk without white space into words, single punctuation marks and single Han or kana characters.
 
@@ -169,7 +180,7 @@ def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str
     """How often each token occurs in the texts. Each distinct chunk is cut once."""
     chunks: Counter[str] = Counter()
     for text in texts:
-        chunks.update((text.lower() if lowercase else text).split())
+        chunks.update(chunks_of(text, lowercase=lowercase))
     tokens: Counter[str] = Counter()
     for chunk, count in chunks.items():
         for token in split_chunk(chunk):
@@ -213,12 +224,13 @@ class _Chunks(dict[str, bytes]):
 
     def __missing__(self, chunk: str) -> bytes:
         is_word = chunk.isascii() and chunk.isalnum()  # as most are: there is nothing to cut
-        ids = self._look_up(chunk) if is_word else b"".join(map(self._look_up, split_chunk(chunk)))
+        ids = self.look_up(chunk) if is_word else b"".join(map(self.look_up, split_chunk(chunk)))
         if len(chunk) <= _LONGEST_REMEMBERED and len(self) < _REMEMBERED_CHUNKS:
             self[chunk] = ids
         return ids
 
-    def _look_up(self, token: str) -> bytes:
+    def look_up(self, token: str) -> bytes:
+        """The id of a word, or ``<unk>`` and the ids of its parts."""
         if (index := self._words.get(token)) is not None:
             return _INT32.pack(index)
         places = map(self._parts.get, word_parts(token))

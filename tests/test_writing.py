@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+
+from tests.text.test_chunks import ODD, numbered
+from textclf import processes, ragged, writing
+from textclf.store import packed, tensors
+from textclf.store.manifest import Layout
+from textclf.text.similar import BANDS, ROWS, signatures
+from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
+from textclf.writing import Numbered
+
+TEXTS = ["", *ODD, " ", *reversed(ODD), "the catty", ""]
+NAMES = [f"train-{number:07}" for number in range(len(TEXTS))]
+
+
+@pytest.fixture(params=[1, 5, 1_000])
+def batch(request, monkeypatch):
+    monkeypatch.setattr(writing, "BATCH", request.param)
+
+
+def silent(items, _title, _total):
+    return items
+
+
+def write(folder, texts=TEXTS, *, compare=False, progress=silent):
+    """Write texts in the reverse of the order in which they were read; the tokenizer knows half of the words."""
+    runs, chunks = numbered(texts)
+    tokenizer = Tokenizer.from_counts(count_tokens(ODD[::2]), max_parts=300)
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    np.concatenate([*runs, np.empty(0, dtype=np.int32)]).tofile(scratch / "numbers.bin")
+    lengths = np.array([len(run) for run in runs])
+    starts = ragged.offsets(lengths)[:-1]
+    documents = Numbered(
+        scratch / "numbers.bin", starts[::-1], lengths[::-1], *chunks.cut().encoded(tokenizer), tokenizer.size
+    )
+    layout = Layout(folder)
+    with processes.crew(1, imports="textclf.errors") as crew:
+        written = writing.write(layout, NAMES, documents, compare=compare, crew=crew, progress=progress)
+    return layout, written, tokenizer
+
+
+@pytest.mark.usefixtures("batch")
+def test_each_document_is_written_as_the_tokenizer_encodes_it(tmp_path):
+    layout, written, tokenizer = write(tmp_path)
+    ids = [tokenizer.encode(text) for text in reversed(TEXTS)]
+    assert [tensors.read(layout.tensor(name)).tolist() for name in NAMES] == [run.tolist() for run in ids]
+    assert len(list(layout.tensors.glob("*/*"))) == len(TEXTS)
+    assert written.lengths.tolist() == [len(run) for run in ids]
+    assert written.words.tolist() == [len(tokenizer.tokens(text)) or 1 for text in reversed(TEXTS)]
+    assert written.unknown.tolist() == [run.tolist().count(UNK_ID) for run in ids]
+    assert written.crc32.tolist() == [tensors.checksum(run) for run in ids]
+    assert written.lengths.sum() > written.words.sum() > written.unknown.sum() > 0
+    packed.finish(layout.packed, written.lengths, fingerprint="a")
+    assert np.array_equal(packed.read(layout.packed).tokens, np.concatenate(ids))
+    assert written.ids.size == 0
+
+
+@pytest.mark.usefixtures("batch")
+def test_signatures_are_made_when_asked_for(tmp_path):
+    _, written, tokenizer = write(tmp_path, compare=True)
+    ids = [tokenizer.encode(text) for text in reversed(TEXTS)]
+    expected = signatures(np.concatenate(ids), np.array([len(run) for run in ids]))
+    assert np.array_equal(written.signatures, expected)
+    (tmp_path / "without").mkdir()
+    assert write(tmp_path / "without")[1].signatures.shape == (len(TEXTS), 0)
+    assert expected.shape == (len(TEXTS), BANDS * ROWS)
+
+
+def test_documents_may_all_be_empty(tmp_path):
+    layout, written, _ = write(tmp_path, [""] * len(TEXTS))
+    assert written.lengths.tolist() == written.unknown.tolist() == [1] * len(TEXTS)
+    assert tensors.read(layout.tensor(NAMES[0])).tolist() == [UNK_ID]
+
+
+def test_there_is_a_folder_for_every_pair_of_hex_digits(tmp_path):
+    layout, *_ = write(tmp_path)
+    assert sorted(path.name for path in layout.tensors.iterdir()) == [f"{number:02x}" for number in range(256)]
+
+
+def test_long_documents_make_smaller_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "BATCH_CHUNKS", 10)
+    bars = []
+
+    def progress(items, title, total):
+        items = list(items)
+        bars.append((title, len(items), total))
+        return items
+
+    layout, _, tokenizer = write(tmp_path, progress=progress)
+    assert bars[0][0] == "tokens"
+    assert 5 < bars[0][1] == bars[0][2] < len(TEXTS)
+    assert tensors.read(layout.tensor(NAMES[1])).tolist() == tokenizer.encode("the catty").tolist()
