@@ -72,6 +72,7 @@ def _make(layout: Layout, corpus: Corpus, config: PreprocessConfig, *, crew: Cre
     tokenizer = _learn(found, cut, order[parts.split == 0], config)
     atomic.write_json(layout.tokenizer, tokenizer.to_json())
     table = _name_documents(found, order, parts, seed=config.seed)
+    documents.import_in_background()  # while others write
     starts, lengths = found.offsets[order], np.diff(found.offsets)[order]
     numbered = Numbered(found.spool, starts, lengths, *cut.encoded(tokenizer), tokenizer.size)
     compare = len(order) <= COMPARED

@@ -1,4 +1,6 @@
 import random
+import subprocess
+import sys
 from dataclasses import fields, replace
 
 import numpy as np
@@ -121,3 +123,13 @@ def test_more_columns_do_no_harm(path):
     more = pq.read_table(path).append_column("note", pa.array(["x", "y"]))
     pq.write_table(more, path)
     assert columns(documents.read(path)) == columns(table())
+
+
+def test_what_writing_needs_can_be_imported_in_the_background():
+    code = (
+        "import sys, time; from textclf.store import documents; assert 'pyarrow' not in sys.modules; "
+        "documents.import_in_background(); deadline = time.time() + 30\n"
+        "while 'pyarrow.parquet' not in sys.modules and time.time() < deadline: time.sleep(0.05)\n"
+        "import pyarrow.parquet"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

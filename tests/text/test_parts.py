@@ -14,6 +14,13 @@ def test_the_parts_of_many_words_are_those_of_each():
         assert [found.spellings[part] for part in found.part[found.word == number].tolist()] == word_parts(word)
 
 
+def test_more_letters_than_fit_into_two_bytes_are_told_apart():
+    words = [chr(number) * 2 for number in range(0x10000, 0x10000 + (1 << 16) + 1)]
+    found = parts_of_words(words)
+    assert found.spellings == sorted(part for word in words for part in word_parts(word))
+    assert found.spellings[found.part[-1]] == f"<{words[-1]}>"
+
+
 def test_no_words_have_no_parts():
     assert parts_of_words([]).spellings == []
     assert most_frequent_parts({}, limit=10, min_count=1) == []

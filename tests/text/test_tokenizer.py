@@ -413,3 +413,14 @@ def test_another_process_gives_the_same_ids(hash_seed):
         check=True,
     )
     assert json.loads(answer.stdout) == [expected, expected]
+
+
+@pytest.mark.parametrize("max_parts", [0, 300])
+def test_the_ids_of_tokens_are_those_of_each_as_a_text(max_parts):
+    tokenizer = Tokenizer.fit(["the cats ran; the cat", "कि कि кошка кошкам", "<unk> <pad>"], max_parts=max_parts)
+    tokens = ["the", "catty", ";", "?", "кошки", "कि", "<", "字", "unk", "x" * 300]
+    ids, lengths = tokenizer.ids_of_tokens(tokens)
+    expected = [tokenizer.encode(token).tolist() for token in tokens]
+    assert lengths.tolist() == [len(run) for run in expected]
+    assert ids.tolist() == [index for run in expected for index in run]
+    assert tokenizer.ids_of_tokens([])[0].tolist() == []

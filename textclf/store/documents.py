@@ -1,7 +1,9 @@
 """documents.parquet: one row a document, in the order of the packed store. Knows nothing about texts or tokens."""
 
 from dataclasses import dataclass, fields
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,11 @@ class Documents:
 
     def __len__(self) -> int:
         return len(self.id)
+
+
+def import_in_background() -> None:
+    """Import what `write` needs, which takes half a second, while this process waits for others."""
+    Thread(target=import_module, args=("pyarrow.parquet",), daemon=True).start()
 
 
 def write(path: Path, documents: Documents) -> None:

@@ -47,11 +47,26 @@ def parts_of_words(words: Sequence[str]) -> Parts:
             window[:, place] = characters[where + place]
         counts.append(count)
         windows.append(window)
-    spelled = np.concatenate(windows).view(f"<U{max(LENGTHS)}").ravel()  # four characters are one string to numpy
-    spellings, part = np.unique(spelled, return_inverse=True)
+    spellings, part = _distinct(np.concatenate(windows))
     word = np.concatenate([np.repeat(np.arange(len(words)), count) for count in counts])
     order = np.argsort(word, kind="stable")
-    return Parts(spellings.tolist(), part[order], word[order])
+    return Parts(spellings, part[order], word[order])
+
+
+def _distinct(windows: NDArray[np.uint32]) -> tuple[list[str], NDArray[np.int64]]:
+    """Four characters each, shape (N, 4), as distinct strings by spelling, and the place of each among them."""
+    is_there = np.zeros(int(windows.max(initial=0)) + 1, dtype=bool)
+    is_there[windows.ravel()] = True
+    alphabet = np.flatnonzero(is_there).astype("<u4")
+    string = f"<U{max(LENGTHS)}"  # four characters are one string to numpy
+    if len(alphabet) > 1 << 16:
+        strings, part = np.unique(windows.view(string).ravel(), return_inverse=True)
+        return strings.tolist(), part
+    # Four letters of so small an alphabet are one number, too: numbers sort several times as fast, in the same order.
+    codes = (np.cumsum(is_there) - 1)[windows].astype(">u2").view(">u8").ravel()
+    numbers, part = np.unique(codes.astype(np.uint64), return_inverse=True)
+    letters = numbers.astype(">u8").view(">u2")
+    return alphabet[letters].view(string).tolist(), part
 
 
 def most_frequent_parts(counts: Mapping[str, int], *, limit: int, min_count: int) -> list[str]:
@@ -60,11 +75,10 @@ def most_frequent_parts(counts: Mapping[str, int], *, limit: int, min_count: int
     In a long text those of 4 characters say it all, and there are half as many.
     """
     spellings, part, word = parts_of_words(list(counts))
-    order = np.lexsort((part, word))
-    word, part = word[order], part[order]
-    first = (np.diff(word, prepend=-1) != 0) | (np.diff(part, prepend=-1) != 0)
+    pairs = np.sort(word * np.int64(len(spellings)) + part)  # one number each: several times as fast as by two
+    word, part = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], max(len(spellings), 1))
     occurrences = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
-    frequency = np.bincount(part[first], occurrences[word[first]], minlength=len(spellings)).astype(np.int64)
+    frequency = np.bincount(part, occurrences[word], minlength=len(spellings)).astype(np.int64)
     if occurrences.sum() > SHORT_TEXT:
         frequency[np.array(list(map(len, spellings)), dtype=np.int64) < max(LENGTHS)] = 0
     order = np.argsort(-frequency, kind="stable")[:limit]

@@ -56,6 +56,7 @@ class Tokenizer:
         self._places = dict(zip(self._parts, range(len(self._parts)), strict=True))
         if len(ids) != len(self._words) or len(self._places) != len(self._parts):
             raise ValueError("a word or a part stands twice in the vocabulary")
+        self._ids = ids
         self._chunks = _Chunks(ids, self._places)
 
     @classmethod
@@ -122,9 +123,14 @@ class Tokenizer:
 
     def ids_of_tokens(self, tokens: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """The ids of tokens that were cut before, end to end, and how many each has, shape (N,)."""
-        ids = list(map(self._chunks.look_up, tokens))
-        lengths = np.fromiter(map(len, ids), dtype=np.int64, count=len(ids)) // _INT32.size
-        return np.frombuffer(b"".join(ids), dtype=np.int32), lengths
+        ids = np.array([self._ids.get(token, UNK_ID) for token in tokens], dtype=np.int32)
+        unknown = np.flatnonzero(ids == UNK_ID)
+        found = parts_of_words([tokens[place] for place in unknown.tolist()])
+        places = np.array([self._places.get(part, -1) for part in found.spellings], dtype=np.int32)[found.part]
+        is_known = places >= 0
+        behind = unknown[found.word[is_known]]  # the token that each known part belongs to
+        lengths = 1 + np.bincount(behind, minlength=len(ids))
+        return np.insert(ids, behind + 1, self.size + places[is_known]), lengths
 
     def _cut(self, text: str) -> list[str]:
         return chunks_of(text, lowercase=self.lowercase)
@@ -189,9 +195,9 @@ def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str
 
 
 def _most_frequent(counts: Mapping[str, int], *, limit: int | None, min_count: int) -> list[str]:
-    frequent = [(item, count) for item, count in counts.items() if count >= min_count]
-    frequent.sort(key=lambda pair: (-pair[1], pair[0]))
-    return [item for item, _ in frequent[:limit]]
+    frequent = sorted(item for item, count in counts.items() if count >= min_count)
+    frequent.sort(key=counts.__getitem__, reverse=True)  # equal counts stay in order; two sorts by one key are faster
+    return frequent[:limit]
 
 
 _ASCII_TOKEN: Final = re.compile(r"\w+|[^\w\s]", re.ASCII)
@@ -224,13 +230,12 @@ class _Chunks(dict[str, bytes]):
 
     def __missing__(self, chunk: str) -> bytes:
         is_word = chunk.isascii() and chunk.isalnum()  # as most are: there is nothing to cut
-        ids = self.look_up(chunk) if is_word else b"".join(map(self.look_up, split_chunk(chunk)))
+        ids = self._look_up(chunk) if is_word else b"".join(map(self._look_up, split_chunk(chunk)))
         if len(chunk) <= _LONGEST_REMEMBERED and len(self) < _REMEMBERED_CHUNKS:
             self[chunk] = ids
         return ids
 
-    def look_up(self, token: str) -> bytes:
-        """The id of a word, or ``<unk>`` and the ids of its parts."""
+    def _look_up(self, token: str) -> bytes:
         if (index := self._words.get(token)) is not None:
             return _INT32.pack(index)
         places = map(self._parts.get, word_parts(token))
