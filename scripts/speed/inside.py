@@ -133,11 +133,12 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
 
     from textclf import loading
     from textclf.models import lstm as model_file
+    from textclf.text import Sequences
 
     dataset, fitted = _reuters(folder)
     lengths, documents = dataset.lengths, len(dataset)
     longest = min(256, int(np.percentile(lengths, 95)))  # as `textclf train` chooses it
-    collate = partial(model_file.collate, inputs=model_file.prepare([], tokenizer=fitted, max_length=longest))
+    collate = partial(model_file.collate, inputs=Sequences.fit([], tokenizer=fitted, max_length=longest))
     sizes: dict[str, Any] = {"vocabulary": fitted.size, "classes": int(dataset.labels.max()) + 1}
     presets: dict[str, Any] = {"embedding_size": 128, "hidden_size": 96, "dropout": 0.5, "word_dropout": 0.2}
     model = model_file.LSTMClassifier(**sizes, **presets)
@@ -160,7 +161,7 @@ def _reuters(folder: Path) -> tuple[Any, Any]:
     from textclf.store import packed
     from textclf.text.tokenizer import Tokenizer
 
-    documents = load("reuters_r8", options=SourceOptions()).splits["train"][::READ_BY_LSTM]
+    documents = list(load("reuters_r8", options=SourceOptions()).splits["train"])[::READ_BY_LSTM]
     labels = sorted({document.label for document in documents})
     fitted = Tokenizer.fit(document.text for document in documents)
     ids = [fitted.encode(document.text) for document in documents]
