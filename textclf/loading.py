@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from math import ceil
 from time import perf_counter
-from typing import Any, Final, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textclf.errors import ResourceError, TextclfError
-from textclf.store.directory import DataDirectory
+from textclf.store.directory import DataDirectory, Store
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for
 WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM
@@ -49,13 +49,6 @@ class Examples(NamedTuple):
     """Shape (B,), places in documents.parquet; None: they are not from there."""
 
 
-class Store(Protocol):
-    """Where token ids come from."""
-
-    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Token ids of the documents end to end, and the length of each."""
-
-
 class TokenDataset(Dataset[Example]):
     """The documents of one split or tier, read by their ids when asked for."""
 
@@ -82,7 +75,7 @@ class TokenDataset(Dataset[Example]):
 
 def datasets(data: DataDirectory, *, tier: str, store: str) -> dict[str, TokenDataset]:
     """The training tier, and validation and test where the data has them, by split name."""
-    tokens: Store = data.packed() if store == "packed" else data.files()
+    tokens = data.store(store)
     return {split: TokenDataset(tokens, *part) for split, part in data.parts(tier).items()}
 
 

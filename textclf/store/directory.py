@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,13 @@ class Part(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+
+class Store(Protocol):
+    """Where token ids come from: the packed copy or the files."""
+
+    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of the documents end to end, and the length of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,10 @@ class DataDirectory:
             for split, places in rows.items()
             if len(places)
         }
+
+    def store(self, name: str) -> Store:
+        """The tokens from the packed copy ("packed") or the tensor files ("files")."""
+        return self.packed() if name == "packed" else self.files()
 
     def files(self) -> TensorFiles:
         """The tokens as the tensor files hold them."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,20 +15,13 @@ from numpy.typing import NDArray
 from textclf import atomic
 from textclf.config import TrainConfig
 from textclf.errors import DataError
-from textclf.store.directory import UNSEEN, DataDirectory, Part, newest, together
+from textclf.store.directory import UNSEEN, DataDirectory, Part, Store, newest, together
 from textclf.text import INPUTS, Inputs, remembering
 from textclf.text.remembered import Remembered
 from textclf.text.tokenizer import Tokenizer
 
 BATCH: Final = 256  # documents read at a time
 LONG: Final = 95  # percentile of the lengths that the settings are told
-
-
-class Tokens(Protocol):
-    """Where token ids come from: the packed copy or the files."""
-
-    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Token ids of the documents end to end, and the length of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +31,7 @@ class Prepared:
     config: TrainConfig
     """Complete: what the settings left open follows from the documents."""
     data: DataDirectory
-    tokens: Tokens
+    tokens: Store
     tokenizer: Tokenizer
     inputs: Inputs
     """What the artefact keeps."""
@@ -61,7 +54,7 @@ def find_data(config: TrainConfig) -> Path:
 def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
     """Make everything ready; raises DataError if no document of a split has a label that is known."""
     started = perf_counter()
-    tokens: Tokens = data.packed() if config.store == "packed" else data.files()
+    tokens = data.store(config.store)
     parts = data.parts(config.tier)
     for split in ("validation", "test"):
         if not (parts[split].labels != UNSEEN).any():
@@ -82,11 +75,11 @@ def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
     return Prepared(config, data, tokens, tokenizer, inputs, training_inputs, parts, seconds)
 
 
-def _batches(tokens: Tokens, part: Part) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+def _batches(tokens: Store, part: Part) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
     return (tokens.gather(part.rows[start : start + BATCH]) for start in range(0, len(part.rows), BATCH))
 
 
-def _remember(inputs: Remembered, tokens: Tokens, parts: tuple[Part, ...]) -> None:
+def _remember(inputs: Remembered, tokens: Store, parts: tuple[Part, ...]) -> None:
     """Make the bags of all documents now, as long as there is room."""
     for part in parts:
         for start in range(0, len(part), BATCH):

@@ -8,9 +8,10 @@ from textclf.training.prepared import Prepared, find_data, prepare
 
 
 def prepare_while_torch_loads(config: TrainConfig) -> Prepared:
-    """What `textclf.training.run.train` begins with; raises what `prepare` raises, and before torch is loaded
-    UsageError or DataError if there is no such data.
-    """  # noqa: D205
+    """What `textclf.training.run.train` begins with.
+
+    Raises what `prepare` raises; that there is no such data, before torch is loaded.
+    """
     data = DataDirectory.open(find_data(config))
     with ThreadPoolExecutor(1) as pool:
         ready = pool.submit(prepare, config, data)
