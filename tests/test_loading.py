@@ -4,6 +4,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
@@ -218,6 +220,54 @@ def test_batches_are_of_the_model_s_own_type(data):
     dataset = datasets(data, tier="full", store="packed")["validation"]
     with loader(dataset, InOrder(dataset.lengths, batch_size=4), num_workers=0) as made:
         assert {type(batch) for batch in made} == {Batch}
+
+
+def made_by_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
+
+
+def test_the_next_batch_is_made_while_the_last_is_worked_on(data):
+    dataset = datasets(data, tier="full", store="packed")["train"]
+    second = threading.Event()
+    calls = []
+
+    def tell(examples):
+        calls.append(len(examples.lengths))
+        if len(calls) == 2:
+            second.set()
+        return collate(examples)
+
+    made = batches(dataset, InOrder(dataset.lengths, batch_size=7), tell, num_workers=0, device=CPU)
+    rest = iter(made)
+    next(rest)
+    assert second.wait(timeout=30)  # nobody has asked for it
+    rest.close()
+    assert len(calls) == 2  # and none further ahead
+    assert made_by_threads() == []
+
+
+def test_an_error_in_making_a_batch_reaches_who_asks_for_it(data):
+    def fail(_examples):
+        raise ArtefactError("a.pt is damaged")
+
+    dataset = datasets(data, tier="full", store="packed")["train"]
+    made = batches(dataset, InOrder(dataset.lengths, batch_size=7), fail, num_workers=0, device=CPU)
+    with pytest.raises(ArtefactError, match=r"^a\.pt is damaged$"):
+        list(made)
+    assert made_by_threads() == []
+
+
+def test_a_loader_tells_what_its_batches_took(data):
+    dataset = datasets(data, tier="full", store="packed")["train"]
+
+    def slow(examples):
+        time.sleep(0.01)
+        return collate(examples)
+
+    made = batches(dataset, InOrder(dataset.lengths, batch_size=7), slow, num_workers=0, device=CPU)
+    assert made.spent() == (0, 0)
+    count = len(list(made))
+    assert made.spent().making >= made.spent().collating >= 0.01 * count
 
 
 @pytest.mark.parametrize(("device", "pinned"), [("cpu", False), ("cuda", True), ("cuda:1", True), ("mps", False)])

@@ -90,3 +90,10 @@ def test_numpy_has_one_thread_unless_the_user_says_otherwise(said, expected, mon
     monkeypatch.setattr(os, "environ", said)
     machine.one_thread()
     assert said["OPENBLAS_NUM_THREADS"] == expected
+
+
+@pytest.mark.parametrize(("said", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_threads_sleep_unless_the_user_says_otherwise(said, expected, monkeypatch):
+    monkeypatch.setattr(os, "environ", said)
+    machine.let_threads_sleep()
+    assert said["OMP_WAIT_POLICY"] == expected

@@ -7,6 +7,7 @@ whether it was read from one ``.pt`` file a document or gathered from the packed
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -127,12 +128,23 @@ def _cut(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64
     return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
 
 
+class Spent(NamedTuple):
+    """Seconds that this process has spent on batches."""
+
+    making: float = 0.0
+    """From their indices to their tensors."""
+    collating: float = 0.0
+    """The part of it that a model's ``collate`` took."""
+
+
 class BatchLoader(DataLoader[Any]):
-    """A DataLoader in which an error of ours says the same wherever it was raised, in a worker or here."""
+    """A DataLoader that is a batch ahead, and in which an error of ours says the same wherever it was raised."""
+
+    _making = 0.0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         try:
-            yield from super().__iter__()
+            yield from self._ahead(super().__iter__())
         except TextclfError as error:  # from a worker its message has the traceback around it
             raise type(error)(str(error).strip().split(f"{type(error).__name__}: ")[-1]) from error
         except RuntimeError as error:
@@ -140,9 +152,29 @@ class BatchLoader(DataLoader[Any]):
                 raise
             raise ResourceError(f"a loader process died or hung ({error}); try --num-workers 0") from error
 
-    def collating(self) -> float:
-        """Seconds that making batches has taken in this process so far."""
-        return float(getattr(self.collate_fn, "seconds", 0.0))
+    def _ahead(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The batches, of which a thread makes the next while the caller works on the last.
+
+        It starts at once, and nothing is sent between processes. Where workers make the batches, there is none.
+        """
+        if self.num_workers:
+            yield from batches
+            return
+        with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+            coming = thread.submit(self._next, batches)
+            while (batch := coming.result()) is not None:
+                coming = thread.submit(self._next, batches)
+                yield batch
+
+    def _next(self, batches: Iterator[Any]) -> Any:
+        started = perf_counter()
+        batch = next(batches, None)
+        self._making += perf_counter() - started
+        return batch
+
+    def spent(self) -> Spent:
+        """What batches have taken so far, without what workers did."""
+        return Spent(self._making, getattr(self.collate_fn, "seconds", 0.0))
 
     def close(self) -> None:
         """End the worker processes now: left to the garbage collector, they can hold the program up for seconds."""

@@ -44,6 +44,7 @@ def command(output: Path | None, layout: str, **options: Any) -> None:
       textclf learning-curve --data bbc_news
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # see textclf train
+    machine.let_threads_sleep()
     machine.keep_memory()
     from textclf.cli.training_display import TerminalDisplay
     from textclf.evaluation import plots

@@ -1,6 +1,5 @@
 """`textclf train`."""
 
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -162,9 +161,7 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
     """
-    # Threads that wait for work would otherwise spin for milliseconds, which beside any other busy program makes small
-    # models ten times slower. Must be said before torch is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    machine.let_threads_sleep()
     machine.keep_memory()
     from textclf import runs
     from textclf.training.start import prepare_while_torch_loads

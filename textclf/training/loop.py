@@ -16,7 +16,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import AveragedModel
 
 from textclf.errors import DivergedError
-from textclf.loading import to_device
+from textclf.loading import Spent, to_device
 from textclf.store.directory import UNSEEN
 from textclf.training.optimizer import Adam
 
@@ -240,9 +240,9 @@ def predict(model: nn.Module, batches: Batches, *, how: Pass) -> tuple[Tensor, T
 class Clock:
     """Tells where the seconds of an epoch go: load, collate, transfer, forward, backward, step, other.
 
-    Loading and collating are the time that training waits for a batch; what loader processes do meanwhile is not in
-    it. A GPU works on its own, so that there a lap is the time that it takes to tell it what to do, and the wait for it
-    is in "other".
+    Loading and collating are the time that training waits for a batch, shared out as the time of making batches was;
+    what a thread or processes make meanwhile is not in it. A GPU works on its own, so that there a lap is the time that
+    it takes to tell it what to do, and the wait for it is in "other".
     """
 
     def __init__(self) -> None:
@@ -257,8 +257,8 @@ class Clock:
 
     def waiting(self, batches: Any) -> Batches:
         """Pass batches through, and count the time that they take to come."""
-        rest, collating = iter(batches), getattr(batches, "collating", float)  # a list of batches takes no time
-        before = collating()
+        rest, spent = iter(batches), getattr(batches, "spent", Spent)  # a list of batches takes no time
+        before = spent()
         while True:
             self.lap("other")
             batch = next(rest, None)
@@ -266,8 +266,9 @@ class Clock:
             if batch is None:
                 break
             yield batch
-        self.seconds["collate"] += collating() - before
-        self.seconds["load"] -= collating() - before
+        making, collating = (now - then for now, then in zip(spent(), before, strict=True))
+        self.seconds["collate"] = self.seconds["load"] * collating / max(making, 1e-9)
+        self.seconds["load"] -= self.seconds["collate"]
 
     def stop(self) -> dict[str, float]:
         """The seconds of each, as far as they were counted."""
