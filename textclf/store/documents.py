@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from importlib import import_module
+from itertools import accumulate
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -35,7 +36,7 @@ class Documents:
 
 
 def import_in_background() -> None:
-    """Import what `write` needs, which takes half a second, while this process waits for others."""
+    """Import what `write` needs, while this process waits for others."""
     Thread(target=import_module, args=("pyarrow.parquet",), daemon=True).start()
 
 
@@ -55,22 +56,31 @@ def read(path: Path) -> Documents:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path, columns=[field.name for field in fields(Documents)])
-        columns = {name: table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+        with pq.ParquetFile(path) as file:
+            table = file.read(columns=[field.name for field in fields(Documents)])
+        columns = {name: table[name].combine_chunks() for name in table.column_names}
+        shared: dict[str, str] = {}  # one string a label, not one a document
+        labels = [shared.setdefault(label, label) for label in columns["label"].to_pylist()]
         return Documents(
-            id=columns["id"].astype(np.str_),
-            source=columns["source"],
-            label=columns["label"],
-            split=columns["split"].astype(np.str_),
-            tier=columns["tier"].astype(np.str_),
-            tokens=columns["tokens"],
-            crc32=columns["crc32"],
+            id=np.array(columns["id"].to_pylist(), dtype=np.str_),
+            source=np.array(columns["source"].to_pylist(), dtype=object),
+            label=np.array(labels, dtype=object),
+            split=np.array(columns["split"].to_pylist(), dtype=np.str_),
+            tier=np.array(columns["tier"].to_pylist(), dtype=np.str_),
+            tokens=np.from_dlpack(columns["tokens"]),  # type: ignore[arg-type]
+            crc32=np.from_dlpack(columns["crc32"]),  # type: ignore[arg-type]
         )
-    except (pa.ArrowException, KeyError, OSError) as error:
+    except (pa.ArrowException, UnicodeDecodeError, KeyError, OSError) as error:
         raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
 
 
 def _arrow(column: NDArray[Any]) -> Any:
+    """The column's buffers: `pa.array` would import pandas, if it is there, which takes longer than all the rest."""
     import pyarrow as pa
 
-    return pa.array(column if column.dtype.kind in "iu" else column.tolist())
+    if column.dtype.kind in "iu":
+        values = pa.py_buffer(np.ascontiguousarray(column))
+        return pa.Array.from_buffers(pa.from_numpy_dtype(column.dtype), len(column), [None, values])
+    texts = [text.encode() for text in column.tolist()]
+    ends = np.fromiter(accumulate(map(len, texts), initial=0), dtype=np.int32, count=len(texts) + 1)
+    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(ends), pa.py_buffer(b"".join(texts)))
