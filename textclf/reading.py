@@ -19,8 +19,7 @@ from textclf import atomic, ragged
 from textclf.corpora import SPLITS, Document
 from textclf.corpora.splits import Division, digest, fold, numbered
 from textclf.processes import Crew
-from textclf.text.chunks import Chunks, Numbers
-from textclf.text.tokenizer import chunks_of
+from textclf.text.chunks import Chunks, Numbers, Texts
 
 BATCH: Final = 1_000  # documents that a process takes at a time
 BATCH_CHARACTERS: Final = 500_000  # or fewer documents, once they have so many characters
@@ -155,15 +154,14 @@ def _by_name(described: _Described) -> tuple[list[str], NDArray[np.int64]]:
 
 def _cut(reading: str, lowercase: bool, texts: list[str]) -> _Numbered:
     """Number the chunks of texts, in whichever process this runs."""
+    cut = Texts.of([text.lower() for text in texts] if lowercase else texts)
     numbers = _numbers_of(reading)
-    runs, digests = [], []
-    for text in texts:
-        chunks = chunks_of(text, lowercase=lowercase)
-        runs.append(b"".join(map(numbers.__getitem__, chunks)))
-        is_folded = lowercase and text.isascii()  # its chunks are then those of the folded text
-        digests.append(digest(" ".join(chunks) if is_folded else fold(text)))
-    lengths = np.fromiter(map(len, runs), dtype=np.int32, count=len(runs)) // np.dtype(np.int32).itemsize
-    return _Numbered(os.getpid(), numbers.take_new(), b"".join(runs), lengths, b"".join(digests))
+    run, lengths = numbers.of(cut)
+    digests = [
+        digest(spaced if lowercase and text.isascii() else fold(text))
+        for text, spaced in zip(texts, cut.spaced(), strict=True)  # the chunks of a folded text, in ASCII
+    ]
+    return _Numbered(os.getpid(), numbers.take_new(), run.tobytes(), lengths, b"".join(digests))
 
 
 @lru_cache(maxsize=1)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from textclf.text.chunks import Chunks, Numbers
+from textclf.text.chunks import Chunks, Numbers, Texts
 from textclf.text.tokenizer import Tokenizer, chunks_of, count_tokens
 
 ODD = [
@@ -29,10 +29,9 @@ def numbered(texts, lowercase=True, *, processes=1):
     chunks, workers, runs = Chunks(), [Numbers() for _ in range(processes)], []
     for place, text in enumerate(texts):
         numbers = workers[place % processes]
-        found = b"".join(map(numbers.__getitem__, chunks_of(text, lowercase=lowercase)))
-        new = numbers.take_new()
-        theirs = np.frombuffer(found, dtype=np.int32)
-        runs.append(chunks.renumber(theirs, process=place % processes, new=new))
+        theirs, lengths = numbers.of(Texts.of([text.lower() if lowercase else text]))
+        assert lengths.tolist() == [len(theirs)]
+        runs.append(chunks.renumber(theirs, process=place % processes, new=numbers.take_new()))
     return runs, chunks
 
 
@@ -71,3 +70,30 @@ def test_no_texts_have_no_chunks():
     assert cut.counts(np.zeros(0, dtype=np.int64)) == {}
     ids, offsets = cut.encoded(Tokenizer(["a"]))
     assert (ids.tolist(), offsets.tolist()) == ([], [0])
+
+
+@pytest.mark.parametrize("lowercase", [True, False])
+def test_texts_are_cut_as_the_tokenizer_cuts_them(lowercase):
+    everything = [*ODD, "", " \t", *("a" * size for size in range(20)), "b\ud800 c", *map(chr, range(0x3100))]
+    texts = [text.lower() if lowercase else text for text in everything]
+    cut = Texts.of(texts)
+    expected = [chunks_of(text, lowercase=lowercase) for text in everything]
+    assert list(cut.chunks(np.arange(len(cut.starts)))) == [chunk for chunks in expected for chunk in chunks]
+    assert cut.counts.tolist() == [len(chunks) for chunks in expected]
+    assert [text.decode("utf-8", "surrogatepass") for text in cut.spaced()] == [" ".join(chunks) for chunks in expected]
+
+
+def test_a_chunk_has_one_number_however_often_and_among_how_many_it_comes():
+    generator = np.random.default_rng(0)
+    letters = np.array(list("ab\x00é"))
+    texts = [
+        " ".join("".join(generator.choice(letters, size)) for size in generator.integers(1, 18, 300)) for _ in "x" * 90
+    ]
+    numbers, known = Numbers(), {}
+    for text in [*texts, *texts]:
+        run, lengths = numbers.of(Texts.of([text]))
+        chunks = text.split()
+        assert lengths.tolist() == [len(chunks)]
+        assert [known.setdefault(chunk, len(known)) for chunk in chunks] == run.tolist()
+    assert numbers.take_new() == list(known)
+    assert len(known) > 10_000

@@ -48,9 +48,10 @@ def fold(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def digest(folded: str) -> bytes:
-    """Return 16 bytes that stand for a text that was folded: no two texts of a corpus collide."""
-    return hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+def digest(folded: str | bytes) -> bytes:
+    """Return 16 bytes that stand for a text that was folded, or its UTF-8: no two texts of a corpus collide."""
+    content = folded.encode("utf-8", "surrogatepass") if isinstance(folded, str) else folded
+    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 def numbered(digests: bytes) -> Indices:
