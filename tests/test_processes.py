@@ -98,3 +98,12 @@ def test_an_error_while_others_start_is_raised_and_nobody_waits_for_ever(monkeyp
 
     with pytest.raises(ArtefactError, match="damaged"), processes.crew(2, imports="textclf.errors") as crew:
         list(crew.map(refuse_the_second, range(9)))
+
+
+@pytest.mark.slow
+def test_others_are_started_at_once_if_the_work_is_long(monkeypatch):
+    monkeypatch.setattr(processes, "PATIENCE", float("inf"))
+    with processes.crew(2, imports="textclf.errors", is_long=True) as crew:
+        assert os.getpid() != list(crew.map(where, range(200)))[-1][1]
+    with processes.crew(2, imports="textclf.errors") as crew:
+        assert {process for _, process in crew.map(where, range(50))} == {os.getpid()}

@@ -36,6 +36,8 @@ LEAVES_DATA_ALONE: Final = {
     "strict",
 }  # settings without effect on the data
 
+LARGE: Final = 10_000_000  # bytes of files that keep one process busy for longer than it takes to start others
+
 COMPARED: Final = 200_000  # documents up to which near-copies are looked for: the search takes 200 bytes a document
 
 
@@ -53,8 +55,11 @@ def preprocess(
     if _is_made(layout, corpus, config):
         return layout.root, data_report.read(layout.report)
     _refuse_foreign_files(layout)
-    count = config.num_workers or processors()
-    with staging.replacing(layout.root) as folder, processes.crew(count, imports=writing.__name__) as crew:
+    count, is_long = config.num_workers or processors(), corpora.size(corpus) >= LARGE
+    with (
+        staging.replacing(layout.root) as folder,
+        processes.crew(count, imports=writing.__name__, is_long=is_long) as crew,
+    ):
         report = _make(Layout(folder), corpus, config, crew=crew, progress=progress)
     return layout.root, report
 

@@ -58,8 +58,9 @@ def in_order(
 class Crew:
     """This process alone, and others in its place once there has been enough work to pay for their start."""
 
-    def __init__(self, count: int, *, imports: str, stack: ExitStack) -> None:
+    def __init__(self, count: int, *, imports: str, patience: float, stack: ExitStack) -> None:
         self.count = count
+        self._patience = patience
         self._imports = imports
         self._stack = stack
         self._worked = 0.0  # seconds
@@ -80,7 +81,7 @@ class Crew:
 
     def _others(self) -> ProcessPoolExecutor | None:
         """The other processes, once they are ready; they are started when that pays."""
-        if self.count > 1 and self._pool is None and self._worked >= PATIENCE:
+        if self.count > 1 and self._pool is None and self._worked >= self._patience:
             self._pool = self._stack.enter_context(pool(self.count, imports=self._imports))
             starting = Thread(target=self._start, args=(self._pool,))  # which would otherwise wait for their imports
             starting.start()
@@ -92,10 +93,13 @@ class Crew:
 
 
 @contextmanager
-def crew(count: int, *, imports: str) -> Iterator[Crew]:
-    """That many processes, as `pool` makes them, if there is work for them; raises ResourceError if one is killed."""
+def crew(count: int, *, imports: str, is_long: bool = False) -> Iterator[Crew]:
+    """That many processes, as `pool` makes them, if there is work for them; raises ResourceError if one is killed.
+
+    ``is_long``: it is known that there is, so they are started at once.
+    """
     with ExitStack() as stack:
-        yield Crew(count, imports=imports, stack=stack)
+        yield Crew(count, imports=imports, patience=0.0 if is_long else PATIENCE, stack=stack)
 
 
 def _leave_ctrl_c_to_the_parent() -> None:

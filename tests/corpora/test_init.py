@@ -156,3 +156,11 @@ def test_the_folder_one_is_in_has_a_name(reviews):
 def test_a_name_that_is_not_safe_is_refused(reviews, name):
     message = f"--name {name!r}: use letters, digits, '.', '_' and '-', and start with none of '.' and '-'"
     assert failure(UsageError, "reviews.csv", SourceOptions(name=name)) == message
+
+
+def test_the_size_is_that_of_the_files(tmp_path):
+    for name in ("train.csv", "test.csv"):
+        (tmp_path / name).write_text("text,label\na,b\n", encoding="utf-8")
+    options = SourceOptions(test=tmp_path / "test.csv")
+    assert corpora.size(load(str(tmp_path / "train.csv"), options=options)) == 30
+    assert corpora.size(load("bbc_news", options=SourceOptions())) == 0

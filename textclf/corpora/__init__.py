@@ -14,7 +14,7 @@ from textclf.corpora.hub import read_hub
 from textclf.corpora.records import Columns
 from textclf.errors import UsageError
 
-__all__ = ["CATALOGUE", "SPLITS", "Columns", "Corpus", "Document", "Entry", "SourceOptions", "load", "nearest"]
+__all__ = ["CATALOGUE", "SPLITS", "Columns", "Corpus", "Document", "Entry", "SourceOptions", "load", "nearest", "size"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,11 @@ def load(source: str, *, options: SourceOptions) -> Corpus:
     corpus = _with_split(corpus, "validation", options.validation, options)
     corpus = _with_split(corpus, "test", options.test, options)
     return replace(corpus, name=_name(options.name, corpus.name))
+
+
+def size(corpus: Corpus) -> int:
+    """Bytes of the files that the corpus is in, as far as that is known without reading it."""
+    return sum(documents.size for documents in corpus.splits.values() if isinstance(documents, FileDocuments))
 
 
 def _read(source: str, options: SourceOptions) -> Corpus:

@@ -79,6 +79,11 @@ class FileDocuments:
     def __iter__(self) -> Iterator[Document]:
         return rows(self.path, columns=self.columns, encoding=self.encoding)
 
+    @property
+    def size(self) -> int:
+        """Bytes of a file; 0 of a folder."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
 
 def rows(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterator[Document]:
     """Yield the documents of one file, or of one folder of class folders, in order.
