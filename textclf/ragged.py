@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 Places = NDArray[np.int64]
 
 
-def places(starts: Places, lengths: Places) -> Places:
+def places(starts: Places, lengths: NDArray[np.integer]) -> Places:
     """Where the values of some rows stand, row after row: rows that start there and are so long, shape (R,) each."""
-    ends = np.cumsum(lengths)
+    ends = np.cumsum(lengths, dtype=np.int64)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - ends + lengths, lengths)
+    shift: Places = np.repeat(starts - ends + lengths, lengths)
+    return np.arange(total) + shift
 
 
 def offsets(lengths: NDArray[np.integer]) -> Places:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from textclf.text import bag as module
-from textclf.text.bag import PAIR_BITS, Bag
+from textclf.text.bag import PAIR_BITS, Bag, Frequencies
 from textclf.text.parts import word_parts
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
@@ -37,8 +37,11 @@ def encoded(texts, tokenizer):
     return np.concatenate(ids), np.array([len(run) for run in ids])
 
 
-def fit(texts, tokenizer):
-    return Bag.fit([encoded(texts, tokenizer)], tokenizer=tokenizer)
+def fit(texts, tokenizer, size=1_000):
+    frequencies = Frequencies(tokenizer)
+    for start in range(0, len(texts), size):
+        frequencies.count(*encoded(texts[start : start + size], tokenizer))
+    return frequencies.bag()
 
 
 def weigh(bag, texts, tokenizer):
@@ -274,8 +277,7 @@ def test_a_document_does_not_see_the_others_of_its_batch(seed):
 def test_how_the_training_documents_are_batched_does_not_matter():
     training = random_texts(0)
     tokenizer = learn(training)
-    cut = (encoded(training[start : start + 7], tokenizer) for start in range(0, len(training), 7))
-    one, other = Bag.fit(cut, tokenizer=tokenizer), fit(training, tokenizer)
+    one, other = fit(training, tokenizer, size=7), fit(training, tokenizer)
     assert one.words == other.words
     for name in ("pairs", "spelling", "spelled", "rarity"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
@@ -304,8 +306,9 @@ def test_the_tokens_that_were_given_stay_as_they_are():
     tokenizer = learn(TRAINING)
     tokens, lengths = encoded([*TRAINING, *ODD], tokenizer)
     before = tokens.tolist(), lengths.tolist()
-    bag = Bag.fit([(tokens, lengths)], tokenizer=tokenizer)
-    bag(tokens, lengths)
+    frequencies = Frequencies(tokenizer)
+    frequencies.count(tokens, lengths)
+    frequencies.bag()(tokens, lengths)
     assert (tokens.tolist(), lengths.tolist()) == before
 
 
@@ -319,4 +322,4 @@ def test_few_pairs_are_found_as_many_are(monkeypatch):
 
 def test_more_documents_than_can_be_numbered_are_refused():
     with pytest.raises(ValueError, match="too many documents at once"):
-        module._summed(np.array([2**62]), np.array([2]))
+        module._numbered(2**40, bits=23)

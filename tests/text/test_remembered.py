@@ -62,3 +62,36 @@ def test_what_is_remembered_has_a_limit():
             remembered(*encoded([text], tokenizer), np.array([row]))
     assert remembered.is_full
     assert counting.made == 1 + 3  # the first fills the room, the second is made each time
+
+
+@pytest.mark.parametrize("limit", [0, 700, 1_200, 10**6])
+@pytest.mark.parametrize("max_parts", [0, 1_000])
+def test_what_it_has_learnt_from_is_remembered_as_if_made_anew(limit, max_parts):
+    training = random_texts(0)
+    tokenizer = learn(training, max_parts=max_parts)
+    cut = [range(start, min(start + 7, len(training))) for start in range(0, len(training), 7)]
+    batches = [(*encoded([training[row] for row in rows], tokenizer), 3 * np.array(rows)) for rows in cut]
+    remembered = Remembered.fit(batches, tokenizer=tokenizer, limit=limit)
+    bag = fit(training, tokenizer)
+    same(
+        [getattr(remembered.bag, name) for name in ("pairs", "spelling", "spelled", "rarity")],
+        [getattr(bag, name) for name in ("pairs", "spelling", "spelled", "rarity")],
+    )
+    kept = [batch for batch in batches if remembered.has(batch[-1])]
+    assert (len(kept) > 0) is (limit > 0)
+    assert len(kept) < len(batches) or limit > 700
+    for tokens, lengths, rows in batches:
+        same(remembered(tokens, lengths, rows), bag(tokens, lengths))
+    remembered.bag = None  # cannot make any more
+    for tokens, lengths, rows in kept:
+        same(remembered(tokens, lengths, rows), bag(tokens, lengths))
+
+
+def test_there_is_room_again_when_what_is_no_feature_has_gone():
+    texts = ["a b c d", "d c b a"]  # words that both have, and no pair that both have
+    tokenizer = learn(texts, max_parts=0)
+    batches = [(*encoded([text], tokenizer), np.array([row])) for row, text in enumerate(texts)]
+    remembered = Remembered.fit(batches, tokenizer=tokenizer, limit=10)
+    assert not remembered.has(np.array([1]))
+    remembered(*batches[1])
+    assert remembered.has(np.array([0, 1]))

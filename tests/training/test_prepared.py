@@ -52,7 +52,7 @@ def test_bags_of_what_is_read_many_times_are_made_before_training(data, data_dir
 
 def test_bags_are_kept_as_long_as_there_is_room(data, data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "BATCH", 5)
-    monkeypatch.setattr(Remembered.__init__, "__kwdefaults__", {"limit": 0})
+    monkeypatch.setitem(Remembered.fit.__func__.__kwdefaults__, "limit", 0)
     ready = prepare(small_config("mlp", data_dir, tmp_path), data)
     assert ready.training_inputs.is_full
     rows = ready.parts["train"].rows

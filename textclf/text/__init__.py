@@ -1,22 +1,29 @@
 """Text to numbers, in numpy: training and prediction share every line of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from textclf.text.bag import Bag
-from textclf.text.remembered import Remembered
+from textclf.text.remembered import Batch, Remembered
 from textclf.text.sequence import Sequences
+from textclf.text.tokenizer import Tokenizer
 
 Inputs = Bag | Sequences
-"""Turns token ids into what a model reads. A frozen dataclass: its fields are all that an artefact must keep.
-
-``fit`` learns it from the training documents.
-"""
+"""Turns token ids into what a model reads. A frozen dataclass: its fields are all that an artefact must keep."""
 
 INPUTS: Final[Mapping[str, type[Inputs]]] = {"mlp": Bag, "lstm": Sequences}
 """Model name to its kind of inputs."""
 
 
-def remembering(inputs: Inputs) -> Remembered | Sequences:
-    """The same inputs, for training, where each document is read many times: those that take long are kept."""
-    return Remembered(inputs) if isinstance(inputs, Bag) else inputs
+def learn(
+    model: str, batches: Iterable[Batch], *, tokenizer: Tokenizer, max_length: int | None
+) -> tuple[Inputs, Remembered | Sequences]:
+    """Inputs that have learnt from the training documents, and the same for training.
+
+    Those are quicker where a document is read many times: what takes long to make is kept.
+    """
+    if INPUTS[model] is Bag:
+        remembered = Remembered.fit(batches, tokenizer=tokenizer)
+        return remembered.bag, remembered
+    sequences = Sequences.fit((), tokenizer=tokenizer, max_length=max_length)
+    return sequences, sequences

@@ -10,14 +10,13 @@ from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from textclf import atomic
 from textclf.config import TrainConfig
 from textclf.errors import DataError
 from textclf.store.directory import UNSEEN, DataDirectory, Part, Store, newest, together
-from textclf.text import INPUTS, Inputs, remembering
-from textclf.text.remembered import Remembered
+from textclf.text import Inputs, learn
+from textclf.text.remembered import Batch, Remembered
 from textclf.text.tokenizer import Tokenizer
 
 BATCH: Final = 256  # documents read at a time
@@ -65,18 +64,18 @@ def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
     if config.refit:
         parts["refit"] = together(parts["train"], parts["validation"])
     tokenizer = Tokenizer.from_json(atomic.read_object(data.layout.tokenizer))
-    inputs: Inputs = INPUTS[config.model].fit(
-        _batches(tokens, parts["train"]), tokenizer=tokenizer, max_length=config.max_length
-    )
-    training_inputs = remembering(inputs)
+    training = _batches(tokens, parts["train"])
+    inputs, training_inputs = learn(config.model, training, tokenizer=tokenizer, max_length=config.max_length)
     if isinstance(training_inputs, Remembered):
         _remember(training_inputs, tokens, (parts["train"], parts["validation"]))
     seconds = perf_counter() - started
     return Prepared(config, data, tokens, tokenizer, inputs, training_inputs, parts, seconds)
 
 
-def _batches(tokens: Store, part: Part) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-    return (tokens.gather(part.rows[start : start + BATCH]) for start in range(0, len(part.rows), BATCH))
+def _batches(tokens: Store, part: Part) -> Iterator[Batch]:
+    for start in range(0, len(part), BATCH):
+        rows = part.rows[start : start + BATCH]
+        yield *tokens.gather(rows), rows
 
 
 def _remember(inputs: Remembered, tokens: Store, parts: tuple[Part, ...]) -> None:
@@ -84,5 +83,5 @@ def _remember(inputs: Remembered, tokens: Store, parts: tuple[Part, ...]) -> Non
     for part in parts:
         for start in range(0, len(part), BATCH):
             rows = part.rows[start : start + BATCH]
-            if not inputs.is_full:
+            if not (inputs.is_full or inputs.has(rows)):
                 inputs(*tokens.gather(rows), rows)
