@@ -23,7 +23,7 @@ def texts(count):
 def test_several_processes_answer_as_one_does(count, model):
     classifier = load_model(model)
     expected = classifier.predict(texts(count), top_k=2)
-    for workers, patience in ((1, 0), (2, 0), (2, 60)):
+    for workers, patience in ((1, 0), (2, 0), (3, 0), (2, 60)):
         batches = parallel.predict(
             load_model(model), model, texts(count), top_k=2, num_workers=workers, patience=patience
         )
@@ -37,7 +37,7 @@ def test_few_texts_are_read_ahead(model):
     batches = parallel.predict(load_model(model), model, endless, top_k=1, num_workers=2, patience=0)
     for batch in itertools.islice(batches, 100):
         answered += len(batch)
-        assert len(read) - answered <= 2 * 3 * 2 * parallel.CHUNK * BATCH
+        assert len(read) - answered <= (2 * parallel.LATE + 1) * parallel.CHUNK * BATCH
     batches.close()
 
 

@@ -72,7 +72,15 @@ def command(
     if input_file is not None:
         given = chain(given, _file_lines(input_file))
     workers = num_workers or machine.processors()
-    batches = parallel.predict(trained, model, _warn_if_empty(given), top_k=top_k, num_workers=workers)
+    is_much = input_file is not None and input_file.stat().st_size >= parallel.MUCH
+    batches = parallel.predict(
+        trained,
+        model,
+        _warn_if_empty(given),
+        top_k=top_k,
+        num_workers=workers,
+        patience=0 if is_much else parallel.PATIENCE,
+    )
     WRITERS[layout](batches)
 
 

@@ -1,11 +1,13 @@
 """Many texts to labels, by several processes. The answers are those of one process, in the same order.
 
-Starting processes takes about as long as two thousand texts of 200 words. So this one answers until it has worked for
-a while, and goes on until the others are ready: whoever has few texts waits for nothing.
+Starting a process takes about as long as two thousand texts of 200 words. So this one answers alone until it has worked
+for a while, and goes on when it has help, as one of them: whoever has few texts waits for nothing.
 """
 
+from collections import deque
 from collections.abc import Iterable, Iterator
-from functools import lru_cache, partial
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -14,7 +16,10 @@ from typing import Final
 from textclf.inference.classifier import Answers, Classifier, Prediction, batched, load_model
 
 PATIENCE: Final = 0.5  # seconds of work before other processes are started, which takes them about as long
-CHUNK: Final = 8  # batches that a process takes at a time
+MUCH: Final = 4_000_000  # bytes of text that take longer than that: no need to wait and see
+CHUNK: Final = 2  # batches that a process takes at a time: few, so that all are done at about the same time
+AHEAD: Final = 2  # chunks under way for each process: one at work, one waiting
+LATE: Final = 16  # chunks for each process that are answered while the first of them is not
 
 
 def predict(
@@ -28,8 +33,8 @@ def predict(
 ) -> Iterator[list[Prediction]]:
     """Classify texts a batch at a time, with that many processes if there are many texts; 1: in this one alone.
 
-    The others read the classifier from ``model``. Few of the texts are in memory at a time. Raises ResourceError if a
-    process is killed.
+    After ``patience`` seconds of work this one starts the others, which read the classifier from ``model``. Few of the
+    texts are in memory at a time. Raises ResourceError if a process is killed.
     """
     batches = batched(texts)
     worked = 0.0
@@ -48,18 +53,26 @@ def predict(
 def _together(
     classifier: Classifier, model: Path, batches: Iterator[list[str]], *, top_k: int, num_workers: int
 ) -> Iterator[list[Prediction]]:
-    """Answer batches by several processes, and until they are ready by this one."""
+    """Answer batches in this process and, once they are ready, in others."""
     from textclf import processes  # takes 30 ms to import
 
-    with processes.pool(num_workers, imports=__name__) as pool:
-        ready = pool.submit(_load, model)
-        for batch in batches:
-            yield classifier.name(classifier.answer(batch, top_k=top_k))
-            if ready.done():
-                break
-        chunks = iter(lambda: list(islice(batches, CHUNK)), [])
-        for answers in processes.in_order(pool, partial(_answer, model, top_k), chunks, ahead=3 * num_workers):
-            yield from map(classifier.name, answers)
+    others = num_workers - 1
+    under_way: deque[Future[list[Answers]]] = deque()
+    with processes.pool(others, imports=__name__) as pool, ThreadPoolExecutor(1) as starter:
+        # In a thread, which waits for the imports of the others.
+        ready = starter.submit(lambda: [pool.submit(_load, model) for _ in range(others)])
+        while chunk := list(islice(batches, CHUNK)):
+            has_help = ready.done() and any(loaded.done() for loaded in ready.result())
+            if has_help and sum(not answers.done() for answers in under_way) < AHEAD * others:
+                under_way.append(pool.submit(_answer, model, top_k, chunk))
+            else:
+                done: Future[list[Answers]] = Future()
+                done.set_result([classifier.answer(batch, top_k=top_k) for batch in chunk])
+                under_way.append(done)
+            while under_way and (under_way[0].done() or len(under_way) > LATE * num_workers):
+                yield from map(classifier.name, under_way.popleft().result())
+        for answers in under_way:
+            yield from map(classifier.name, answers.result())
 
 
 def _load(model: Path) -> None:
