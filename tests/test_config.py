@@ -8,6 +8,7 @@ import pytest
 
 from textclf.config import (
     FEW_DOCUMENTS,
+    FEW_PATIENCE,
     LARGEST_BATCH,
     LONG_TEXT,
     MOST_PARTS,
@@ -24,7 +25,7 @@ from textclf.errors import UsageError
 
 MIDDLE = Tier(share=0.25, at_least=10, at_most=100, epochs=1, purpose="try the bounds")
 DOCUMENTS = {"documents": 3_000, "tokens": 90_000, "length": 80}
-BY_DOCUMENTS = {"batch_size", "lr", "hidden_size", "max_length", "refit"}
+BY_DOCUMENTS = {"batch_size", "lr", "hidden_size", "max_length", "patience", "refit"}
 WHOLE = Tier(share=1.0, at_least=0, at_most=None, epochs=1, purpose="take everything")
 
 
@@ -158,6 +159,21 @@ def test_a_model_that_is_quick_is_trained_again_on_all_of_a_corpus_that_is_small
     assert TrainConfig.create(model=model, tier=tier).completed(**size).refit is expected
     for wish in (True, False):
         assert TrainConfig.create(model=model, tier=tier, refit=wish).completed(**size).refit is wish
+
+
+@pytest.mark.parametrize(
+    ("model", "documents", "expected"),
+    [
+        ("mlp", FEW_DOCUMENTS, PRESETS["mlp"].patience),
+        ("mlp", FEW_DOCUMENTS - 1, FEW_PATIENCE),
+        ("lstm", FEW_DOCUMENTS, PRESETS["lstm"].patience),
+        ("lstm", FEW_DOCUMENTS - 1, max(FEW_PATIENCE, PRESETS["lstm"].patience)),
+    ],
+)
+def test_few_documents_ask_for_patience(model, documents, expected):
+    assert PRESETS["mlp"].patience < FEW_PATIENCE
+    completed = TrainConfig.create(model=model).completed(**DOCUMENTS | {"documents": documents})
+    assert completed.patience == expected
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,12 @@ LARGEST_BATCH: Final = 8
 """How many times the smallest default batch the largest is."""
 
 FEW_DOCUMENTS: Final = 1_000
-"""Training documents below which the smallest default batch is halved: an epoch would have too few steps."""
+"""Training documents below which the smallest default batch is halved: an epoch would have too few steps.
+
+Below it the validation loss is noisy, too, so that training is patient for FEW_PATIENCE epochs at the least.
+"""
+
+FEW_PATIENCE: Final = 2
 
 LONG_TEXT: Final = 64
 """Tokens of the mean document above which the mlp is half as wide: many features fit the training documents soon.
@@ -143,6 +148,8 @@ class Preset:
     """Documents of the default batch at the least."""
     lr: float
     """Adam's learning rate for the smallest batch; it grows with the square root of the batch size."""
+    patience: int
+    """Epochs without a better validation loss after which training stops."""
     min_gain: float
     """Fraction by which an epoch must lower the validation loss to be better."""
     refits: bool
@@ -150,12 +157,12 @@ class Preset:
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
-    #       embedding  hidden  dropout  word dropout  max length  smoothing  steps  batch  lr  min gain  refits
-    "mlp": Preset(None, 128, 0.5, None, None, 0.05, 48, 64, 6e-3, 0.01, True),
-    "lstm": Preset(128, 96, 0.5, 0.2, 256, 0.1, 96, 32, 5e-3, 0.002, False),
+    #       embedding hidden dropout word dropout max length smoothing steps batch lr patience min gain refits
+    "mlp": Preset(None, 128, 0.5, None, None, 0.05, 48, 64, 6e-3, 1, 0.01, True),
+    "lstm": Preset(128, 96, 0.5, 0.2, 256, 0.1, 96, 32, 5e-3, 2, 0.002, False),
 }
 
-CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "refits")
+CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
 """Fields of a preset that are no settings themselves: `TrainConfig.completed` makes settings of them."""
 
 
@@ -176,8 +183,8 @@ class TrainConfig:
     """Documents per optimizer step. None: by their number, for about as many steps an epoch as the preset says."""
     lr: float | None
     """Adam's learning rate. None: by model and batch size."""
-    patience: int = 2
-    """Epochs without a better validation loss after which training stops."""
+    patience: int | None = None
+    """Epochs without a better validation loss after which training stops. None: the preset, more for few documents."""
     min_gain: float
     """Fraction by which an epoch must lower the validation loss to be better."""
     clip_norm: float = 1.0
@@ -230,7 +237,8 @@ class TrainConfig:
         """
         preset = PRESETS[self.model]
         usual = 2 ** round(log2(max(documents, 1) / preset.steps))
-        smallest = preset.smallest_batch if documents >= FEW_DOCUMENTS else preset.smallest_batch // 2
+        few = documents < FEW_DOCUMENTS
+        smallest = preset.smallest_batch // 2 if few else preset.smallest_batch
         batch_size = self.batch_size or min(max(usual, smallest), LARGEST_BATCH * preset.smallest_batch)
         quick = preset.refits and self.tier == "full" and documents <= REFIT_AT_MOST
         halvings = sum(tokens > bound * documents for bound in (LONG_TEXT, 2 * LONG_TEXT)) if self.model == "mlp" else 0
@@ -239,6 +247,7 @@ class TrainConfig:
             hidden_size=self.hidden_size or preset.hidden_size // 2**halvings,
             batch_size=batch_size,
             lr=self.lr or preset.lr * sqrt(batch_size / preset.smallest_batch) * (NARROW_LR if halvings else 1),
+            patience=self.patience or max(preset.patience, FEW_PATIENCE if few else 0),
             max_length=self.max_length or (preset.max_length and min(preset.max_length, length)),
             refit=quick if self.refit is None else self.refit,
         )

@@ -63,9 +63,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
-    default=DEFAULTS.patience,
-    show_default=True,
-    help="Epochs without a better validation loss after which training stops.",
+    help="Epochs without a better validation loss after which training stops. [default: by model]",
 )
 @click.option(
     "--min-gain",

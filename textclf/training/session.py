@@ -56,7 +56,7 @@ def complete(prepared: Prepared) -> Session:
     processor = device.pick(config.device)
     batches = _loaders(prepared, processor)
     learner = begin(config, prepared.inputs, batches["train"], classes=len(data.manifest.labels), processor=processor)
-    stopping = EarlyStopping(config.patience, min_gain=config.min_gain)
+    stopping = EarlyStopping(_given(config.patience), min_gain=config.min_gain)
     seconds = prepared.seconds + perf_counter() - started
     return Session(config, data, prepared.tokenizer, prepared.inputs, learner, batches, stopping, processor, seconds)
 
