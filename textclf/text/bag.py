@@ -285,6 +285,8 @@ def _starts(keys: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _end_to_end(first: Counts, second: Counts) -> Counts:
-    features, starts, counts = (np.concatenate(arrays) for arrays in zip(first, second, strict=True))
-    starts[len(first.offsets) :] += len(first.features)
-    return Counts(features, starts, counts)
+    return Counts(
+        np.concatenate((first.features, second.features)),
+        np.concatenate((first.offsets, second.offsets + len(first.features))),
+        np.concatenate((first.counts, second.counts)),
+    )
