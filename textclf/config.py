@@ -157,7 +157,7 @@ class Preset:
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
-    #       embedding hidden dropout word dropout max length smoothing steps batch lr patience min gain refits
+    # embedding, hidden, dropout, word dropout, max length, smoothing, steps, batch, lr, patience, min gain, refits
     "mlp": Preset(None, 128, 0.5, None, None, 0.05, 48, 64, 6e-3, 1, 0.01, True),
     "lstm": Preset(128, 96, 0.5, 0.2, 256, 0.1, 96, 32, 5e-3, 2, 0.002, False),
 }

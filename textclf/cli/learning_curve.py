@@ -1,7 +1,6 @@
 """`textclf learning-curve`."""
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +42,6 @@ def command(output: Path | None, layout: str, **options: Any) -> None:
     Example:
       textclf learning-curve --data bbc_news
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # see textclf train
     machine.let_threads_sleep()
     machine.keep_memory()
     from textclf.cli.training_display import TerminalDisplay

@@ -25,5 +25,5 @@ def learn(
     if INPUTS[model] is Bag:
         remembered = Remembered.fit(batches, tokenizer=tokenizer)
         return remembered.bag, remembered
-    sequences = Sequences.fit((), tokenizer=tokenizer, max_length=max_length)
+    sequences = Sequences.of(tokenizer, max_length=max_length)
     return sequences, sequences

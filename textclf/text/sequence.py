@@ -1,6 +1,5 @@
 """Token ids to a padded matrix: the first tokens of each document, in order. Knows nothing about torch."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -29,14 +28,8 @@ class Sequences:
     """Tokens kept."""
 
     @classmethod
-    def fit(
-        cls,
-        batches: Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]],
-        *,
-        tokenizer: Tokenizer,
-        max_length: int | None = None,
-    ) -> "Sequences":
-        """Nothing is learnt from the training documents; their first ``max_length`` tokens are read, or all."""
+    def of(cls, tokenizer: Tokenizer, *, max_length: int | None = None) -> "Sequences":
+        """The first ``max_length`` tokens are read, or all; nothing is learnt from the training documents."""
         return cls(tokenizer.size, max_length or np.iinfo(np.int32).max)
 
     @property
