@@ -19,7 +19,8 @@ from textclf import atomic, ragged
 from textclf.corpora import SPLITS, Document
 from textclf.corpora.splits import Division, digest, fold, numbered
 from textclf.processes import Crew
-from textclf.text.chunks import Chunks, Numbers, Texts
+from textclf.text.chunks import Chunks, Numbers
+from textclf.text.cut import Texts
 
 BATCH: Final = 1_000  # documents that a process takes at a time
 BATCH_CHARACTERS: Final = 500_000  # or fewer documents, once they have so many characters

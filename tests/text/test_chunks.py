@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from textclf.text.chunks import Chunks, Numbers, Texts
-from textclf.text.tokenizer import Tokenizer, chunks_of, count_tokens
+from textclf.text.chunks import Chunks, Numbers
+from textclf.text.cut import Texts
+from textclf.text.tokenizer import Tokenizer, count_tokens
 
 ODD = [
     "The cat sat; the cat ran.",
@@ -70,17 +71,6 @@ def test_no_texts_have_no_chunks():
     assert cut.counts(np.zeros(0, dtype=np.int64)) == {}
     ids, offsets = cut.encoded(Tokenizer(["a"]))
     assert (ids.tolist(), offsets.tolist()) == ([], [0])
-
-
-@pytest.mark.parametrize("lowercase", [True, False])
-def test_texts_are_cut_as_the_tokenizer_cuts_them(lowercase):
-    everything = [*ODD, "", " \t", *("a" * size for size in range(20)), "b\ud800 c", *map(chr, range(0x3100))]
-    texts = [text.lower() if lowercase else text for text in everything]
-    cut = Texts.of(texts)
-    expected = [chunks_of(text, lowercase=lowercase) for text in everything]
-    assert list(cut.chunks(np.arange(len(cut.starts)))) == [chunk for chunks in expected for chunk in chunks]
-    assert cut.counts.tolist() == [len(chunks) for chunks in expected]
-    assert [text.decode("utf-8", "surrogatepass") for text in cut.spaced()] == [" ".join(chunks) for chunks in expected]
 
 
 def test_a_chunk_has_one_number_however_often_and_among_how_many_it_comes():
