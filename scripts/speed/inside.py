@@ -6,7 +6,6 @@ code of textclf; and torch is loaded here, not where processes are measured, as 
 
 import csv
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -128,17 +127,19 @@ def encode(_repeats: int, source: Path) -> dict[str, Any]:
 
 def lstm(repeats: int, folder: Path) -> dict[str, Any]:
     """An epoch of the lstm on documents in batches of similar length, and on the same documents in any order."""
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `textclf train` has it; read when torch is loaded
+    from textclf import machine
+
+    machine.let_threads_sleep()  # as `textclf train` does, before torch is loaded
     import torch
 
     from textclf import loading
     from textclf.models import lstm as model_file
-    from textclf.text import Sequences
+    from textclf.text.sequence import Sequences
 
     dataset, fitted = _reuters(folder)
     lengths, documents = dataset.lengths, len(dataset)
     longest = min(256, int(np.percentile(lengths, 95)))  # as `textclf train` chooses it
-    collate = partial(model_file.collate, inputs=Sequences.fit([], tokenizer=fitted, max_length=longest))
+    collate = partial(model_file.collate, inputs=Sequences.of(fitted, max_length=longest))
     sizes: dict[str, Any] = {"vocabulary": fitted.size, "classes": int(dataset.labels.max()) + 1}
     presets: dict[str, Any] = {"embedding_size": 128, "hidden_size": 96, "dropout": 0.5, "word_dropout": 0.2}
     model = model_file.LSTMClassifier(**sizes, **presets)
