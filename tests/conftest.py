@@ -99,8 +99,24 @@ def small_config(model: str, data: Path, runs_dir: Path, **given: object) -> Tra
 def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every write fail as on a full disk."""
     import errno
+    import io
 
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    class Full(io.BytesIO):
+        write = refuse  # type: ignore[assignment]
+
+        def fileno(self) -> int:
+            raise OSError
+
+    opened = Path.open
+
+    def open_full(path: Path, mode: str = "r", *more: object, **given: object) -> object:
+        if "w" in mode:
+            path.touch()
+            return Full()
+        return opened(path, mode, *more, **given)  # type: ignore[call-overload]
+
     monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(Path, "open", open_full)

@@ -166,6 +166,10 @@ CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
 """Fields of a preset that are no settings themselves: `TrainConfig.completed` makes settings of them."""
 
 
+LEAVES_STEPS_ALONE: Final = {"data", "data_dir", "run_dir", "epochs", "store", "num_workers"}
+"""Settings of training that change no step: where things lie, who reads them, how many epochs there may be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainConfig:
     """`textclf train`: which tier of which data, which model, and how to train it."""
@@ -255,6 +259,10 @@ class TrainConfig:
     def to_json(self) -> dict[str, Any]:
         """All settings, as JSON can hold them."""
         return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+
+    def shaping_steps(self) -> dict[str, Any]:
+        """The settings, as JSON can hold them, without which training could not go on as it began."""
+        return {name: value for name, value in self.to_json().items() if name not in LEAVES_STEPS_ALONE}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "TrainConfig":

@@ -6,8 +6,10 @@ whether it was read from one ``.pt`` file a document or gathered from the packed
 
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from itertools import islice
 from math import ceil
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -24,6 +26,7 @@ from textclf.store.directory import DataDirectory, Store
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for
 WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM
 BUCKET_WINDOW: Final = 50  # batches that are sorted by length together
+SHOWN: Final = 5  # documents of a batch that a message names
 
 Batch = TypeVar("Batch", bound=tuple[Tensor, ...])
 
@@ -94,11 +97,16 @@ class EpochSampler(Sampler[Any]):
         self.seed = seed
         self.lengths = lengths  # (D,), or None: no buckets
         self.epoch = 0
+        self.first = 0  # batch to begin with; those before it were learnt from before a stop
 
     def __len__(self) -> int:
-        return ceil(self.documents / self.batch_size)
+        return ceil(self.documents / self.batch_size) - self.first
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        return islice(self.batches(), self.first, None)
+
+    def batches(self) -> Iterator[NDArray[np.int64]]:
+        """All batches of the epoch."""
         generator = np.random.default_rng((self.seed, self.epoch))
         order = generator.permutation(self.documents)
         if self.lengths is None:
@@ -121,6 +129,10 @@ class InOrder(Sampler[Any]):
         return ceil(len(self.order) / self.batch_size)
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
+        return self.batches()
+
+    def batches(self) -> Iterator[NDArray[np.int64]]:
+        """All of them."""
         return _cut(self.order, self.batch_size)
 
 
@@ -138,21 +150,41 @@ class Spent(NamedTuple):
 
 
 class BatchLoader(DataLoader[Any]):
-    """A DataLoader that is a batch ahead, and in which an error of ours says the same wherever it was raised."""
+    """A DataLoader that is a batch ahead, and that says of a failure, wherever it was, which documents it hit."""
 
-    _making = 0.0
+    def __init__(
+        self, dataset: TokenDataset, sampler: EpochSampler | InOrder, *, ids: NDArray[Any] | None, **given: Any
+    ) -> None:
+        super().__init__(dataset, batch_sampler=sampler, **given)
+        self._rows, self._sampler, self._ids = dataset.rows, sampler, ids
+        self._making = 0.0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        step = getattr(self._sampler, "first", 0)
         try:
-            yield from self._ahead(super().__iter__())
+            with closing(self._ahead(super().__iter__())) as ahead:
+                for batch in ahead:
+                    yield batch
+                    step += 1
         except TextclfError as error:  # from a worker its message has the traceback around it
             raise type(error)(str(error).strip().split(f"{type(error).__name__}: ")[-1]) from error
-        except RuntimeError as error:
-            if "DataLoader" not in str(error):
+        except Exception as error:
+            if not self.num_workers:
                 raise
-            raise ResourceError(f"a loader process died or hung ({error}); try --num-workers 0") from error
+            raise ResourceError(
+                f"a loader process died, hung or failed before it had made {self.names(step)} "
+                f"({str(error).strip().splitlines()[-1]}); try --num-workers 0"
+            ) from error
 
-    def _ahead(self, batches: Iterator[Any]) -> Iterator[Any]:
+    def names(self, step: int) -> str:
+        """The documents of a batch of this epoch, for people: the first few ids, and how many there are."""
+        places = next(islice(self._sampler.batches(), step, None))
+        rows = self._rows[places]
+        names = [str(name) for name in (rows if self._ids is None else self._ids[rows])]
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        return f"{', '.join(names[:SHOWN])}{more}"
+
+    def _ahead(self, batches: Iterator[Any]) -> Generator[Any, None, None]:
         """The batches, of which a thread makes the next while the caller works on the last.
 
         It starts at once, and nothing is sent between processes. Where workers make the batches, there is none.
@@ -199,22 +231,24 @@ class Timed:
 
 
 def batches(
-    dataset: Dataset[Any],
-    sampler: Sampler[Any],
+    dataset: TokenDataset,
+    sampler: EpochSampler | InOrder,
     collate: Callable[[Any], Any],
     *,
     num_workers: int,
     device: torch.device,
+    ids: NDArray[Any] | None = None,
 ) -> BatchLoader:
     """A DataLoader that reads the sampler's batches in ``num_workers`` processes (0: in this one).
 
     ``collate`` makes Examples a model's Batch. It must be a module-level function or a partial of one: workers may be
     started afresh and sent it. Batches for a CUDA device come in pinned memory, from which they are copied while the
-    device computes.
+    device computes. ``ids`` names the documents of all rows, for messages.
     """
     return BatchLoader(
         dataset,
-        batch_sampler=sampler,
+        sampler,
+        ids=ids,
         collate_fn=Timed(collate),
         num_workers=num_workers,
         pin_memory=device.type == "cuda",

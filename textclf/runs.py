@@ -63,6 +63,13 @@ def create(run_dir: Path, *, corpus: str, tier: str, model: str) -> Layout:
     raise UsageError(f"too many runs named {stem} in {run_dir}")
 
 
+def clear_temporaries(run: Layout) -> None:
+    """Remove what a process was writing when it was killed."""
+    for folder in (run.root, run.last.parent, run.model):
+        for path in folder.glob(".*.tmp"):
+            path.unlink(missing_ok=True)
+
+
 def set_latest(run: Layout) -> None:
     """Make the run the one that `predict` and `evaluate` use."""
     atomic.write_text(run.root.parent / LATEST, run.root.name + "\n")

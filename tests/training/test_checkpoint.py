@@ -66,7 +66,7 @@ def last(trained, tmp_path):
 
 
 def load_last(path, session):
-    return checkpoint.load_last(path, session.learner, session.stopping)
+    return checkpoint.load_last(path, session.learner, session.stopping)[0]
 
 
 def test_last_restores_all_that_training_needs(last, fresh, step, trained):

@@ -1,4 +1,5 @@
 import time
+from itertools import islice
 from math import inf, nan
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -22,11 +23,11 @@ from textclf.training.loop import (
     AVERAGE_DECAY,
     AVERAGE_EVERY,
     EarlyStopping,
+    Halfway,
     Learner,
     Meter,
     Pass,
     Score,
-    Trained,
     clip_gradients,
     evaluate,
     fit,
@@ -75,7 +76,13 @@ class OnNumbers(nn.Module):
 class Loaded(list):
     """Batches with a sampler to tell the epoch to, as a DataLoader has one."""
 
-    batch_sampler = SimpleNamespace(epoch=0)
+    batch_sampler = SimpleNamespace(epoch=0, first=0)
+
+    def __iter__(self):
+        return islice(super().__iter__(), self.batch_sampler.first, None)
+
+    def names(self, step):
+        return f"the documents of {step}"
 
 
 def make_batches(*sizes, classes=3, seed=0):
@@ -90,9 +97,17 @@ def joined(batches):
     return torch.cat([batch.x for batch in batches]), torch.cat([batch.labels for batch in batches])
 
 
+class Descent(SGD):
+    """Plain gradient descent that can be told not to."""
+
+    def step(self, *, unless):
+        if not unless:
+            super().step()
+
+
 def learner_of(model, lr=0.1):
     """Learns with plain gradient descent."""
-    optimizer = SGD(model.parameters(), lr=lr)
+    optimizer = Descent(model.parameters(), lr=lr)
     optimizer.lr = lr  # as ours has it
     return Learner.of(model, optimizer)
 
@@ -364,6 +379,36 @@ def test_an_epoch_draws_its_dropout_from_seed_and_number_alone():
     assert weights(numbers=range(2, 5)) != one
 
 
+@pytest.mark.parametrize("steps", [0, 1, 3, 5])
+@pytest.mark.parametrize("forgotten", [None, "random", "steps"])
+def test_an_epoch_that_was_stopped_halfway_goes_on_to_the_same_bits(steps, forgotten):
+    batches, kept = make_batches(8, 8, 8, 8, 8, 8), []
+    straight, stopped = (learner_of(Scaled(dropout=0.5)) for _ in range(2))
+
+    def watch(batches, meter):
+        for batch in batches:
+            if meter.steps == steps:
+                kept.append(Halfway(meter.state_dict(), torch.get_rng_state()))
+                raise KeyboardInterrupt
+            yield batch
+
+    whole = train_epoch(straight, batches, 3, how=CPU)
+    with pytest.raises(KeyboardInterrupt):
+        train_epoch(stopped, batches, 3, how=Pass(CPU.device, watch=watch))
+    torch.manual_seed(77)
+    (halfway,) = kept
+    if forgotten == "random":
+        halfway = halfway._replace(random=torch.get_rng_state())
+    if forgotten == "steps":
+        halfway = halfway._replace(meter={**halfway.meter, "steps": (steps + 1) % 6})
+    rest = train_epoch(stopped, batches, 3, how=CPU, halfway=halfway)
+    is_same = torch.equal(straight.model.scale, stopped.model.scale)
+    assert is_same is (forgotten is None)
+    if is_same:
+        assert (rest.score, rest.gradient_norm) == (whole.score, whole.gradient_norm)
+        assert torch.equal(straight.average.module.scale, stopped.average.module.scale)
+
+
 def test_a_seed_as_large_as_a_clock_or_a_hash_gives_can_be_used():
     how = Pass(CPU.device, seed=2**63 - 1)
     assert len(train_some(learner_of(Scaled(dropout=0.5)), make_batches(4), how=how)) == 3
@@ -373,8 +418,30 @@ def test_a_seed_as_large_as_a_clock_or_a_hash_gives_can_be_used():
 def test_a_loss_that_is_no_number_ends_training(poison):
     with pytest.raises(DivergedError) as caught:
         train_some(learner_of(Scaled(poison), lr=0.125), make_batches(4), epochs=range(4, 9))
-    assert str(caught.value) == "the loss is not a number in epoch 4; try less than --lr 0.125"
+    assert str(caught.value) == (
+        "the loss or its gradient is not a number in epoch 4, step 1, on the documents of 0; "
+        "the best weights so far are kept; try less than --lr 0.125"
+    )
     assert caught.value.exit_code == 6
+
+
+@pytest.mark.parametrize("every", [1, 2, 100])  # 100: not before the end of the epoch
+@pytest.mark.parametrize("poison", [nan, inf])
+def test_a_step_that_is_lost_is_named_and_neither_it_nor_those_after_it_change_a_weight(poison, every, monkeypatch):
+    monkeypatch.setattr(loop, "CHECK_EVERY", every)
+    batches = make_batches(4, 4, 4, 4, 4)
+    batches[2].x[1, 0] = poison
+    not_a_cpu = Pass(SimpleNamespace(type="other"))  # where to look is to wait
+    monkeypatch.setattr(loop, "Meter", lambda _device: Meter(CPU.device))
+    monkeypatch.setattr(loop, "to_device", lambda batch, _device: batch)
+    monkeypatch.setattr(Pass, "logits", lambda _how, model, batch: model(batch))
+    sound = Scaled()
+    one_epoch(sound, Loaded(batches[:2]))
+    for how in (CPU, not_a_cpu):
+        model = Scaled()
+        with pytest.raises(DivergedError, match="in epoch 1, step 3, on the documents of 2"):
+            one_epoch(model, batches, how=how)
+        assert torch.equal(model.scale, sound.scale)
 
 
 def test_a_learning_rate_beyond_all_measure_ends_training():
@@ -387,14 +454,11 @@ def test_a_learning_rate_beyond_all_measure_ends_training():
     assert stopping.best_epoch == 0
 
 
-@pytest.mark.parametrize("bad", ["train", "validation"])
-def test_either_loss_can_end_training_and_the_epoch_is_not_best(bad, monkeypatch):
-    worse = {"train": 1.0, "validation": 1.0} | {bad: nan}
-    monkeypatch.setattr(loop, "train_epoch", lambda *_, **__: Trained(Score(worse["train"], 0.5, 4), 1.0, {}))
-    monkeypatch.setattr(loop, "evaluate", lambda *_, **__: Score(worse["validation"], 0.5, 4))
+def test_the_validation_loss_can_end_training_and_the_epoch_is_not_best(monkeypatch):
+    monkeypatch.setattr(loop, "evaluate", lambda *_, **__: Score(nan, 0.5, 4))
     stopping = EarlyStopping(3)
     given = {"train": make_batches(4), "validation": make_batches(4)}
-    with pytest.raises(DivergedError):
+    with pytest.raises(DivergedError, match="the validation loss is not a number in epoch 1"):
         next(fit(learner_of(Scaled()), given, epochs=range(1, 3), stopping=stopping, how=CPU))
     assert stopping.best_epoch == 0
 
@@ -443,7 +507,8 @@ def test_a_refit_is_as_many_epochs_of_the_same_training_without_validation():
 def test_a_refit_whose_loss_is_no_number_ends():
     with pytest.raises(DivergedError) as caught:
         list(refit(learner_of(Scaled(nan)), make_batches(4), epochs=range(7, 9), how=CPU))
-    assert str(caught.value) == "the loss is not a number in epoch 7, of the refit; try --no-refit"
+    assert "epoch 7, step 1" in str(caught.value)
+    assert str(caught.value).endswith("try less than --lr 0.1, or --no-refit")
 
 
 @pytest.mark.parametrize("model", sorted(ARCHITECTURES))

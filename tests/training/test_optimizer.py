@@ -114,6 +114,25 @@ def test_a_sparse_gradient_of_many_rows_moves_them_all(fused, monkeypatch):
         assert_close(ours.weight, theirs.weight)
 
 
+@DEVICES
+@FUSED
+@pytest.mark.parametrize("share", [0.1, 0.9])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_step_that_must_not_be_taken_changes_nothing(fused, share, sparse, device, monkeypatch):
+    monkeypatch.setattr(module, "FEW_ROWS", share)
+    ours, theirs = table(sparse=sparse, device=device), table(sparse=sparse, device=device)
+    adam, other = (Adam(made.parameters(), lr=0.05, fused=fused) for made in (ours, theirs))
+    for number, rows in enumerate(ROWS):
+        step(adam, ours, rows)
+        step(other, theirs, rows)
+        if number == 2:
+            theirs.weight.grad = theirs.weight.grad * float("nan")
+            other.step(unless=torch.ones((), device=device))
+    assert torch.equal(ours.weight, theirs.weight)
+    for name, value in adam.state[ours.weight].items():
+        assert torch.equal(value, other.state[theirs.weight][name])
+
+
 def test_it_does_not_load_the_compiler():
     code = (
         "import sys, torch; from textclf.training.optimizer import Adam; weight = torch.nn.Parameter(torch.ones(2)); "

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -53,12 +54,13 @@ def model(request):
 
 @pytest.fixture
 def settings(data_dir, tmp_path, monkeypatch):
-    """Makes the settings of a small run, which saves every epoch.
+    """Makes the settings of a small run, which saves after every step.
 
     With all of its head start, the mlp would know this corpus before the first epoch.
     """
     monkeypatch.setattr(bag_mlp, "HEAD_START", 0.25)
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", inf)
 
     def make(model="mlp", data=data_dir, *, refit=False, **given):
         return small_config(model, data, tmp_path / "runs", refit=refit, **given)
@@ -268,7 +270,7 @@ def test_config_is_written_before_the_first_step(settings, model):
     display = Shown(stop_in_epoch=1)
     with pytest.raises(Stopped):
         run.train(settings(model), display=display)
-    assert display.files == {"config.json"}
+    assert display.files == {"config.json", "history.jsonl"}
     assert display.record["settings"]["model"] == model
     assert not (display.run.root.parent / "latest").exists()
 
@@ -396,7 +398,7 @@ def test_a_refit_that_diverges_says_how_to_do_without(settings):
             with torch.no_grad():
                 list(self.session.learner.model.parameters())[-1].fill_(float("nan"))
 
-    with pytest.raises(DivergedError, match="try --no-refit"):
+    with pytest.raises(DivergedError, match=r"not a number in epoch 2, step 1, on .*, or --no-refit$"):
         run.train(settings(refit=True, epochs=1), display=Poisons())
     assert not files(only_run(settings().run_dir).root) & ONLY_IN_A_FINISHED_RUN
 
@@ -581,8 +583,9 @@ def forget_the_random_numbers(layout, monkeypatch):
 
 
 def forget_the_seed(layout, monkeypatch):
-    record = read(layout.config)
+    record, last = read(layout.config), torch.load(layout.last, weights_only=True)
     layout.config.write_text(json.dumps(record | {"settings": record["settings"] | {"seed": 1}}))
+    torch.save(last | {"settings": last["settings"] | {"seed": 1}}, layout.last)
 
 
 @pytest.mark.parametrize(
@@ -676,7 +679,8 @@ def test_a_run_that_diverges_at_once_has_no_best(settings):
         run.train(settings(lr=1e30))
     assert caught.value.exit_code == 6
     layout = only_run(settings().run_dir)
-    assert files(layout.root) == {"config.json", "history.jsonl", "events"}
+    assert files(layout.root) == {"config.json", "history.jsonl", "events", "checkpoints/last.pt"}
+    assert finite(layout.last)  # from before the first step
     assert history(layout) == []
     assert not (layout.root.parent / "latest").exists()
 
@@ -695,7 +699,7 @@ def test_a_run_that_diverges_later_keeps_the_weights_from_before(poison, setting
                 list(self.session.learner.model.parameters())[-1][0] = poison  # the bias of an output layer
 
     display = Poisons()
-    with pytest.raises(DivergedError, match="the loss is not a number in epoch 2"):
+    with pytest.raises(DivergedError, match="not a number in epoch 2, step 1, on train-"):
         run.train(settings(model, epochs=4), display=display)
     assert finite(display.run.best)
     assert finite(display.run.last)

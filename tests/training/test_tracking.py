@@ -1,5 +1,6 @@
 import json
 import re
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -186,12 +187,14 @@ class Stopped(Exception):  # noqa: N818
 def test_an_epoch_whose_checkpoint_was_lost_is_shown_once(lost, data_dir, tmp_path, monkeypatch):
     save, saved = checkpoint.save_last, []
 
-    def save_until_the_power_goes(*state):
+    def save_until_the_power_goes(*state, **more):
         if len(saved) == lost - 1:
             raise Stopped
-        saved.append(save(*state))
+        saved.append(save(*state, **more))
 
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", inf)
+    monkeypatch.setattr(checkpoint.Keeper, "watch", lambda _keeper, batches, _meter: batches)  # after epochs alone
     monkeypatch.setattr(checkpoint, "save_last", save_until_the_power_goes)
     with pytest.raises(Stopped):
         run.train(small_config("mlp", data_dir, tmp_path, epochs=3))

@@ -1,10 +1,9 @@
-"""Checkpoints: ``last.pt`` to go on from, ``best.pt`` with the weights of the best epoch. Tensors and numbers only.
+"""Checkpoints: ``last.pt`` to go on from, ``best.pt`` with the weights of the best epoch.
 
-Read with ``weights_only=True``, which unpickles nothing but tensors.
+Tensors, numbers and text only, read with ``weights_only=True``, which unpickles nothing but these.
 """
 
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -17,10 +16,14 @@ from torch import nn
 from textclf import atomic
 from textclf.errors import ArtefactError, UsageError
 from textclf.runs import Layout
-from textclf.training.loop import EarlyStopping, Learner
+from textclf.training import device
+from textclf.training.loop import Batches, EarlyStopping, Halfway, Learner, Meter
 
 EVERY: Final = 20.0
 """Seconds of training from one checkpoint to the next: writing one takes as long as an epoch of a small corpus."""
+
+SHARE: Final = 0.05
+"""Most of the time that is spent on writing checkpoints; of a large model they come less often."""
 
 
 class Progress(NamedTuple):
@@ -30,40 +33,79 @@ class Progress(NamedTuple):
     """Number of the last finished epoch; 0 before the first."""
     seconds: float
     """Spent training until then."""
+    halfway: Halfway | None = None
+    """Of the next epoch, if it was begun."""
 
 
 class Keeper:
     """Holds the weights of the best epoch, and writes both checkpoints now and then.
 
     A run that is stopped goes on from the last checkpoint, or from the beginning if it was stopped before there was
-    one; either way it ends in the same weights.
+    one; either way it ends in the same weights. All that it goes on from is in one file: the history is in it, too.
     """
 
-    def __init__(self, run: Layout, learner: Learner, stopping: EarlyStopping) -> None:
+    def __init__(
+        self,
+        run: Layout,
+        learner: Learner,
+        stopping: EarlyStopping,
+        *,
+        settings: Mapping[str, Any],
+        processor: torch.device,
+    ) -> None:
         self.run = run
         self.learner = learner
         self.stopping = stopping
+        self.settings = settings
+        self.processor = processor
         self.best = deepcopy(learner.average.module)
+        self.progress = Progress(epoch=0, seconds=0.0)
         self._is_written = True
-        self._saved = perf_counter()
+        self._saved = self._begun = perf_counter()
+        self._took = 0.0
 
     def resume(self) -> Progress:
         """Go back to the last checkpoint, if there is one; raises ArtefactError if it is damaged."""
-        if not self.run.last.exists():
-            return Progress(epoch=0, seconds=0.0)
-        progress = load_last(self.run.last, self.learner, self.stopping)
-        load_best(self.run.best, self.best)
-        return progress
+        history = ""
+        if self.run.last.exists():
+            self.progress, history = load_last(self.run.last, self.learner, self.stopping, settings=self.settings)
+            if self.stopping.best_epoch:
+                load_best(self.run.best, self.best)
+        atomic.write_text(self.run.history, history)
+        self._begun = perf_counter() - self.progress.seconds
+        return self.progress
 
     def epoch(self, progress: Progress) -> None:
         """An epoch has ended."""
+        self.progress = progress
         if self.stopping.best_epoch == progress.epoch:
             self.best.load_state_dict(self.learner.average.module.state_dict())
             self._is_written = False
-        if perf_counter() - self._saved >= EVERY:
-            self.write_best()  # first: what last.pt counts as best must be there
-            save_last(self.run.last, self.learner, self.stopping, progress)
-            self._saved = perf_counter()
+        if self._is_due():
+            self.save(progress)
+
+    def watch(self, batches: Batches, meter: Meter) -> Iterator[Any]:
+        """Pass training batches through, and save between two steps when it is time."""
+        for batch in batches:
+            if self._is_due():
+                self.save_halfway(meter)
+            yield batch
+
+    def save_halfway(self, meter: Meter) -> None:
+        """Write both checkpoints in the middle of an epoch."""
+        halfway = Halfway(meter.state_dict(), device.random_state(self.processor))
+        self.save(self.progress._replace(seconds=perf_counter() - self._begun, halfway=halfway))
+
+    def save(self, progress: Progress) -> None:
+        """Write both checkpoints, unless the weights are no numbers any more: the next step will find that out."""
+        begun = perf_counter()
+        if not all(parameter.detach().sum().isfinite() for parameter in self.learner.model.parameters()):
+            return
+        self.write_best()  # first: what last.pt counts as best must be there
+        history = self.run.history.read_text(encoding="utf-8")
+        save_last(self.run.last, self.learner, self.stopping, progress, history=history, settings=self.settings)
+        self._saved = perf_counter()
+        self._took = self._saved - begun
 
     def write_best(self) -> None:
         """Write the best weights, unless they are written."""
@@ -71,9 +113,21 @@ class Keeper:
             save_best(self.run.best, self.best)
             self._is_written = True
 
+    def _is_due(self) -> bool:
+        passed = perf_counter() - self._saved
+        return passed >= EVERY and passed * SHARE >= self._took
 
-def save_last(path: Path, learner: Learner, stopping: EarlyStopping, progress: Progress) -> None:
-    """Write all that is needed to go on after this epoch."""
+
+def save_last(
+    path: Path,
+    learner: Learner,
+    stopping: EarlyStopping,
+    progress: Progress,
+    *,
+    history: str = "",
+    settings: Mapping[str, Any] | None = None,
+) -> None:
+    """Write all that is needed to go on from there."""
     state = {
         "model": learner.model.state_dict(),
         "average": learner.average.state_dict(),
@@ -82,21 +136,29 @@ def save_last(path: Path, learner: Learner, stopping: EarlyStopping, progress: P
         "best_loss": stopping.best_loss,
         "epoch": progress.epoch,
         "seconds": progress.seconds,
+        "halfway": progress.halfway and progress.halfway._asdict(),
+        "history": history,
+        "settings": dict(settings or {}),
     }
     _save(path, state)
 
 
-def load_last(path: Path, learner: Learner, stopping: EarlyStopping) -> Progress:
-    """Put the learner and early stopping where they were.
+def load_last(
+    path: Path, learner: Learner, stopping: EarlyStopping, *, settings: Mapping[str, Any] | None = None
+) -> tuple[Progress, str]:
+    """Put the learner and early stopping where they were; returns how far that is, and the history until then.
 
-    Raises UsageError if there is no such file, ArtefactError if it is damaged or of another model.
+    Raises UsageError if there is no such file or it is of other settings, ArtefactError if it is damaged or of another
+    model.
     """
     with _reading(path) as state:
+        _refuse_other_settings(path, state["settings"], settings or {})
         learner.model.load_state_dict(state["model"])
         learner.average.load_state_dict(state["average"])
         learner.optimizer.load_state_dict(state["optimizer"])
         stopping.best_epoch, stopping.best_loss = state["best_epoch"], state["best_loss"]
-        return Progress(state["epoch"], state["seconds"])
+        halfway = Halfway(**state["halfway"]) if state["halfway"] else None
+        return Progress(state["epoch"], state["seconds"], halfway), str(state["history"])
 
 
 def save_best(path: Path, model: nn.Module) -> None:
@@ -110,10 +172,27 @@ def load_best(path: Path, model: nn.Module) -> None:
         model.load_state_dict(state["model"])
 
 
-def _save(path: Path, state: dict[str, Any]) -> None:
-    buffer = io.BytesIO()  # torch.save reports a full disk as RuntimeError; a plain write says what it is
-    torch.save(state, buffer)
-    atomic.write_bytes(path, buffer.getvalue())
+def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Raise UsageError, listing what differs, if a run would go on with other settings than it began with."""
+    names = sorted(before.keys() | now.keys())
+    changed = [
+        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
+        for name in names
+        if before.get(name) != now.get(name)
+    ]
+    if changed:
+        raise UsageError(
+            f"{path} was written with other settings ({', '.join(changed)}); begin a new run: textclf train"
+        )
+
+
+def _save(path: Path, state: Mapping[str, Any]) -> None:
+    """Write it piece by piece: a copy of all of it in memory would be as large as what trains."""
+    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch closes its archive whatever happened, and that fails, too
+            raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
 @contextmanager
@@ -123,5 +202,7 @@ def _reading(path: Path) -> Iterator[dict[str, Any]]:
         raise UsageError(f"no checkpoint {path}; begin a new run: textclf train")
     try:
         yield torch.load(path, map_location="cpu", weights_only=True)
+    except UsageError:
+        raise
     except Exception as error:  # of seven kinds for damaged files alone, none of them documented
         raise ArtefactError(f"{path} is damaged or of another model; begin a new run: textclf train") from error

@@ -1,8 +1,12 @@
-"""Which processor to train on, and in which precision."""
+"""Which processor to train on, in which precision, with which random numbers, and what if its memory is too small."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
-from textclf.errors import UsageError
+from textclf.errors import ResourceError, UsageError
 
 
 def pick(name: str) -> torch.device:
@@ -33,3 +37,34 @@ def autocast(precision: str, device: torch.device) -> torch.dtype | None:
 def name(device: torch.device) -> str:
     """The device for people: its type, and the model of a GPU."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def random_state(device: torch.device) -> Tensor:
+    """Where the device's random numbers are, shape (N,), uint8: to go on with the same."""
+    if device.type == "cuda":
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device.type == "mps" else torch.get_rng_state()
+
+
+def set_random_state(device: torch.device, state: Tensor) -> None:
+    """Go on with the random numbers that came next then; raises RuntimeError if it is of another kind of device."""
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(state, device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(state)
+    else:
+        torch.set_rng_state(state)
+
+
+@contextmanager
+def naming_lack_of_memory(*, batch_size: int) -> Iterator[None]:
+    """Raise ResourceError with the batch size to try, when memory runs out; other errors as they are."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        # torch.OutOfMemoryError is a RuntimeError; the CPU's allocator raises a plain one.
+        is_lack = isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        if not is_lack:
+            raise
+        advice = f"try --batch-size {batch_size // 2}" if batch_size > 1 else "try a smaller --hidden-size"
+        raise ResourceError(f"out of memory with batches of {batch_size} documents; {advice}") from error

@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM: finish the step, keep what is saved, end with the right exit code. A second one ends at once."""
 
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from threading import current_thread, main_thread
 from types import FrameType
 from typing import Any, Final
@@ -12,7 +12,7 @@ ERRORS: Final = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedR
 
 
 class Interrupt:
-    """While entered, notes the two signals; `between_steps` raises the error they stand for.
+    """While entered, notes the two signals; `between_steps` saves, and raises the error they stand for.
 
     Only the main thread can be told of signals: in any other this does nothing.
     """
@@ -31,16 +31,13 @@ class Interrupt:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def between_steps(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """Pass the batches through; once a signal came, `check` raises before the next one."""
+    def between_steps(self, batches: Iterable[Any], save: Callable[[], None] = lambda: None) -> Iterator[Any]:
+        """Pass the batches through; once a signal came, save and raise its error before the next one."""
         for batch in batches:
-            self.check()
+            if self._received:
+                save()
+                raise ERRORS[self._received](f"stopped; {self._advice}")
             yield batch
-
-    def check(self) -> None:
-        """Raise InterruptedRunError or TerminatedRunError if a signal came."""
-        if self._received:
-            raise ERRORS[self._received](f"stopped; {self._advice}")
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self._received = signal.Signals(number)

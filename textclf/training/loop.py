@@ -18,6 +18,7 @@ from torch.optim.swa_utils import AveragedModel
 from textclf.errors import DivergedError
 from textclf.loading import Spent, to_device
 from textclf.store.directory import UNSEEN
+from textclf.training import device
 from textclf.training.optimizer import Adam
 
 AVERAGE_EVERY: Final = 4
@@ -26,8 +27,12 @@ AVERAGE_EVERY: Final = 4
 AVERAGE_DECAY: Final = 0.96
 """Weight of the mean so far, when the weights of 25 averagings (100 steps) have gone into it."""
 
+CHECK_EVERY: Final = 100
+"""Steps from one look at whether all is still a number to the next, where looking means to wait for a GPU."""
+
 Batches = Iterable[Any]
-"""NamedTuples of tensors, with a field ``labels`` of shape (B,): what one model's ``collate`` makes."""
+"""NamedTuples of tensors, with a field ``labels`` of shape (B,): what one model's ``collate`` makes. What is trained on
+is a `textclf.loading.BatchLoader`, which has a sampler to tell the epoch to, and knows the documents of each batch."""
 
 
 class Score(NamedTuple):
@@ -66,6 +71,15 @@ class Trained(NamedTuple):
     """Mean over the steps, before clipping."""
     profile: Mapping[str, float]
     """Seconds: see Clock."""
+
+
+class Halfway(NamedTuple):
+    """An epoch between two of its steps: beside the learner, all that it needs to go on to the same bits."""
+
+    meter: Mapping[str, Tensor | int]
+    """What the meter has counted; so many steps are over."""
+    random: Tensor
+    """State of the random numbers that dropout draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +159,21 @@ def fit(
     epochs: range,
     stopping: EarlyStopping,
     how: Pass,
+    halfway: Halfway | None = None,
 ) -> Iterator[Epoch]:
     """Train on ``batches["train"]`` until validation stops improving, and yield each epoch as it ends.
 
     Every epoch takes its random numbers from its number and the seed, so a run that stops between two epochs can go on
-    exactly. Raises DivergedError when the loss is no number any more.
+    exactly; one that stops within an epoch needs to know how that went, ``halfway``. Raises DivergedError when the loss
+    is no number any more.
     """
     for number in epochs:
-        train = train_epoch(learner, batches["train"], number, how=how)
+        train = train_epoch(learner, batches["train"], number, how=how, halfway=halfway)
+        halfway = None
         validation = evaluate(learner.average, batches["validation"], how=how)
-        if not isfinite(train.score.loss + validation.loss):
+        if not isfinite(validation.loss):
             lower = f"try less than --lr {learner.optimizer.lr:g}"
-            raise DivergedError(f"the loss is not a number in epoch {number}; {lower}")
+            raise DivergedError(f"the validation loss is not a number in epoch {number}; {lower}")
         is_best = stopping.is_best(number, validation.loss)
         seconds = sum(train.profile.values())
         lr = learner.optimizer.lr
@@ -168,20 +185,23 @@ def fit(
 def refit(learner: Learner, batches: Any, *, epochs: range, how: Pass) -> Iterator[Score]:
     """Go on for some epochs, on documents that may include those of validation; yield the score of each."""
     for number in epochs:
-        score = train_epoch(learner, batches, number, how=how).score
-        if not isfinite(score.loss):
-            raise DivergedError(f"the loss is not a number in epoch {number}, of the refit; try --no-refit")
-        yield score
+        try:
+            yield train_epoch(learner, batches, number, how=how).score
+        except DivergedError as error:
+            raise DivergedError(f"{error}, or --no-refit") from error
 
 
-def train_epoch(learner: Learner, batches: Any, number: int, *, how: Pass) -> Trained:
-    """Take one optimizer step a batch."""
+def train_epoch(learner: Learner, batches: Any, number: int, *, how: Pass, halfway: Halfway | None = None) -> Trained:
+    """Take one optimizer step a batch; those that were taken before the epoch was stopped halfway are not repeated."""
     torch.manual_seed((how.seed * 1_000_003 + number) % 2**63)  # dropout
-    batches.batch_sampler.epoch = number  # order of the documents
-    model, optimizer = learner.model, learner.optimizer
-    model.train()
     meter, clock = Meter(how.device), Clock()
-    for step, loaded in enumerate(how.watch(clock.waiting(batches), meter)):
+    if halfway:
+        meter.load_state_dict(halfway.meter)
+        device.set_random_state(how.device, halfway.random)
+    model, optimizer, sampler = learner.model, learner.optimizer, batches.batch_sampler
+    sampler.epoch, sampler.first = number, meter.steps  # order of the documents, and where to begin in it
+    model.train()
+    for step, loaded in enumerate(how.watch(clock.waiting(batches), meter), start=meter.steps):
         batch = to_device(loaded, how.device)
         clock.lap("transfer")
 
@@ -195,13 +215,26 @@ def train_epoch(learner: Learner, batches: Any, number: int, *, how: Pass) -> Tr
         clock.lap("backward")
 
         gradient_norm = clip_gradients(model, how.clip_norm)  # ()
-        optimizer.step()
+        meter.add(logits.detach().mean(dim=0), batch.labels, loss.detach() * len(batch.labels), gradient_norm)
+        if how.device.type == "cpu" or step % CHECK_EVERY == 0:
+            _stop_if_lost(meter, batches, number, learner)
+        optimizer.step(unless=meter.is_lost)
         if step % AVERAGE_EVERY == 0:
             learner.average.update_parameters(model)
         clock.lap("step")
 
-        meter.add(logits.detach().mean(dim=0), batch.labels, loss.detach() * len(batch.labels), gradient_norm)
+    _stop_if_lost(meter, batches, number, learner)
     return Trained(meter.score(), meter.gradient_norm(), clock.stop())
+
+
+def _stop_if_lost(meter: "Meter", batches: Any, number: int, learner: Learner) -> None:
+    """Raise DivergedError if a loss or a gradient was not a number; no step was taken since, so the weights are."""
+    if meter.is_lost:
+        step = meter.sound_steps()
+        raise DivergedError(
+            f"the loss or its gradient is not a number in epoch {number}, step {step + 1}, on {batches.names(step)}; "
+            f"the best weights so far are kept; try less than --lr {learner.optimizer.lr:g}"
+        )
 
 
 def clip_gradients(model: nn.Module, largest: float) -> Tensor:
@@ -284,7 +317,10 @@ class Meter:
         self._hits = torch.zeros((), device=device, dtype=torch.int64)
         self._labelled = torch.zeros((), device=device, dtype=torch.int64)
         self._gradient_norm = torch.zeros((), device=device)
-        self._steps = 0
+        self._sound = torch.zeros((), device=device)  # batches before the first that was lost
+        self.is_lost = torch.zeros((), device=device)
+        """1 from the first loss or gradient on that is not a number, 0 before."""
+        self.steps = 0
         self.documents = 0
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor, gradient_norm: Tensor | None = None) -> None:
@@ -294,7 +330,10 @@ class Meter:
         self._labelled += (labels != UNSEEN).sum()
         if gradient_norm is not None:
             self._gradient_norm += gradient_norm
-        self._steps += 1
+        is_finite = (self._loss + self._gradient_norm).isfinite()  # sums stay what they are once they are no number
+        self.is_lost = 1 - is_finite.float()
+        self._sound += is_finite
+        self.steps += 1
         self.documents += len(labels)
 
     def score(self) -> Score:
@@ -303,4 +342,17 @@ class Meter:
 
     def gradient_norm(self) -> float:
         """Mean over the steps so far."""
-        return float(self._gradient_norm) / max(self._steps, 1)
+        return float(self._gradient_norm) / max(self.steps, 1)
+
+    def sound_steps(self) -> int:
+        """Steps before the first whose loss or gradient was not a number."""
+        return int(self._sound)
+
+    def state_dict(self) -> dict[str, Tensor | int]:
+        """All that was counted."""
+        return {name: value.clone() if isinstance(value, Tensor) else value for name, value in vars(self).items()}
+
+    def load_state_dict(self, saved: Mapping[str, Tensor | int]) -> None:
+        """Count on from there."""
+        for name, value in saved.items():
+            setattr(self, name, value.to(self._loss.device) if isinstance(value, Tensor) else value)

@@ -43,8 +43,10 @@ class Adam:
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Move the parameters that have a gradient."""
+    def step(self, *, unless: Tensor | None = None) -> None:
+        """Move the parameters that have a gradient, unless this number () is 1: a GPU sees to that without a wait."""
+        if unless is not None and not self.fused and unless:
+            return
         whole: dict[Tensor, Tensor] = {}
         for parameter in self.parameters:
             gradient = parameter.grad
@@ -53,21 +55,27 @@ class Adam:
             if gradient.is_sparse:
                 rows, values = gradient._indices()[0], gradient._values()  # (R,), (R, H)
                 if len(rows) <= FEW_ROWS * len(parameter):
-                    self._move_rows(parameter, rows, values)
+                    self._move_rows(parameter, rows, values, unless)
                     continue
                 gradient = torch.zeros_like(parameter).index_copy_(0, rows, values)
             whole[parameter] = gradient
-        self._move(list(whole), list(whole.values()), [self.state[parameter] for parameter in whole])
+        self._move(list(whole), list(whole.values()), [self.state[parameter] for parameter in whole], unless)
 
-    def _move_rows(self, parameter: Tensor, rows: Tensor, gradient: Tensor) -> None:
+    def _move_rows(self, parameter: Tensor, rows: Tensor, gradient: Tensor, unless: Tensor | None) -> None:
         state = self.state[parameter]
         tables = (parameter, state["exp_avg"], state["exp_avg_sq"])
         moved, mean, square = (table.index_select(0, rows) for table in tables)  # each (R, H)
-        self._move([moved], [gradient], [{**state, "exp_avg": mean, "exp_avg_sq": square}])
+        self._move([moved], [gradient], [{**state, "exp_avg": mean, "exp_avg_sq": square}], unless)
         for table, changed in zip(tables, (moved, mean, square), strict=True):
             table.index_copy_(0, rows, changed)
 
-    def _move(self, parameters: list[Tensor], gradients: list[Tensor], states: list[dict[str, Tensor]]) -> None:
+    def _move(
+        self,
+        parameters: list[Tensor],
+        gradients: list[Tensor],
+        states: list[dict[str, Tensor]],
+        unless: Tensor | None,
+    ) -> None:
         adam(
             parameters,
             gradients,
@@ -83,6 +91,7 @@ class Adam:
             eps=1e-8,
             maximize=False,
             fused=self.fused,
+            found_inf=unless if self.fused else None,
         )
 
     def state_dict(self) -> dict[str, Any]:

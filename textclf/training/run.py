@@ -3,8 +3,8 @@
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
@@ -29,7 +29,7 @@ from textclf.training.checkpoint import Keeper, Progress
 from textclf.training.interrupt import Interrupt
 from textclf.training.loop import Batches, Epoch, Meter, Pass
 from textclf.training.prepared import Prepared, find_data, prepare
-from textclf.training.session import Session, assemble, complete
+from textclf.training.session import Session, complete, given
 from textclf.training.tracking import Examined, Tracker
 
 PACKAGES: Final = ("textclf", "torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
@@ -67,12 +67,15 @@ def train(config: TrainConfig, *, display: Display | None = None, prepared: Prep
     """Train a model in a new run directory, on what was prepared for these settings if anything was.
 
     Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, DivergedError if the loss is
-    no number any more, InterruptedRunError or TerminatedRunError on a signal; the run can then be resumed.
+    no number any more, ResourceError if disk, memory or loader processes give out, InterruptedRunError or
+    TerminatedRunError on a signal; the run can then be resumed.
     """
-    session = complete(prepared or prepare(config, DataDirectory.open(find_data(config))))
-    run = runs.create(config.run_dir, corpus=session.data.manifest.name, tier=config.tier, model=config.model)
-    atomic.write_json(run.config, _record(session))
-    return _complete(session, run, display or Display())
+    ready = prepared or prepare(config, DataDirectory.open(find_data(config)))
+    with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)):
+        session = complete(ready)
+        run = runs.create(config.run_dir, corpus=session.data.manifest.name, tier=config.tier, model=config.model)
+        atomic.write_json(run.config, _record(session))
+        return _complete(session, run, display or Display())
 
 
 def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
@@ -89,7 +92,10 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
     if run.metrics.exists():  # it has ended
         runs.set_latest(run)
         return run
-    return _complete(assemble(config, data), run, display or Display())
+    runs.clear_temporaries(run)
+    ready = prepare(config, data)
+    with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)):
+        return _complete(complete(ready), run, display or Display())
 
 
 def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layout:
@@ -97,7 +103,13 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
     started = perf_counter()
     if not any(batches.num_workers for batches in session.batches.values()):
         imports.meanwhile(*NEEDED_LATER)  # not where processes are forked: a lock that a thread holds stays shut there
-    keeper = Keeper(run, session.learner, session.stopping)
+    keeper = Keeper(
+        run,
+        session.learner,
+        session.stopping,
+        settings=session.config.shaping_steps(),
+        processor=session.device,
+    )
     progress = keeper.resume()
     summary = models.summary(session.learner.model)
     display.begin(run, session, summary, first_epoch=progress.epoch + 1)
@@ -115,8 +127,13 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
             label_smoothing=session.config.label_smoothing,
             watch=lambda batches, meter: interrupt.between_steps(display.watch(batches, meter)),
         )
+
+        def watch(batches: Batches, meter: Meter) -> Batches:
+            shown = keeper.watch(display.watch(batches, meter), meter)
+            return interrupt.between_steps(shown, save=lambda: keeper.save_halfway(meter))
+
         try:
-            train_seconds = _fit(session, keeper, progress, tracker, display, how)
+            train_seconds = _fit(session, keeper, progress, tracker, display, replace(how, watch=watch))
             best = keeper.best
             logits, labels = _predict(session, best, "validation")
             temperature = fit_temperature(labels, logits)
@@ -147,12 +164,18 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
 def _fit(session: Session, keeper: Keeper, progress: Progress, tracker: Tracker, display: Display, how: Pass) -> float:
     """Train, and keep every epoch as it ends; returns the seconds spent on it, those before a stop included."""
     history = keeper.run.history
-    _forget_after(history, progress.epoch)
     started = perf_counter() - progress.seconds
     over = session.stopping.is_over(progress.epoch)
     epochs = range(progress.epoch + 1, progress.epoch + 1 if over else session.config.epochs + 1)
     try:
-        for epoch in loop.fit(session.learner, session.batches, epochs=epochs, stopping=session.stopping, how=how):
+        for epoch in loop.fit(
+            session.learner,
+            session.batches,
+            epochs=epochs,
+            stopping=session.stopping,
+            how=how,
+            halfway=progress.halfway,
+        ):
             tracker.epoch(epoch)
             with history.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(_epoch_record(epoch)) + "\n")
@@ -273,9 +296,3 @@ def _record(session: Session) -> dict[str, Any]:
 def _epoch_record(epoch: Epoch) -> dict[str, Any]:
     """A line of history.jsonl."""
     return {**epoch._asdict(), "train": epoch.train._asdict(), "validation": epoch.validation._asdict()}
-
-
-def _forget_after(history: Path, epoch: int) -> None:
-    """Drop the epochs that the last checkpoint does not know of."""
-    lines = history.read_text(encoding="utf-8").splitlines(keepends=True) if history.exists() else []
-    atomic.write_text(history, "".join(lines[:epoch]))

@@ -56,7 +56,7 @@ def complete(prepared: Prepared) -> Session:
     processor = device.pick(config.device)
     batches = _loaders(prepared, processor)
     learner = begin(config, prepared.inputs, batches["train"], classes=len(data.manifest.labels), processor=processor)
-    stopping = EarlyStopping(_given(config.patience), min_gain=config.min_gain)
+    stopping = EarlyStopping(given(config.patience), min_gain=config.min_gain)
     seconds = prepared.seconds + perf_counter() - started
     return Session(config, data, prepared.tokenizer, prepared.inputs, learner, batches, stopping, processor, seconds)
 
@@ -73,7 +73,7 @@ def begin(
     if architecture.head_start is not None:
         batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # their order, too, follows from the seed
         architecture.head_start(model, (loading.to_device(batch, processor) for batch in batches))
-    return Learner.of(model, Adam(model.parameters(), lr=_given(config.lr), fused=processor.type != "mps"))
+    return Learner.of(model, Adam(model.parameters(), lr=given(config.lr), fused=processor.type != "mps"))
 
 
 def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoader]:
@@ -87,7 +87,7 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
         sampler = (
             EpochSampler(
                 len(part),
-                batch_size=_given(config.batch_size),
+                batch_size=given(config.batch_size),
                 seed=config.seed,
                 lengths=lengths if architecture.buckets else None,
             )
@@ -96,11 +96,13 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
         )
         workers = _workers(config, processor) if trained_on else 0
         dataset = TokenDataset(prepared.tokens, *part)
-        loaders[name] = loading.batches(dataset, sampler, collate, num_workers=workers, device=processor)
+        loaders[name] = loading.batches(
+            dataset, sampler, collate, num_workers=workers, device=processor, ids=prepared.data.documents.id
+        )
     return loaders
 
 
-def _given(value: Setting | None) -> Setting:
+def given(value: Setting | None) -> Setting:
     """A setting that `TrainConfig.completed` has filled in."""
     if value is None:
         raise ValueError("the settings are not complete")
