@@ -195,7 +195,8 @@ def test_history_has_a_line_an_epoch(finished, data_dir):
 
 def test_config_says_how_to_train_the_same_again(finished, data_dir):
     config = read(finished.config)
-    assert set(config) == {"settings", "data", "versions"}
+    assert set(config) == {"settings", "data", "versions", "machine"}
+    assert config["machine"]["threads"] == torch.get_num_threads()
     manifest = DataDirectory.open(data_dir).manifest
     data = {"path": str(data_dir), "name": manifest.name, "fingerprint": manifest.fingerprint}
     assert config["data"] == data

@@ -21,6 +21,7 @@ NAMES: Final = (
     "evaluate",
     "compare",
     "report",
+    "verify",
     "learning-curve",
     "corpora",
     "info",

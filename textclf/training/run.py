@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, Final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -84,10 +85,7 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
     Raises what `train` raises, and UsageError if the data is not that which the run began with.
     """
     root, fingerprint = runs.data_of(run)
-    try:
-        config = TrainConfig.from_json(runs.read_json(run.config)["settings"])
-    except (LookupError, TypeError) as error:
-        raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
+    config = settings_of(run)
     data = DataDirectory.open(root, fingerprint=fingerprint)
     if run.metrics.exists():  # it has ended
         runs.set_latest(run)
@@ -96,6 +94,14 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
     ready = prepare(config, data)
     with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)):
         return _complete(complete(ready), run, display or Display())
+
+
+def settings_of(run: runs.Layout) -> TrainConfig:
+    """The settings that a run began with; raises ArtefactError if its config.json does not say them."""
+    try:
+        return TrainConfig.from_json(runs.read_json(run.config)["settings"])
+    except (LookupError, TypeError) as error:
+        raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
 
 
 def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layout:
@@ -290,6 +296,7 @@ def _record(session: Session) -> dict[str, Any]:
             "fingerprint": data.manifest.fingerprint,
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads()},
     }
 
 

@@ -1,0 +1,37 @@
+"""`textclf verify`."""
+
+from pathlib import Path
+
+import click
+
+from textclf import machine
+from textclf.errors import TextclfError
+
+
+@click.command("verify")
+@click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
+def command(run: Path) -> None:
+    """Train a finished run again from its config.json and compare: weights, history and figures, to the bit.
+
+    The same data, versions, machine and number of threads give the same bits; the run stays as it is. Exits with 1 if
+    anything differs.
+
+    \b
+    Examples:
+      textclf verify
+      textclf verify runs/bbc_news-mid-mlp-20261123T120000Z
+    """
+    machine.let_threads_sleep()
+    machine.keep_memory()
+    from textclf import runs
+    from textclf.cli.training_display import TerminalDisplay
+    from textclf.training.verify import verify
+
+    layout = runs.resolve(run)
+    found = verify(layout, display=TerminalDisplay())
+    if found.differences:
+        reason = "; ".join(found.circumstances) or "versions, threads and processor are as they were"
+        raise TextclfError(
+            f"{layout.root} does not repeat: {', '.join(found.differences)} came out different ({reason})"
+        )
+    click.echo(f"{layout.root} repeats to the bit: weights {found.weights}")
