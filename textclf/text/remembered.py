@@ -44,6 +44,11 @@ class Remembered:
         remembered._weigh([rows for rows in seen if remembered.has(rows)], frequencies.places(remembered.bag))
         return remembered
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process is sent: without the room that is left, which would take memory there."""
+        kept = {name: getattr(self, name)[: self._kept].copy() for name in ("_features", "_weights")}
+        return self.__dict__ | kept
+
     def has(self, rows: NDArray[np.int64]) -> bool:
         """Whether the bags of these documents are kept."""
         return bool(rows.max(initial=-1) < len(self._starts) and self._starts[rows].min(initial=0) >= 0)

@@ -42,13 +42,13 @@ def verify(run: runs.Layout, *, display: Display | None = None) -> Verification:
     with TemporaryDirectory(prefix="textclf-verify-") as folder:
         ready = prepare(replace(config, data=str(root), run_dir=Path(folder)), data)
         again = training.train(ready.config, display=display, prepared=ready)
-        before, now = _outcome(run), _outcome(again)
+        before, now = outcome(run), outcome(again)
         circumstances = _circumstances(record, runs.read_json(again.config))
     differences = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
     return Verification(before["model/model.safetensors"], differences, circumstances)
 
 
-def _outcome(run: runs.Layout) -> dict[str, Any]:
+def outcome(run: runs.Layout) -> dict[str, Any]:
     """All that training decides: the model's files by their hashes, the figures as they are."""
     files = {f"model/{path.name}": _sha256(path) for path in run.model.iterdir()}
     history = [_without_seconds(epoch) for epoch in atomic.read_lines(run.history)]

@@ -1,0 +1,92 @@
+"""Training that is killed at any moment goes on, and ends in the same bits as if it had not been."""
+
+import multiprocessing
+import random
+import shutil
+import time
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import small_config
+from textclf import runs
+from textclf.training.run import NEEDED_LATER
+from textclf.training.verify import outcome
+
+FRESH = multiprocessing.get_context("forkserver")
+"""Starts processes as new ones, from one that has loaded torch and done nothing with it."""
+FRESH.set_forkserver_preload(["textclf.training.run", *NEEDED_LATER])
+
+TIMES = pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.long)])
+
+
+def train(settings, again=None):
+    """Train, or go on with a run; a checkpoint is written every few steps."""
+    import torch
+
+    from textclf.models import bag_mlp
+    from textclf.training import checkpoint, run
+
+    torch.set_num_threads(1)
+    bag_mlp.HEAD_START = 0.25  # or the mlp would know this corpus before the first epoch
+    checkpoint.EVERY, checkpoint.SHARE = 0.03, inf
+    if again is None:
+        run.train(settings)
+    else:
+        run.resume(again)
+
+
+def run_for(seconds, *task):
+    """Run a task in a new process, and kill it when the time is over; returns whether it had to be killed."""
+    process = FRESH.Process(target=train, args=task)
+    process.start()
+    process.join(seconds)
+    was_killed = process.is_alive()
+    process.kill()
+    process.join()
+    assert was_killed or process.exitcode == 0
+    return was_killed
+
+
+def begun(folder):
+    """The run in a folder of runs, if it got so far."""
+    found = [path for path in folder.glob("*-*") if (path / "config.json").exists()]
+    return runs.Layout(found[0]) if found else None
+
+
+@pytest.fixture(scope="module", params=["mlp", "lstm"])
+def straight(request, data_dir, tmp_path_factory):
+    """The settings of a run, how it ends, and the seconds it takes."""
+    folder = tmp_path_factory.mktemp("straight")
+    given = {"epochs": 15, "patience": 15, "refit": request.param == "mlp"}
+    settings = small_config(request.param, data_dir, folder, **given)
+    run_for(None, settings)  # the first one waits for the imports
+    shutil.rmtree(folder)
+    started = time.perf_counter()
+    run_for(None, settings)
+    seconds = time.perf_counter() - started
+    return request.param, given, outcome(begun(folder)), seconds
+
+
+@pytest.mark.slow
+@TIMES
+def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bits(times, straight, data_dir, tmp_path):
+    model, given, expected, seconds = straight
+    rng = random.Random(times)
+    went_on = 0
+    for number in range(times):
+        folder = tmp_path / str(number)
+        settings = small_config(model, data_dir, folder, **given)
+        run_for(rng.uniform(0, seconds), settings)
+        for _ in range(rng.choice([0, 0, 1, 2])):  # it may be killed again
+            if run := begun(folder):
+                run_for(rng.uniform(0, seconds), settings, run)
+        run = begun(folder)
+        went_on += run is not None and run.last.exists() and not run.metrics.exists()
+        run_for(None, settings, *([run] if run else []))
+        run = begun(folder)
+        assert outcome(run) == expected
+        assert not list(Path(folder).rglob(".*.tmp"))
+        shutil.rmtree(folder)
+    assert went_on >= times // 4  # from a checkpoint, not from the beginning
