@@ -209,8 +209,7 @@ class BatchLoader(DataLoader[Any]):
         return Spent(self._making, getattr(self.collate_fn, "seconds", 0.0))
 
     def close(self) -> None:
-        """End the worker processes now: left to the garbage collector, they can hold the program up, one that hangs for
-        ever."""
+        """End the worker processes now: left alone they can hold the program up, one that hangs for ever."""
         if self.num_workers and self._iterator is not None:
             workers = self._iterator._workers  # type: ignore[attr-defined]
             self._iterator._shutdown_workers()  # type: ignore[attr-defined]
