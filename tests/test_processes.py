@@ -1,6 +1,8 @@
 import itertools
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -22,8 +24,11 @@ def refuse(number):
     raise ArtefactError("x.json is damaged")
 
 
-def handler_of_ctrl_c(_):
-    return signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+def is_deaf(_):
+    """Whether the signals that stop a program leave this process alone."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    return True
 
 
 def test_results_come_in_order_and_no_item_is_read_too_early():
@@ -40,7 +45,7 @@ def test_all_items_are_answered():
     with processes.pool(2, imports="textclf.errors") as pool:
         assert list(processes.in_order(pool, double, range(25), ahead=4)) == [2 * number for number in range(25)]
         assert list(processes.in_order(pool, double, [], ahead=4)) == []
-        assert list(processes.in_order(pool, handler_of_ctrl_c, range(3), ahead=1)) == [True] * 3
+        assert list(processes.in_order(pool, is_deaf, range(3), ahead=1)) == [True] * 3
 
 
 def test_an_error_in_a_process_is_raised_here():
@@ -72,6 +77,38 @@ def test_one_process_is_this_one(monkeypatch):
     monkeypatch.setattr(processes, "PATIENCE", 0.0)
     with processes.crew(1, imports="textclf.errors") as crew:
         assert {process for _, process in crew.map(where, range(5))} == {os.getpid()}
+
+
+ORPHANS = """
+import os, sys, time
+from textclf import processes
+if __name__ == "__main__":
+    with processes.pool(2, imports="textclf.errors") as pool:
+        print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
+        list(pool.map(time.sleep, [60, 60]))
+"""
+
+
+@pytest.mark.slow
+def test_others_end_with_the_process_that_started_them(tmp_path):
+    (tmp_path / "orphans.py").write_text(ORPHANS)
+    parent = subprocess.Popen([sys.executable, tmp_path / "orphans.py"], stdout=subprocess.PIPE, text=True)
+    children = [int(child) for child in parent.stdout.readline().split()]
+    assert children
+    parent.kill()
+    parent.communicate()
+    deadline = time.monotonic() + 10
+    while any(is_alive(child) for child in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_alive(process):
+    try:
+        with open(f"/proc/{process}/stat") as file:  # noqa: PTH123
+            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.slow

@@ -1,13 +1,15 @@
 """Work spread over several processes, its results in order. Knows nothing about what the work is."""
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
+from multiprocessing import connection, forkserver
 from threading import Thread
 from time import perf_counter
 from typing import Final, TypeVar
@@ -29,8 +31,10 @@ def pool(count: int, *, imports: str) -> Iterator[ProcessPoolExecutor]:
     """
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    context.set_forkserver_preload([imports])
-    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_leave_ctrl_c_to_the_parent)
+    if "forkserver" in methods:
+        context.set_forkserver_preload([imports])
+        _start_the_forkserver()
+    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_live_as_long_as_the_parent)
     try:
         yield executor
     except BrokenProcessPool as error:
@@ -89,7 +93,8 @@ class Crew:
         return self._pool if self._ready is not None and self._ready.done() else None
 
     def _start(self, others: ProcessPoolExecutor) -> None:
-        self._ready = others.submit(int)
+        with suppress(BrokenProcessPool):  # then this process works on alone
+            self._ready = others.submit(int)
 
 
 @contextmanager
@@ -102,5 +107,27 @@ def crew(count: int, *, imports: str, is_long: bool = False) -> Iterator[Crew]:
         yield Crew(count, imports=imports, patience=0.0 if is_long else PATIENCE, stack=stack)
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
+def _start_the_forkserver() -> None:
+    """Start the process that starts the others, deaf to the two signals from its first moment on, as they will be."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _live_as_long_as_the_parent() -> None:
+    """Leave Ctrl-C and SIGTERM, which reach every process of a terminal or container, to the parent; end if it is gone.
+
+    Of itself a process would wait for work for ever, as it holds both ends of the pipe from which work comes.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Thread(target=_end_with_the_parent, daemon=True).start()
+
+
+def _end_with_the_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
