@@ -72,7 +72,10 @@ def train(config: TrainConfig, *, display: Display | None = None, prepared: Prep
     TerminatedRunError on a signal; the run can then be resumed.
     """
     ready = prepared or prepare(config, DataDirectory.open(find_data(config)))
-    with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)):
+    with (
+        device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)),
+        atomic.naming_full_disk(config.run_dir),
+    ):
         session = complete(ready)
         run = runs.create(config.run_dir, corpus=session.data.manifest.name, tier=config.tier, model=config.model)
         atomic.write_json(run.config, _record(session))
@@ -92,7 +95,7 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
         return run
     runs.clear_temporaries(run)
     ready = prepare(config, data)
-    with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)):
+    with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)), atomic.naming_full_disk(run.root):
         return _complete(complete(ready), run, display or Display())
 
 
