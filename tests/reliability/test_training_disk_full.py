@@ -89,7 +89,7 @@ def is_whole(path):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")
 @pytest.mark.parametrize("step", [52, pytest.param(4, marks=pytest.mark.long)])
-def test_a_disk_that_gets_full_at_any_moment_ends_training_in_order(step, data_dir, tmp_path):
+def test_a_disk_that_gets_full_at_any_moment_ends_training_in_order(step, data_dir, tmp_path, capfd):
     folder, answer = tmp_path / "small", tmp_path / "answer.json"
     folder.mkdir()
     process = multiprocessing.get_context("forkserver").Process(target=fill, args=(step, data_dir, folder, answer))
@@ -98,8 +98,9 @@ def test_a_disk_that_gets_full_at_any_moment_ends_training_in_order(step, data_d
     seen = json.loads(answer.read_text())
     if "not allowed" in seen:
         pytest.skip(seen["not allowed"])
+    assert "Traceback" not in capfd.readouterr().err  # of a thread
     *failed, done = seen
-    assert len(failed) >= 5
+    assert len(failed) >= 4
     assert done["code"] == 0
     for each in failed:
         assert each["code"] == 5, each

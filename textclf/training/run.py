@@ -31,7 +31,7 @@ from textclf.training.interrupt import Interrupt
 from textclf.training.loop import Batches, Epoch, Meter, Pass
 from textclf.training.prepared import Prepared, find_data, prepare
 from textclf.training.session import Session, complete, given
-from textclf.training.tracking import Examined, Tracker
+from textclf.training.tracking import Examined, Tracker, left_to_the_next_call
 
 PACKAGES: Final = ("textclf", "torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
 
@@ -123,6 +123,7 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
     summary = models.summary(session.learner.model)
     display.begin(run, session, summary, first_epoch=progress.epoch + 1)
     with (
+        left_to_the_next_call(),
         Tracker(run.root, first_epoch=progress.epoch + 1) as tracker,
         Interrupt(f"go on: textclf train --resume {run.root}") as interrupt,
     ):

@@ -1,7 +1,9 @@
 """What TensorBoard shows of a run. Tags follow the lecture: ``Loss/train``, ``Accuracy/validation`` and so on."""
 
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple
@@ -37,6 +39,17 @@ class Examined(NamedTuple):
     words: Sequence[str]
     embeddings: NDArray[np.float32]
     """One row a word."""
+
+
+@contextmanager
+def left_to_the_next_call() -> Iterator[None]:
+    """Say nothing when TensorBoard's thread cannot write its file: the next call of the writer raises that again."""
+    hook = threading.excepthook
+    threading.excepthook = lambda failure: None if isinstance(failure.exc_value, OSError) else hook(failure)
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
 
 
 class Tracker:
