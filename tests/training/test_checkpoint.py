@@ -196,3 +196,18 @@ def test_a_full_disk_leaves_the_older_checkpoint(last, trained, request):
         checkpoint.save_last(last, trained.learner, trained.stopping, Progress(8, 3.0))
     assert last.read_bytes() == before
     assert [path.name for path in last.parent.iterdir()] == ["last.pt"]
+
+
+def test_other_settings_are_refused_and_listed(trained, fresh, tmp_path):
+    path, restored = tmp_path / "last.pt", fresh(seed=1)
+    before = {"lr": 0.1, "seed": 1, "model": "mlp"}
+    checkpoint.save_last(path, trained.learner, trained.stopping, Progress(7, 2.5), settings=before)
+    with pytest.raises(UsageError) as caught:
+        checkpoint.load_last(path, restored.learner, restored.stopping, settings=before | {"lr": 0.2, "seed": 2})
+    assert str(caught.value) == (
+        f"{path} was written with other settings (lr was 0.1 and is 0.2, seed was 1 and is 2); "
+        "begin a new run: textclf train"
+    )
+    assert not equal(restored, trained)  # nothing was put in place
+    checkpoint.load_last(path, restored.learner, restored.stopping, settings=before)
+    assert equal(restored, trained)
