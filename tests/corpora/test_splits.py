@@ -187,7 +187,9 @@ def test_refuses_sizes_that_leave_nothing(test, validation):
 def test_says_that_there_are_too_few_documents():
     with pytest.raises(DataError) as caught:
         complete({"train": make("ab")}, **SIZES, seed=0)
-    assert str(caught.value) == "too few documents to draw a test split (2 with 2 labels): add --test FILE"
+    assert str(caught.value) == (
+        "too few documents to draw a test split (2 with 2 labels, 2 different texts): add --test FILE"
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,9 +3,10 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +15,10 @@ from textclf.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from textclf.inference.classifier import Prediction
+
+
+LONGEST: Final = 10_000_000
+"""Bytes of one line; more is a file of another kind, and would fill the memory before anyone noticed."""
 
 
 @click.command("predict")
@@ -85,13 +90,18 @@ def command(
 
 
 def _file_lines(path: Path) -> Iterator[str]:
-    with path.open("rb") as file:
-        yield from _lines(file, str(path))
+    try:
+        with path.open("rb") as file:
+            yield from _lines(file, str(path))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _lines(stream: Iterable[bytes], name: str) -> Iterator[str]:
-    """Texts of a stream, one a line; raises DataError at a line that is not UTF-8."""
-    for number, line in enumerate(stream, start=1):
+def _lines(stream: IO[bytes], name: str) -> Iterator[str]:
+    """Texts of a stream, one a line; raises DataError at a line that is not UTF-8 or has no end."""
+    for number, line in enumerate(iter(partial(stream.readline, LONGEST), b""), start=1):
+        if len(line) == LONGEST:
+            raise DataError(f"{name}, line {number}: longer than {LONGEST:,} bytes")
         try:
             yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
         except UnicodeDecodeError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from textclf.corpora.catalogue import CATALOGUE, Entry, nearest
 from textclf.corpora.document import SPLITS, Corpus, Document
-from textclf.corpora.files import FileDocuments, digest, read_path
+from textclf.corpora.files import FileDocuments, digest, is_there, read_path
 from textclf.corpora.hub import read_hub
 from textclf.corpora.records import Columns
 from textclf.errors import UsageError
@@ -96,10 +96,10 @@ def _read_packaged(entry: Entry) -> Corpus:
 def _is_path(source: str) -> bool:
     """Tell a path, even one that does not exist, from the name of a corpus or a Hub dataset."""
     path = Path(source)
-    if not source or path.exists():
+    if not source or is_there(path):
         return bool(source)
     ends_like_a_file = re.fullmatch(r"\.[A-Za-z]\w*", path.suffix) is not None  # a version, as in name_11.0, does not
-    in_a_folder = "/" in source and path.parent.is_dir()
+    in_a_folder = "/" in source and is_there(path.parent)
     return ends_like_a_file or in_a_folder or source.startswith((".", "/"))
 
 

@@ -14,8 +14,10 @@ Without an id column a document's id is its number in its split, from 1; in clas
 import codecs
 import csv
 import hashlib
+import io
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -32,6 +34,7 @@ from textclf.corpora.records import (
     Records,
     documents,
     find_columns,
+    shortened,
     usual_name,
 )
 from textclf.errors import DataError, UsageError
@@ -44,6 +47,33 @@ SPLIT_NAMES: Final = {
 UNLABELLED: Final = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
 """Class folders that hold no class, as aclImdb/train/unsup."""
 
+BINARY: Final = {
+    rb"\x1f\x8b": "gzip: unpack it first",
+    rb"PK\x03\x04": "a ZIP archive, as .xlsx is, too: unpack it, or save it as CSV",
+    rb"BZh[1-9]1AY&SY": "bzip2: unpack it first",
+    rb"\xfd7zXZ\x00": "xz: unpack it first",
+    rb"\x28\xb5\x2f\xfd": "zstd: unpack it first",
+    rb"PAR1\x15": "Parquet: name it .parquet",
+    rb"%PDF-": "a PDF",
+    rb"\x89PNG": "a PNG image",
+}
+"""How files begin that are no text, whatever their name says; a decoder would pass some of them."""
+
+WIDE: Final = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark it begins with
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Byte-order marks of the encodings that are not UTF-8."""
+
+PARQUET_ROWS: Final = 32
+"""Rows of Parquet that are in memory at a time: a dictionary makes each of them as long as the longest."""
+
+UNPACKED_AT_MOST: Final = 1_000
+"""How many times the size of its file the text of a Parquet file may be, beyond UNPACKED_ANYWAY characters."""
+
+UNPACKED_ANYWAY: Final = 1_000_000_000
 
 Reader = Callable[[Path, Columns, str], Records]
 
@@ -90,7 +120,7 @@ def rows(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterat
 
     Raises UsageError, before anything is opened, if the path does not exist or has an ending that is not in the table.
     """
-    if not path.exists():
+    if not is_there(path):
         raise UsageError(f"no such file or folder: {path}")
     codec = _codec(encoding)
     if path.is_dir():
@@ -101,7 +131,17 @@ def rows(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterat
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(f"{path}: unsupported format; supported are {' '.join(READERS)} and folders of them")
+    if not path.is_file():  # a pipe can be read once only, and /dev/zero never ends
+        raise UsageError(f"{path} is not a file but a pipe or a device: copy what comes out of it into a file")
     return documents(reader(path, columns, codec), columns=columns, where=str(path))
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a file or folder; a name that is too long for one is none."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def split_of(name: str) -> str | None:
@@ -112,19 +152,27 @@ def split_of(name: str) -> str | None:
 def digest(path: Path) -> str:
     """Return 16 hexadecimal digits that change with the content: of a file, the start of its sha256.
 
-    Of a folder of class folders, the start of the sha256 of the lines ``sha256 relative/path``.
+    Of a folder of class folders, the start of the sha256 of the lines ``sha256 relative/path``. Raises DataError.
     """
     if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return _sha256(path)[:16]
     listing = hashlib.sha256()
     for document in _class_files(_class_folders(path)):
-        content = hashlib.sha256(document.read_bytes()).hexdigest()
-        listing.update(f"{content} {document.relative_to(path).as_posix()}\n".encode())
+        line = f"{_sha256(document)} {document.relative_to(path).as_posix()}\n"
+        listing.update(line.encode(errors="surrogateescape"))  # the name as it is on disk, UTF-8 or not
     return listing.hexdigest()[:16]
 
 
-# A record to a document
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"cannot read {path}: {error.strerror or error}")
 
 
 # CSV, TSV, JSON lines, fastText, Parquet
@@ -161,13 +209,18 @@ def _next_row(reader: Any, path: Path) -> tuple[str, list[str]]:
 
 
 def _check_header(place: str, header: list[str], columns: Columns) -> None:
-    repeated = sorted({name for name in header if header.count(name) > 1})
-    if repeated:
-        raise DataError(f"{place}: two columns are named {repeated[0]!r}")
+    _refuse_repeated(place, header)
     # a class number on the first line is the usual sign of a missing header; a column named "1" can still be asked for
     numbered = any(name.strip().isdecimal() for name in header) and usual_name(TEXT_NAMES, header) is None
     if not header or (numbered and not columns.text):
         raise DataError(f"{place}: no header; the first line must name the columns, such as text,label")
+
+
+def _refuse_repeated(place: str, names: list[str]) -> None:
+    """Raise DataError if two columns have one name; spreadsheets leave columns without any, which nobody asks for."""
+    repeated = sorted(name for name, times in Counter(names).items() if name and times > 1)
+    if repeated:
+        raise DataError(f"{place}: two columns are named {shortened(repeated[0])}")
 
 
 def _json_lines(path: Path, _: Columns, encoding: str) -> Records:
@@ -223,17 +276,22 @@ def _parquet(path: Path, columns: Columns, _: str) -> Records:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    number = 0
+    number = characters = 0
+    most = max(UNPACKED_ANYWAY, UNPACKED_AT_MOST * path.stat().st_size)
     try:
         with pq.ParquetFile(path) as file:
+            _refuse_repeated(str(path), file.schema_arrow.names)
             roles = find_columns(columns, file.schema_arrow.names, where=str(path))
             wanted = [name for name in dict.fromkeys((*roles.text, roles.label, roles.id)) if name is not None]
-            for batch in file.iter_batches(batch_size=1024, columns=wanted):
+            for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=wanted):
                 for values in batch.to_pylist():
                     number += 1
+                    characters += sum(len(value) for value in values.values() if isinstance(value, str))
+                    if characters > most:
+                        raise DataError(f"{path}:{number}: more than {most:,} characters come out of so small a file")
                     yield Record(f"{path}:{number}", values)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = str(error).partition("\n")[0]
+    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        reason = str(error).partition("\n")[0] or "it takes more memory than there is"
         raise DataError(f"{path}:{number + 1}: not Parquet that can be read ({reason})") from error
 
 
@@ -255,7 +313,7 @@ def _codec(encoding: str | None) -> str:
     try:
         name = codecs.lookup(encoding or "utf-8").name
         "".encode(name)  # raises for what is a codec but no encoding of text, such as hex
-    except LookupError as error:
+    except (LookupError, UnicodeError) as error:
         raise UsageError(f"no encoding named {encoding!r}; for example --encoding cp1252") from error
     return "utf-8-sig" if name == "utf-8" else name
 
@@ -263,27 +321,49 @@ def _codec(encoding: str | None) -> str:
 def _lines(path: Path, encoding: str, *, newline: str) -> Generator[str, None, None]:
     """Yield the lines with their ends as they are; raises DataError at a byte that is not of the encoding."""
     try:
-        with path.open(encoding=encoding, newline=newline) as file:
+        with path.open("rb") as binary:
+            _refuse_binary(path, binary.peek(16)[:16], encoding)
+            file = io.TextIOWrapper(binary, encoding=encoding, newline=newline)
             for number, line in enumerate(iter(partial(file.readline, MAX_CHARACTERS), ""), start=1):
                 if len(line) == MAX_CHARACTERS:
                     raise DataError(f"{path}:{number}: the line is longer than {MAX_CHARACTERS:,} characters")
-                yield line
+                yield line.removeprefix("\ufeff") if number == 1 else line  # the mark, which utf-16-le leaves there
     except UnicodeError as error:
         raise _wrong_encoding(path, encoding) from error
     except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        raise _unreadable(path, error) from error
+
+
+def _refuse_binary(path: Path, start: bytes, encoding: str) -> None:
+    """Raise DataError for a file that begins as no text does, or as text of another encoding than UTF-8 does."""
+    for pattern, kind in BINARY.items():
+        if re.match(pattern, start):
+            raise DataError(f"{path} is not text but {kind}")
+    if encoding == "utf-8-sig" and (other := _wide(start)):
+        raise DataError(f"{path} is {other.upper()}: add --encoding {other}")
+
+
+def _wide(start: bytes) -> str | None:
+    """Return the encoding of UTF-16 or UTF-32, by its mark, or by every other byte being 0."""
+    for mark, encoding in WIDE.items():
+        if start.startswith(mark):
+            return encoding
+    first, second = start[0::2], start[1::2]
+    if len(second) >= 4 and not any(second) and all(first):
+        return "utf-16-le"
+    if len(second) >= 4 and not any(first) and all(second):
+        return "utf-16-be"
+    return None
 
 
 def _wrong_encoding(path: Path, encoding: str) -> DataError:
     content = path.read_bytes()
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return DataError(f"{path} is UTF-16: add --encoding utf-16")
     name = encoding.removesuffix("-sig")  # a codec that skips the mark counts its bytes from behind it
     try:
         content.decode(name)
         offset = 0  # UTF-16 that lacks its mark
-    except UnicodeDecodeError as error:
-        offset = error.start
+    except UnicodeError as error:
+        offset = getattr(error, "start", 0)  # some codecs do not say
     line = content.count(b"\n", 0, offset) + 1
     other = "--encoding cp1252" if name == "utf-8" else "another --encoding"
     return DataError(f"{path}:{line}: byte {offset} of the file is not {name}; try {other}")
@@ -295,7 +375,7 @@ def _wrong_encoding(path: Path, encoding: str) -> DataError:
 def _parts(path: Path) -> dict[str, Path]:
     """Return the file or folder of each split: those of a folder that has a train part, else the path itself."""
     parts: dict[str, Path] = {}
-    for child in _visible(path) if path.is_dir() else ():
+    for child in _visible(path) if is_there(path) and path.is_dir() else ():
         split = split_of(child.name if child.is_dir() else child.stem)
         if split is None or not (child.is_dir() or child.suffix.lower() in READERS):
             continue
@@ -306,7 +386,10 @@ def _parts(path: Path) -> dict[str, Path]:
 
 
 def _visible(folder: Path) -> list[Path]:
-    return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    try:
+        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    except OSError as error:
+        raise _unreadable(folder, error) from error
 
 
 def _class_folders(folder: Path) -> list[Path]:

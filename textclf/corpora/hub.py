@@ -86,18 +86,32 @@ class HubDocuments:
         roles = self._roles
         wanted = [name for name in dict.fromkeys((*roles.text, roles.label, roles.id)) if name is not None]
         name_of = _label_names(self._dataset, roles.label)
-        for number, values in enumerate(_rows(self._dataset, wanted), start=1):
-            yield Record(f"{self._where}:{number}", {**values, roles.label: name_of(values[roles.label])})
+        number = 0
+        try:
+            for values in _rows(self._dataset, wanted):
+                number += 1
+                place = f"{self._where}:{number}"
+                yield Record(place, {**values, roles.label: name_of(values[roles.label], place)})
+        except (ValueError, OSError) as error:  # text that is not UTF-8; what pyarrow raises, and the disk
+            raise DataError(f"{self._where}:{number + 1}: cannot be read ({_reason(error)})") from error
 
 
-def _label_names(dataset: Any, column: str) -> Callable[[Any], object]:
-    """What a label of the column is called, that of a ClassLabel by its name; None is a label that was hidden."""
+def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
+    """What a label, read at a place, is called, that of a ClassLabel by its name; None is a label that was hidden."""
     from datasets import ClassLabel
 
     feature = dataset.features[column]
     if not isinstance(feature, ClassLabel):
-        return lambda value: value
-    return lambda value: None if value is None or value < 0 else feature.int2str(value)
+        return lambda value, _: value
+
+    def name(value: Any, place: str) -> object:
+        if value is None or value < 0:
+            return None
+        if value >= feature.num_classes:
+            raise DataError(f"{place}: the label {value} has no name; the dataset names {feature.num_classes}")
+        return feature.int2str(value)
+
+    return name
 
 
 def _rows(dataset: Any, names: Sequence[str]) -> Iterator[dict[str, object]]:
@@ -165,7 +179,7 @@ def _explained(repository: str, revision: str | None) -> Iterator[None]:
         raise UsageError(f"no dataset {repository!r} on the Hugging Face Hub; {hint}") from error
     except (HTTPError, ConnectionError, TimeoutError) as error:
         raise _unreachable(repository, error) from error
-    except (DatasetsError, FileNotFoundError) as error:
+    except (DatasetsError, OSError, ImportError, KeyError, TypeError) as error:
         raise DataError(f"cannot read the dataset {repository!r} ({_reason(error)})") from error
     except (ValueError, RuntimeError) as error:
         raise _refusal(repository, error) from error

@@ -17,6 +17,9 @@ from textclf.errors import DataError, UsageError
 MAX_CHARACTERS: Final = 10_000_000
 """In one text, field or line; more is a file of another kind, and would fill the memory before anyone noticed."""
 
+SHOWN: Final = 60
+"""Characters of a value, or names of columns, that a message shows at the most."""
+
 TEXT_NAMES: Final = (
     "text", "sentence", "content", "body", "review", "document", "message", "comment", "tweet", "question",
 )  # fmt: skip
@@ -65,7 +68,7 @@ def documents(records: Records, *, columns: Columns, where: str) -> Iterator[Doc
             roles = roles or find_columns(columns, list(record.values), where=where)
             document = _document(record, roles, number)
             if roles.id is not None and (first := places.setdefault(document.id, record.place)) != record.place:
-                raise DataError(f"{record.place}: the id {document.id!r} is taken by {first}; ids must differ")
+                raise DataError(f"{record.place}: the id {shortened(document.id)} is taken by {first}; ids must differ")
             yield document
     if roles is None:
         raise DataError(f"{where}: no documents in it")
@@ -73,7 +76,7 @@ def documents(records: Records, *, columns: Columns, where: str) -> Iterator[Doc
 
 def find_columns(columns: Columns, present: Sequence[str], *, where: str) -> Roles:
     """Tell which of the columns are the text, the label and the id; raises UsageError if that is not clear."""
-    has = f"; {where} has the columns {', '.join(present)}"
+    has = f"; {where} has the columns {_listed(present)}"
     for name in (*columns.text, columns.label, columns.id):
         if name is not None and name not in present:
             raise UsageError(f"no column {name!r}{has}")
@@ -118,6 +121,17 @@ def _value(record: Record, column: str) -> str:
     if isinstance(value, int | float | Decimal | date | time):
         return str(value)
     raise DataError(f"{record.place}: the column {column!r} holds a {type(value).__name__}, not one value")
+
+
+def shortened(text: str) -> str:
+    """Return a text as Python spells it, cut where it is too long for a line that a person reads."""
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names as a list to read: what a terminal might obey is spelled out, and long lists are cut."""
+    shown = [name if name.isprintable() and len(name) <= SHOWN else shortened(name) for name in names[:SHOWN]]
+    return ", ".join(shown) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")
 
 
 def usual_name(names: Sequence[str], present: Sequence[str]) -> str | None:

@@ -79,7 +79,7 @@ def complete(documents: Division, *, test_size: float, validation_size: float, s
     leave nothing, DataError if there are too few documents.
     """
     sizes = {"test": test_size, "validation": validation_size}
-    if min(sizes.values()) <= 0 or sum(sizes.values()) >= 1:
+    if not (min(sizes.values()) > 0 and sum(sizes.values()) < 1):  # so that what is no number is refused, too
         given = f"--test-size {test_size:g} --validation-size {validation_size:g}"
         raise UsageError(f"{given}: both must be above 0, and their sum below 1")
     there = np.unique(documents.split).tolist()
@@ -128,7 +128,8 @@ def _draw(documents: Division, sizes: Mapping[str, float], seed: int) -> NDArray
         taken = _fill(free, weights, max(1, round(size * len(codes))))
         if not taken:
             raise DataError(
-                f"too few documents to draw a {split} split ({len(codes)} with {codes.max() + 1} labels): "
+                f"too few documents to draw a {split} split ({len(codes)} with {codes.max() + 1} labels, "
+                f"{len(weights)} different texts): "
                 f"add --{split} FILE"
             )
         places[taken] = SPLITS.index(split)
