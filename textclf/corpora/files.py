@@ -73,7 +73,7 @@ PARQUET_ROWS: Final = 32
 UNPACKED_AT_MOST: Final = 1_000
 """How many times the size of its file the text of a Parquet file may be, beyond UNPACKED_ANYWAY characters."""
 
-UNPACKED_ANYWAY: Final = 1_000_000_000
+UNPACKED_ANYWAY: Final = 100_000_000
 
 Reader = Callable[[Path, Columns, str], Records]
 
@@ -122,6 +122,8 @@ def rows(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterat
     """
     if not is_there(path):
         raise UsageError(f"no such file or folder: {path}")
+    if _spelled(path) != str(path):
+        raise UsageError(f"{path}: the name is not UTF-8, which the manifest is in; rename it")
     codec = _codec(encoding)
     if path.is_dir():
         if not (folders := _class_folders(path)):
@@ -142,6 +144,11 @@ def is_there(path: Path) -> bool:
         return path.exists()
     except OSError:
         return False
+
+
+def _spelled(path: Path) -> str:
+    """Return a path as text; bytes of it that are not UTF-8 are spelled out."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def split_of(name: str) -> str | None:
@@ -290,6 +297,10 @@ def _parquet(path: Path, columns: Columns, _: str) -> Records:
                     if characters > most:
                         raise DataError(f"{path}:{number}: more than {most:,} characters come out of so small a file")
                     yield Record(f"{path}:{number}", values)
+            if number != file.metadata.num_rows:
+                raise DataError(
+                    f"{path}:{number + 1}: the file ends here, but says it has {file.metadata.num_rows:,} rows"
+                )
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         reason = str(error).partition("\n")[0] or "it takes more memory than there is"
         raise DataError(f"{path}:{number + 1}: not Parquet that can be read ({reason})") from error
@@ -415,5 +426,5 @@ def _notes(path: Path, parts: Mapping[str, Path]) -> tuple[str, ...]:
     """Name what lies beside the documents and was not read."""
     folders = [folder for folder in dict.fromkeys((path, *parts.values())) if folder.is_dir()]
     read = {*parts.values(), *(child for part in parts.values() if part.is_dir() for child in _class_folders(part))}
-    left = [str(child.relative_to(path)) for folder in folders for child in _visible(folder) if child not in read]
+    left = [_spelled(child.relative_to(path)) for folder in folders for child in _visible(folder) if child not in read]
     return (f"not read: {', '.join(left[:5])}{' and more' if len(left) > 5 else ''}",) if left else ()
