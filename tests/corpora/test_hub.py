@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import datasets
 import huggingface_hub
+import pyarrow as pa
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from huggingface_hub import errors
@@ -131,6 +132,23 @@ def test_data_that_cannot_be_used_is_refused(data, message):
     assert failure(DataError, data) == message
 
 
+def test_a_label_without_a_name_is_refused_with_its_row():
+    rows = split(["a", "b"], [0, 7])
+    named = Dataset(
+        rows.data, info=datasets.DatasetInfo(features=Features({"text": Value("string"), "label": SENTIMENT}))
+    )
+    message = "own/data/train:2: the label 7 has no name; the dataset names 2"
+    assert failure(DataError, {"train": named}) == message
+
+
+def test_a_text_that_is_not_utf8_is_refused():
+    text = pa.array([b"\xff"]).view(pa.binary()).cast(pa.string(), safe=False)
+    rows = Dataset(pa.table({"text": text, "label": pa.array(["x"])}))
+    assert failure(DataError, {"train": rows}).startswith(
+        "own/data/train:1: cannot be read ('utf-8' codec can't decode"
+    )
+
+
 def test_a_chosen_split_must_exist():
     data = {"train": split(["a"], ["x"])}
     message = "own/data has no dev split; it has train"
@@ -255,6 +273,18 @@ def chained(error, cause):
             "cannot read the dataset 'own/data' (bad cast)",
         ),
         (FileNotFoundError("No data files"), DataError, "cannot read the dataset 'own/data' (No data files)"),
+        (
+            ImportError("To read it, install zstandard"),
+            DataError,
+            "cannot read the dataset 'own/data' (To read it, install zstandard)",
+        ),
+        (
+            PermissionError(13, "Permission denied"),
+            DataError,
+            "cannot read the dataset 'own/data' ([Errno 13] Permission denied)",
+        ),
+        (KeyError("splits"), DataError, "cannot read the dataset 'own/data' ('splits')"),
+        (TypeError("bad feature"), DataError, "cannot read the dataset 'own/data' (bad feature)"),
         (ValueError("Invalid pattern"), DataError, "cannot read the dataset 'own/data' (Invalid pattern)"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",

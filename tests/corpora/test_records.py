@@ -44,3 +44,12 @@ def test_unclear_columns_are_a_usage_error(columns, present, message):
     with pytest.raises(UsageError) as caught:
         find_columns(columns, present, where="t.csv")
     assert str(caught.value) == message
+
+
+def test_names_that_a_message_cannot_hold_are_cut_and_spelled_out():
+    with pytest.raises(UsageError) as caught:
+        find_columns(ANY, ["\x1b[2J", "n" * 100_000, *map(str, range(10_000))], where="t.csv")
+    message = str(caught.value)
+    assert "t.csv has the columns '\\x1b[2J', 'nnn" in message
+    assert message.endswith("56, 57 and 9,942 more")
+    assert len(message) < 500

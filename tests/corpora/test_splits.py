@@ -1,5 +1,6 @@
 import random
 from collections import Counter
+from math import nan
 
 import numpy as np
 import pytest
@@ -176,7 +177,9 @@ def test_the_splits_of_the_source_stay_as_they_are():
     assert complete(whole, **SIZES, seed=0) == whole
 
 
-@pytest.mark.parametrize(("test", "validation"), [(0, 0.1), (0.1, 0), (0.5, 0.5), (-0.1, 0.1), (1.5, 0.1)])
+@pytest.mark.parametrize(
+    ("test", "validation"), [(0, 0.1), (0.1, 0), (0.5, 0.5), (-0.1, 0.1), (1.5, 0.1), (nan, 0.1), (0.1, nan)]
+)
 def test_refuses_sizes_that_leave_nothing(test, validation):
     with pytest.raises(UsageError) as caught:
         complete({"train": make("abab")}, test_size=test, validation_size=validation, seed=0)
