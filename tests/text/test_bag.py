@@ -152,34 +152,12 @@ def test_words_are_features_down_to_the_rarest_that_two_training_documents_have(
     assert fit(training, tokenizer).words == last + 1 < tokenizer.size
 
 
-@pytest.mark.parametrize(
-    "most",
-    [
-        {"MOST_PAIRS": 2},
-        {"PAIRS_A_DOCUMENT": 0, "MANY_PAIRS": 2},
-    ],
-    ids=str,
-)
-def test_only_the_most_frequent_pairs_are_features(most, monkeypatch):
+def test_only_the_most_frequent_pairs_are_features(monkeypatch):
     training = ["a b", "a b", "a b", "c d", "c d", "e f", "e f", "e f", "g h"]
     tokenizer = learn(training)
-    for name, value in most.items():
-        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(module, "MOST_PAIRS", 2)
     expected = [pair_hash(*(tokenizer.words.index(word) for word in pair)) for pair in ("ab", "ef")]
     assert fit(training, tokenizer).pairs.tolist() == sorted(expected)
-
-
-def test_the_more_training_documents_the_more_pairs_are_features(monkeypatch):
-    training = ["a b c d e f", "a b c d e f", "a b c"]
-    tokenizer = learn(training)
-    assert len(fit(training, tokenizer).pairs) == 5
-    monkeypatch.setattr(module, "PAIRS_A_DOCUMENT", 1)
-    assert len(fit(training, tokenizer).pairs) == 5  # few documents may have many pairs
-    monkeypatch.setattr(module, "MANY_PAIRS", 0)
-    frequent = {pair_hash(*(tokenizer.words.index(word) for word in pair)) for pair in ("ab", "bc")}
-    kept = fit(training, tokenizer).pairs.tolist()
-    assert len(kept) == 3
-    assert frequent < set(kept)
 
 
 def test_the_last_word_of_a_document_and_the_first_of_the_next_are_no_pair():

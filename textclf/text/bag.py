@@ -5,10 +5,9 @@ each bag, with the smooth idf of scikit-learn's TfidfVectorizer: ``1 + log((1 + 
 see https://nlp.stanford.edu/IR-book/html/htmledition/sublinear-tf-scaling-1.html. The square root is ours: a network
 can learn what a word is worth, and with the full idf rare words drown the frequent ones that carry sentiment.
 
-Words and pairs are features if two training documents have them; of pairs, as many of the most frequent as there are
-documents to learn them from. Pairs are neighbours in the text, hashed (https://arxiv.org/abs/0902.2206), so that
-counting them takes the same memory for any corpus. Parts of words are runs of characters: see
-`textclf.text.tokenizer`.
+Words and pairs are features if two training documents have them. Pairs are neighbours in the text, hashed
+(https://arxiv.org/abs/0902.2206), so that counting them takes the same memory for any corpus. Parts of words are runs
+of characters: see `textclf.text.tokenizer`.
 """
 
 from collections.abc import Callable
@@ -23,9 +22,7 @@ from textclf.ragged import offsets, places
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 PAIR_BITS: Final = 22  # of a hashed pair: 4 million, of which most stay unused
-PAIRS_A_DOCUMENT: Final = 3  # of the training documents; the most frequent pairs are features, the rest are noise
-MANY_PAIRS: Final = 25_000  # that are features even of fewer documents
-MOST_PAIRS: Final = 100_000
+MOST_PAIRS: Final = 100_000  # features; the most frequent
 COMMON: Final = 2  # training documents that make a word or a pair a feature
 FEW_PAIRS: Final = 1_000  # pairs that are looked up by searching
 
@@ -162,8 +159,7 @@ class Frequencies:
         of_words, of_pairs, of_parts = np.split(self._occurrences, np.cumsum(self._sizes)[:-1])
         words = int(np.flatnonzero(of_words >= COMMON).max(initial=UNK_ID)) + 1
         known = np.flatnonzero(of_pairs >= COMMON)
-        most = min(max(PAIRS_A_DOCUMENT * self._documents, MANY_PAIRS), MOST_PAIRS)
-        kept = np.sort(known[np.argsort(-of_pairs[known], kind="stable")[:most]])
+        kept = np.sort(known[np.argsort(-of_pairs[known], kind="stable")[:MOST_PAIRS]])
         occurrences = np.concatenate((of_words[:words], of_pairs[kept], of_parts))
         rarity = np.sqrt(1 + np.log((1 + self._documents) / (1 + occurrences)))
         rarity[: UNK_ID + 1] = 0  # an unknown word has no meaning of its own
