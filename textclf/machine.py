@@ -5,7 +5,10 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
+
+from textclf.errors import ResourceError
 
 _TRIM_THRESHOLD: Final = -1  # names of settings in glibc's malloc.h
 _MMAP_MAX: Final = -4
@@ -17,6 +20,24 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def refuse_full_disk(path: Path, *, needed: int, files: int) -> None:
+    """Raise ResourceError if the disk of a folder has too little room for so many bytes, or for so many new files."""
+    if not hasattr(os, "statvfs"):
+        return
+    disk = os.statvfs(path)
+    free = disk.f_bavail * disk.f_frsize
+    if free < needed:
+        raise ResourceError(
+            f"too little space to write {path}: about {needed:,} bytes are needed and {free:,} are free; free some, "
+            "or choose another --data-dir"
+        )
+    if disk.f_files and disk.f_favail < files:  # some file systems have no such limit, and say 0
+        raise ResourceError(
+            f"too few files can be made to write {path}: {files:,} are needed and {disk.f_favail:,} are free (inodes); "
+            "remove some, or choose another --data-dir"
+        )
 
 
 def keep_memory() -> None:

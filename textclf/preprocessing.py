@@ -3,7 +3,7 @@
 Knows nothing about models. The texts are read once, and few of them are in memory at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -17,10 +17,10 @@ from textclf.corpora import SPLITS, Columns, Corpus, SourceOptions, splits
 from textclf.corpora.splits import Division
 from textclf.data_report import DataReport, describe_split
 from textclf.errors import DataError, UsageError
-from textclf.machine import processors
+from textclf.machine import processors, refuse_full_disk
 from textclf.processes import Crew
 from textclf.reading import Progress, Reading
-from textclf.store import documents, manifest, packed, staging
+from textclf.store import documents, manifest, packed, staging, tensors
 from textclf.store.documents import Documents
 from textclf.store.manifest import Layout, Manifest
 from textclf.text.chunks import Cut
@@ -38,17 +38,25 @@ LEAVES_DATA_ALONE: Final = {
 
 LARGE: Final = 10_000_000  # bytes of files that keep one process busy for longer than it takes to start others
 
+BLOCK: Final = 4096  # bytes that a file takes at least, on most disks
+
+BYTES_A_DOCUMENT: Final = 64  # of the tables, about
+
 COMPARED: Final = 200_000  # documents up to which near-copies are looked for: the search takes 200 bytes a document
 
 
 def preprocess(
-    config: PreprocessConfig, *, progress: Progress = lambda items, _title, _total: items
+    config: PreprocessConfig,
+    *,
+    progress: Progress = lambda items, _title, _total: items,
+    tell: Callable[[str], None] = lambda _line: None,
 ) -> tuple[Path, DataReport]:
     """Make ``data/<name>`` from a corpus; one that was already made from the same settings is left as it is.
 
-    Returns its path and what is in it. It appears whole; one that is there stays until then. Raises UsageError if there
-    is no such source, or if the directory was made from other settings (unless ``overwrite``); DataError if the
-    documents cannot be used; ResourceError on a full disk.
+    Returns its path and what is in it. It appears whole; one that is there stays until then. What a run that was killed
+    has left is gone on with, and ``tell`` gets a line about it. Raises UsageError if there is no such source, or if the
+    directory was made from other settings (unless ``overwrite``); DataError if the documents cannot be used;
+    ResourceError on a full disk.
     """
     corpus = corpora.load(config.source, options=_options(config))
     layout = Layout(config.data_dir / corpus.name)
@@ -60,12 +68,22 @@ def preprocess(
         staging.replacing(layout.root) as folder,
         processes.crew(count, imports=writing.__name__, is_long=is_long) as crew,
     ):
-        report = _make(Layout(folder), corpus, config, crew=crew, progress=progress)
+        report = _make(Layout(folder), corpus, config, crew=crew, progress=progress, tell=tell)
     return layout.root, report
 
 
-def _make(layout: Layout, corpus: Corpus, config: PreprocessConfig, *, crew: Crew, progress: Progress) -> DataReport:
-    """Fill a new directory."""
+def _make(
+    layout: Layout,
+    corpus: Corpus,
+    config: PreprocessConfig,
+    *,
+    crew: Crew,
+    progress: Progress,
+    tell: Callable[[str], None],
+) -> DataReport:
+    """Fill a new directory, or one that was begun."""
+    _keep_tensors_alone(layout)
+    refuse_full_disk(layout.root, needed=corpora.size(corpus), files=0)  # the numbers take about as much as the texts
     scratch = layout.root / "scratch"
     atomic.make_folder(scratch)
     found = reading.read(
@@ -77,6 +95,10 @@ def _make(layout: Layout, corpus: Corpus, config: PreprocessConfig, *, crew: Cre
     tokenizer = _learn(found, cut, order[parts.split == 0], config)
     atomic.write_json(layout.tokenizer, tokenizer.to_json())
     table = _name_documents(found, order, parts, seed=config.seed)
+    there = _begin(layout, corpus, config, table)
+    if there:
+        tell(f"going on where an earlier run was stopped: {there:,} of {len(order):,} tensors are there")
+    _refuse_full_disk(layout, lengths=np.diff(found.offsets), there=there)
     documents.import_in_background()  # while others write
     starts, lengths = found.offsets[order], np.diff(found.offsets)[order]
     numbered = Numbered(found.spool, starts, lengths, *cut.encoded(tokenizer), tokenizer.size)
@@ -89,7 +111,48 @@ def _make(layout: Layout, corpus: Corpus, config: PreprocessConfig, *, crew: Cre
     report = _describe(corpus, table, written, lengths == 0, copies, (*notes, *searched))
     data_report.write(layout.report, report)
     _finish(layout, corpus, config, table, report, tokenizer.size)
+    layout.begun.unlink()
     return report
+
+
+def _keep_tensors_alone(layout: Layout) -> None:
+    """Remove what a run that was killed has left but for its tensors, and these if it did not say what they are of."""
+    kept = {layout.begun, layout.tensors} if layout.begun.is_file() else set()
+    for path in set(layout.root.iterdir()) - kept:
+        staging.remove(path)
+
+
+def _begin(layout: Layout, corpus: Corpus, config: PreprocessConfig, table: Documents) -> int:
+    """Say what the tensors are made from; returns how many are there that a run with the same settings has left.
+
+    They are compared with what would be written, so it is enough that no other documents are among them.
+    """
+    begun = {
+        "settings": _settings(config),
+        "source": corpus.source,
+        "revision": corpus.revision,
+        "splits": {split: int((table.split == split).sum()) for split in SPLITS},
+        "tokenizer": manifest.sha256(layout.tokenizer),
+    }
+    try:
+        is_same = atomic.read_object(layout.begun) == begun
+    except (OSError, ValueError):
+        is_same = False
+    if is_same:
+        return sum(1 for _ in layout.tensors.glob("*/*"))
+    layout.begun.unlink(missing_ok=True)  # first: what is not removed then is nobody's
+    staging.remove(layout.tensors)
+    atomic.write_json(layout.begun, begun)
+    return 0
+
+
+def _refuse_full_disk(layout: Layout, *, lengths: NDArray[np.int64], there: int) -> None:
+    """Raise ResourceError if there is too little room for tensor files, which take whole blocks, and the rest."""
+    frame = len(tensors.to_bytes(np.empty(0, dtype=np.int32)))
+    files = -(-(frame + 4 * lengths) // BLOCK) * BLOCK
+    share = 1 - there / len(lengths)
+    needed = int(files.sum() * share) + int(4 * lengths.sum()) + BYTES_A_DOCUMENT * len(lengths)
+    refuse_full_disk(layout.root, needed=needed, files=len(lengths) - there + 256)
 
 
 def _options(config: PreprocessConfig) -> SourceOptions:

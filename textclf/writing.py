@@ -57,7 +57,7 @@ class Numbered(NamedTuple):
         """Keep it where other processes can map it into memory."""
         with atomic.naming_full_disk(folder):
             for name in _COLUMNS:
-                np.save(folder / f"{name}.npy", getattr(self, name), allow_pickle=False)
+                packed.save_array(folder / f"{name}.npy", getattr(self, name))
 
     @classmethod
     def load(cls, folder: Path, spool: Path, size: int) -> "Numbered":
@@ -84,17 +84,24 @@ class Written(NamedTuple):
 
 
 def write(
-    layout: Layout, names: Sequence[str], documents: Numbered, *, compare: bool, crew: Crew, progress: Progress
+    layout: Layout,
+    names: Sequence[str],
+    documents: Numbered,
+    *,
+    compare: bool,
+    crew: Crew,
+    progress: Progress,
 ) -> Written:
     """Write each document's tensor and the packed copy; returns all but the ids, which need not fit in memory.
 
-    With ``compare`` the documents get signatures.
+    With ``compare`` the documents get signatures. Tensors that are there already, and whole, stay.
     """
+    is_begun = layout.tensors.exists()
     for number in range(256):
         atomic.make_folder(layout.tensors / f"{number:02x}")
     documents.save(documents.spool.parent)
     spans = list(_spans(documents.lengths))
-    write_span = partial(_write, layout.tensors, documents.spool, documents.size, compare)
+    write_span = partial(_write, layout.tensors, documents.spool, documents.size, compare, is_begun)
     written: list[Written] = []
 
     def ids_as_they_come() -> Iterator[NDArray[np.int32]]:
@@ -118,14 +125,15 @@ def _spans(lengths: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _write(folder: Path, spool: Path, size: int, compare: bool, job: tuple[int, list[str]]) -> Written:
+def _write(folder: Path, spool: Path, size: int, compare: bool, is_begun: bool, job: tuple[int, list[str]]) -> Written:
     """Write the tensors of documents with these names, the first of which is at that place."""
     start, names = job
     ids, lengths = Numbered.load(spool.parent, spool, size).encode(slice(start, start + len(names)))
     offsets = ragged.offsets(lengths)
     root, ends = str(folder), offsets.tolist()
+    write_one = tensors.keep_or_write if is_begun else tensors.write
     checksums = [
-        tensors.write(f"{root}/{folder_of(name)}/{name}.pt", ids[start:end])
+        write_one(f"{root}/{folder_of(name)}/{name}.pt", ids[start:end])
         for name, start, end in zip(names, ends[:-1], ends[1:], strict=True)
     ]
     none = np.empty((len(names), 0), dtype=np.uint32)

@@ -1,5 +1,6 @@
 """`textclf preprocess`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,12 @@ def command(**options: Any) -> None:
       textclf preprocess ag_news
       textclf preprocess reviews.csv --text-column title --text-column body --label-column stars
     """
+    from textclf.cli.stopping import stopping
     from textclf.preprocessing import preprocess
 
-    path, report = preprocess(PreprocessConfig(**options), progress=display.progress)
+    with stopping("the same command goes on where it was"):
+        path, report = preprocess(
+            PreprocessConfig(**options), progress=display.progress, tell=partial(click.echo, err=True)
+        )
     click.echo(display.show_report(report), err=True)
     click.echo(path)

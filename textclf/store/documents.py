@@ -46,8 +46,8 @@ def write(path: Path, documents: Documents) -> None:
     import pyarrow.parquet as pq
 
     table = pa.table({field.name: _arrow(getattr(documents, field.name)) for field in fields(Documents)})
-    with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 def read(path: Path) -> Documents:

@@ -25,6 +25,11 @@ class Layout:
         return self.root / "manifest.json"
 
     @property
+    def begun(self) -> Path:
+        """What an unfinished directory is made from; gone once it is finished."""
+        return self.root / "begun.json"
+
+    @property
     def documents(self) -> Path:
         """The table of documents."""
         return self.root / "documents.parquet"

@@ -70,9 +70,16 @@ def write(layout: Layout, runs: Iterable[Ids]) -> None:
 
 def finish(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> None:
     """Say where each document lies, and which documents these are."""
-    with replacing(layout.offsets) as temporary, temporary.open("wb") as file:
-        np.save(file, ragged.offsets(lengths), allow_pickle=False)
+    with replacing(layout.offsets) as temporary:
+        save_array(temporary, ragged.offsets(lengths))
     write_json(layout.stamp, {"fingerprint": fingerprint})
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Like np.save, whose error on a full disk does not say that it is one."""
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+        file.write(np.ascontiguousarray(array).data)
 
 
 def is_current(layout: Layout, *, fingerprint: str) -> bool:

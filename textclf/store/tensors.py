@@ -63,6 +63,16 @@ def write(path: Path | str, ids: Ids) -> int:
     return checksum
 
 
+def keep_or_write(path: Path | str, ids: Ids) -> int:
+    """Like `write`, but a file that is there already and has just these bytes stays as it is."""
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 (either kind of path)
+            is_whole = file.read() == to_bytes(ids)
+    except FileNotFoundError:
+        is_whole = False
+    return checksum(ids) if is_whole else write(path, ids)
+
+
 def _write_the_rest(path: Path | str, whole: bytes) -> None:
     """Write anew what one call did not write: over 2 GB, or the last of a disk, which is then an error."""
     with open(path, "wb") as file:  # noqa: PTH123 (either kind of path)

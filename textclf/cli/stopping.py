@@ -1,0 +1,36 @@
+"""Ctrl-C and SIGTERM for commands that can be stopped at any point: one line, the right exit code, a second one at once."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import current_thread, main_thread
+from types import FrameType
+from typing import Final
+
+from textclf.errors import InterruptedRunError, TerminatedRunError, TextclfError
+
+ERRORS: Final = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedRunError}
+
+
+@contextmanager
+def stopping(advice: str) -> Iterator[None]:
+    """Raise InterruptedRunError or TerminatedRunError where the signal comes; only the main thread can be told of any."""
+    if current_thread() is not main_thread():
+        yield
+        return
+    raised: list[TextclfError] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        for each in ERRORS:
+            signal.signal(each, signal.SIG_DFL)  # whoever sends it twice is in a hurry
+        raised.append(ERRORS[signal.Signals(number)](f"stopped; {advice}"))
+        raise raised[0]
+
+    previous = {number: signal.signal(number, stop) for number in ERRORS}
+    try:
+        yield
+    except Exception as error:
+        raise (raised or [error])[0] from None  # a worker that the same signal ended is not the news
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
