@@ -483,7 +483,8 @@ def whole(tmp_path_factory):
         return tree(make(SMALL)[0])
 
 
-FILES = 7 + 1  # the tokenizer, the report, the table, the manifest, three of the packed copy; and the directory
+# What was begun, the tokenizer, the report, the table, the manifest, three of the packed copy; and the directory.
+FILES = 8 + 1
 
 
 @pytest.mark.parametrize("number", range(1, FILES + 1))

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM for commands that can be stopped at any point: one line, the right exit code, a second one at once."""
+"""Ctrl-C and SIGTERM for commands that may stop at any point; a second one ends at once."""
 
 import signal
 from collections.abc import Iterator
@@ -7,18 +7,18 @@ from threading import current_thread, main_thread
 from types import FrameType
 from typing import Final
 
-from textclf.errors import InterruptedRunError, TerminatedRunError, TextclfError
+from textclf.errors import InterruptedRunError, TerminatedRunError
 
 ERRORS: Final = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedRunError}
 
 
 @contextmanager
 def stopping(advice: str) -> Iterator[None]:
-    """Raise InterruptedRunError or TerminatedRunError where the signal comes; only the main thread can be told of any."""
+    """Raise InterruptedRunError or TerminatedRunError where the signal comes; in the main thread alone."""
     if current_thread() is not main_thread():
         yield
         return
-    raised: list[TextclfError] = []
+    raised: list[Exception] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         for each in ERRORS:
