@@ -3,19 +3,16 @@
 Results go to stdout, everything else to stderr.
 """
 
-import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib import import_module
-from threading import current_thread, main_thread
-from types import FrameType
 from typing import Any, Final
 
 import click
 
 from textclf import __version__
-from textclf.errors import InterruptedRunError, TerminatedRunError, TextclfError
+from textclf.cli.stopping import stopping
+from textclf.errors import TextclfError
 
 NAMES: Final = (
     "preprocess",
@@ -30,9 +27,6 @@ NAMES: Final = (
     "corpora",
     "info",
 )
-
-
-STOPS: Final = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedRunError}
 
 
 class OnDemand(Mapping[str, click.Command]):
@@ -57,7 +51,7 @@ class Commands(click.Group):
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run the command line and exit."""
         try:
-            with _stopping_on_signals():
+            with stopping():
                 code = super().main(args, **{**extra, "standalone_mode": False})
         except TextclfError as error:
             code = _fail(str(error), error.exit_code)
@@ -68,29 +62,6 @@ class Commands(click.Group):
         except (click.Abort, KeyboardInterrupt):
             code = _fail("stopped", 130)
         sys.exit(code if isinstance(code, int) else 0)
-
-
-@contextmanager
-def _stopping_on_signals() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM raise what ends a command in order; a second one ends it at once.
-
-    Training has its own way with them while it takes steps: see `textclf.training.interrupt`.
-    """
-    if current_thread() is not main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, _stop) for number in STOPS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    for each in STOPS:
-        signal.signal(each, signal.SIG_DFL)
-    raise STOPS[signal.Signals(number)]("stopped")
 
 
 def _fail(message: str, code: int) -> int:

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM for commands that may stop at any point; a second one ends at once."""
+"""Ctrl-C and SIGTERM at the command line: one line, the right exit code, and a second one ends the program at once.
+
+Training has its own way with them while it takes steps: see `textclf.training.interrupt`.
+"""
 
 import signal
 from collections.abc import Iterator
@@ -13,7 +16,7 @@ ERRORS: Final = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedR
 
 
 @contextmanager
-def stopping(advice: str) -> Iterator[None]:
+def stopping(advice: str = "") -> Iterator[None]:
     """Raise InterruptedRunError or TerminatedRunError where the signal comes; in the main thread alone."""
     if current_thread() is not main_thread():
         yield
@@ -23,14 +26,16 @@ def stopping(advice: str) -> Iterator[None]:
     def stop(number: int, _frame: FrameType | None) -> None:
         for each in ERRORS:
             signal.signal(each, signal.SIG_DFL)  # whoever sends it twice is in a hurry
-        raised.append(ERRORS[signal.Signals(number)](f"stopped; {advice}"))
+        raised.append(ERRORS[signal.Signals(number)](f"stopped; {advice}" if advice else "stopped"))
         raise raised[0]
 
     previous = {number: signal.signal(number, stop) for number in ERRORS}
     try:
         yield
-    except Exception as error:
-        raise (raised or [error])[0] from None  # a worker that the same signal ended is not the news
+    except Exception:
+        if raised:
+            raise raised[0] from None  # a process that the same signal ended is not the news
+        raise
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
