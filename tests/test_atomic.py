@@ -127,7 +127,8 @@ def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path, monkeypatch, cod
     monkeypatch.setattr(Path, failing, refuse)
     with pytest.raises(ResourceError) as caught:
         atomic.write_bytes(path, b"new")
-    assert str(caught.value) == f"no space left to write {path}; free some and run the command again"
+    advice = "free some (3 bytes are needed) and run the command again"
+    assert str(caught.value) == f"no space left to write {path}; {advice}"
     assert path.read_bytes() == b"old"
     assert listing(tmp_path) == ["file"]
 

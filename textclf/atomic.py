@@ -13,7 +13,7 @@ from textclf.errors import ResourceError
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Put the content at the path. Durable: it also survives a power cut (an fsync, about 3 ms)."""
-    with replacing(path, durable=durable) as temporary:
+    with replacing(path, durable=durable, needed=len(content)) as temporary:
         temporary.write_bytes(content)
 
 
@@ -59,13 +59,13 @@ def read_lines(path: Path) -> list[Any]:
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True, needed: int | None = None) -> Iterator[Path]:
     """A temporary path to write to; it takes the place of ``path`` at the end, or vanishes if anything fails.
 
-    Raises ResourceError, naming the path, when the disk is full.
+    Raises ResourceError, naming the path and the bytes ``needed`` if known, when the disk is full.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with naming_full_disk(path):
+    with naming_full_disk(path, needed=needed):
         try:
             yield temporary
             if durable:
@@ -83,16 +83,17 @@ def make_folder(path: Path) -> None:
 
 
 @contextmanager
-def naming_full_disk(path: Path) -> Iterator[None]:
-    """Raise ResourceError, naming the path, when the disk is full; other errors as they are."""
+def naming_full_disk(path: Path, *, needed: int | None = None) -> Iterator[None]:
+    """Raise ResourceError, naming the path and the bytes, when the disk is full; other errors as they are."""
     try:
         yield
     except OSError as error:
-        raise full_disk(path, error) from error
+        raise full_disk(path, error, needed=needed) from error
 
 
-def full_disk(path: Path | str, error: OSError) -> Exception:
-    """The error as it is, unless it means that the disk is full: then one that says so and names the path."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return ResourceError(f"no space left to write {path}; free some and run the command again")
-    return error
+def full_disk(path: Path | str, error: OSError, *, needed: int | None = None) -> Exception:
+    """The error as it is, unless it means that the disk is full: then one that says so and names path and bytes."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    size = "" if needed is None else f" ({needed:,} bytes are needed)"
+    return ResourceError(f"no space left to write {path}; free some{size} and run the command again")

@@ -59,7 +59,7 @@ def write(path: Path | str, ids: Ids) -> int:
             os.close(file)
     except OSError as error:
         Path(path).unlink(missing_ok=True)
-        raise full_disk(path, error) from error
+        raise full_disk(path, error, needed=len(whole)) from error
     return checksum
 
 

@@ -188,11 +188,19 @@ def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[s
 
 def _save(path: Path, state: Mapping[str, Any]) -> None:
     """Write it piece by piece: a copy of all of it in memory would be as large as what trains."""
-    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+    with atomic.replacing(path, needed=_size(state)) as temporary, temporary.open("wb") as file:
         try:
             torch.save(state, file)
         except RuntimeError as error:  # torch closes its archive whatever happened, and that fails, too
             raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
+
+
+def _size(value: Any) -> int:
+    """Bytes of the tensors in a checkpoint, which are nearly all of it."""
+    if isinstance(value, torch.Tensor):
+        return value.nbytes
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return sum(map(_size, inner))
 
 
 @contextmanager
