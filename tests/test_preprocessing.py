@@ -559,7 +559,11 @@ def test_a_disk_without_room_for_a_folder_is_named(monkeypatch, made):
         make(SMALL)
 
 
-def test_a_write_that_fails_names_the_file(full_disk):
+def test_a_write_that_fails_names_the_file(monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
     with pytest.raises(ResourceError, match=r"no space left to write data/films/tokenizer\.json"):
         make(SMALL)
 
