@@ -9,7 +9,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
-from multiprocessing import connection, forkserver
+from multiprocessing import connection, forkserver, resource_tracker
 from threading import Thread
 from time import perf_counter
 from typing import Final, TypeVar
@@ -93,7 +93,7 @@ class Crew:
         return self._pool if self._ready is not None and self._ready.done() else None
 
     def _start(self, others: ProcessPoolExecutor) -> None:
-        with suppress(BrokenProcessPool):  # then this process works on alone
+        with suppress(OSError, EOFError, RuntimeError):  # stopped meanwhile, or killed: this process works on alone
             self._ready = others.submit(int)
 
 
@@ -109,6 +109,7 @@ def crew(count: int, *, imports: str, is_long: bool = False) -> Iterator[Crew]:
 
 def _start_the_forkserver() -> None:
     """Start the process that starts the others, deaf to the two signals from its first moment on, as they will be."""
+    resource_tracker.ensure_running()  # which it would start, and that lets the signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         forkserver.ensure_running()
