@@ -15,6 +15,7 @@ ROOT = Path(textclf.__file__).parent
 ALLOWED = {
     "errors": set(),
     "atomic": set(),
+    "checksums": set(),
     "machine": set(),
     "ragged": set(),
     "imports": set(),
@@ -32,12 +33,14 @@ ALLOWED = {
     "models": {"loading", "text"},
     "inference": {"runs", "text", "processes"},
     "evaluation": {"runs", "store", "inference"},
+    "damage": {"runs", "store", "inference"},
     "training": {"config", "runs", "text", "store", "loading", "models", "inference", "evaluation"},
     "api": {"config", "preprocessing", "training"},
     "cli": {
         "config",
         "runs",
         "corpora",
+        "damage",
         "data_report",
         "store",
         "inference",
@@ -47,7 +50,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
 }
-OPEN_TO_ALL = {"errors", "atomic", "machine", "ragged", "imports"}
+OPEN_TO_ALL = {"errors", "atomic", "checksums", "machine", "ragged", "imports"}
 TORCH_FREE = (
     "textclf",
     "textclf.cli",

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import atomic, corpora, data_report, processes, reading, writing
+from textclf import atomic, checksums, corpora, data_report, processes, reading, writing
 from textclf.config import PRESETS, TIERS, PreprocessConfig
 from textclf.corpora import SPLITS, Columns, Corpus, SourceOptions, splits
 from textclf.corpora.splits import Division
@@ -132,7 +132,7 @@ def _begin(layout: Layout, corpus: Corpus, config: PreprocessConfig, table: Docu
         "source": corpus.source,
         "revision": corpus.revision,
         "splits": {split: int((table.split == split).sum()) for split in SPLITS},
-        "tokenizer": manifest.sha256(layout.tokenizer),
+        "tokenizer": checksums.sha256(layout.tokenizer),
     }
     try:
         is_same = atomic.read_object(layout.begun) == begun
@@ -327,7 +327,7 @@ def _finish(
         splits={split: described.documents for split, described in report.splits.items()},
         tiers=dict(report.tiers),
         vocabulary=vocabulary,
-        checksums={path.name: manifest.sha256(path) for path in (layout.tokenizer, layout.documents)},
+        checksums={path.name: checksums.sha256(path) for path in (layout.tokenizer, layout.documents, layout.report)},
     )
     packed.finish(layout.packed, table.tokens, fingerprint=made.fingerprint)
     manifest.write(layout, made)

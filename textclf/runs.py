@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from textclf import atomic
+from textclf import atomic, checksums
 from textclf.errors import ArtefactError, UsageError
 
 LATEST: Final = "latest"
@@ -33,6 +33,16 @@ class Layout:
     def metrics(self) -> Path:
         """The figures of the finished run."""
         return self.root / "metrics.json"
+
+    @property
+    def checksums(self) -> Path:
+        """SHA-256 of each file of the finished run; written last of all."""
+        return self.root / "checksums.json"
+
+    @property
+    def report(self) -> Path:
+        """What `textclf report` makes of the run."""
+        return self.root / "report.html"
 
     @property
     def last(self) -> Path:
@@ -68,6 +78,39 @@ def clear_temporaries(run: Layout) -> None:
     for folder in (run.root, run.last.parent, run.model):
         for path in folder.glob(".*.tmp"):
             path.unlink(missing_ok=True)
+
+
+def seal(run: Layout) -> None:
+    """Keep the checksum of each file of a run that has ended."""
+    files = sorted(path for path in run.root.rglob("*") if path.is_file() and not path.is_symlink())
+    kept = [path for path in files if path not in (run.checksums, run.report)]
+    values = {"files": {path.relative_to(run.root).as_posix(): checksums.sha256(path) for path in kept}}
+    atomic.write_bytes(run.checksums, checksums.seal(values))
+
+
+def sealed(run: Layout) -> dict[str, str] | None:
+    """The checksum of each file by its name in the run; None if there are none; raises ArtefactError on damage."""
+    try:
+        content = run.checksums.read_bytes()
+        files = atomic.parse_object(content)["files"]
+        if not checksums.is_sealed(content) or not all(map(_is_inside, files)):
+            raise ValueError("it is not what was written")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ArtefactError(f"{run.checksums} is damaged ({error}); train a new model: textclf train") from error
+    return dict(files)
+
+
+def refuse_links(run: Layout) -> None:
+    """Raise ArtefactError if a folder of the run is a link: what would be written to it lies elsewhere."""
+    for folder in (run.best.parent, run.model):
+        if folder.is_symlink():
+            raise ArtefactError(f"{folder} is a link, which textclf does not make; put the folder itself there")
+
+
+def _is_inside(name: str) -> bool:
+    return not Path(name).is_absolute() and ".." not in Path(name).parts
 
 
 def set_latest(run: Layout) -> None:

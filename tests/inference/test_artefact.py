@@ -534,15 +534,17 @@ def test_any_flipped_bit_is_found(name, model):
         content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
         path.write_bytes(content)
         if name == "config.json" and as_json(content) == as_json(whole):
-            continue  # white space
+            continue  # white space, or the checksum of the card, which `textclf check` reads
         refuses(model)
 
 
 def as_json(content):
     try:
-        return json.loads(content)
-    except ValueError:
+        value = json.loads(content)
+        value["crc32"].pop("README.md", None)
+    except (ValueError, LookupError):
         return None
+    return value
 
 
 def test_predicting_changes_no_file(model):

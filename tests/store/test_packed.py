@@ -1,5 +1,6 @@
 import json
 import pickle
+import zlib
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ def write(folder, runs=RUNS, fingerprint="a"):
 def layout(tmp_path):
     return write(tmp_path / "packed")
 
+
+LENGTHS = np.array([len(run) for run in RUNS], dtype=np.int32)
 
 ORDERS = pytest.mark.parametrize("order", [[0], [0, 1, 2, 3, 4, 5], [5, 3, 4], [2, 2, 0, 2], [1, 3, 1, 3], [4] * 9])
 
@@ -52,7 +55,8 @@ def test_the_files_are_what_the_layout_says(layout):
     assert sorted(path.name for path in layout.root.iterdir()) == ["offsets.npy", "packed.json", "tokens.bin"]
     assert layout.tokens.read_bytes() == np.concatenate(RUNS).astype("<i4").tobytes()
     assert np.load(layout.offsets).tolist() == [0, 3, 4, 11, 12, 212, 214]
-    assert json.loads(layout.stamp.read_text()) == {"fingerprint": "a"}
+    crc32 = zlib.crc32(layout.tokens.read_bytes())
+    assert json.loads(layout.stamp.read_text()) == {"fingerprint": "a", "crc32": crc32}
 
 
 def test_tokens_stay_on_the_disk_and_cannot_be_changed(layout):
@@ -75,14 +79,15 @@ def test_a_worker_process_is_not_sent_the_tokens(tmp_path):
 
 def test_offsets_need_more_than_32_bits(tmp_path):
     layout = Layout(tmp_path)
+    layout.tokens.touch()
     packed.finish(layout, np.full(3, 2**30, dtype=np.int32), fingerprint="a")
     assert np.load(layout.offsets).tolist() == [0, 2**30, 2**31, 3 * 2**30]
 
 
 def test_a_packed_copy_is_current_for_its_own_documents_alone(layout):
-    assert packed.is_current(layout, fingerprint="a")
-    assert not packed.is_current(layout, fingerprint="b")
-    assert not packed.is_current(Layout(layout.root / "no such folder"), fingerprint="a")
+    assert packed.is_current(layout, LENGTHS, fingerprint="a")
+    assert not packed.is_current(layout, LENGTHS, fingerprint="b")
+    assert not packed.is_current(Layout(layout.root / "no such folder"), LENGTHS, fingerprint="a")
 
 
 @pytest.mark.parametrize("name", ["tokens", "offsets", "stamp"])
@@ -93,18 +98,18 @@ def test_a_packed_copy_that_is_not_whole_is_not_current(layout, name, damage):
     path.write_bytes({"eight bytes short": content[:-8], "three bytes short": content[:-3]}.get(damage, b""))
     if damage == "missing":
         path.unlink()
-    assert not packed.is_current(layout, fingerprint="a")
+    assert not packed.is_current(layout, LENGTHS, fingerprint="a")
 
 
 @pytest.mark.parametrize("content", [b"null", b"[]", b'"a"', b"{}", b"\xff", b"[" * 200_000, b'{"fingerprint": null}'])
 def test_a_packed_copy_with_another_stamp_is_not_current(layout, content):
     layout.stamp.write_bytes(content)
-    assert not packed.is_current(layout, fingerprint="a")
+    assert not packed.is_current(layout, LENGTHS, fingerprint="a")
 
 
 def test_a_copy_that_is_begun_and_not_finished_is_not_current(layout):
     packed.write(layout, RUNS[::-1])
-    assert not packed.is_current(layout, fingerprint="a")
+    assert not packed.is_current(layout, LENGTHS, fingerprint="a")
 
 
 def test_a_copy_that_fails_half_way_leaves_the_old_tokens_but_is_not_current(layout):
@@ -116,7 +121,7 @@ def test_a_copy_that_fails_half_way_leaves_the_old_tokens_but_is_not_current(lay
 
     with pytest.raises(RuntimeError, match="no more"):
         packed.write(layout, one_run_and_no_more())
-    assert not packed.is_current(layout, fingerprint="a")
+    assert not packed.is_current(layout, LENGTHS, fingerprint="a")
     assert layout.tokens.read_bytes() == before
     assert not list(layout.root.glob("*.tmp")) + list(layout.root.glob(".*.tmp"))
 

@@ -1,35 +1,92 @@
 """`textclf check`."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf.cli.display import show_report
+from textclf import runs
+from textclf.errors import ArtefactError, DataError
+
+if TYPE_CHECKING:
+    from textclf.damage import Finding
+
+OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
 
 
 @click.command("check")
-@click.argument("data", type=click.Path(path_type=Path))
-@click.option("--strict", is_flag=True, help="Exit with 3 if there is a problem.")
-def command(data: Path, strict: bool) -> None:
-    """Show what is in a data directory, and what makes figures from it less trustworthy.
+@click.argument("path", type=click.Path(path_type=Path), metavar="DATA|RUN")
+@click.option("--strict", is_flag=True, help="Exit with 3 if there is a problem with the data.")
+def command(path: Path, strict: bool) -> None:
+    """Read each byte of a data directory, a run or a model, and name every damaged, missing or foreign file.
 
-    Among that: copies and near-copies in two splits, texts with two labels, empty documents, labels of a few documents,
-    labels that differ only in case, labels and words that the training split does not have.
+    There is a line for each, and the exit code is then 4. Files of which no checksum was kept are listed, too; those of
+    a run are when it has not ended.
+
+    Of a data directory that is whole it shows what is in it, and what makes figures from it less trustworthy: among
+    that copies and near-copies in two splits, texts with two labels, empty documents, labels of a few documents, labels
+    that differ only in case, labels and words that the training split does not have.
 
     \b
     Examples:
       textclf check data/bbc_news
       textclf check data/reviews --strict
+      textclf check runs/latest
     """
-    from textclf import data_report
-    from textclf.errors import DataError
+    if (path / "config.json").exists() and any((path / name).exists() for name in OF_A_MODEL):
+        _check_model(path)
+    elif path.name == runs.LATEST or runs.Layout(path).config.exists():
+        _check_run(runs.resolve(path))
+    else:
+        _check_data(path, strict=strict)
+
+
+def _check_data(root: Path, *, strict: bool) -> None:
+    from textclf import damage, data_report
+    from textclf.cli.display import progress, show_report
     from textclf.store import manifest
 
-    manifest.read(data)
-    report = data_report.read(manifest.Layout(data).report)
+    _show(
+        root,
+        damage.of_data(root, progress=progress),
+        f"make it again: textclf preprocess --name {root.name} --overwrite",
+    )
+    report = data_report.read(manifest.Layout(root).report)
     found = data_report.problems(report)
     click.echo(show_report(report))
     if not found:
         click.echo("no problems")
     elif strict:
-        raise DataError(f"{data}: {'; '.join(found)}")
+        raise DataError(f"{root}: {'; '.join(found)}")
+
+
+def _check_run(run: runs.Layout) -> None:
+    from textclf import damage
+
+    _show(run.root, damage.of_run(run), "train a new model: textclf train")
+    if run.metrics.exists():
+        click.echo("no problems")
+    else:
+        click.echo(f"unfinished; finish it: textclf train --resume {run.root}")
+
+
+def _check_model(root: Path) -> None:
+    from textclf import damage
+
+    _show(root, damage.of_model(root), "train a new model: textclf train")
+    click.echo("no problems")
+
+
+def _show(root: Path, findings: Iterable["Finding"], remedy: str) -> None:
+    """Print a line for each finding; raises ArtefactError if there is one that is worse than a file left unchecked."""
+    from textclf.damage import DAMAGED, FOREIGN, MISSING
+
+    counts = dict.fromkeys((DAMAGED, MISSING, FOREIGN), 0)
+    for finding in findings:
+        click.echo(f"{finding.what}: {finding.path}")
+        if finding.what in counts:
+            counts[finding.what] += 1
+    if any(counts.values()):
+        said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+        raise ArtefactError(f"{root} has files that are not as they were written ({said}); {remedy}")

@@ -25,6 +25,6 @@ def command(run: Path, split: str, output: Path | None) -> None:
     from textclf import runs
     from textclf.evaluation import report
 
-    path = output or runs.resolve(run).root / "report.html"
+    path = output or runs.resolve(run).report
     report.write(run, path, split=split)
     click.echo(path)

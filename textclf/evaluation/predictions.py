@@ -12,6 +12,7 @@ from textclf.errors import UsageError
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
 from textclf.inference.runtime import FORWARD, softmax
+from textclf.store import tensors
 from textclf.store.directory import DataDirectory
 
 BATCH: Final = 256  # documents
@@ -66,7 +67,7 @@ class Predictions:
     def text(self, place: int, *, most: int = SHOWN) -> str:
         """The words of a document as the model reads them; the data directory does not keep texts."""
         words = self.trained.tokenizer.words
-        tokens, _ = self.data.packed().gather(self.rows[place : place + 1])
+        tokens = tensors.read(self.data.layout.tensor(self.document(place)))
         known = [words[token] for token in tokens.tolist() if token < len(words)]
         return " ".join(known[:most]) + (" …" if len(known) > most else "")
 

@@ -15,8 +15,9 @@ from threading import Thread
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from textclf import atomic
+from textclf import atomic, checksums
 from textclf.errors import ArtefactError, UsageError
 from textclf.inference import weights
 from textclf.inference.runtime import FORWARD
@@ -25,6 +26,11 @@ from textclf.text import INPUTS, Inputs
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 FORMAT_VERSION: Final = 3
+
+MOST_JSON: Final = 16_000_000
+"""Bytes that words or labels may have beyond those of the weights, of which each has some."""
+
+_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Layout:
 
     @property
     def config(self) -> Path:
-        """Format version, model, sizes, where it comes from, and checksums; written last."""
+        """Format version, model, sizes, where it comes from, and checksums of all files; written last."""
         return self.root / "config.json"
 
     @property
@@ -95,18 +101,40 @@ def save(root: Path, artefact: Artefact, *, card: str) -> None:
         "temperature": artefact.temperature,
         "trained": dict(artefact.trained),
     }
+    contents[layout.card] = card.encode()
+    if root.is_symlink():
+        root.unlink()  # what a link leads to is not ours to write to
     atomic.make_folder(root)
     for path, content in contents.items():
         atomic.write_bytes(path, content)
-    atomic.write_text(layout.card, card)
-    checksums = {path.name: zlib.crc32(content) for path, content in contents.items()}
-    atomic.write_json(layout.config, config | {"crc32": checksums | {layout.config.name: own_checksum(config)}})
+    crc32 = {path.name: zlib.crc32(content) for path, content in contents.items()}
+    atomic.write_json(layout.config, config | {"crc32": crc32 | {layout.config.name: own_checksum(config)}})
 
 
 def own_checksum(config: Mapping[str, Any]) -> int:
     """CRC-32 of what a config.json says, without its checksums."""
     said = {key: value for key, value in config.items() if key != "crc32"}
     return zlib.crc32(json.dumps(said, sort_keys=True).encode())
+
+
+def damaged(root: Path) -> Iterator[Path]:
+    """The files that are missing, or not to the last bit those that `save` wrote; of the card, earlier ones kept none.
+
+    Raises ArtefactError if config.json, which has the checksums, cannot tell.
+    """
+    layout = Layout(root)
+    try:
+        content = layout.config.read_bytes()
+        config = atomic.parse_object(content)
+        crc32 = dict(config["crc32"])
+        if content != atomic.to_json(config) or crc32.pop(layout.config.name) != own_checksum(config):
+            raise ValueError("it is not what was written")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ArtefactError(f"{layout.config} is damaged ({error}); train the model again: textclf train") from error
+    for name in (path.name for path in (layout.weights, layout.labels, layout.tokenizer, layout.card)):
+        path = root / name
+        if not path.is_file() or (name in crc32 and checksums.crc32(path) != crc32[name]):
+            yield path
 
 
 def _encode(value: Any, *, indent: int | None = None) -> bytes:
@@ -125,6 +153,8 @@ def load(root: Path) -> Artefact:
 
 
 def _read(layout: Layout) -> Artefact:
+    if layout.config.stat().st_size > MOST_JSON:
+        raise ValueError(f"{layout.config.name} is too large")
     config = atomic.read_object(layout.config)
     if config["format_version"] != FORMAT_VERSION:
         raise ArtefactError(
@@ -133,8 +163,14 @@ def _read(layout: Layout) -> Artefact:
         )
     if config["model"] not in INPUTS:
         raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
+    checked = {path.name for path in (layout.config, layout.weights, layout.tokenizer, layout.labels)}
+    if set(config["crc32"]) - {layout.card.name} != checked:
+        raise ValueError(f"{layout.config.name} has checksums of other files")
     if config["crc32"][layout.config.name] != own_checksum(config):
         raise ValueError(f"{layout.config.name} is not what was written")
+    for path in (layout.labels, layout.tokenizer):
+        if path.stat().st_size > max(MOST_JSON, layout.weights.stat().st_size):
+            raise ValueError(f"{path.name} is larger than the weights")
     arrays, content = weights.read(layout.weights)
     with _verified_meanwhile(arrays, content, crc32=config["crc32"][layout.weights.name]):
         artefact = _build(layout, config, arrays)
@@ -157,11 +193,10 @@ def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefac
     )
 
 
-def _read_json(path: Path, checksums: Mapping[str, int]) -> Any:
-    content = path.read_bytes()
-    if zlib.crc32(content) != checksums[path.name]:
+def _read_json(path: Path, crc32: Mapping[str, int]) -> Any:
+    if checksums.crc32(path) != crc32[path.name]:  # before there is memory for all of it
         raise ValueError(f"{path.name} is not what was written")
-    return atomic.parse_json(content)
+    return atomic.parse_json(path.read_bytes())
 
 
 @contextmanager
@@ -174,7 +209,7 @@ def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterato
 
     def verify() -> None:
         found.append(zlib.crc32(content) == crc32)
-        found.append(all(np.isfinite(array).all() for array in arrays.values()))
+        found.append(all(_is_finite(array.reshape(-1)) for array in arrays.values()))
 
     thread = Thread(target=verify)
     thread.start()
@@ -184,6 +219,11 @@ def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterato
         thread.join()
     if found != [True, True]:
         raise ValueError("the weights are not those that were written, or one is not a finite number")
+
+
+def _is_finite(numbers: NDArray[Any]) -> bool:
+    """Whether all are; by pieces, as each takes a quarter of its memory."""
+    return all(np.isfinite(numbers[start : start + _PIECE]).all() for start in range(0, len(numbers), _PIECE))
 
 
 def _check(artefact: Artefact) -> None:

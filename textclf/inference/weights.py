@@ -29,6 +29,10 @@ DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
 }
 
 
+MOST_HEADER: Final = 1 << 20
+"""Bytes; ours have a few hundred."""
+
+
 def read(path: Path) -> tuple[Arrays, mmap]:
     """The arrays of a file by name, and its bytes; what is written to an array stays in memory.
 
@@ -37,8 +41,8 @@ def read(path: Path) -> tuple[Arrays, mmap]:
     with path.open("rb") as file:
         content = mmap(file.fileno(), 0, access=ACCESS_COPY)
     start = 8 + int.from_bytes(content[:8], "little")
-    if not 8 < start <= len(content):
-        raise ValueError(f"{path.name}: its header is longer than the file")
+    if not 8 < start <= min(len(content), MOST_HEADER):
+        raise ValueError(f"{path.name}: its header is longer than the file, or than any of ours")
     header = atomic.parse_object(content[8:start])
     header.pop("__metadata__", None)
     end = start

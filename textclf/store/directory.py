@@ -58,7 +58,8 @@ class DataDirectory:
         if fingerprint not in (None, found.fingerprint):
             raise UsageError(f"{root} was made anew since it was trained on; train a new model: textclf train")
         layout = Layout(root)
-        return cls(layout, found, documents.read(layout.documents))
+        table = documents.read(layout.documents, rows=sum(found.splits.values()))
+        return cls(layout, found, table)
 
     def rows(self, part: str) -> NDArray[np.int64]:
         """Places of the documents of a tier (tiny, small, mid, full) or of a split (train, validation, test)."""
@@ -96,10 +97,11 @@ class DataDirectory:
 
         Raises ArtefactError, naming the file, if a tensor is not the one that was written.
         """
-        if not packed.is_current(self.layout.packed, fingerprint=self.manifest.fingerprint):
+        lengths, fingerprint = self.documents.tokens, self.manifest.fingerprint
+        if not packed.is_current(self.layout.packed, lengths, fingerprint=fingerprint):
             files = self.files()
             packed.write(self.layout.packed, (files.read(row) for row in range(len(self.documents))))
-            packed.finish(self.layout.packed, self.documents.tokens, fingerprint=self.manifest.fingerprint)
+            packed.finish(self.layout.packed, lengths, fingerprint=fingerprint)
         return packed.read(self.layout.packed)
 
 

@@ -1,17 +1,25 @@
 """documents.parquet: one row a document, in the order of the packed store. Knows nothing about texts or tokens."""
 
+import re
 from dataclasses import dataclass, fields
 from importlib import import_module
 from itertools import accumulate
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.atomic import replacing
 from textclf.errors import ArtefactError
+
+MOST_INFLATED: Final = 200
+"""Times its size that a file may become in memory; a million documents that differ in nothing but the id need 40."""
+
+_ROW: Final = 8  # bytes of the numbers of a document
+_LONGEST: Final = 20  # characters of an id, a split or a tier
+_IDS: Final = re.compile(r"(?:(?:train|validation|test)-\d{7,9}\n)*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +58,68 @@ def write(path: Path, documents: Documents) -> None:
         pq.write_table(table, file, compression="zstd")
 
 
-def read(path: Path) -> Documents:
-    """Read the table; raises ArtefactError if it is damaged or has other columns."""
+def read(path: Path, *, rows: int) -> Documents:
+    """Read the table of so many rows; raises ArtefactError if it is damaged, has others or is far larger than its file.
+
+    Its ids name files, so that none but those that preprocess gives are let in.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    texts = [field.name for field in fields(Documents) if field.name not in ("tokens", "crc32")]
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=texts) as file:
+            _check_size(file.metadata, rows=rows, size=path.stat().st_size)
             table = file.read(columns=[field.name for field in fields(Documents)])
         columns = {name: table[name].combine_chunks() for name in table.column_names}
-        shared: dict[str, str] = {}  # one string a label, not one a document
-        labels = [shared.setdefault(label, label) for label in columns["label"].to_pylist()]
-        return Documents(
-            id=np.array(columns["id"].to_pylist(), dtype=np.str_),
-            source=np.array(columns["source"].to_pylist(), dtype=object),
-            label=np.array(labels, dtype=object),
-            split=np.array(columns["split"].to_pylist(), dtype=np.str_),
-            tier=np.array(columns["tier"].to_pylist(), dtype=np.str_),
-            tokens=np.from_dlpack(columns["tokens"]),  # type: ignore[arg-type]
-            crc32=np.from_dlpack(columns["crc32"]),  # type: ignore[arg-type]
+        found = Documents(
+            id=_short(columns["id"]),
+            source=_texts(columns["source"]),
+            label=_texts(columns["label"]),
+            split=_short(columns["split"]),
+            tier=_short(columns["tier"]),
+            tokens=_numbers(columns["tokens"], np.dtype(np.int32)),
+            crc32=_numbers(columns["crc32"], np.dtype(np.uint32)),
         )
-    except (pa.ArrowException, UnicodeDecodeError, KeyError, OSError) as error:
+        if not _IDS.fullmatch("\n".join([*found.id.tolist(), ""])):
+            raise ValueError("an id is none of ours")
+        return found
+    except (pa.ArrowException, ValueError, TypeError, AttributeError, LookupError, OSError) as error:
         raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
+
+
+def _check_size(metadata: Any, *, rows: int, size: int) -> None:
+    """Raise ValueError, before memory is taken, if the table is another or larger than what such a file can hold."""
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    if not metadata.num_rows == sum(group.num_rows for group in groups) == rows:
+        raise ValueError(f"it has {metadata.num_rows:,} rows, and the manifest counts {rows:,}")
+    needed = rows * _ROW + sum(group.total_byte_size for group in groups)  # of its columns a damaged one may kill Arrow
+    if needed > MOST_INFLATED * size + (1 << 20):
+        raise ValueError(f"its {size:,} bytes would become {needed:,}")
+
+
+def _texts(column: Any) -> NDArray[np.object_]:
+    """Texts that are one string each, however many documents have them."""
+    distinct = np.array([*column.dictionary.to_pylist(), None], dtype=object)[:-1]
+    if column.null_count or not all(isinstance(text, str) for text in distinct):
+        raise ValueError("a text is missing")
+    texts: NDArray[np.object_] = distinct[column.indices.to_numpy()]
+    return texts
+
+
+def _short(column: Any) -> NDArray[np.str_]:
+    """Texts of a few characters: in an array of characters each takes as much room as the longest."""
+    texts = _texts(column)
+    if max(map(len, column.dictionary.to_pylist()), default=0) > _LONGEST:
+        raise ValueError(f"a name has more than {_LONGEST} characters")
+    return texts.astype(np.str_)
+
+
+def _numbers(column: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
+    numbers: NDArray[Any] = np.from_dlpack(column)
+    if numbers.dtype != dtype or (numbers < 0).any():
+        raise ValueError("a number is of another type, or negative")
+    return numbers
 
 
 def _arrow(column: NDArray[Any]) -> Any:

@@ -1,16 +1,19 @@
 """The data directory: the names of its files, and the manifest that is written last and says what is in them."""
 
 import hashlib
-import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from textclf import atomic
+from textclf import atomic, checksums
+from textclf.config import TIERS
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.store import packed
 
 FORMAT_VERSION: Final = 3
+
+REPORT: Final = "report.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Layout:
     @property
     def report(self) -> Path:
         """What the data check found."""
-        return self.root / "report.json"
+        return self.root / REPORT
 
     @property
     def tensors(self) -> Path:
@@ -82,18 +85,18 @@ class Manifest:
     vocabulary: int
     """Words, ``<pad>`` and ``<unk>`` included."""
     checksums: dict[str, str]
-    """SHA-256 of tokenizer.json and documents.parquet, whose rows hold the CRC-32 of each tensor."""
+    """SHA-256 of tokenizer.json and documents.parquet, whose rows hold the CRC-32 of each tensor, and report.json."""
     format_version: int = FORMAT_VERSION
 
     @property
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any document, label, split or word."""
-        return hashlib.sha256(json.dumps(self.checksums, sort_keys=True).encode()).hexdigest()[:16]
+        return checksums.digest({name: self.checksums[name] for name in sorted(self.checksums) if name != REPORT})[:16]
 
 
 def write(layout: Layout, manifest: Manifest) -> None:
     """Finish the data directory."""
-    atomic.write_json(layout.manifest, asdict(manifest))
+    atomic.write_bytes(layout.manifest, checksums.seal(asdict(manifest)))
 
 
 def read(root: Path) -> Manifest:
@@ -102,6 +105,14 @@ def read(root: Path) -> Manifest:
     Raises UsageError if there is no such directory, DataError if it is unfinished, ArtefactError if a newer textclf
     wrote it or if its files are not those that the manifest names.
     """
+    manifest = read_alone(root)
+    for path in damaged(Layout(root), manifest):
+        raise ArtefactError(f"{path} is damaged; make it again: textclf preprocess --name {root.name} --overwrite")
+    return manifest
+
+
+def read_alone(root: Path) -> Manifest:
+    """The manifest, whatever became of the files that it names; raises what `read` raises."""
     layout = Layout(root)
     if not root.is_dir():
         raise UsageError(f"no data directory {root}; make it: textclf preprocess")
@@ -109,21 +120,21 @@ def read(root: Path) -> Manifest:
         raise DataError(
             f"{root} is unfinished (it has no manifest.json); finish it: textclf preprocess --name {root.name}"
         )
-    manifest = _parse(layout.manifest)
+    return _parse(layout.manifest)
+
+
+def damaged(layout: Layout, manifest: Manifest) -> Iterator[Path]:
+    """The files that are not those that the manifest has the checksums of."""
     for name, expected in manifest.checksums.items():
-        if sha256(root / name) != expected:
-            raise ArtefactError(
-                f"{root / name} is damaged; make it again: textclf preprocess --name {root.name} --overwrite"
-            )
-    return manifest
+        if checksums.sha256(layout.root / name) != expected:
+            yield layout.root / name
 
 
-def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes; empty if there is no such file."""
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def is_as_written(layout: Layout) -> bool:
+    """Whether each byte of manifest.json is as `write` leaves it; earlier versions wrote no checksum of it."""
+    content = layout.manifest.read_bytes()
+    values = atomic.parse_object(content)
+    return checksums.is_sealed(content) if checksums.OWN in values else content == atomic.to_json(values)
 
 
 def _parse(path: Path) -> Manifest:
@@ -137,12 +148,29 @@ def _parse(path: Path) -> Manifest:
             f"{path} has format {version}, and this textclf reads format {FORMAT_VERSION}; "
             "upgrade textclf, or make the directory again: textclf preprocess --overwrite"
         )
+    own = values.pop(checksums.OWN, None)  # an earlier version wrote none
     if set(values) != {field.name for field in fields(Manifest)}:
         raise ArtefactError(f"{path} has other keys than a manifest; make it again: textclf preprocess --overwrite")
-    checksums = values["checksums"]
-    if not isinstance(checksums, dict) or set(checksums) != {
-        Layout(path.parent).tokenizer.name,
-        Layout(path.parent).documents.name,
-    }:
+    named, needed = values["checksums"], {Layout(path.parent).tokenizer.name, Layout(path.parent).documents.name}
+    if not isinstance(named, dict) or set(named) - {REPORT} != needed:
         raise ArtefactError(f"{path} lacks checksums; make it again: textclf preprocess --overwrite")
+    if own not in (None, checksums.digest(values)) or not _is_sound(values):
+        raise ArtefactError(f"{path} is not what was written; make it again: textclf preprocess --overwrite")
     return Manifest(**values)
+
+
+def _is_sound(values: Mapping[str, Any]) -> bool:
+    """Whether everything has its type; one of an earlier version has no checksum, and anyone can make one."""
+    labels, counts = values["labels"], [values["splits"], values["tiers"], {"vocabulary": values["vocabulary"]}]
+    return (
+        all(isinstance(values[name], str) for name in ("name", "source", "revision"))
+        and isinstance(values["settings"], dict)
+        and "seed" in values["settings"]
+        and isinstance(labels, list)
+        and all(isinstance(label, str) for label in labels)
+        and len(set(labels)) == len(labels)
+        and all(isinstance(count, dict) for count in counts)
+        and all(type(number) is int and number >= 0 for count in counts for number in count.values())
+        and {"train", "validation", "test"} <= set(values["splits"])
+        and set(TIERS) <= set(values["tiers"])
+    )

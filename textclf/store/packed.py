@@ -4,8 +4,9 @@ Gathering a batch from here takes a microsecond or two a document, opening a fil
 (`scripts/bench store`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import ragged
-from textclf.atomic import make_folder, read_object, replacing, write_json
+from textclf.atomic import make_folder, replacing, to_json, write_bytes
+from textclf.checksums import crc32
 from textclf.store.tensors import Ids
 
 
@@ -35,7 +37,7 @@ class Layout:
 
     @property
     def stamp(self) -> Path:
-        """Fingerprint of the documents that were packed; written last."""
+        """Fingerprint of the documents that were packed, and checksums; written last."""
         return self.root / "packed.json"
 
 
@@ -61,6 +63,8 @@ class Packed:
 
 def write(layout: Layout, runs: Iterable[Ids]) -> None:
     """Write runs of token ids end to end, as they come; they need not fit in memory. `finish` makes the copy valid."""
+    if layout.root.is_symlink():
+        layout.root.unlink()  # what a link leads to is not ours to write to
     make_folder(layout.root)
     layout.stamp.unlink(missing_ok=True)
     with replacing(layout.tokens) as temporary, temporary.open("wb") as file:
@@ -70,9 +74,8 @@ def write(layout: Layout, runs: Iterable[Ids]) -> None:
 
 def finish(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> None:
     """Say where each document lies, and which documents these are."""
-    with replacing(layout.offsets) as temporary:
-        save_array(temporary, ragged.offsets(lengths))
-    write_json(layout.stamp, {"fingerprint": fingerprint})
+    write_bytes(layout.offsets, _offsets(lengths))
+    write_bytes(layout.stamp, _stamp(fingerprint, crc32(layout.tokens)))
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
@@ -82,14 +85,47 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
         file.write(np.ascontiguousarray(array).data)
 
 
-def is_current(layout: Layout, *, fingerprint: str) -> bool:
-    """Whether the packed copy is there, whole, and made from these documents."""
-    try:
-        end = int(np.load(layout.offsets, allow_pickle=False)[-1])
-        is_whole = layout.tokens.stat().st_size == end * np.dtype(np.int32).itemsize
-        return is_whole and bool(read_object(layout.stamp)["fingerprint"] == fingerprint)
-    except (OSError, ValueError, EOFError, LookupError):
+def is_current(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> bool:
+    """Whether the packed copy is there, made from these documents, of these lengths, and whole to the last bit.
+
+    Nothing else says so of what training reads. It takes as long as reading the tokens once.
+    """
+    if not (_holds(layout.offsets, _offsets(lengths)) and _has_tokens(layout, lengths)):
         return False
+    return _holds(layout.stamp, _stamp(fingerprint, crc32(layout.tokens)))
+
+
+def damaged(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str, checksum: int | None) -> Iterator[Path]:
+    """The files that are not as `write` and `finish` leave them; ``checksum``: of all tokens end to end, if known."""
+    if not _holds(layout.offsets, _offsets(lengths)):
+        yield layout.offsets
+    found = crc32(layout.tokens) if _has_tokens(layout, lengths) else None
+    is_as_stamped = found is not None and _holds(layout.stamp, _stamp(fingerprint, found))
+    if found is None or (found != checksum if checksum is not None else not is_as_stamped):
+        yield layout.tokens
+    if checksum is not None and not _holds(layout.stamp, _stamp(fingerprint, checksum)):
+        yield layout.stamp
+
+
+def _has_tokens(layout: Layout, lengths: NDArray[np.int32]) -> bool:
+    """Whether there are as many tokens as there should be."""
+    size = int(lengths.sum(dtype=np.int64)) * np.dtype(np.int32).itemsize
+    return layout.tokens.is_file() and layout.tokens.stat().st_size == size
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    """Whether a file has these bytes; one of another size is not read."""
+    return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
+
+
+def _offsets(lengths: NDArray[np.int32]) -> bytes:
+    buffer = BytesIO()
+    np.save(buffer, ragged.offsets(lengths), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _stamp(fingerprint: str, checksum: int) -> bytes:
+    return to_json({"fingerprint": fingerprint, "crc32": checksum})
 
 
 def read(layout: Layout, *, lengths: NDArray[np.int32] | None = None) -> Packed:

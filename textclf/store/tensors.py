@@ -89,6 +89,15 @@ def read(path: Path) -> Ids:
     return ids if to_bytes(ids) == content else _read_foreign(path, content)
 
 
+def as_written(path: Path, *, length: int) -> Ids | None:
+    """The ids of a file that is to the last bit as `write` leaves it, shape (length,); None if it is not."""
+    if not path.is_file() or path.stat().st_size != _DATA_START + _DATA_END + 4 * length:
+        return None
+    content = path.read_bytes()
+    ids = np.frombuffer(content, dtype="<i4", count=length, offset=_DATA_START)
+    return ids if to_bytes(ids) == content else None
+
+
 def checksum(ids: Ids) -> int:
     """CRC-32 of the ids as little-endian 32-bit integers."""
     return crc32(_little_endian(ids))

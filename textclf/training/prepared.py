@@ -13,7 +13,7 @@ import numpy as np
 
 from textclf import atomic
 from textclf.config import TrainConfig
-from textclf.errors import DataError
+from textclf.errors import ArtefactError, DataError
 from textclf.store.directory import UNSEEN, DataDirectory, Part, Store, newest, together
 from textclf.text import Inputs, learn
 from textclf.text.remembered import Batch, Remembered
@@ -63,13 +63,25 @@ def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
     config = config.completed(**size)
     if config.refit:
         parts["refit"] = together(parts["train"], parts["validation"])
-    tokenizer = Tokenizer.from_json(atomic.read_object(data.layout.tokenizer))
+    tokenizer = read_tokenizer(data)
     training = _batches(tokens, parts["train"])
     inputs, training_inputs = learn(config.model, training, tokenizer=tokenizer, max_length=config.max_length)
     if isinstance(training_inputs, Remembered):
         _remember(training_inputs, tokens, (parts["train"], parts["validation"]))
     seconds = perf_counter() - started
     return Prepared(config, data, tokens, tokenizer, inputs, training_inputs, parts, seconds)
+
+
+def read_tokenizer(data: DataDirectory) -> Tokenizer:
+    """The vocabulary of a data directory; raises ArtefactError if it is none, or of another size."""
+    path = data.layout.tokenizer
+    try:
+        tokenizer = Tokenizer.from_json(atomic.read_object(path))
+        if tokenizer.size != data.manifest.vocabulary:
+            raise ValueError(f"it has {tokenizer.size:,} words, and the manifest counts {data.manifest.vocabulary:,}")
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
+    return tokenizer
 
 
 def _batches(tokens: Store, part: Part) -> Iterator[Batch]:

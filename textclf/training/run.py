@@ -87,10 +87,13 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
 
     Raises what `train` raises, and UsageError if the data is not that which the run began with.
     """
+    runs.refuse_links(run)
     root, fingerprint = runs.data_of(run)
     config = settings_of(run)
     data = DataDirectory.open(root, fingerprint=fingerprint)
     if run.metrics.exists():  # it has ended
+        if runs.sealed(run) is None:  # but for its last moment
+            runs.seal(run)
         runs.set_latest(run)
         return run
     runs.clear_temporaries(run)
@@ -167,6 +170,7 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
         runs.set_latest(run)
         found = Predictions(run.root.name, session.data, "test", *_in_order(session, "test", labels, logits), trained)
         tracker.examine(_examined(found, session.stopping.best_epoch))
+    runs.seal(run)
     display.end(metrics)
     return run
 
