@@ -100,7 +100,7 @@ def test_the_manifest_says_what_there_is(data_dir):
     assert made.splits == {"train": 48, "validation": 6, "test": 6} == dict(Counter(data.documents.split.tolist()))
     assert made.tiers == {tier: len(data.rows(tier)) for tier in TIERS}
     assert made.vocabulary == tokenizer_of(data).size
-    assert made.checksums.keys() == {"tokenizer.json", "documents.parquet"}
+    assert made.checksums.keys() == {"tokenizer.json", "documents.parquet", "report.json"}
 
 
 def test_every_setting_is_kept_or_leaves_the_data_alone(data_dir):

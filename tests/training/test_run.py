@@ -38,6 +38,7 @@ from textclf.training.run import Display
 from textclf.training.session import assemble
 
 ONLY_IN_A_FINISHED_RUN = {
+    "checksums.json",
     "metrics.json",
     "model/README.md",
     "model/config.json",

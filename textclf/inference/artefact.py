@@ -27,6 +27,8 @@ from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 FORMAT_VERSION: Final = 3
 
+CONFIG: Final = "config.json"
+
 MOST_JSON: Final = 16_000_000
 """Bytes that words or labels may have beyond those of the weights, of which each has some."""
 
@@ -42,7 +44,7 @@ class Layout:
     @property
     def config(self) -> Path:
         """Format version, model, sizes, where it comes from, and checksums of all files; written last."""
-        return self.root / "config.json"
+        return self.root / CONFIG
 
     @property
     def weights(self) -> Path:
@@ -94,7 +96,7 @@ def save(root: Path, artefact: Artefact, *, card: str) -> None:
         layout.labels: _encode(artefact.labels, indent=2),
         layout.tokenizer: _encode(artefact.tokenizer.to_json()),
     }
-    config = {
+    config: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "model": artefact.model,
         "inputs": settings,
@@ -107,14 +109,21 @@ def save(root: Path, artefact: Artefact, *, card: str) -> None:
     atomic.make_folder(root)
     for path, content in contents.items():
         atomic.write_bytes(path, content)
-    crc32 = {path.name: zlib.crc32(content) for path, content in contents.items()}
-    atomic.write_json(layout.config, config | {"crc32": crc32 | {layout.config.name: own_checksum(config)}})
+    config["crc32"] = {path.name: zlib.crc32(content) for path, content in contents.items()}
+    config["crc32"][CONFIG] = own_checksum(config)
+    atomic.write_json(layout.config, config)
 
 
 def own_checksum(config: Mapping[str, Any]) -> int:
-    """CRC-32 of what a config.json says, without its checksums."""
-    said = {key: value for key, value in config.items() if key != "crc32"}
-    return zlib.crc32(json.dumps(said, sort_keys=True).encode())
+    """CRC-32 of all that a config.json says, but for itself."""
+    others = {name: crc32 for name, crc32 in config["crc32"].items() if name != CONFIG}
+    return zlib.crc32(json.dumps({**config, "crc32": others}, sort_keys=True).encode())
+
+
+def _is_as_said(config: Mapping[str, Any]) -> bool:
+    """Whether its own checksum is right; that of earlier models is of all but the checksums."""
+    earlier = {key: value for key, value in config.items() if key != "crc32"}
+    return config["crc32"][CONFIG] in (own_checksum(config), zlib.crc32(json.dumps(earlier, sort_keys=True).encode()))
 
 
 def damaged(root: Path) -> Iterator[Path]:
@@ -127,7 +136,7 @@ def damaged(root: Path) -> Iterator[Path]:
         content = layout.config.read_bytes()
         config = atomic.parse_object(content)
         crc32 = dict(config["crc32"])
-        if content != atomic.to_json(config) or crc32.pop(layout.config.name) != own_checksum(config):
+        if content != atomic.to_json(config) or not _is_as_said(config):
             raise ValueError("it is not what was written")
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ArtefactError(f"{layout.config} is damaged ({error}); train the model again: textclf train") from error
@@ -166,7 +175,7 @@ def _read(layout: Layout) -> Artefact:
     checked = {path.name for path in (layout.config, layout.weights, layout.tokenizer, layout.labels)}
     if set(config["crc32"]) - {layout.card.name} != checked:
         raise ValueError(f"{layout.config.name} has checksums of other files")
-    if config["crc32"][layout.config.name] != own_checksum(config):
+    if not _is_as_said(config):
         raise ValueError(f"{layout.config.name} is not what was written")
     for path in (layout.labels, layout.tokenizer):
         if path.stat().st_size > max(MOST_JSON, layout.weights.stat().st_size):
