@@ -270,6 +270,13 @@ class TrainConfig:
         return cls(**{**values, "data_dir": Path(values["data_dir"]), "run_dir": Path(values["run_dir"])})
 
 
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two records, for people: "seed was 0 and is 1"."""
+    names = [*before, *(name for name in now if name not in before)]
+    differing = [name for name in names if before.get(name) != now.get(name)]
+    return [f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in differing]
+
+
 def _row(table: Mapping[str, Row], name: str, kind: str) -> Row:
     if name not in table:
         raise UsageError(f"no {kind} named {name!r}; there are {', '.join(table)}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import atomic, checksums, corpora, data_report, processes, reading, writing
-from textclf.config import PRESETS, TIERS, PreprocessConfig
+from textclf.config import PRESETS, TIERS, PreprocessConfig, changes
 from textclf.corpora import SPLITS, Columns, Corpus, SourceOptions, splits
 from textclf.corpora.splits import Division
 from textclf.data_report import DataReport, describe_split
@@ -181,10 +181,7 @@ def _is_made(layout: Layout, corpus: Corpus, config: PreprocessConfig) -> bool:
     made = manifest.read(layout.root)
     before = made.settings | {"source": made.source, "revision": made.revision}
     now = _settings(config) | {"source": corpus.source, "revision": corpus.revision}
-    changed = [
-        f"{name} was {before.get(name)!r} and is {value!r}" for name, value in now.items() if before.get(name) != value
-    ]
-    if changed:
+    if changed := changes(before, now):
         raise UsageError(
             f"{layout.root} was made from other settings ({', '.join(changed)}); replace it with --overwrite, "
             "or choose another --name"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from textclf import atomic, checksums
 from textclf.errors import ArtefactError, UsageError
@@ -135,12 +135,21 @@ def model_dir(path: Path) -> Path:
     return path if (path / "config.json").exists() and (path / "labels.json").exists() else resolve(path).model
 
 
-def data_of(run: Layout) -> tuple[Path, str]:
-    """Where the data of a run is, and its fingerprint; raises what `read_json` raises."""
+class Made(NamedTuple):
+    """The data directory that a run is of, as it was then."""
+
+    path: Path
+    fingerprint: str
+    described: Mapping[str, Any]
+    """What it was made from and how large it was."""
+
+
+def data_of(run: Layout) -> Made:
+    """Which data a run is of; raises what `read_json` raises."""
     try:
         data = read_json(run.config)["data"]
-        return Path(data["path"]), str(data["fingerprint"])
-    except (LookupError, TypeError) as error:
+        return Made(Path(data["path"]), str(data["fingerprint"]), data.get("described", {}))
+    except (LookupError, TypeError, AttributeError) as error:
         raise ArtefactError(f"{run.config} is damaged: it does not say which data the run is of") from error
 
 

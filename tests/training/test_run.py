@@ -200,7 +200,8 @@ def test_config_says_how_to_train_the_same_again(finished, data_dir):
     assert config["machine"]["threads"] == torch.get_num_threads()
     manifest = DataDirectory.open(data_dir).manifest
     data = {"path": str(data_dir), "name": manifest.name, "fingerprint": manifest.fingerprint}
-    assert config["data"] == data
+    assert config["data"] == data | {"described": manifest.described()}
+    assert config["data"]["described"] == config["data"]["described"] | {"train documents": 48, "classes": 3}
     assert config["versions"]["torch"] == torch.__version__
     assert config["versions"]["textclf"] == textclf.__version__
     assert config["versions"]["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
@@ -621,7 +622,7 @@ def test_resume_is_refused_when_the_data_was_made_anew(own_data, settings):
     before = files(display.run.root)
     with pytest.raises(UsageError) as caught:
         run.resume(display.run)
-    assert "tiny_corpus was made anew since" in str(caught.value)
+    assert "tiny_corpus was made anew since it was trained on (seed was 0 and is 1)" in str(caught.value)
     assert str(caught.value).endswith("train a new model: textclf train")
     assert files(display.run.root) == before
     own_data()  # the same documents again are the same data

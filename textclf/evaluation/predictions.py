@@ -86,8 +86,8 @@ def predict(run: Path, *, split: str) -> Predictions:
     """
     found = runs.resolve(run)
     trained = artefact.load(found.model)
-    root, fingerprint = runs.data_of(found)
-    data = DataDirectory.open(root, fingerprint=fingerprint)
+    made = runs.data_of(found)
+    data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     rows = data.rows(split)
     if not len(rows):
         raise UsageError(f"{data.layout.root} has no {split} split")

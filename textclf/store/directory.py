@@ -1,13 +1,14 @@
 """A finished data directory, opened to read: which documents, which class each has, where their tokens are."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.config import TIERS
+from textclf.config import TIERS, changes
 from textclf.errors import UsageError
 from textclf.store import documents, manifest, packed
 from textclf.store.documents import Documents
@@ -49,14 +50,19 @@ class DataDirectory:
     documents: Documents
 
     @classmethod
-    def open(cls, root: Path, *, fingerprint: str | None = None) -> "DataDirectory":
+    def open(
+        cls, root: Path, *, fingerprint: str | None = None, described: Mapping[str, Any] | None = None
+    ) -> "DataDirectory":
         """Read the manifest and the table of documents; raises what `manifest.read` and `documents.read` raise.
 
-        With a fingerprint, raises UsageError if the directory was made anew since it had that.
+        With a fingerprint, raises UsageError if the directory was made anew since it had that, and says what differs
+        from how it was ``described`` then.
         """
         found = manifest.read(root)
         if fingerprint not in (None, found.fingerprint):
-            raise UsageError(f"{root} was made anew since it was trained on; train a new model: textclf train")
+            changed = changes(described, found.described()) if described else []
+            what = f" ({', '.join(changed or ['texts or labels changed'])})"
+            raise UsageError(f"{root} was made anew since it was trained on{what}; train a new model: textclf train")
         layout = Layout(root)
         table = documents.read(layout.documents, rows=sum(found.splits.values()))
         return cls(layout, found, table)

@@ -93,6 +93,12 @@ class Manifest:
         """Sixteen hex digits that change with any document, label, split or word."""
         return checksums.digest({name: self.checksums[name] for name in sorted(self.checksums) if name != REPORT})[:16]
 
+    def described(self) -> dict[str, Any]:
+        """What it was made from and how large it is, to say what differs from another."""
+        documents = {f"{split} documents": count for split, count in self.splits.items()}
+        sizes = {"classes": len(self.labels), "vocabulary": self.vocabulary}
+        return {"source": self.source, "revision": self.revision, **self.settings, **documents, **sizes}
+
 
 def write(layout: Layout, manifest: Manifest) -> None:
     """Finish the data directory."""

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from textclf import atomic
+from textclf.config import changes
 from textclf.errors import ArtefactError, UsageError
 from textclf.runs import Layout
 from textclf.training import device
@@ -174,13 +175,7 @@ def load_best(path: Path, model: nn.Module) -> None:
 
 def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise UsageError, listing what differs, if a run would go on with other settings than it began with."""
-    names = sorted(before.keys() | now.keys())
-    changed = [
-        f"{name} was {before.get(name)!r} and is {now.get(name)!r}"
-        for name in names
-        if before.get(name) != now.get(name)
-    ]
-    if changed:
+    if changed := changes(before, now):
         raise UsageError(
             f"{path} was written with other settings ({', '.join(changed)}); begin a new run: textclf train"
         )

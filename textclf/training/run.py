@@ -88,9 +88,9 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
     Raises what `train` raises, and UsageError if the data is not that which the run began with.
     """
     runs.refuse_links(run)
-    root, fingerprint = runs.data_of(run)
+    made = runs.data_of(run)
     config = settings_of(run)
-    data = DataDirectory.open(root, fingerprint=fingerprint)
+    data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     if run.metrics.exists():  # it has ended
         if runs.sealed(run) is None:  # but for its last moment
             runs.seal(run)
@@ -302,6 +302,7 @@ def _record(session: Session) -> dict[str, Any]:
             "path": str(data.layout.root.resolve()),
             "name": data.manifest.name,
             "fingerprint": data.manifest.fingerprint,
+            "described": data.manifest.described(),
         },
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "machine": {"processor": platform.machine(), "threads": torch.get_num_threads()},

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 from textclf import atomic, runs
+from textclf.config import changes
 from textclf.errors import UsageError
 from textclf.store.directory import DataDirectory
 from textclf.training import run as training
@@ -37,10 +38,10 @@ def verify(run: runs.Layout, *, display: Display | None = None) -> Verification:
     if not run.metrics.exists():
         raise UsageError(f"{run.root} has not ended; finish it: textclf train --resume {run.root}")
     config, record = training.settings_of(run), runs.read_json(run.config)
-    root, fingerprint = runs.data_of(run)
-    data = DataDirectory.open(root, fingerprint=fingerprint)
+    made = runs.data_of(run)
+    data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     with TemporaryDirectory(prefix="textclf-verify-") as folder:
-        ready = prepare(replace(config, data=str(root), run_dir=Path(folder)), data)
+        ready = prepare(replace(config, data=str(made.path), run_dir=Path(folder)), data)
         again = training.train(ready.config, display=display, prepared=ready)
         before, now = outcome(run), outcome(again)
         circumstances = _circumstances(record, runs.read_json(again.config))
@@ -66,9 +67,4 @@ def _without_seconds(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Versions, threads and processor that are no longer what they were."""
-    return [
-        f"{name} was {before.get(part, {}).get(name)} and is {value}"
-        for part in ("versions", "machine")
-        for name, value in now[part].items()
-        if before.get(part, {}).get(name) != value
-    ]
+    return [change for part in ("versions", "machine") for change in changes(before.get(part, {}), now[part])]
