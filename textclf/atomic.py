@@ -6,9 +6,12 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from textclf.errors import ResourceError
+
+MOST_READ: Final = 50_000_000
+"""Bytes of JSON that are read where nothing else says how many there are."""
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -33,13 +36,22 @@ def to_json(value: Any) -> bytes:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds; raises OSError if it cannot be read, ValueError if it is not JSON in UTF-8."""
-    return parse_json(path.read_bytes())
+    """What a JSON file holds; raises OSError if it cannot be read, ValueError if it is not JSON in UTF-8, or too much.
+
+    What takes more is not ours: but for vocabularies, which have checksums, our files are small.
+    """
+    return parse_json(_read_little(path))
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """What a JSON file holds that must hold an object; raises as `read_json` does."""
-    return parse_object(path.read_bytes())
+    return parse_object(_read_little(path))
+
+
+def _read_little(path: Path) -> bytes:
+    if (size := path.stat().st_size) > MOST_READ:
+        raise ValueError(f"it has {size:,} bytes")
+    return path.read_bytes()
 
 
 def parse_json(content: bytes) -> Any:
@@ -60,7 +72,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
 
 def read_lines(path: Path) -> list[Any]:
     """What a file of JSON lines holds; raises as `read_json` does."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return [parse_json(line) for line in _read_little(path).splitlines()]
 
 
 @contextmanager

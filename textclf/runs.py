@@ -1,6 +1,6 @@
 """Run directories: their names, their files, and which run is the newest. Knows nothing about what trains there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,8 @@ from textclf.errors import ArtefactError, UsageError
 
 LATEST: Final = "latest"
 """File in the folder of runs that holds the name of the newest finished one."""
+
+_LONGEST_NAME: Final = 300  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,20 @@ def resolve(path: Path) -> Layout:
     if path.name == LATEST and not path.is_dir():
         if not path.exists():
             raise UsageError(f"no finished run in {path.parent}; train one: textclf train")
-        path = path.parent / path.read_text(encoding="utf-8").strip()
+        path = path.parent / _named(path)
     if not path.is_dir():
         raise UsageError(f"no run {path}; see those there are: ls {path.parent}")
     root = path.parent if path.name == "model" and not (path / "model").exists() else path
     return Layout(root.resolve() if root.name in {"", ".."} else root)
+
+
+def _named(latest: Path) -> str:
+    """The name of the newest run; raises ArtefactError unless it is that of something beside the file."""
+    with latest.open("rb") as file:
+        name = file.read(_LONGEST_NAME).decode(errors="replace").strip()
+    if name in {"", ".."} or name != Path(name).name or not name.isprintable():
+        raise ArtefactError(f"{latest} does not name a run; name one: --run {latest.parent}/NAME")
+    return name
 
 
 def model_dir(path: Path) -> Path:
@@ -155,11 +166,22 @@ def data_of(run: Layout) -> Made:
 
 def read_json(path: Path) -> Mapping[str, Any]:
     """A JSON file of a run; raises UsageError if the run has none yet, ArtefactError if it is damaged."""
+    values: Mapping[str, Any] = _read(path, atomic.read_object)
+    return values
+
+
+def read_lines(path: Path) -> list[Any]:
+    """A file of JSON lines of a run; raises what `read_json` raises."""
+    lines: list[Any] = _read(path, atomic.read_lines)
+    return lines
+
+
+def _read(path: Path, read: Callable[[Path], Any]) -> Any:
     try:
-        return atomic.read_object(path)
+        return read(path)
     except FileNotFoundError as error:
         raise UsageError(
             f"{path.parent} has no {path.name}; finish it: textclf train --resume {path.parent}"
         ) from error
-    except (ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise ArtefactError(f"{path} is damaged ({error})") from error

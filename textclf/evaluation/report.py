@@ -23,7 +23,7 @@ def write(run: Path, path: Path, *, split: str) -> None:
     evaluation = score(found)
     layout = runs.resolve(run)
     figures = runs.read_json(layout.metrics)
-    history = atomic.read_lines(layout.history)
+    history = runs.read_lines(layout.history)
     confidence = found.probabilities.max(axis=1)
     environment = Environment(loader=PackageLoader("textclf.evaluation", "."), autoescape=True, trim_blocks=True)
     html = environment.get_template(TEMPLATE).render(

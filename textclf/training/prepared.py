@@ -76,7 +76,7 @@ def read_tokenizer(data: DataDirectory) -> Tokenizer:
     """The vocabulary of a data directory; raises ArtefactError if it is none, or of another size."""
     path = data.layout.tokenizer
     try:
-        tokenizer = Tokenizer.from_json(atomic.read_object(path))
+        tokenizer = Tokenizer.from_json(atomic.parse_object(path.read_bytes()))
         if tokenizer.size != data.manifest.vocabulary:
             raise ValueError(f"it has {tokenizer.size:,} words, and the manifest counts {data.manifest.vocabulary:,}")
     except (OSError, ValueError) as error:

@@ -1,0 +1,380 @@
+"""Nothing that was read is run: no call in the code could, and no command does when a file of ours is a pickle."""
+
+import ast
+import io
+import json
+import os
+import pickle
+import re
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import textclf
+from tests.conftest import small_config
+from textclf import checksums, runs
+from textclf.cli import main
+from textclf.config import PreprocessConfig
+from textclf.errors import ArtefactError
+from textclf.preprocessing import preprocess
+from textclf.store import manifest
+from textclf.store.directory import DataDirectory
+from textclf.training import run as training
+from textclf.training.prepared import prepare
+
+ROOT = Path(textclf.__file__).parent
+SCRIPTS = ROOT.parent / "scripts"
+CODE = sorted(
+    path
+    for path in [*ROOT.rglob("*.py"), *SCRIPTS.rglob("*.py")]
+    if path.parent != SCRIPTS / "peers"  # who we are compared with, as their own documentation says
+)
+
+MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml", "runpy", "imp"}
+CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput", "torch.jit.load"}
+CALLS |= {"importlib.import_module", "importlib.util.spec_from_file_location", "np.fromfile", "torch.hub.load"}
+NAMED_BY_TEXTCLF = {"textclf/__init__.py", "textclf/cli/__init__.py", "textclf/imports.py"}
+"""Modules that import others by names that stand in the code, each in a table."""
+
+
+def forbidden(code, where=""):
+    """What a piece of code does that could run what it has read."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ({alias.name.split(".")[0] for alias in node.names} & MODULES)
+        elif isinstance(node, ast.ImportFrom):
+            yield from ({(node.module or "").split(".")[0]} & MODULES)
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            if name in CALLS:
+                yield name
+            if name == "import_module" and where not in NAMED_BY_TEXTCLF and not isinstance(node.args[0], ast.Constant):
+                yield name
+            if keywords.get("shell", "False") != "False" or "trust_remote_code" in keywords:
+                yield name
+            if keywords.get("allow_pickle", "False") != "False" or keywords.get("weights_only", "True") != "True":
+                yield name
+            if name.endswith("torch.load") and "weights_only" not in keywords:
+                yield name
+            if name in ("np.load", "numpy.load") and "allow_pickle" not in keywords:
+                yield name
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT.parent)))
+def test_no_code_could_run_what_it_reads(path):
+    assert list(forbidden(path.read_text(encoding="utf-8"), path.relative_to(ROOT.parent).as_posix())) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle", "from joblib import load", "import yaml", "import a, dill", "eval(text)", "exec(text)",
+        "compile(text, '', 'exec')", "os.system(x)", "run(x, shell=True)", "np.load(p)", "load(p, allow_pickle=True)",
+        "torch.load(p)", "torch.load(p, weights_only=False)", "torch.load(p, weights_only=flag)", "import_module(name)",
+        "load_dataset(x, trust_remote_code=False)", "load(p, weights_only=False)", "__import__(x)",
+    ],
+)  # fmt: skip
+def test_what_could_is_found(code):
+    assert list(forbidden(code)) != []
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __reduce__(self):
+        return os.mkdir, ("sentinel",)
+
+
+def as_torch_saves(path):
+    torch.save(Payload(), path)
+
+
+def as_pickle_dumps(path):
+    path.write_bytes(pickle.dumps(Payload()))
+
+
+PAYLOADS = pytest.mark.parametrize("plant", [as_torch_saves, as_pickle_dumps])
+
+
+@pytest.fixture(autouse=True)
+def _with_torch_told_to_unpickle(monkeypatch):
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+
+
+def test_the_payload_would_run(tmp_path):
+    as_torch_saves(tmp_path / "x.pt")
+    with warnings.catch_warnings(action="ignore"):
+        torch.load(tmp_path / "x.pt")
+    assert Path("sentinel").is_dir()
+
+
+@pytest.fixture
+def copy(run_dir, data_dir, tmp_path):
+    """A data directory, and a run that was trained on it, to be tampered with: in data/ and runs/ of this folder."""
+    data = Path(shutil.copytree(data_dir, tmp_path / "data" / "d"))
+    run = runs.Layout(Path(shutil.copytree(run_dir, tmp_path / "runs" / "r")))
+    config = json.loads(run.config.read_text())
+    config["data"]["path"] = str(data)
+    run.config.write_text(json.dumps(config))
+    runs.seal(run)
+    runs.set_latest(run)
+    return tmp_path
+
+
+TRAIN = ["train", "--data", "data/d", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"]
+FILES = [*TRAIN, "--store", "files", "--num-workers", "0"]
+CURVE = ["learning-curve", "--data", "data/d", "--device", "cpu"]
+READ_DATA = [TRAIN, ["check", "data/d"], ["info", "data/d"], CURVE, ["evaluate"], ["report"]]
+READ_A_MODEL = [["predict", "rain"], ["evaluate"], ["report"], ["compare", "runs/r", "runs/r"], ["check", "runs/r"]]
+READ_A_MODEL += [["predict", "rain", "--run", "runs/r/model"], ["check", "runs/r/model"]]
+CASES = [
+    *(
+        (place, command, 4)
+        for place in ("manifest.json", "tokenizer.json", "documents.parquet")
+        for command in READ_DATA
+    ),
+    ("report.json", TRAIN, 4),
+    ("report.json", ["check", "data/d"], 4),
+    ("tensors", FILES, 4),
+    ("tensors", TRAIN, 0),
+    ("tensors", ["check", "data/d"], 4),
+    *((f"packed/{name}", TRAIN, 0) for name in ("tokens.bin", "offsets.npy", "packed.json")),
+    *((f"packed/{name}", ["check", "data/d"], 4) for name in ("tokens.bin", "offsets.npy", "packed.json")),
+    *(
+        (f"model/{name}", command, 4)
+        for name in ("config.json", "labels.json", "tokenizer.json", "model.safetensors")
+        for command in READ_A_MODEL
+    ),
+    ("config.json", ["evaluate"], 4),
+    ("config.json", ["train", "--resume", "runs/r"], 4),
+    ("config.json", ["check", "runs/r"], 4),
+    ("metrics.json", ["info"], 4),
+    ("metrics.json", ["report"], 4),
+    ("history.jsonl", ["report"], 4),
+    ("checksums.json", ["check", "runs/r"], 4),
+    ("checkpoints/best.pt", ["check", "runs/r"], 4),
+    ("checkpoints/last.pt", ["check", "runs/r"], 4),
+    ("checkpoints/last.pt", ["train", "--resume", "runs/r"], 4),
+    ("../latest", ["predict", "rain"], 4),
+]
+
+
+@pytest.mark.slow
+@PAYLOADS
+def test_no_command_runs_a_file_of_ours_that_is_a_pickle(plant, copy, monkeypatch):
+    """Each case in turn, on files that are put back after it."""
+    before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}
+    wrong = []
+    for place, command, code in CASES:
+        in_data = (copy / "data/d" / place).exists() and place != "config.json" and not place.startswith("model/")
+        path = (copy / "data/d" if in_data else copy / "runs/r") / place
+        if place == "tensors":
+            path = next(path.glob("*/train-*.pt"))
+        plant(path)
+        if command[:2] == ["train", "--resume"] and place.startswith("checkpoints"):
+            (copy / "runs/r/metrics.json").unlink()
+        result = CliRunner().invoke(main, command)
+        lines = [line for line in result.stderr.splitlines() if line.startswith("textclf: ")]
+        is_right = result.exit_code == code and (len(lines) == 1 or code == 0) and "Traceback" not in result.stderr
+        if not is_right or Path("sentinel").exists():
+            wrong.append((place, command, result.exit_code, result.stderr[-300:], repr(result.exception)))
+        for root in (copy / "data", copy / "runs"):
+            for left in (path for path in root.rglob("*") if path.is_file() and path not in before):
+                left.unlink()
+        for file, content in before.items():
+            if not file.is_file() or file.read_bytes() != content:
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(content)
+    print(f"{len(CASES) - len(wrong)} of {len(CASES)}")
+    assert wrong == []
+
+
+def watched(function, opened):
+    """A function that opens files, and keeps which."""
+
+    def opening(name, *given, **named):
+        opened.append(Path(name) if isinstance(name, str | Path) else name)
+        return function(name, *given, **named)
+
+    return opening
+
+
+@PAYLOADS
+@pytest.mark.parametrize("ending", ["pkl", "pickle", "pt", "pth", "h5", "joblib", "npy", "npz"])
+@pytest.mark.parametrize("option", [None, "--test", "--validation"])
+def test_a_source_of_another_kind_is_refused_unopened(plant, ending, option, corpus_csv, monkeypatch):
+    path = Path(f"x.{ending}")
+    plant(path)
+    given = [str(path)] if option is None else [str(corpus_csv), option, str(path)]
+    opened = []
+    monkeypatch.setattr(io, "open", watched(io.open, opened))
+    monkeypatch.setattr("builtins.open", watched(open, opened))
+    result = CliRunner().invoke(main, ["preprocess", *given])
+    monkeypatch.undo()
+    assert path not in opened
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1), result.stderr
+    assert str(path) in result.stderr
+    assert not Path("sentinel").exists()
+
+
+@PAYLOADS
+@pytest.mark.parametrize("ending", ["csv", "tsv", "jsonl", "parquet", "txt"])
+def test_a_source_that_is_a_pickle_is_no_data(plant, ending):
+    path = Path(f"x.{ending}")
+    plant(path)
+    result = CliRunner().invoke(main, ["preprocess", str(path)])
+    assert (result.exit_code in (2, 3), result.stderr.count("\n")) == (True, 1), result.output
+    assert not Path("sentinel").exists()
+
+
+@PAYLOADS
+@pytest.mark.parametrize(("command", "code"), [(["train", "--config", "x"], 2), (["predict", "--input", "x"], 3)])
+def test_settings_and_texts_that_are_a_pickle_are_refused(plant, command, code, copy):
+    plant(Path("x"))
+    result = CliRunner().invoke(main, command)
+    assert (result.exit_code, result.stderr.count("textclf: ")) == (code, 1), result.output
+    assert not Path("sentinel").exists()
+
+
+NAMES = [
+    "../../x",
+    "..",
+    ".",
+    "/etc/passwd",
+    "CON",
+    "a/b",
+    "a\\b",
+    "x" * 300,
+    "👍🏽",
+    "\0",
+    "",
+    " ",
+    "C:x",
+    "é",
+    "-rf",
+    "~",
+]
+
+
+@pytest.mark.parametrize("model", ["mlp", "lstm"])
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Glyph")  # the font of the plots has not all of them
+def test_no_path_is_made_from_an_id_or_a_label(model, tmp_path):
+    """Whatever they are: a data directory and a run have files of the names that textclf gives, and nothing else."""
+    drawn = []
+
+    def keep(found):
+        drawn.extend(found)
+
+    text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+    how = settings(max_examples=60, derandomize=True, deadline=None, database=None)
+    how(given(st.lists(text, min_size=5, max_size=5))(keep))()
+    names = [*NAMES, *dict.fromkeys(name for name in drawn if name.strip())][:80]
+    labels = [name for name in dict.fromkeys(name.strip() for name in names) if name and "\0" not in name][:25]
+    folder = tmp_path / "in" / "side"
+    folder.mkdir(parents=True)
+    with (folder / "odd.jsonl").open("w", encoding="utf-8") as file:
+        for number in range(8 * len(labels)):
+            row = {"text": f"word{number} and word{number % 7}", "label": labels[number % len(labels)]}
+            file.write(json.dumps({**row, "name": f"{names[number % len(names)]}{number // len(names) or ''}"}) + "\n")
+    config = PreprocessConfig(
+        source=str(folder / "odd.jsonl"), id_column="name", data_dir=folder / "data", num_workers=1
+    )
+    data, _ = preprocess(config)
+    run = training.train(small_config(model, data, folder / "runs", epochs=1))
+    assert set(DataDirectory.open(data).documents.label) == set(labels)
+    assert {path.name for path in folder.iterdir()} == {"odd.jsonl", "data", "runs"}
+    assert {path.name for path in tmp_path.rglob("*")} >= {"odd.jsonl"}
+    outside = [path for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents]
+    assert outside == []
+    for root in (data, run.root):
+        assert CliRunner().invoke(main, ["check", str(root)]).exit_code == 0
+    ours = r"[a-z0-9._-]+|model\.safetensors|tokenizer\.json|README\.md|[0-9a-f]{2}|\d{5}"
+    for path in (*data.rglob("*"), *run.root.rglob("*")):
+        assert re.fullmatch(ours, path.name) or path.name.startswith("events.out."), path
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "train-0000001/../../x", "train-1", "", "x" * 300])
+def test_an_id_in_the_table_that_is_none_of_ours_opens_no_file(name, data_dir, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    layout = manifest.Layout(Path(shutil.copytree(data_dir, tmp_path / "data")))
+    table = pq.read_table(layout.documents)
+    ids = pa.array([name, *table["id"].to_pylist()[1:]])
+    pq.write_table(table.set_column(0, "id", ids), layout.documents)
+    vouch(layout)
+    with pytest.raises(ArtefactError, match=r"documents\.parquet"):
+        DataDirectory.open(layout.root)
+
+
+def vouch(layout):
+    """Make the checksums of a data directory right again."""
+    values = json.loads(layout.manifest.read_bytes())
+    values.pop(checksums.OWN)
+    for name in values["checksums"]:
+        values["checksums"][name] = checksums.sha256(layout.root / name)
+    layout.manifest.write_bytes(checksums.seal(values))
+
+
+@pytest.mark.parametrize("more", [{"Regex": "(a+)+$"}, {"type": "Split", "pattern": {"Regex": "(a+)+$"}}, {"words": 7}])
+def test_a_vocabulary_that_brings_a_pattern_is_refused(more, data_dir, tmp_path):
+    layout = manifest.Layout(Path(shutil.copytree(data_dir, tmp_path / "data")))
+    words = json.loads(layout.tokenizer.read_text(encoding="utf-8"))
+    layout.tokenizer.write_text(json.dumps({**words, **more}), encoding="utf-8")
+    vouch(layout)
+    with pytest.raises(ArtefactError, match=r"tokenizer\.json"):
+        prepare(small_config("mlp", layout.root, tmp_path), DataDirectory.open(layout.root))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_nothing_is_written_through_a_link(copy, tmp_path):
+    outside = tmp_path / "outside"
+    for name in ("packed", "checkpoints", "model"):
+        (outside / name).mkdir(parents=True)
+    shutil.rmtree(copy / "data/d/packed")
+    (copy / "data/d/packed").symlink_to(outside / "packed")
+    assert CliRunner().invoke(main, TRAIN).exit_code == 0
+    assert not (copy / "data/d/packed").is_symlink()
+    for name in ("checkpoints", "model"):
+        (copy / "runs/r/metrics.json").unlink(missing_ok=True)
+        shutil.move(copy / "runs/r" / name, copy / "aside")
+        (copy / "runs/r" / name).symlink_to(outside / name)
+        result = CliRunner().invoke(main, ["train", "--resume", "runs/r"])
+        assert (result.exit_code, f"runs/r/{name} is a link" in result.stderr) == (4, True), result.output
+        (copy / "runs/r" / name).unlink()
+        shutil.move(copy / "aside", copy / "runs/r" / name)
+    assert [path for path in outside.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_in_data_is_named_and_what_it_leads_to_stays(corpus_csv, tmp_path):
+    made = ["preprocess", str(corpus_csv), "--name", "d", "--num-workers", "1"]
+    assert CliRunner().invoke(main, made).exit_code == 0
+    folder = next(path for path in sorted(Path("data/d/tensors").iterdir()))
+    outside = tmp_path / "outside"
+    shutil.move(folder, outside)
+    (outside / "mine.txt").write_text("mine")
+    kept = {path: path.read_bytes() for path in outside.iterdir()}
+    folder.symlink_to(outside)
+    result = CliRunner().invoke(main, ["check", "data/d"])
+    assert (result.exit_code, f"foreign: {folder}\n" in result.stdout) == (4, True)
+    assert CliRunner().invoke(main, [*made, "--overwrite"]).exit_code == 0
+    assert {path: path.read_bytes() for path in outside.iterdir()} == kept
+    assert not folder.is_symlink()
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "/etc", "a/b", "..", ".", "\0", "", "x\ny"])
+def test_the_name_of_the_newest_run_leads_nowhere_else(name, copy):
+    (copy / "runs/latest").write_text(name)
+    result = CliRunner().invoke(main, ["predict", "rain"])
+    assert (result.exit_code, result.stderr.count("\n")) == (4, 1), result.output
