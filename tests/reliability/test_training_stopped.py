@@ -50,7 +50,7 @@ def is_progress(line):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("model", "workers"), [("mlp", 0), ("lstm", 2)])
 def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits(model, workers, times, data_dir):
     started = time.perf_counter()
@@ -61,10 +61,10 @@ def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits
     shutil.rmtree("runs")
     rng = random.Random(model)
     stopped = 0
-    for number in range(2 * times):
-        sent, send = rng.choice([signal.SIGINT, signal.SIGTERM]), [os.kill, os.killpg][number % 2]
+    for number in range(times):
+        sent, send = rng.choice([signal.SIGINT, signal.SIGTERM]), rng.choice([os.kill, os.killpg])
         process = start(data_dir, model, workers)
-        time.sleep(rng.uniform(EARLIEST, seconds))
+        time.sleep(rng.uniform(EARLIEST, seconds * (0.6 if number == 0 else 1)))  # one at least in time
         if process.poll() is None:
             send(process.pid, sent)
         stdout, stderr = process.communicate(timeout=60)
@@ -83,7 +83,7 @@ def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits
             assert outcome(run.resume(layout)) == expected
             assert not list(layout.root.rglob(".*.tmp"))
         shutil.rmtree("runs", ignore_errors=True)
-    assert stopped >= times
+    assert stopped >= times / 2
 
 
 @pytest.mark.slow

@@ -822,20 +822,6 @@ def test_a_signal_ends_with_its_exit_code_and_the_command_that_goes_on(number, s
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("as_in_another_process")
-def test_a_killed_run_can_be_resumed(start, settings):
-    process = start()
-    process.kill()
-    process.communicate()
-    stopped = only_run(settings().run_dir)
-    finish = len(history(stopped)) + 1
-    record = read(stopped.config)
-    stopped.config.write_text(json.dumps(record | {"settings": record["settings"] | {"epochs": finish}}))
-    resumed = run.resume(stopped)
-    assert same(resumed, run.train(settings(epochs=finish, patience=1_000_000)))
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("last", [1, 2, None])
 def test_a_run_leaves_no_worker_behind(last, settings):
     """Not even one that fails: workers left to the garbage collector may freeze the program for ten seconds."""
