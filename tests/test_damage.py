@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from textclf import damage, runs
+from textclf.cli import main
 from textclf.damage import DAMAGED, FOREIGN, MISSING, UNCHECKED, Finding
 from textclf.errors import ArtefactError, DataError
 from textclf.store import manifest, tensors
@@ -171,3 +172,19 @@ def test_a_damaged_file_of_a_model_is_named(name, run):
     assert list(damage.of_model(run.model)) == [Finding(run.model / name, DAMAGED)]
     (run.model / name).unlink()
     assert list(damage.of_model(run.model)) == [Finding(run.model / name, MISSING)]
+
+
+def test_check_says_whether_a_run_or_a_model_is_whole_or_unfinished(run, runner):
+    for path, said in ((run.root, "no problems\n"), (run.model, "no problems\n")):
+        result = runner.invoke(main, ["check", str(path)])
+        assert (result.exit_code, result.stdout) == (0, said)
+    (run.model / "modeling.py").touch()
+    assert runner.invoke(main, ["check", str(run.model)]).exit_code == 4
+    shutil.rmtree(run.model)
+    run.checksums.unlink()
+    run.metrics.unlink()
+    result = runner.invoke(main, ["check", str(run.root)])
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (
+        0,
+        f"unfinished; finish it: textclf train --resume {run.root}",
+    )
