@@ -1,4 +1,5 @@
 import os
+import random
 import shutil
 import zipfile
 
@@ -142,6 +143,22 @@ def test_a_damaged_checkpoint_is_named(damage, last, fresh):
     last.write_bytes(damage(last.read_bytes()))
     with pytest.raises(ArtefactError, match=r"last\.pt is damaged or of another model; begin a new run: textclf train"):
         load_last(last, fresh())
+
+
+def test_any_flipped_bit_of_a_checkpoint_is_found_or_without_effect(last, fresh, trained):
+    content, rng = last.read_bytes(), random.Random(0)
+    found = 0
+    for _ in range(60):
+        place, bit = rng.randrange(len(content)), 1 << rng.randrange(8)
+        last.write_bytes(content[:place] + bytes([content[place] ^ bit]) + content[place + 1 :])
+        restored = fresh(seed=1)
+        try:
+            load_last(last, restored)
+        except ArtefactError:
+            found += 1
+        else:
+            assert equal(restored, trained)
+    assert found > 20
 
 
 class Payload:

@@ -3,6 +3,7 @@
 Tensors, numbers and text only, read with ``weights_only=True``, which unpickles nothing but these.
 """
 
+import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -204,6 +205,10 @@ def _reading(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         raise UsageError(f"no checkpoint {path}; begin a new run: textclf train")
     try:
+        with zipfile.ZipFile(path) as archive:
+            # What torch does not look at: it would inflate without a bound, and knows no checksum.
+            if any(member.compress_type for member in archive.infolist()) or archive.testzip():
+                raise ArtefactError(f"{path} is damaged")
         yield torch.load(path, map_location="cpu", weights_only=True)
     except UsageError:
         raise
