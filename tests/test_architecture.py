@@ -55,6 +55,7 @@ TORCH_FREE = (
     "textclf",
     "textclf.cli",
     "textclf.inference.classifier",
+    "textclf.inference.explain",
     "textclf.evaluation.evaluate",
     "textclf.preprocessing",
     "textclf.training.prepared",
@@ -182,6 +183,12 @@ def test_predict_runs_on_numpy_alone(run_dir: Path) -> None:
     heavy = {"torch", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "datasets", "tensorboard", "tqdm"}
     for arguments in (["rain"], ["rain", "--format", "jsonl", "--top-k", "2"]):
         assert loaded(["predict", "--run", str(run_dir), *arguments]) & heavy == set()
+
+
+def test_explaining_runs_on_numpy_alone(run_dir: Path) -> None:
+    heavy = {"torch", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "datasets", "tensorboard", "tqdm"}
+    for arguments in (["predict", "--explain", "rain"], ["explain", "--top-words", "food"]):
+        assert loaded([arguments[0], "--run", str(run_dir), *arguments[1:]]) & heavy == set()
 
 
 def test_evaluate_and_info_run_without_torch(run_dir: Path, data_dir: Path) -> None:

@@ -19,6 +19,7 @@ NAMES: Final = (
     "check",
     "train",
     "predict",
+    "explain",
     "evaluate",
     "compare",
     "report",

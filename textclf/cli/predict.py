@@ -44,6 +44,11 @@ LONGEST: Final = 10_000_000
     help="Labels for each text, the most probable first.",
 )
 @click.option(
+    "--explain",
+    is_flag=True,
+    help="Show what each word adds to the margin of the label (its logit less the mean of all others).",
+)
+@click.option(
     "--num-workers",
     type=click.IntRange(min=1),
     help="Processes that predict where there are many texts. [default: one per processor]",
@@ -52,7 +57,14 @@ LONGEST: Final = 10_000_000
     "--format", "layout", type=click.Choice(["text", "json", "jsonl", "csv"]), default="text", show_default=True
 )
 def command(
-    texts: tuple[str, ...], run: Path, input_file: Path | None, top_k: int, num_workers: int | None, layout: str
+    texts: tuple[str, ...],
+    *,
+    run: Path,
+    input_file: Path | None,
+    top_k: int,
+    explain: bool,
+    num_workers: int | None,
+    layout: str,
 ) -> None:
     """Say which label a text has.
 
@@ -64,9 +76,12 @@ def command(
       textclf predict "Shares fell after the bank cut its forecast"
       textclf predict --top-k 3 --format json "The band will play at the festival"
       cat headlines.txt | textclf predict -
+      textclf predict --explain "Shares fell after the bank cut its forecast"
     """
     if not texts and input_file is None:
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
+    if explain and layout == "csv":
+        raise UsageError("--explain does not fit into csv; use --format jsonl")
     model = runs.model_dir(run)
     machine.one_thread()
     with machine.loading_to_stay():
@@ -76,6 +91,11 @@ def command(
     given = chain.from_iterable(_lines(sys.stdin.buffer, "stdin") if text == "-" else [text] for text in texts)
     if input_file is not None:
         given = chain(given, _file_lines(input_file))
+    if explain:
+        from textclf.cli import explanation
+
+        explanation.write(trained, _warn_if_empty(given), top_k=top_k, layout=layout)
+        return
     workers = num_workers or machine.processors()
     is_much = input_file is not None and input_file.stat().st_size >= parallel.MUCH
     batches = parallel.predict(

@@ -49,7 +49,7 @@ class Classifier:
 
     def __init__(self, trained: Artefact) -> None:
         self.labels = trained.labels
-        self._trained = trained
+        self.trained = trained
 
     def predict(self, texts: str | Iterable[str], *, top_k: int = 1) -> list[Prediction]:
         """Classify the texts (or the one text); one prediction each, in their order.
@@ -84,9 +84,9 @@ class Classifier:
 
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
-        ids = [self._trained.tokenizer.encode(text) for text in texts]
-        inputs = self._trained.inputs(np.concatenate(ids), np.array([len(run) for run in ids]))
-        return FORWARD[self._trained.model](self._trained.weights, inputs) / np.float32(self._trained.temperature)
+        ids = [self.trained.tokenizer.encode(text) for text in texts]
+        inputs = self.trained.inputs(np.concatenate(ids), np.array([len(run) for run in ids]))
+        return FORWARD[self.trained.model](self.trained.weights, inputs) / np.float32(self.trained.temperature)
 
 
 def batched(texts: Iterable[str]) -> Iterator[list[str]]:

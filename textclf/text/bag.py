@@ -55,6 +55,17 @@ class Counts(NamedTuple):
         return Counts(features[is_there], np.cumsum(is_there)[self.offsets] - 1, self.counts[is_there])
 
 
+class Occurrences(NamedTuple):
+    """Which tokens of one document its features come from, M times that a token has a share in a feature."""
+
+    features: NDArray[np.int64]
+    """Shape (M,)."""
+    tokens: NDArray[np.int64]
+    """Shape (M,): places in the document, where an unknown word and the parts behind it are one token."""
+    shares: NDArray[np.float64]
+    """Shape (M,); those of a feature add up to how often it stands there."""
+
+
 @dataclass(frozen=True)
 class Bag:
     """Makes bags of features and weighs them by how rare they are in the training documents.
@@ -117,6 +128,26 @@ class Bag:
         norms = np.sqrt(np.add.reduceat(weights * weights, starts, dtype=np.float64))  # no bag is empty: it has <pad>
         weights /= np.repeat(np.maximum(norms, 1e-12).astype(np.float32), np.diff(starts, append=len(features)))
         return BagInputs(features, starts, weights)
+
+    def occurrences(self, tokens: NDArray[np.int32]) -> Occurrences:
+        """Which tokens of one document each feature comes from: a pair from both, a part from its word."""
+        is_word = tokens < len(self.spelled)
+        token = np.cumsum(is_word) - 1
+        word, at = tokens[is_word], token[is_word]
+        features, owners = [word[word < self.words].astype(np.int64)], [at[word < self.words]]
+        pair = self._find(_hashes(word)).astype(np.int64)
+        is_pair = (pair >= 0) & (word[1:] != UNK_ID) & (word[:-1] != UNK_ID)
+        features += [pair[is_pair] + self.words] * 2
+        owners += [at[:-1][is_pair], at[1:][is_pair]]
+        if len(self.spelling):
+            spelled = self.spelled[word]
+            of_words = self.spelling[places(offsets(self.spelled)[:-1][word], spelled)]
+            of_unknown = tokens[~is_word] - len(self.spelled)
+            features.append(np.concatenate((of_words, of_unknown)) + np.int64(self.words + len(self.pairs)))
+            owners.append(np.concatenate((np.repeat(at, spelled), token[~is_word])))
+        feature = np.concatenate(features)
+        is_half = (feature >= self.words) & (feature < self.words + len(self.pairs))
+        return Occurrences(feature, np.concatenate(owners), np.where(is_half, 0.5, 1.0))
 
     def _find(self, hashes: NDArray[np.int64]) -> NDArray[np.integer]:
         """Places of pairs among those that are features, or -1."""

@@ -1,0 +1,188 @@
+"""What explanations promise: every token, in its place; contributions that add up; words that matter when they go."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.conftest import TEXTS
+from textclf.cli import main
+from textclf.cli.explanation import coloured
+from textclf.errors import UsageError
+from textclf.inference.classifier import Classifier, load_model
+from textclf.inference.explain import Explanation, Token, explain, top_words
+
+LABELS = ["animals", "food", "weather"]
+ODD = [
+    "",
+    "   ",
+    "qqq",
+    "catty the buttered",
+    "Rain, RAIN and the\u0301 cat",
+    "\u6771\u4eac rain \U0001f600",
+    "the " * 600,
+]
+
+
+@pytest.fixture
+def classifier(run_dir):
+    return load_model(run_dir)
+
+
+def margin(classifier, text, label):
+    """The label's calibrated logit less the mean of the others, from the forward pass that predicts."""
+    logits = dict(zip(classifier.labels, classifier.logits([text])[0].astype(float).tolist(), strict=True))
+    own = logits.pop(label)
+    return own - sum(logits.values()) / len(logits)
+
+
+def removed(text, tokens):
+    for start, end, _ in sorted(tokens, reverse=True):
+        text = text[:start] + text[end:]
+    return text
+
+
+ALL_TEXTS = [text for texts in TEXTS.values() for text in texts]
+
+
+@pytest.mark.parametrize("text", [*ALL_TEXTS, *ODD])
+def test_contributions_and_the_rest_add_up_to_the_logit_difference(text, classifier):
+    for label in LABELS:
+        found = explain(classifier.trained, text, label)
+        total = math.fsum(token.contribution for token in found.tokens) + found.rest
+        assert found.margin == pytest.approx(margin(classifier, text, label), abs=1e-4)
+        assert total == pytest.approx(found.margin, abs=1e-4)
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_the_rest_of_the_mlp_is_its_bias_whatever_the_text(classifier):
+    rests = [explain(classifier.trained, text, "food").rest for text in [*ALL_TEXTS, *ODD]]
+    assert rests == pytest.approx([margin(classifier, "", "food")] * len(rests), abs=1e-6)
+
+
+@pytest.mark.parametrize("run_dir", ["lstm"], indirect=True)
+def test_a_token_of_the_lstm_gets_what_the_margin_loses_without_it(classifier):
+    text = "the dog likes butter"
+    found = explain(classifier.trained, text, "food")
+    for token in found.tokens:
+        assert token.contribution == pytest.approx(
+            found.margin - margin(classifier, removed(text, [token]), "food"), abs=1e-5
+        )
+
+
+def test_without_its_three_strongest_words_a_label_is_less_probable(classifier):
+    classifier = Classifier(replace(classifier.trained, temperature=5.0))  # no probability rounds to one
+    lowered = 0
+    for text in ALL_TEXTS:
+        (before,) = classifier.predict(text)
+        tokens = explain(classifier.trained, text, before.label).tokens
+        strongest = sorted(tokens, key=lambda token: -token.contribution)[:3]
+        (after,) = classifier.predict(removed(text, strongest), top_k=3)
+        lowered += dict(after.top)[before.label] < before.probability
+    assert lowered / len(ALL_TEXTS) >= 0.95
+
+
+def test_every_token_of_the_text_is_there_in_its_place(classifier):
+    text = "  A dog, catty\n barks qqq!"
+    found = explain(classifier.trained, text, "animals")
+    assert [text[token.start : token.end] for token in found.tokens] == ["A", "dog", ",", "catty", "barks", "qqq", "!"]
+    assert explain(classifier.trained, "", "animals").tokens == ()
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_the_parts_of_an_unknown_word_are_its_contribution(classifier):
+    catty, qqq = explain(classifier.trained, "catty qqq", "animals").tokens
+    assert abs(catty.contribution) > 1e-4
+    assert qqq.contribution == 0
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_a_word_that_stands_there_twice_shares_evenly(classifier):
+    tokens = explain(classifier.trained, "rain qqq rain", "weather").tokens
+    assert tokens[0].contribution == pytest.approx(tokens[2].contribution)
+    assert tokens[0].contribution > 0
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_occurrences_are_the_features_and_counts_of_the_bag(classifier):
+    bag, tokenizer = classifier.trained.inputs, classifier.trained.tokenizer
+    for text in [*ALL_TEXTS, *ODD]:
+        ids = tokenizer.encode(text)
+        counted = bag._count(ids, np.array([len(ids)]))
+        found = bag.occurrences(ids)
+        totals = np.bincount(found.features, found.shares, minlength=len(bag.rarity))
+        expected = np.bincount(counted.features, counted.counts, minlength=len(bag.rarity))
+        is_worth = bag.rarity > 0  # <pad> is in every bag and in no text
+        np.testing.assert_allclose(totals[is_worth], expected[is_worth])
+        assert expected[is_worth].any() or text.strip() in {"", "qqq"}
+
+
+def test_top_words_are_those_that_alone_are_most_probable(classifier):
+    words = top_words(classifier.trained, "weather", top_k=1000)
+    assert [word.probability for word in words] == sorted((word.probability for word in words), reverse=True)
+    for word in (words[0], words[-1]):
+        scores = dict(classifier.predict(word.word, top_k=3)[0].top)
+        assert word.probability == pytest.approx(scores["weather"], abs=1e-5)
+    assert "rain" in [word.word for word in words[: len(words) // 2]]
+
+
+def test_no_such_label_is_the_user_s_mistake(classifier):
+    for call in (
+        lambda: explain(classifier.trained, "rain", "sport"),
+        lambda: top_words(classifier.trained, "", top_k=1),
+    ):
+        with pytest.raises(UsageError, match=r"no label .*; it has animals, food, weather"):
+            call()
+
+
+def test_predict_explains_in_json(run_dir, runner):
+    text = "The DOG barks \u2028 <b>"
+    arguments = ["predict", "--run", str(run_dir), "--explain", "--top-k", "2", "--format"]
+    one = runner.invoke(main, [*arguments, "jsonl", text])
+    record = json.loads(one.stdout)
+    assert one.stdout.count("\n") == 1
+    assert [token["text"] for token in record["tokens"]] == ["The", "DOG", "barks", "<", "b", ">"]
+    assert sum(token["contribution"] for token in record["tokens"]) + record["rest"] == pytest.approx(record["margin"])
+    assert len(record["top"]) == 2
+    assert json.loads(runner.invoke(main, [*arguments, "json", text]).stdout) == [record]
+
+
+def test_predict_explains_without_colour_in_a_pipe(run_dir, runner):
+    done = runner.invoke(main, ["predict", "--run", str(run_dir), "--explain", "the dog barks"])
+    answer, words = done.stdout.splitlines()
+    assert answer.split("\t")[0] in LABELS
+    assert "barks " in words
+    assert "\x1b" not in done.output
+
+
+def test_a_text_in_colour_cannot_steer_the_terminal():
+    text = "good\x1b[2J bad\nso so"
+    tokens = (Token(0, 4, 2.0), Token(8, 12, -1.0), Token(13, 16, 0.1))
+    assert coloured(text, Explanation("x", 1.0, 0.0, tokens)) == (
+        "\x1b[42;30;1mgood\x1b[0m?[2J\x1b[41;37m bad\x1b[0m so so"
+    )
+    assert coloured("", Explanation("x", 0.0, 0.0, ())) == ""
+
+
+def test_explain_lists_top_words(run_dir, runner):
+    arguments = ["explain", "--run", str(run_dir), "--top-k", "3"]
+    done = runner.invoke(main, [*arguments, "--top-words", "food", "--format", "json"])
+    assert {label: len(words) for label, words in json.loads(done.stdout).items()} == {"food": 3}
+    lines = runner.invoke(main, arguments).stdout.splitlines()
+    assert [line for line in lines if line and not line.startswith(" ")] == LABELS
+    assert len(lines) == 3 * 4 + 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["explain", "--top-words", "sport"], "the model has no label 'sport'"),
+        (["predict", "--explain", "--format", "csv", "rain"], "use --format jsonl"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, part, run_dir, runner):
+    done = runner.invoke(main, [arguments[0], "--run", str(run_dir), *arguments[1:]])
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert part in done.stderr

@@ -1,0 +1,57 @@
+"""`textclf explain`."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from textclf import machine, runs
+
+if TYPE_CHECKING:
+    from textclf.inference.explain import Word
+
+
+@click.command("explain")
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    default=Path("runs/latest"),
+    show_default=True,
+    help="Run directory, or its model/ folder.",
+)
+@click.option(
+    "--top-words", "labels", multiple=True, metavar="LABEL", help="Only this label; may be repeated. [default: all]"
+)
+@click.option("--top-k", type=click.IntRange(min=1), default=20, show_default=True, help="Words for each label.")
+@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def command(run: Path, labels: tuple[str, ...], top_k: int, layout: str) -> None:
+    """Say which words a model takes for signs of a label.
+
+    Each known word is classified alone; the words that give the label the highest probability are shown. For why one
+    text has its label, there is `textclf predict --explain`.
+
+    \b
+    Examples:
+      textclf explain --top-words sports
+      textclf explain --run runs/NAME --top-k 5 --format json
+    """
+    model = runs.model_dir(run)
+    machine.one_thread()
+    from textclf.inference import artefact, explain  # after what may be wrong: they import numpy
+
+    trained = artefact.load(model)
+    found = {label: explain.top_words(trained, label, top_k=top_k) for label in labels or trained.labels}
+    if layout == "json":
+        click.echo(json.dumps(_records(found), ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n\n".join(_table(label, words) for label, words in found.items()))
+
+
+def _records(found: "dict[str, list[Word]]") -> dict[str, list[dict[str, object]]]:
+    return {label: [word._asdict() for word in words] for label, words in found.items()}
+
+
+def _table(label: str, words: "list[Word]") -> str:
+    width = max((len(word.word) for word in words), default=0)
+    return "\n".join([label, *(f"  {word.word:<{width}}  {word.probability:.4f}" for word in words)])
