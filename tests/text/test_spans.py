@@ -19,7 +19,7 @@ def shown(text: str) -> list[str]:
         ("  \t\n", []),
         ("The cat, sat!", ["The", "cat", ",", "sat", "!"]),
         ("E\u0301tude \u00c9TUDE", ["E\u0301tude", "\u00c9TUDE"]),  # an accent of its own is composed
-        ("\u0130stanbul now", ["\u0130stanbul", "now"]),  # one letter that is two in lower case
+        ("\u0130stanbul,x now", ["\u0130stanbul", ",", "x", "now"]),  # one letter that is two in lower case
         ("\u212bngstr\u00f6m 5\u212a", ["\u212bngstr\u00f6m", "5\u212a"]),  # signs that composing replaces
         ("\u6771\u4eac tokyo", ["\u6771", "\u4eac", "tokyo"]),
         (

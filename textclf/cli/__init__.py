@@ -24,6 +24,7 @@ NAMES: Final = (
     "compare",
     "report",
     "verify",
+    "serve",
     "learning-curve",
     "corpora",
     "info",
