@@ -32,6 +32,7 @@ ALLOWED = {
     "loading": {"store"},
     "models": {"loading", "text"},
     "inference": {"runs", "text", "processes"},
+    "serve": {"text", "inference"},
     "evaluation": {"runs", "store", "inference"},
     "damage": {"runs", "store", "inference"},
     "training": {"config", "runs", "text", "store", "loading", "models", "inference", "evaluation"},
@@ -47,6 +48,7 @@ ALLOWED = {
         "evaluation",
         "preprocessing",
         "training",
+        "serve",
     },
     "__main__": {"cli"},
 }

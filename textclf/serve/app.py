@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 from fastapi import FastAPI, Request, Response
+from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.exceptions import HTTPException
 
@@ -32,6 +33,10 @@ STATIC: Final = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """All files there are: none is found by what a request says."""
+
+
+QUIET: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""Nothing about requests leaves this process, whatever is installed beside us."""
 
 
 class Query(BaseModel):
@@ -132,7 +137,9 @@ class Served:
         if query.explain:
             loop = asyncio.get_running_loop()
             for text, answer in zip(texts, answers, strict=True):
-                answer.update(await loop.run_in_executor(self._explaining, self._explain, text, answer["top"][0]["label"]))
+                answer.update(
+                    await loop.run_in_executor(self._explaining, self._explain, text, answer["top"][0]["label"])
+                )
         return answers
 
     def _answers(self, read: Read, query: Query) -> list[dict[str, Any]]:
@@ -167,8 +174,9 @@ def _check_explained(texts: Sequence[str]) -> None:
 
 def build(served: Mapping[str, Served], *, hosts: Sequence[str], counts: Counts) -> App:
     """The service with these runs, at least one, for requests that call this machine by one of these names."""
-    quiet = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-    app = FastAPI(title="textclf", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=quiet)
+    app = FastAPI(
+        title="textclf", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=QUIET
+    )
     first = next(iter(served))
     names = ", ".join(served)
 

@@ -78,7 +78,8 @@ class Batcher:
 
     def _next(self) -> list[Job]:
         """The jobs of the next batch, in the order in which they came."""
-        jobs, texts, characters = [], 0, 0
+        jobs: list[Job] = []
+        texts = characters = 0
         while self._waiting:
             job = self._waiting[0]
             texts, characters = texts + len(job.texts), characters + job.characters

@@ -58,7 +58,8 @@ class Counts:
         name = "textclf_request_seconds"
         lines += [f"# HELP {name} Time from the end of a request's head to its answer.", f"# TYPE {name} histogram"]
         lines += [
-            f'{name}_bucket{{le="{bound}"}} {count:.0f}' for bound, count in zip([*SECONDS, "+Inf"], buckets, strict=True)
+            f'{name}_bucket{{le="{bound}"}} {count:.0f}'
+            for bound, count in zip([*SECONDS, "+Inf"], buckets, strict=True)
         ]
         lines += [f"{name}_sum {seconds:.6f}", f"{name}_count {buckets[-1]:.0f}"]
         for name, what, value in (

@@ -25,7 +25,7 @@ HEAD_BYTES: Final = 65_536
 MOST_CONNECTIONS: Final = 800  # of a worker; usually a process may open 1,024 files
 IDLE_SECONDS: Final = 30  # between two requests of a connection
 STOP_SECONDS: Final = 4  # that requests under way have to end
-TOO_SOON: Final = 5.0  # seconds after which a worker may end and be replaced: one that never works is a failure
+TOO_SOON: Final = 2.0  # seconds after which a worker may end and be replaced: one that never works is a failure
 
 STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -117,7 +117,7 @@ def run(app: Callable[[int], App], listening: socket.socket, *, workers: int) ->
 
 def _serve(app: Callable[[int], App], listening: socket.socket, worker: int) -> None:
     config = uvicorn.Config(
-        app(worker),  # type: ignore[arg-type]
+        app(worker),
         http=Protocol,
         ws="none",
         lifespan="off",

@@ -1,0 +1,173 @@
+"""What the service answers."""
+
+import json
+
+import pytest
+
+from tests.serve.conftest import serving
+from textclf.inference.classifier import load_model
+from textclf.inference.explain import explain
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def classifier(mlp_run):
+    return load_model(mlp_run)
+
+
+def test_a_text_gets_the_answer_of_predict(server, classifier):
+    answered = server.predict({"text": "rain and wind", "top_k": 3})
+    (found,) = answered.json["predictions"]
+    (expected,) = classifier.predict("rain and wind", top_k=3)
+    assert answered.status == 200
+    assert found["label"] == expected.label
+    assert found["probability"] == pytest.approx(expected.probability, abs=1e-5)
+    assert [score["label"] for score in found["top"]] == [score.label for score in expected.top]
+    assert (found["unknown"], found["rejected"]) == (0, False)
+    assert "tokens" not in found
+
+
+def test_texts_are_answered_in_their_order(server, classifier):
+    texts = [f"{'qqq ' * (i % 97)}{'the cat' if i % 3 else 'bread and butter'}" for i in range(256)]
+    found = server.predict({"texts": texts}).json["predictions"]
+    assert [answer["label"] for answer in found] == [answer.label for answer in classifier.predict(texts)]
+    assert [answer["unknown"] for answer in found] == pytest.approx(
+        [i % 97 / (i % 97 + (2 if i % 3 else 3)) for i in range(256)]
+    )
+
+
+def test_the_share_of_unknown_words_is_said(server):
+    texts = ["", "qqq", "the qqq", "the cat", "catty the"]
+    found = server.predict({"texts": texts}).json["predictions"]
+    assert [answer["unknown"] for answer in found] == [1, 1, 0.5, 0, 0.5]
+
+
+def test_an_answer_is_rejected_below_a_probability(server):
+    texts = ["", "rain and wind"]
+    sure, unsure = server.predict({"texts": texts, "reject_below": 0.9}).json["predictions"][::-1]
+    assert (sure["label"], sure["rejected"]) == ("weather", False)
+    assert (unsure["label"], unsure["rejected"]) == (None, True)
+    assert unsure["top"][0]["label"] in {"animals", "food", "weather"}
+
+
+@pytest.mark.parametrize("run", [0, 1])
+def test_an_explanation_is_that_of_explain(run, server, mlp_run, lstm_run):
+    name = [mlp_run, lstm_run][run].name
+    text = "The CAT, with <b>butter</b> \u00e9 \U0001f600 qqq"
+    (found,) = server.predict({"text": text, "explain": True, "run": name}).json["predictions"]
+    expected = explain(load_model([mlp_run, lstm_run][run]).trained, text, found["label"])
+    assert found["margin"] == pytest.approx(expected.margin)
+    assert sum(token["contribution"] for token in found["tokens"]) + found["rest"] == pytest.approx(found["margin"])
+    assert [(token["start"], token["end"]) for token in found["tokens"]] == [token[:2] for token in expected.tokens]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "part"),
+    [
+        ("", 400, "JSON"),
+        ("{", 400, "JSON"),
+        (b"\xff\xfe", 400, "JSON"),
+        ("[" * 200_000, 400, "JSON"),
+        ('{"text": "\\ud800"}', 400, "JSON"),
+        ([], 422, "object"),
+        ("NaN", 422, "object"),
+        ({}, 422, 'give either "text" or "texts"'),
+        ({"text": "a", "texts": ["a"]}, 422, 'give either "text" or "texts"'),
+        ({"text": 1}, 422, "text: "),
+        ({"texts": []}, 422, "texts: "),
+        ({"texts": "abc"}, 422, "texts: "),
+        ({"texts": ["a", None]}, 422, "texts.1: "),
+        ({"texts": ["a"] * 257}, 422, "at most 256"),
+        ({"text": "a", "top_k": 0}, 422, "top_k: "),
+        ({"text": "a", "top_k": 1001}, 422, "top_k: "),
+        ({"text": "a", "top_k": "2"}, 422, "top_k: "),
+        ({"text": "a", "top_k": 10**30}, 422, "top_k: "),
+        ('{"text": "a", "top_k": ' + "9" * 5000 + "}", 400, "JSON"),
+        ({"text": "a", "reject_below": 1.5}, 422, "reject_below: "),
+        ('{"text": "a", "reject_below": NaN}', 422, "reject_below: "),
+        ({"text": "a", "explain": 1}, 422, "explain: "),
+        ({"text": "a", "run": "/etc/passwd"}, 422, "run: there are "),
+        ({"text": "a", "path": "/etc/passwd"}, 422, "path: "),
+        ({"texts": ["a"] * 17, "explain": True}, 422, "explain: at most 16"),
+        ({"text": "a " * 10_001, "explain": True}, 422, "explain: a text is longer"),
+    ],
+)
+def test_a_bad_request_is_told_what_is_wrong(body, status, part, server):
+    answered = server.predict(body)
+    assert (answered.status, list(answered.json)) == (status, ["error"])
+    assert part in answered.json["error"]
+    assert server.predict({"text": "rain"}).status == 200
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<img src=x onerror=alert(1)>", "</script><script>", "\u2028\u2029", "\x00\x1b[2J", "\U0001f600" * 50, '"\\'],
+)
+def test_hostile_texts_are_texts(text, server):
+    answered = server.predict({"text": text, "explain": True})
+    (found,) = answered.json["predictions"]
+    assert answered.headers["content-type"] == "application/json"
+    assert answered.body.isascii()
+    assert all(0 <= token["start"] < token["end"] <= len(text) for token in found["tokens"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "//x", "//etc/passwd", "/static/page.js", "/page.js/", "/page.js%00", "/predict/", "/docs", "/%ff", "/*"],
+)
+def test_there_is_no_other_path(path, server):
+    answered = server.ask("GET", path)
+    assert (answered.status, answered.json) == (404, {"error": "there is nothing here"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/predict"), ("DELETE", "/"), ("PUT", "/predict"), ("POST", "/model")]
+)
+def test_a_path_by_another_method_is_refused(method, path, server):
+    answered = server.ask(method, path)
+    assert (answered.status, answered.json) == (405, {"error": "not by this method"})
+
+
+def test_the_model_is_described(server, mlp_run, lstm_run):
+    first, second = server.ask("GET", "/model").json["runs"]
+    assert [first["name"], second["name"]] == [mlp_run.name, lstm_run.name]
+    assert [first["model"], second["model"]] == ["mlp", "lstm"]
+    assert first["labels"] == ["animals", "food", "weather"]
+    assert first["card"] == (mlp_run / "model" / "README.md").read_text(encoding="utf-8")
+    assert first["trained"]["test"] == json.loads((mlp_run / "metrics.json").read_text(encoding="utf-8"))["test"]
+
+
+def test_what_is_answered_is_described_for_programs(server):
+    described = server.ask("GET", "/openapi.json").json
+    assert set(described["paths"]) == {"/predict", "/health", "/model", "/metrics"}
+    body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert set(body["properties"]) == {"text", "texts", "top_k", "explain", "reject_below", "run"}
+    answer = set(described["components"]["schemas"]["Answer"]["properties"])
+    assert answer == set(server.predict({"text": "rain", "explain": True}).json["predictions"][0])
+
+
+def test_requests_are_counted(server):
+    def counted() -> dict[str, float]:
+        lines = server.ask("GET", "/metrics").body.decode().splitlines()
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line[0] != "#")}
+
+    before = counted()
+    server.predict({"texts": ["rain", "wind"]})
+    server.predict({})
+    after = counted()
+    changes = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+    assert changes['textclf_requests_total{status="200"}'] == 2  # with that for the counts themselves
+    assert changes['textclf_requests_total{status="422"}'] == 1
+    assert changes["textclf_texts_total"] == changes["textclf_batched_texts_total"] == 2
+    assert changes["textclf_batches_total"] == 1
+    assert changes["textclf_request_seconds_count"] == changes['textclf_request_seconds_bucket{le="+Inf"}'] == 3
+
+
+def test_two_runs_of_one_name_are_told_apart(mlp_run):
+    with serving("--run", str(mlp_run), "--run", str(mlp_run / "model")) as running:
+        names = [each["name"] for each in running.ask("GET", "/model").json["runs"]]
+    assert names == [mlp_run.name, f"{mlp_run.name} (2)"]

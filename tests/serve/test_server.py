@@ -1,0 +1,156 @@
+"""The process: where it listens, how it ends, what it says meanwhile."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.serve.conftest import serving, until_up
+from textclf.cli import main
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+
+pytestmark = pytest.mark.slow
+
+
+def listeners(port: int) -> set[str]:
+    """Addresses, in hexadecimal, that something on this machine listens on at the port."""
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        if Path(f"/proc/net/{table}").exists()
+        for line in Path(f"/proc/net/{table}").read_text(encoding="utf-8").splitlines()[1:]
+    ]
+    return {row[1].split(":")[0] for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "0A"}
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
+def test_it_listens_on_this_machine_alone(server):
+    assert listeners(server.port) == {"0100007F"}
+    assert "warning" not in server.greeting
+
+
+def test_another_address_is_a_warning_and_its_name_must_be_allowed(mlp_run):
+    with serving("--run", str(mlp_run), "--host", "0.0.0.0", "--allowed-host", "example.test") as running:
+        assert "warning: 0.0.0.0 can be reached from other machines" in running.greeting
+        assert running.ask("GET", "/health", Host="example.test").status == 200
+        assert running.ask("GET", "/health", Host="other.test").status == 421
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_it_ends_well_after_what_is_under_way(number, workers, lstm_run):
+    with serving("--run", str(lstm_run), "--workers", workers) as running:
+        answers = []
+        question = {"texts": ["the cat and the dog run " * 100] * 16, "explain": True}
+        asking = threading.Thread(target=lambda: answers.append(running.predict(question)))
+        idle = running.connect()
+        asking.start()
+        time.sleep(0.3)
+        began = time.monotonic()
+        running.process.send_signal(number)
+        assert running.process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 5.5
+        asking.join()
+        idle.close()
+        assert [answer.status for answer in answers] == [200]
+        assert running.process.communicate() == ("", "")
+
+
+def test_no_text_is_logged(mlp_run):
+    with serving("--run", str(mlp_run)) as running:
+        for body in ({"text": "sesame"}, {"text": "sesame", "top_k": 0}, '{"text": "sesame'):
+            running.predict(body)
+        running.ask("GET", "/sesame?sesame")
+        running.process.send_signal(signal.SIGTERM)
+        out, log = running.process.communicate(timeout=20)
+    assert "sesame" not in out + log + running.greeting
+
+
+def test_a_worker_that_is_killed_is_replaced(mlp_run):
+    with serving("--run", str(mlp_run), "--workers", "2") as running:
+        time.sleep(2.2)  # workers that end sooner are taken for broken
+        children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
+        before = children.read_text(encoding="utf-8").split()
+        os.kill(int(before[0]), signal.SIGKILL)
+        end = time.monotonic() + 10
+        while len(after := children.read_text(encoding="utf-8").split()) < 2 or set(after) == set(before):
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        until_up(running)
+        assert {running.predict({"text": "rain"}).status for _ in range(10)} == {200}
+
+
+def test_workers_count_together(mlp_run):
+    with serving("--run", str(mlp_run), "--workers", "2") as running:
+        for _ in range(20):
+            running.predict({"text": "rain"})
+        counts = {
+            running.ask("GET", "/metrics").body.decode().split("textclf_texts_total ")[-1].split()[0] for _ in range(5)
+        }
+    assert counts == {"20"}
+
+
+LOADED = """
+import json, os, signal, sys, threading, urllib.request
+from textclf.serve import server
+run = server.run
+def ask_and_stop(app, listening, *, workers):
+    def ask():
+        port = listening.getsockname()[1]
+        body = json.dumps({"text": "the cat", "explain": True}).encode()
+        for path, data in (("/", None), ("/model", None), ("/predict", body)):
+            url, headers = f"http://127.0.0.1:{port}{path}", {"Content-Type": "application/json"}
+            request = urllib.request.Request(url, data, headers)
+            urllib.request.urlopen(request).read()
+        os.kill(os.getpid(), signal.SIGTERM)
+    threading.Thread(target=ask).start()
+    run(app, listening, workers=workers)
+server.run = ask_and_stop
+from textclf.cli import main
+try:
+    main(["serve", "--port", "0", "--run", sys.argv[1]])
+finally:
+    print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_it_runs_without_torch(mlp_run):
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, str(mlp_run)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    heavy = {"torch", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "datasets", "tensorboard", "tqdm"}
+    names = set(json.loads(done.stdout))
+    assert "textclf.inference.explain" in names
+    assert names & heavy == set()
+
+
+def fails(runner, arguments, *parts):
+    done = runner.invoke(main, ["serve", *arguments])
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    for part in parts:
+        assert part in done.stderr
+
+
+def test_mistakes_are_one_line(runner, mlp_run, server):
+    run = ["--run", str(mlp_run)]
+    fails(runner, ["--run", "nowhere"], "no run nowhere")
+    fails(runner, run * 3, "at most 2 runs")
+    fails(runner, [*run, "--port", "70000"], "70000")
+    fails(runner, [*run, "--port", str(server.port)], f"port {server.port}", "try another one: --port 0")
+    fails(runner, [*run, "--host", "nowhere.invalid", "--port", "0"], "cannot listen on nowhere.invalid")
+
+
+def test_without_the_extra_it_says_what_to_install(runner, mlp_run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    for name in [name for name in sys.modules if name.startswith("textclf.serve")]:
+        monkeypatch.delitem(sys.modules, name)
+    fails(runner, ["--run", str(mlp_run)], "pip install 'textclf[serve]'")
