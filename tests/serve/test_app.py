@@ -117,7 +117,20 @@ def test_hostile_texts_are_texts(text, server):
 
 @pytest.mark.parametrize(
     "path",
-    ["/../../etc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/..%2f..%2fetc/passwd", "//x", "//etc/passwd", "/static/page.js", "/page.js/", "/page.js%00", "/predict/", "/docs", "/%ff", "/*"],
+    [
+        "/../../etc/passwd",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/..%2f..%2fetc/passwd",
+        "//x",
+        "//etc/passwd",
+        "/static/page.js",
+        "/page.js/",
+        "/page.js%00",
+        "/predict/",
+        "/docs",
+        "/%ff",
+        "/*",
+    ],
 )
 def test_there_is_no_other_path(path, server):
     answered = server.ask("GET", path)

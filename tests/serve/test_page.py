@@ -1,0 +1,302 @@
+"""The page in a real browser: Debian's chromium, driven by Playwright."""
+
+import csv
+import io
+import re
+import shutil
+import statistics
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.serve.conftest import serving
+from textclf.inference import artefact
+from textclf.inference.classifier import load_model
+
+pytest.importorskip("fastapi")
+pytest.importorskip("uvicorn")
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium; install it: apt-get install chromium"),
+]
+
+QUIETLY = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
+STATIC = Path(artefact.__file__).parent.parent / "serve" / "static"
+LABELS = ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "=cmd|' /C calc'!A0 \u2028\u202e"]
+HOSTILE = 'the cat <img src=x onerror="document.title=1"> </script>\u2028 <b>butter</b> \U0001f600 e\u0301 rain'
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=[*QUIETLY.split(), "--no-first-run"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def complaints():
+    """Patterns of what the console of the browser may say in this test."""
+    return []
+
+
+@pytest.fixture
+def page(browser, server, complaints):
+    """The page, loaded. At the end its console is clean, and it has asked no other host."""
+    with browser.new_context(reduced_motion="reduce") as context:
+        opened = context.new_page()
+        said, asked = [], []
+        opened.on("console", lambda message: said.append(message.text))
+        opened.on("pageerror", lambda error: said.append(str(error)))
+        opened.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        context.on("request", lambda request: asked.append(request.url))
+        opened.goto(f"http://127.0.0.1:{server.port}/")
+        yield opened
+    assert asked
+    assert [url for url in asked if not re.match(rf"(http://127\.0\.0\.1:{server.port}/|blob:)", url)] == []
+    assert [line for line in said if not any(re.search(pattern, line) for pattern in complaints)] == []
+
+
+def results(page):
+    return page.locator(".result")
+
+
+def type_text(page, text):
+    """Type, and wait until the answer of each run is to that text."""
+    page.fill("#text", text)
+    for number in range(results(page).count()):
+        shown = results(page).nth(number)
+        playwright.expect(shown.locator(".words")).to_have_text(text, use_inner_text=False)
+
+
+def rows(page):
+    with page.expect_download() as download:
+        page.click("#download")
+    content = Path(download.value.path()).read_text(encoding="utf-8")
+    return download.value.suggested_filename, list(csv.reader(io.StringIO(content)))
+
+
+def drop(page, name, content):
+    making = "([name, content]) => { const t = new DataTransfer(); t.items.add(new File([content], name)); return t; }"
+    page.dispatch_event("#drop", "drop", {"dataTransfer": page.evaluate_handle(making, [name, content])})
+    page.wait_for_selector("#download:not([hidden])")
+
+
+def test_typing_shows_the_label_of_each_run(page, mlp_run, lstm_run):
+    page.locator("#text").press_sequentially("rain and wind")
+    type_text(page, "rain and wind")
+    for number, run in enumerate((mlp_run, lstm_run)):
+        (expected,) = load_model(run).predict("rain and wind", top_k=3)
+        shown = results(page).nth(number)
+        assert shown.locator(".run").inner_text() == run.name
+        assert shown.locator(".best .label").inner_text() == expected.label
+        assert shown.locator(".bars .name").all_inner_texts() == [score.label for score in expected.top]
+        widths = [
+            float(each.evaluate("e => e.style.getPropertyValue('--share')")) for each in shown.locator(".fill").all()
+        ]
+        assert widths == pytest.approx([score.probability for score in expected.top], abs=1e-3)
+    page.click("#clear")
+    assert page.locator(".answer:visible").count() == 0
+
+
+def test_the_number_of_labels_is_chosen(page):
+    assert page.locator("#top-k option").all_inner_texts() == ["1", "3"]  # of three
+    type_text(page, "rain")
+    page.select_option("#top-k", "1")
+    playwright.expect(page.locator(".bars li")).to_have_count(2)
+    page.select_option("#top-k", "3")
+    playwright.expect(page.locator(".bars li")).to_have_count(6)
+
+
+def test_the_words_that_decided_are_marked_in_place(page, server):
+    text = "The cat\n  and the \U0001f600 butter, RAIN qqq"
+    type_text(page, text)
+    (found,) = server.predict({"text": text, "explain": True}).json["predictions"]
+    largest = max(abs(token["contribution"]) for token in found["tokens"])
+    for kind, sign in (("for", 1), ("against", -1)):
+        expected = [
+            text[token["start"] : token["end"]]
+            for token in found["tokens"]
+            if sign * token["contribution"] >= 0.08 * largest
+        ]
+        assert results(page).first.locator(f".words .{kind}").all_inner_texts() == expected
+    strongest = max(found["tokens"], key=lambda token: abs(token["contribution"]))
+    assert (
+        results(page).first.locator(".strongest").inner_text().startswith(text[strongest["start"] : strongest["end"]])
+    )
+
+
+def test_unknown_words_are_a_warning(page):
+    type_text(page, "qqq zzz xxx")
+    playwright.expect(results(page).first.locator(".note")).to_contain_text("does not know most of these words")
+    type_text(page, "the cat")
+    playwright.expect(results(page).first.locator(".note")).to_be_hidden()
+
+
+def test_a_hostile_text_stays_a_text(page):
+    type_text(page, HOSTILE)
+    assert page.locator(".words").first.text_content() == HOSTILE
+    assert page.locator(".result img, .result b, .result script").count() == 0
+    assert page.title() == "textclf"
+
+
+def test_hostile_labels_stay_labels(browser, mlp_run, tmp_path):
+    trained = artefact.load(mlp_run / "model")
+    artefact.save(tmp_path / "model", replace(trained, labels=LABELS), card="# <script>alert(1)</script>")
+    with serving("--run", str(tmp_path / "model")) as running, browser.new_context() as context:
+        page = context.new_page()
+        said = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
+        page.goto(f"http://127.0.0.1:{running.port}/")
+        type_text(page, "rain and wind")
+        assert {each.text_content() for each in page.locator(".bars .name").all()} == set(LABELS)
+        assert page.locator(".model-card").text_content() == "# <script>alert(1)</script>"
+        drop(page, "x.txt", "rain and wind\n")
+        assert rows(page)[1][1][1] == "'" + LABELS[2]  # a spreadsheet must not run it
+        assert page.locator(".result img, .result script").count() == 0
+        assert said == []
+
+
+def test_a_csv_file_comes_back_with_labels(page, server):
+    texts = [f'the cat, "{number}"\nrain' for number in range(300)]
+    content = io.StringIO()
+    writer = csv.writer(content)
+    writer.writerow(["id", "Text"])
+    writer.writerows(enumerate(texts))
+    drop(page, "animals.csv", "\ufeff" + content.getvalue())
+    name, (header, *labelled) = rows(page)
+    assert name == "animals-labelled.csv"
+    assert header == ["id", "Text", "predicted_label", "probability"]
+    assert [row[:2] for row in labelled] == [[str(number), text] for number, text in enumerate(texts)]
+    expected = server.predict({"texts": texts[:256]}).json["predictions"]
+    assert [row[2] for row in labelled[:256]] == [answer["label"] for answer in expected]
+    assert page.locator("#file-status").inner_text() == "300 rows of animals.csv are labelled."
+    page.select_option("#column", "0")
+    playwright.expect(page.locator("#file-status")).to_have_text("300 rows of animals.csv are labelled.")
+
+
+def test_lines_come_back_one_for_one(page, tmp_path):
+    (tmp_path / "lines.txt").write_bytes(b"rain and wind\r\n\r\n\xe2\x80\xa8bread, butter\nthe \xff cat")
+    page.set_input_files("#file", tmp_path / "lines.txt")
+    page.wait_for_selector("#download:not([hidden])")
+    name, (header, *labelled) = rows(page)
+    assert (name, header) == ("lines-labelled.csv", ["text", "predicted_label", "probability"])
+    assert [row[0] for row in labelled] == ["rain and wind", "", "\u2028bread, butter", "the \ufffd cat"]
+    assert [labelled[0][1], labelled[2][1]] == ["weather", "food"]
+
+
+def test_an_empty_file_is_told(page, tmp_path):
+    (tmp_path / "empty.csv").touch()
+    page.set_input_files("#file", tmp_path / "empty.csv")
+    playwright.expect(page.locator("#file-status")).to_have_text("empty.csv has no rows.")
+
+
+def test_an_error_of_the_server_is_shown_and_goes_away(page, complaints):
+    complaints.append("413")
+    page.evaluate("document.getElementById('text').value = 'rain '.repeat(250000)")
+    page.dispatch_event("#text", "input")
+    playwright.expect(page.locator("#error")).to_have_text(re.compile("longer than 1,000,000 bytes"))
+    type_text(page, "rain")
+    playwright.expect(page.locator("#error")).to_be_hidden()
+
+
+def test_a_server_that_is_gone_is_told(browser, mlp_run):
+    with browser.new_context() as context:
+        page = context.new_page()
+        with serving("--run", str(mlp_run)) as running:
+            page.goto(f"http://127.0.0.1:{running.port}/")
+            type_text(page, "rain")
+        page.fill("#text", "snow")
+        playwright.expect(page.locator("#error")).to_contain_text("The server does not answer")
+
+
+def test_everything_is_reached_by_keyboard_and_has_a_name(page):
+    type_text(page, "rain")
+    page.focus(".skip")
+    names = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        names.append(page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+    assert names[:3] == ["text", "top-k", "clear"]
+    assert "SUMMARY" in names
+    assert {"file", "run"} <= set(names)
+    unnamed = "[...document.querySelectorAll('input,select,textarea')].filter(e => !e.labels.length).map(e => e.id)"
+    assert page.evaluate(unnamed) == []
+    assert page.locator("#results[aria-live=polite]").count() == 1
+
+
+CONTRASTS = """() => {
+  const parse = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (element) => {
+    const layers = [];
+    for (let e = element; e; e = e.parentElement) {
+      const [r, g, b, a = 1] = parse(getComputedStyle(e).backgroundColor);
+      layers.push([r, g, b, a]);
+      if (a === 1) break;
+    }
+    const over = (under, [r, g, b, a]) => [r, g, b].map((v, i) => a * v + (1 - a) * under[i]);
+    return layers.reverse().reduce(over, [255, 255, 255]);
+  };
+  return [...document.querySelectorAll("body *")]
+    .filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()))
+    .map((e) => {
+      const [a, b] = [light(parse(getComputedStyle(e).color).slice(0, 3)), light(behind(e))];
+      const what = `${e.tagName}.${e.className} ${e.textContent.slice(0, 20)}`;
+      return [(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), what];
+    });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(scheme, page):
+    page.emulate_media(color_scheme=scheme)
+    type_text(page, "the cat and butter in the rain qqq")
+    contrasts = page.evaluate(CONTRASTS)
+    assert len(contrasts) > 20
+    assert [(round(ratio, 2), what) for ratio, what in contrasts if ratio < 4.5] == []  # WCAG 2.2, 1.4.3
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_nothing_is_wider_than_the_screen(width, page):
+    page.set_viewport_size({"width": width, "height": 800})
+    type_text(page, "rain " * 20 + "x" * 300)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+FIRST_PAINT = """() => new Promise((resolve) => new PerformanceObserver((list) => {
+  const [paint] = list.getEntriesByName("first-contentful-paint");
+  if (paint) resolve(paint.startTime);
+}).observe({ type: "paint", buffered: true }))"""
+
+
+def test_the_first_paint_takes_less_than_half_a_second(browser, server):
+    times = []
+    for _ in range(5):
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"http://127.0.0.1:{server.port}/")
+            times.append(page.evaluate(FIRST_PAINT))
+    assert statistics.median(times) < 500
+
+
+def test_the_page_holds_no_way_to_run_what_it_shows():
+    script, html = ((STATIC / name).read_text(encoding="utf-8") for name in ("page.js", "index.html"))
+    for word in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacentHTML",
+        "document.write",
+        "eval(",
+        "Function(",
+        'setAttribute("on',
+    ):
+        assert word not in script
+    assert re.findall(r"<script(?! src=\"/page\.js\" defer></script>)|<style| style=| on\w+=|https?://", html) == []
