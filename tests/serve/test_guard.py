@@ -1,5 +1,6 @@
 """Hostile requests: each is refused with its status, and the server lives on."""
 
+import asyncio
 import json
 import socket
 import threading
@@ -13,7 +14,9 @@ from tests.serve.conftest import Running
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
-from textclf.serve.guard import SECURITY_HEADERS
+from textclf.serve import guard
+from textclf.serve.counting import Counts
+from textclf.serve.guard import SECURITY_HEADERS, Guard
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +24,11 @@ QUESTION = json.dumps({"text": "rain and wind"})
 
 
 @pytest.fixture(autouse=True)
-def _lives_on(server):
+def _lives_on(request):
     yield
-    assert server.predict({"text": "rain"}).status == 200
+    if "server" in request.fixturenames:
+        server = request.getfixturevalue("server")
+        assert server.predict({"text": "rain"}).status == 200
 
 
 def received(connection: socket.socket) -> bytes:
@@ -129,7 +134,7 @@ def announced(size: int) -> bytes:
 
 @pytest.mark.parametrize("request_of", [chunked, announced])
 def test_a_body_that_is_too_long_is_refused_and_not_kept(request_of, server):
-    content = request_of(2_000_000)
+    content = request_of(6_000_000)  # more than waits on its way: only who reads it to its end can answer
     raw(server, content)
     before = server.memory()
     for _ in range(10):
@@ -236,3 +241,49 @@ def test_the_policy_of_the_page_is_strict():
     assert policy.pop("default-src") == policy.pop("base-uri") == "'none'"
     assert policy.pop("form-action") == policy.pop("frame-ancestors") == "'none'"
     assert set(policy.values()) == {"'self'"}
+
+
+async def asked(app: Guard) -> tuple[int, bytes]:
+    """The status and body of a question to an app in this process."""
+    messages = []
+    headers = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+
+    async def receive():
+        return {"type": "http.request", "body": QUESTION.encode()}
+
+    async def send(message):
+        messages.append(message)
+
+    await app({"type": "http", "method": "POST", "path": "/predict", "headers": headers}, receive, send)
+    return messages[0]["status"], messages[1]["body"]
+
+
+async def slowly(scope, receive, send):
+    await asyncio.sleep(0.05)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+
+def test_too_many_requests_at_once_are_told_to_come_again(monkeypatch):
+    monkeypatch.setattr(guard, "MOST_AT_ONCE", 3)
+    app = Guard(slowly, hosts=(), counts=Counts())
+
+    async def main():
+        first = await asyncio.gather(*(asked(app) for _ in range(5)))
+        return [status for status, _ in [*first, await asked(app)]]
+
+    assert asyncio.run(main()) == [200, 200, 200, 503, 503, 200]
+
+
+def test_a_failure_says_where_and_nothing_of_the_text(capsys):
+    async def fail(scope, receive, send):
+        raise ValueError((await receive())["body"])
+
+    assert asyncio.run(asked(Guard(fail, hosts=(), counts=Counts()))) == (
+        500,
+        b'{"error": "the server failed; its log says where"}',
+    )
+    log = capsys.readouterr().err
+    assert log.startswith("textclf: a request failed: ValueError in ")
+    assert log.count("\n") == 1
+    assert "rain" not in log

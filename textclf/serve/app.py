@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib.resources import files
@@ -24,6 +24,7 @@ from textclf.serve.guard import FAILED, App, Guard, Message, Receive, Refused, S
 MOST_TEXTS: Final = 256  # of a request
 MOST_EXPLAINED: Final = 16
 LONGEST_EXPLAINED: Final = 20_000  # characters of a text
+MOST_EXPLAINING: Final = 16  # requests that wait for explanations
 MOST_LABELS: Final = 1000
 
 STATIC: Final = {
@@ -111,6 +112,7 @@ class Served:
         self._card = card
         self._counts = counts
         self._explaining = ThreadPoolExecutor(1)  # of its own: one long text must not hold up all the short ones
+        self._waiting = 0  # requests for explanations
 
     @cached_property
     def _batcher(self) -> Batcher:
@@ -131,16 +133,30 @@ class Served:
         """The answers to the texts of a query."""
         texts = query.given
         if query.explain:
-            _check_explained(texts)
+            self._check_explained(texts)
         self._counts.add_texts(len(texts))
         answers = self._answers(await self._batcher.read(texts), query)
         if query.explain:
-            loop = asyncio.get_running_loop()
-            for text, answer in zip(texts, answers, strict=True):
-                answer.update(
-                    await loop.run_in_executor(self._explaining, self._explain, text, answer["top"][0]["label"])
-                )
+            await self._add_explanations(texts, answers)
         return answers
+
+    def _check_explained(self, texts: Sequence[str]) -> None:
+        if len(texts) > MOST_EXPLAINED:
+            raise Refused(422, f"explain: at most {MOST_EXPLAINED} texts at a time, not {len(texts)}")
+        if any(len(text) > LONGEST_EXPLAINED for text in texts):
+            raise Refused(422, f"explain: a text is longer than {LONGEST_EXPLAINED:,} characters")
+        if self._waiting >= MOST_EXPLAINING:
+            raise Refused(503, "too many requests for explanations at once; try again")
+
+    async def _add_explanations(self, texts: Sequence[str], answers: Sequence[dict[str, Any]]) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting += 1
+        try:
+            for text, answer in zip(texts, answers, strict=True):
+                label = answer["top"][0]["label"]
+                answer.update(await loop.run_in_executor(self._explaining, self._explain, text, label))
+        finally:
+            self._waiting -= 1
 
     def _answers(self, read: Read, query: Query) -> list[dict[str, Any]]:
         labels, probabilities = self._classifier.labels, read.probabilities
@@ -163,13 +179,6 @@ class Served:
         found = explain(self._classifier.trained, text, label)
         tokens = [token._asdict() for token in found.tokens]
         return {"margin": found.margin, "rest": found.rest, "tokens": tokens}
-
-
-def _check_explained(texts: Sequence[str]) -> None:
-    if len(texts) > MOST_EXPLAINED:
-        raise Refused(422, f"explain: at most {MOST_EXPLAINED} texts at a time, not {len(texts)}")
-    if any(len(text) > LONGEST_EXPLAINED for text in texts):
-        raise Refused(422, f"explain: a text is longer than {LONGEST_EXPLAINED:,} characters")
 
 
 def build(served: Mapping[str, Served], *, hosts: Sequence[str], counts: Counts) -> App:
@@ -230,8 +239,14 @@ def _json(value: Any) -> Response:
 def _add_page(app: FastAPI) -> None:
     folder = files("textclf.serve") / "static"
     for path, (name, kind) in STATIC.items():
-        response = Response((folder / name).read_bytes(), media_type=kind)
-        app.get(path, include_in_schema=False)(lambda response=response: response)
+        app.get(path, include_in_schema=False)(_fixed(Response((folder / name).read_bytes(), media_type=kind)))
+
+
+def _fixed(response: Response) -> Callable[[], Awaitable[Response]]:
+    async def respond() -> Response:
+        return response
+
+    return respond
 
 
 async def _no_such_thing(request: Request, error: Exception) -> Response:

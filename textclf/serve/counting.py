@@ -33,7 +33,8 @@ class Counts:
 
     def add_request(self, status: int, seconds: float) -> None:
         """Count a request that was answered."""
-        self._statuses[STATUSES.index(status)] += 1
+        if status in STATUSES:
+            self._statuses[STATUSES.index(status)] += 1
         self._buckets[bisect_left(SECONDS, seconds)] += 1
         self._sums[0] += seconds
 
