@@ -44,8 +44,15 @@ def test_another_address_is_a_warning_and_its_name_must_be_allowed(mlp_run):
         assert running.ask("GET", "/health", Host="other.test").status == 421
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize(
+    ("number", "workers"),
+    [
+        (signal.SIGTERM, "1"),
+        (signal.SIGINT, "2"),
+        pytest.param(signal.SIGINT, "1", marks=pytest.mark.long),
+        pytest.param(signal.SIGTERM, "2", marks=pytest.mark.long),
+    ],
+)
 def test_it_ends_well_after_what_is_under_way(number, workers, lstm_run):
     with serving("--run", str(lstm_run), "--workers", workers) as running:
         answers = []
@@ -74,7 +81,7 @@ def test_no_text_is_logged(mlp_run):
     assert "sesame" not in out + log + running.greeting
 
 
-def test_a_worker_that_is_killed_is_replaced(mlp_run):
+def test_a_worker_that_is_killed_is_replaced_and_workers_count_together(mlp_run):
     with serving("--run", str(mlp_run), "--workers", "2") as running:
         time.sleep(2.2)  # workers that end sooner are taken for broken
         children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
@@ -85,17 +92,9 @@ def test_a_worker_that_is_killed_is_replaced(mlp_run):
             assert time.monotonic() < end
             time.sleep(0.05)
         until_up(running)
-        assert {running.predict({"text": "rain"}).status for _ in range(10)} == {200}
-
-
-def test_workers_count_together(mlp_run):
-    with serving("--run", str(mlp_run), "--workers", "2") as running:
-        for _ in range(20):
-            running.predict({"text": "rain"})
-        counts = {
-            running.ask("GET", "/metrics").body.decode().split("textclf_texts_total ")[-1].split()[0] for _ in range(5)
-        }
-    assert counts == {"20"}
+        assert {running.predict({"text": "rain"}).status for _ in range(20)} == {200}
+        pages = {running.ask("GET", "/metrics").body.decode() for _ in range(5)}
+    assert {page.split("textclf_texts_total ")[-1].split()[0] for page in pages} == {"20"}  # of all workers
 
 
 LOADED = """
