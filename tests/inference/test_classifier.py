@@ -10,6 +10,7 @@ import pytest
 from textclf import runs
 from textclf.errors import UsageError
 from textclf.inference import artefact
+from textclf.inference.artefact import Abstention
 from textclf.inference.classifier import BATCH, Classifier, Prediction, load_model
 from textclf.inference.runtime import softmax
 
@@ -110,8 +111,25 @@ def test_the_temperature_divides_the_logits_and_changes_no_answer(temperature, r
 
 def test_answers_are_plain_python(classifier):
     (prediction,) = classifier.predict("the cat", top_k=2)
-    assert [type(value) for value in prediction] == [str, float, tuple]
+    assert [type(value) for value in prediction] == [str, float, tuple, float, bool, bool]
     assert [type(value) for value in prediction.top[1]] == [str, float]
+
+
+def test_unknown_words_are_counted_and_a_text_of_them_is_unlike(classifier):
+    known, half, odd, empty = classifier.predict(["the cat", "the qqq", "qqq buttered", ""])
+    assert [prediction.unknown for prediction in (known, half, odd, empty)] == [0, 0.5, 1, 1]
+    assert [prediction.unlike for prediction in (known, odd, empty)] == [False, True, True]
+    strict = Classifier(replace(classifier.trained, abstention=Abstention(unlike=0.4)))
+    assert [strict.predict(text)[0].unlike for text in ("the cat", "the qqq")] == [False, True]
+
+
+@pytest.mark.parametrize("run_dir", ["lstm"], indirect=True)
+def test_a_text_that_is_read_in_part_is_truncated(classifier):
+    inputs = replace(classifier.trained.inputs, max_length=3)
+    short = Classifier(replace(classifier.trained, inputs=inputs))
+    texts = ["the cat sat", "the cat sat on", "qqqing the buttered"]
+    assert [prediction.truncated for prediction in short.predict(texts)] == [False, True, False]
+    assert not any(prediction.truncated for prediction in classifier.predict(texts))
 
 
 def test_labels_are_those_of_the_training_split(classifier):

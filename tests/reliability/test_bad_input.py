@@ -824,10 +824,13 @@ def test_predict_answers_every_line(run_dir: Path, end: bytes, mark: bytes) -> N
 def test_predict_names_the_line_that_is_no_text(
     run_dir: Path, content: bytes, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textclf.cli.predict.LONGEST", LIMIT)
+    monkeypatch.setattr("textclf.rows.lines.LONGEST", LIMIT)
     Path("texts.txt").write_bytes(content)
-    refuses(predict(run_dir, b"", "--input", "texts.txt"), 3, f"texts.txt, {part}")
     refuses(predict(run_dir, content, "-"), 3, f"stdin, {part}")
+    if content.startswith(b"\x1f\x8b"):
+        part = "is not text but gzip"
+    strictly = predict(run_dir, b"", "--input", "texts.txt", "--strict")
+    refuses(strictly, 3, f"texts.txt {part}" if "gzip" in part else f"texts.txt, {part}")
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)

@@ -1,24 +1,31 @@
 """`textclf predict`."""
 
-import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf import machine, runs
+from textclf import atomic, machine, runs
 from textclf.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from textclf.inference.classifier import Prediction
+    from textclf.answers import Answer, Shape, Tally
+    from textclf.corpora.records import Columns
+    from textclf.rows.lines import Row
 
+CLOSED: Final = 141
+"""Exit code where nobody reads on: that of other programs, which the signal SIGPIPE ends, in a shell."""
 
-LONGEST: Final = 10_000_000
-"""Bytes of one line; more is a file of another kind, and would fill the memory before anyone noticed."""
+EXPLAINED: Final = ("text", "json", "jsonl")
+"""Formats that have room for what each word adds."""
+
+MOST_SHOWN: Final = 300
+"""Characters of a row's error on stderr."""
 
 
 @click.command("predict")
@@ -33,15 +40,31 @@ LONGEST: Final = 10_000_000
 @click.option(
     "--input",
     "input_file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="File with one text a line.",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
+    help="File with a text in each row, or - for stdin: one answer a row, in order.",
 )
+@click.option(
+    "--input-format",
+    type=click.Choice(["auto", "lines", "csv", "tsv", "jsonl", "parquet", "fasttext"]),
+    default="auto",
+    show_default=True,
+    help="Of --input; auto goes by the file's name, and takes stdin for lines.",
+)
+@click.option(
+    "--text-column", multiple=True, help="Column that holds the text; give it again to join several, in order."
+)
+@click.option("--label-column", help="Column with a label to compare the answers with.")
+@click.option("--id-column", help="Column that names a row, for the answer to have it, too.")
+@click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
 @click.option(
     "--top-k",
     type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="Labels for each text, the most probable first.",
+    help="Labels for each text, the most probable first. [default: 1]",
+)
+@click.option(
+    "--reject-below",
+    type=click.FloatRange(0, 1),
+    help="Give no label that is less probable than this.",
 )
 @click.option(
     "--explain",
@@ -54,22 +77,44 @@ LONGEST: Final = 10_000_000
     help="Processes that predict where there are many texts. [default: one per processor]",
 )
 @click.option(
-    "--format", "layout", type=click.Choice(["text", "json", "jsonl", "csv"]), default="text", show_default=True
+    "--format",
+    "layout",
+    type=click.Choice(["text", "json", "jsonl", "csv", "parquet", "fasttext"]),
+    default="text",
+    show_default=True,
 )
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write the answers to, instead of stdout; it appears when it is complete.",
+)
+@click.pass_context
 def command(
+    context: click.Context,
     texts: tuple[str, ...],
     *,
     run: Path,
     input_file: Path | None,
-    top_k: int,
+    input_format: str,
+    text_column: tuple[str, ...],
+    label_column: str | None,
+    id_column: str | None,
+    strict: bool,
+    top_k: int | None,
     explain: bool,
+    reject_below: float | None,
     num_workers: int | None,
     layout: str,
+    output: Path | None,
 ) -> None:
     """Say which label a text has.
 
     Each TEXT gets one answer; `-` stands for the lines of stdin, each of them a text. In the text format an answer is
     the label, or with --top-k tab-separated labels and probabilities.
+
+    Each row of --input gets one answer, too. A row that cannot be read has its error in place of a label (an empty line
+    in the formats text and fasttext), and is counted on stderr; where there is a column of labels, stderr also gets
+    the score. CSV is written as it is: a label that begins with one of = + - @ is a formula to a spreadsheet.
 
     \b
     Examples:
@@ -77,107 +122,157 @@ def command(
       textclf predict --top-k 3 --format json "The band will play at the festival"
       cat headlines.txt | textclf predict -
       textclf predict --explain "Shares fell after the bank cut its forecast"
+      textclf predict --input reviews.csv --id-column id --format csv --output labels.csv
+      textclf predict --input cooking.test --format fasttext --top-k 1
     """
     if not texts and input_file is None:
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
-    if explain and layout == "csv":
-        raise UsageError("--explain does not fit into csv; use --format jsonl")
+    if explain and (output is not None or layout not in EXPLAINED):
+        raise UsageError(f"--explain does not fit into {layout}; use --format jsonl" if output is None else "--explain writes to stdout: leave out --output")
+    _check_files(layout, input_file, output)
     model = runs.model_dir(run)
     machine.one_thread()
     with machine.loading_to_stay():
+        from textclf import answers
         from textclf.inference import classifier, parallel  # after what may be wrong: they import numpy
 
         trained = classifier.load_model(model)
-    given = chain.from_iterable(_lines(sys.stdin.buffer, "stdin") if text == "-" else [text] for text in texts)
+    rows = _rows_of_texts(texts)
     if input_file is not None:
-        given = chain(given, _file_lines(input_file))
+        from textclf.corpora.records import Columns
+
+        columns = Columns(text_column, label_column, id_column)
+        rows = chain(rows, _rows_of_input(input_file, input_format, columns, strict=strict))
     if explain:
         from textclf.cli import explanation
 
-        explanation.write(trained, _warn_if_empty(given), top_k=top_k, layout=layout)
+        explanation.write(trained, _texts(rows), top_k=top_k or 1, layout=layout)
         return
-    workers = num_workers or machine.processors()
-    is_much = input_file is not None and input_file.stat().st_size >= parallel.MUCH
-    batches = parallel.predict(
+    shape = answers.Shape(
+        top=min(top_k or 1, len(trained.labels)),
+        probabilities=top_k is not None,
+        ids=id_column is not None,
+        rejects=reject_below is not None,
+        details=input_file is not None,
+    )
+    predict = partial(
+        parallel.predict,
         trained,
         model,
-        _warn_if_empty(given),
-        top_k=top_k,
-        num_workers=workers,
-        patience=0 if is_much else parallel.PATIENCE,
+        top_k=shape.top,
+        num_workers=num_workers or machine.processors(),
+        patience=0 if _is_much(input_file, parallel.MUCH) else parallel.PATIENCE,
     )
-    WRITERS[layout](batches)
-
-
-def _file_lines(path: Path) -> Iterator[str]:
+    tally = answers.Tally()
+    batches = answers.answer(rows, predict, rejects=lambda prediction: prediction.probability < (reject_below or 0))
     try:
-        with path.open("rb") as file:
-            yield from _lines(file, str(path))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        _write(tally.watch(_shown(batches)), shape, layout, output)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's last flush goes
+        context.exit(CLOSED)
+    _conclude(tally, shape)
 
 
-def _lines(stream: IO[bytes], name: str) -> Iterator[str]:
-    """Texts of a stream, one a line; raises DataError at a line that is not UTF-8 or has no end."""
-    for number, line in enumerate(iter(partial(stream.readline, LONGEST), b""), start=1):
-        if len(line) == LONGEST:
-            raise DataError(f"{name}, line {number}: longer than {LONGEST:,} bytes")
-        try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
-        except UnicodeDecodeError as error:
-            raise DataError(f"{name}, line {number}: not UTF-8 ({error.reason}); convert it: iconv -t utf-8") from error
+def _check_files(layout: str, input_file: Path | None, output: Path | None) -> None:
+    """Raise UsageError for an output that cannot be."""
+    if output is None:
+        if layout == "parquet":
+            raise UsageError("Parquet goes to a file: add --output FILE")
+        return
+    if not output.parent.is_dir():
+        raise UsageError(f"no such folder: {output.parent}")
+    if input_file is not None and output.exists() and input_file.exists() and output.samefile(input_file):
+        raise UsageError(f"{output} is the input, too: name another --output")
 
 
-def _warn_if_empty(texts: Iterable[str]) -> Iterator[str]:
-    for number, text in enumerate(texts, start=1):
-        if not text or text.isspace():
-            click.echo(
-                f"textclf: text {number} is empty; its answer is what the model says when it sees nothing", err=True
-            )
-        yield text
+def _is_much(path: Path | None, much: int) -> bool:
+    return path is not None and path.is_file() and path.stat().st_size >= much
 
 
-def _write_text(batches: Iterable[list["Prediction"]]) -> None:
-    for batch in batches:
-        click.echo("\n".join(map(_line, batch)))  # at once: a line at a time takes as long as predicting
+# Rows
 
 
-def _line(prediction: "Prediction") -> str:
-    if len(prediction.top) == 1:
-        return prediction.label
-    return "\t".join(f"{label}\t{probability:.4f}" for label, probability in prediction.top)
+def _rows_of_texts(texts: tuple[str, ...]) -> Iterator["Row"]:
+    """The texts of the command line; raises DataError at a line of stdin that is no text."""
+    from textclf.rows.lines import Row, lines, plain
+
+    number = 0
+    for text in texts:
+        for row in plain(lines(sys.stdin.buffer, "stdin")) if text == "-" else [Row(text)]:
+            number += 1
+            if row.error:
+                raise DataError(row.error)
+            if not row.text or row.text.isspace():
+                click.echo(
+                    f"textclf: text {number} is empty; its answer is what the model says when it sees nothing", err=True
+                )
+            yield row
 
 
-def _write_json(batches: Iterable[list["Prediction"]]) -> None:
-    records = [_record(prediction) for batch in batches for prediction in batch]
-    click.echo(json.dumps(records, ensure_ascii=False, indent=2))
+def _texts(rows: Iterable["Row"]) -> Iterator[str]:
+    """The texts of rows that must be some; raises DataError at one that is not."""
+    for row in rows:
+        if row.error:
+            raise DataError(row.error)
+        yield row.text
 
 
-def _write_jsonl(batches: Iterable[list["Prediction"]]) -> None:
-    for batch in batches:
-        click.echo("\n".join(json.dumps(_record(prediction), ensure_ascii=False) for prediction in batch))
+def _rows_of_input(path: Path, kind: str, columns: "Columns", *, strict: bool) -> Iterator["Row"]:
+    from textclf import rows
+
+    for row in rows.read(path, kind=kind, columns=columns, tell=_tell):
+        if row.error and strict:
+            raise DataError(row.error)
+        yield row
 
 
-def _write_csv(batches: Iterable[list["Prediction"]]) -> None:
-    import csv
+def _tell(said: str) -> None:
+    click.echo(f"textclf: {said}", err=True)
 
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    for number, batch in enumerate(batches):
-        if number == 0:
-            columns = [
-                ("label", "probability"),
-                *((f"label_{place}", f"probability_{place}") for place in range(2, len(batch[0].top) + 1)),
-            ]
-            writer.writerow(chain.from_iterable(columns))
-        writer.writerows(
-            chain.from_iterable((label, f"{probability:.6f}") for label, probability in prediction.top)
-            for prediction in batch
+
+# Answers
+
+
+def _shown(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:
+    """Pass answers through and count them on a terminal."""
+    if not sys.stderr.isatty():  # where nothing is shown, what shows it need not be loaded
+        yield from batches
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit=" rows", unit_scale=True, leave=False, dynamic_ncols=True, delay=1) as shown:
+        for batch in batches:
+            yield batch
+            shown.update(len(batch))
+
+
+def _write(batches: Iterator[list["Answer"]], shape: "Shape", layout: str, output: Path | None) -> None:
+    """Write answers to stdout, or to a file that is whole or absent."""
+    from textclf import answers
+
+    if output is None:
+        answers.LINES[layout](batches, sys.stdout, shape)
+        return
+    with atomic.replacing(output) as temporary:
+        if layout == "parquet":
+            answers.write_parquet(batches, temporary, shape)
+            return
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            answers.LINES[layout](batches, file, shape)
+
+
+def _conclude(tally: "Tally", shape: "Shape") -> None:
+    """Say on stderr what the answers add up to."""
+    if tally.errors:
+        _tell(
+            f"{tally.errors:,} of {tally.rows:,} rows could not be read, the first: {_short(tally.first_error or '')}"
         )
-        sys.stdout.flush()
+    if shape.rejects:
+        answered = tally.rows - tally.errors - tally.rejected
+        _tell(f"{answered:,} of {tally.rows:,} rows have an answer ({answered / max(tally.rows, 1):.2%})")
+    if score := tally.score():
+        _tell(score)
 
 
-def _record(prediction: "Prediction") -> dict[str, object]:
-    return {**prediction._asdict(), "top": [score._asdict() for score in prediction.top]}
-
-
-WRITERS = {"text": _write_text, "json": _write_json, "jsonl": _write_jsonl, "csv": _write_csv}
+def _short(message: str) -> str:
+    return " ".join(message.split())[:MOST_SHOWN]

@@ -190,7 +190,7 @@ def _delimited(path: Path, columns: Columns, encoding: str, *, delimiter: str) -
     with closing(_lines(path, encoding, newline="")) as lines:
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         place, header = _next_row(reader, path)
-        _check_header(place, header, columns)
+        check_header(place, header, columns)
         while True:
             place, row = _next_row(reader, path)
             if not row:
@@ -215,15 +215,16 @@ def _next_row(reader: Any, path: Path) -> tuple[str, list[str]]:
     return place, row
 
 
-def _check_header(place: str, header: list[str], columns: Columns) -> None:
-    _refuse_repeated(place, header)
+def check_header(place: str, header: list[str], columns: Columns) -> None:
+    """Raise DataError if the first row of a table does not name its columns."""
+    refuse_repeated(place, header)
     # a class number on the first line is the usual sign of a missing header; a column named "1" can still be asked for
     numbered = any(name.strip().isdecimal() for name in header) and usual_name(TEXT_NAMES, header) is None
     if not header or (numbered and not columns.text):
         raise DataError(f"{place}: no header; the first line must name the columns, such as text,label")
 
 
-def _refuse_repeated(place: str, names: list[str]) -> None:
+def refuse_repeated(place: str, names: list[str]) -> None:
     """Raise DataError if two columns have one name; spreadsheets leave columns without any, which nobody asks for."""
     repeated = sorted(name for name, times in Counter(names).items() if name and times > 1)
     if repeated:
@@ -234,10 +235,11 @@ def _json_lines(path: Path, _: Columns, encoding: str) -> Records:
     for number, line in enumerate(_lines(path, encoding, newline="\n"), start=1):
         if line.strip():
             place = f"{path}:{number}"
-            yield Record(place, _json_object(line, place))
+            yield Record(place, json_object(line, place))
 
 
-def _json_object(line: str, place: str) -> dict[str, object]:
+def json_object(line: str, place: str) -> dict[str, object]:
+    """The object that a line holds, numbers as they are spelled; raises DataError, which begins with the place."""
     try:
         value = _JSON.decode(line.rstrip())
     except json.JSONDecodeError as error:
@@ -287,7 +289,7 @@ def _parquet(path: Path, columns: Columns, _: str) -> Records:
     most = max(UNPACKED_ANYWAY, UNPACKED_AT_MOST * path.stat().st_size)
     try:
         with pq.ParquetFile(path) as file:
-            _refuse_repeated(str(path), file.schema_arrow.names)
+            refuse_repeated(str(path), file.schema_arrow.names)
             roles = find_columns(columns, file.schema_arrow.names, where=str(path))
             wanted = [name for name in dict.fromkeys((*roles.text, roles.label, roles.id)) if name is not None]
             for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=wanted):
@@ -333,7 +335,7 @@ def _lines(path: Path, encoding: str, *, newline: str) -> Generator[str, None, N
     """Yield the lines with their ends as they are; raises DataError at a byte that is not of the encoding."""
     try:
         with path.open("rb") as binary:
-            _refuse_binary(path, binary.peek(16)[:16], encoding)
+            refuse_binary(path, binary.peek(16)[:16], encoding)
             file = io.TextIOWrapper(binary, encoding=encoding, newline=newline)
             for number, line in enumerate(iter(partial(file.readline, MAX_CHARACTERS), ""), start=1):
                 if len(line) == MAX_CHARACTERS:
@@ -345,7 +347,7 @@ def _lines(path: Path, encoding: str, *, newline: str) -> Generator[str, None, N
         raise _unreadable(path, error) from error
 
 
-def _refuse_binary(path: Path, start: bytes, encoding: str) -> None:
+def refuse_binary(path: Path, start: bytes, encoding: str) -> None:
     """Raise DataError for a file that begins as no text does, or as text of another encoding than UTF-8 does."""
     for pattern, kind in BINARY.items():
         if re.match(pattern, start):

@@ -76,7 +76,7 @@ def documents(records: Records, *, columns: Columns, where: str) -> Iterator[Doc
 
 def find_columns(columns: Columns, present: Sequence[str], *, where: str) -> Roles:
     """Tell which of the columns are the text, the label and the id; raises UsageError if that is not clear."""
-    has = f"; {where} has the columns {_listed(present)}"
+    has = f"; {where} has the columns {listed(present)}"
     for name in (*columns.text, columns.label, columns.id):
         if name is not None and name not in present:
             raise UsageError(f"no column {name!r}{has}")
@@ -95,9 +95,9 @@ def find_columns(columns: Columns, present: Sequence[str], *, where: str) -> Rol
 
 def _document(record: Record, roles: Roles, number: int) -> Document:
     place = record.place
-    text = "\n".join(_value(record, name) for name in roles.text)
-    label = _value(record, roles.label)
-    name = str(number) if roles.id is None else _value(record, roles.id)
+    text = "\n".join(value_of(record, name) for name in roles.text)
+    label = value_of(record, roles.label)
+    name = str(number) if roles.id is None else value_of(record, roles.id)
     if not label.strip():
         raise DataError(f"{place}: the label is empty (column {roles.label!r})")
     if len(text) > MAX_CHARACTERS:
@@ -109,8 +109,8 @@ def _document(record: Record, roles: Roles, number: int) -> Document:
     return Document(name, text, label)
 
 
-def _value(record: Record, column: str) -> str:
-    """Return a value as text: numbers and dates as Python spells them, booleans as JSON does."""
+def value_of(record: Record, column: str) -> str:
+    """Return a value as text: numbers and dates as Python spells them, booleans as JSON does; raises DataError."""
     value = record.values.get(column)
     if isinstance(value, str):
         return value
@@ -128,7 +128,7 @@ def shortened(text: str) -> str:
     return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
     """Return names as a list to read: what a terminal might obey is spelled out, and long lists are cut."""
     shown = [name if name.isprintable() and len(name) <= SHOWN else shortened(name) for name in names[:SHOWN]]
     return ", ".join(shown) + (f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else "")

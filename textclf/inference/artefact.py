@@ -8,7 +8,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from mmap import mmap
 from pathlib import Path
 from threading import Thread
@@ -68,6 +68,16 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True)
+class Abstention:
+    """When an answer is not to be trusted, as validation documents have shown; older artefacts do not say."""
+
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Precision, as ``0.95``, to the probability from which answers have it; without those that none has."""
+    unlike: float = 0.5
+    """Share of unknown words from which a text is unlike those of the corpus."""
+
+
+@dataclass(frozen=True, slots=True)
 class Artefact:
     """A trained model, without torch."""
 
@@ -82,6 +92,7 @@ class Artefact:
     """What logits are divided by, for probabilities that say how often the model is right."""
     trained: Mapping[str, Any]
     """Corpus, tier and figures, for people."""
+    abstention: Abstention = field(default_factory=Abstention)
 
 
 def save(root: Path, artefact: Artefact, *, card: str) -> None:
@@ -102,6 +113,7 @@ def save(root: Path, artefact: Artefact, *, card: str) -> None:
         "inputs": settings,
         "temperature": artefact.temperature,
         "trained": dict(artefact.trained),
+        "abstention": asdict(artefact.abstention),
     }
     contents[layout.card] = card.encode()
     if root.is_symlink():
@@ -199,6 +211,7 @@ def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefac
         labels=_read_json(layout.labels, config["crc32"]),
         temperature=float(config["temperature"]),
         trained=config["trained"],
+        abstention=Abstention(**config.get("abstention", {})),
     )
 
 
@@ -248,6 +261,8 @@ def _check(artefact: Artefact) -> None:
         raise ValueError("the labels are not a list of distinct strings")
     if not 0.01 <= artefact.temperature <= 100:
         raise ValueError("the temperature is not a number between 0.01 and 100")
+    if not all(0 <= share <= 1 for share in (artefact.abstention.unlike, *artefact.abstention.thresholds.values())):
+        raise ValueError("a threshold is not a number between 0 and 1")
     if not artefact.inputs.fits(artefact.tokenizer):
         raise ValueError("the inputs are not those of the tokenizer")
     rows, expected = len(artefact.weights["embedding.weight"]), next(iter(artefact.inputs.sizes.values()))

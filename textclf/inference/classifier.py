@@ -33,6 +33,12 @@ class Prediction(NamedTuple):
     probability: float
     top: tuple[Score, ...]
     """The most probable labels, best first."""
+    unknown: float
+    """Share of the text's words that the training texts do not have, between 0 and 1; 1 of an empty text."""
+    truncated: bool
+    """Whether the model read only the beginning of the text."""
+    unlike: bool
+    """Whether so much of it is unknown that the answer says little: as of few validation texts, and most of it."""
 
 
 class Answers(NamedTuple):
@@ -42,6 +48,10 @@ class Answers(NamedTuple):
     """Shape (B, K), class indices."""
     probabilities: Floats
     """Shape (B, K)."""
+    unknown: NDArray[np.float64]
+    """Share of unknown words, shape (B,), like the rest."""
+    truncated: NDArray[np.bool_]
+    unlike: NDArray[np.bool_]
 
 
 class Classifier:
@@ -67,25 +77,41 @@ class Classifier:
         """Classify texts at once; raises UsageError if ``top_k`` is below 1."""
         if top_k < 1:
             raise UsageError(f"top_k must be at least 1, not {top_k}")
-        probabilities = softmax(self.logits(texts))
+        tokens, lengths = self._encode(texts)
+        probabilities = softmax(self._logits(tokens, lengths))
         if top_k == 1:
             places = probabilities.argmax(axis=1, keepdims=True)
         else:
             places = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
-        return Answers(places, np.take_along_axis(probabilities, places, axis=1))
+        words, unknown = self.trained.tokenizer.words_and_unknown(tokens, lengths)
+        share = unknown / words
+        return Answers(
+            places,
+            np.take_along_axis(probabilities, places, axis=1),
+            share,
+            words > self.trained.inputs.max_length,
+            share >= self.trained.abstention.unlike,
+        )
 
     def name(self, answers: Answers) -> list[Prediction]:
         """The answers with the labels in place of the classes."""
         named = []
-        for places, probabilities in zip(answers.places.tolist(), answers.probabilities.tolist(), strict=True):
+        for places, probabilities, *about in zip(*(column.tolist() for column in answers), strict=True):
             top = tuple(map(Score, map(self.labels.__getitem__, places), probabilities))
-            named.append(Prediction(*top[0], top))
+            named.append(Prediction(*top[0], top, *about))
         return named
 
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
+        return self._logits(*self._encode(texts))
+
+    def _encode(self, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of the texts, end to end, and how many each has."""
         ids = [self.trained.tokenizer.encode(text) for text in texts]
-        inputs = self.trained.inputs(np.concatenate(ids), np.array([len(run) for run in ids]))
+        return np.concatenate(ids), np.array([len(run) for run in ids])
+
+    def _logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
+        inputs = self.trained.inputs(tokens, lengths)
         return FORWARD[self.trained.model](self.trained.weights, inputs) / np.float32(self.trained.temperature)
 
 

@@ -13,7 +13,7 @@ of characters: see `textclf.text.tokenizer`.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,8 @@ class Bag:
     """How many parts each word has, shape (words,)."""
     rarity: NDArray[np.float32]
     """Square root of each feature's inverse document frequency, shape (features,); 0 for ``<pad>`` and ``<unk>``."""
+    max_length: ClassVar[int] = np.iinfo(np.int32).max
+    """Tokens kept: all of them."""
 
     @property
     def views(self) -> int:

@@ -121,6 +121,17 @@ class Tokenizer:
         ids = bytearray().join(map(self._chunks.__getitem__, self._cut(text)))
         return np.frombuffer(ids or bytearray(_UNK), dtype=np.int32)
 
+    def words_and_unknown(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How many words each of D texts has, and how many of them are unknown; their ids stand end to end.
+
+        Both have shape (D,). An empty text has one word, which is unknown.
+        """
+        text = np.repeat(np.arange(len(lengths)), lengths)
+        words = np.bincount(text[tokens < self.size], minlength=len(lengths))
+        return words, np.bincount(text[tokens == UNK_ID], minlength=len(lengths))
+
     def ids_of_tokens(self, tokens: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """The ids of tokens that were cut before, end to end, and how many each has, shape (N,)."""
         ids = np.array([self._ids.get(token, UNK_ID) for token in tokens], dtype=np.int32)
