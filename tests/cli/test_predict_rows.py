@@ -1,0 +1,269 @@
+"""Rows in, answers out: one each, in order, whatever the rows are and wherever the answers go."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
+from sklearn.metrics import f1_score
+
+from textclf import answers
+from textclf.cli import main
+from textclf.cli.predict import CLOSED
+
+pytestmark = pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+
+TEXTS = ["the cat sat", "bread and butter", "rain and wind", "", "quux", "a dog barks number3"]
+GOLD = ["animals", "food", "weather", "food", "food", "food"]
+
+
+def predict(run: Path, *options: object, given: bytes = b"") -> Result:
+    return CliRunner().invoke(main, ["predict", "--run", str(run), "--num-workers", "1", *map(str, options)], given)
+
+
+def done(run: Path, *options: object, given: bytes = b"") -> Result:
+    result = predict(run, *options, given=given)
+    assert result.exit_code == 0, (result.stderr, result.exception)
+    return result
+
+
+def write_csv(rows: list[tuple[str, ...]]) -> Path:
+    with Path("rows.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return Path("rows.csv")
+
+
+@pytest.fixture
+def table() -> Path:
+    return write_csv([("key", "text", "label"), *((f"k{n}", *row) for n, row in enumerate(zip(TEXTS, GOLD)))])  # noqa: B905
+
+
+def test_every_format_reads_the_same_rows(run_dir: Path, table: Path) -> None:
+    records = [{"key": f"k{n}", "text": text, "label": GOLD[n]} for n, text in enumerate(TEXTS)]
+    Path("rows.tsv").write_text(table.read_text().replace(",", "\t"))
+    Path("rows.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    Path("rows.txt").write_text("".join(f"{text}\n" for text in TEXTS))
+    Path("rows.ft").write_text("".join(f"__label__{r['label']} {r['text']}\n" for r in records))
+    pq.write_table(pa.Table.from_pylist(records), "rows.parquet")
+    expected = done(run_dir, *["-"], given=Path("rows.txt").read_bytes()).stdout
+    for name in ("csv", "tsv", "jsonl", "parquet", "txt", "ft"):
+        found = done(run_dir, "--input", f"rows.{name}")
+        assert found.stdout == expected, name
+        assert ("accuracy" in found.stderr) == (name != "txt")
+    for kind, name in (("csv", "csv"), ("jsonl", "jsonl"), ("fasttext", "ft"), ("lines", "txt"), ("auto", "txt")):
+        piped = done(run_dir, "--input", "-", "--input-format", kind, given=Path(f"rows.{name}").read_bytes())
+        assert piped.stdout == expected, kind
+
+
+def test_every_format_of_answers_says_the_same(run_dir: Path, table: Path) -> None:
+    options = ["--input", table, "--id-column", "key", "--top-k", "2"]
+    records = [json.loads(line) for line in done(run_dir, *options, "--format", "jsonl").stdout.splitlines()]
+    assert [record["id"] for record in records] == [f"k{n}" for n in range(len(TEXTS))]
+    assert set(records[0]) == {"id", "label", "probability", "top", "unknown", "truncated", "unlike"}
+    assert [record["unknown"] for record in records][3:5] == [1, 1]
+    as_json = done(run_dir, *options, "--format", "json").stdout
+    assert json.loads(as_json) == records
+    assert as_json == json.dumps(records, indent=2, ensure_ascii=False) + "\n"
+    rows = list(csv.DictReader(io.StringIO(done(run_dir, *options, "--format", "csv").stdout)))
+    done(run_dir, *options, "--format", "parquet", "--output", "out.parquet")
+    typed = pq.read_table("out.parquet").to_pylist()
+    assert list(rows[0]) == list(typed[0])
+    lines = done(run_dir, *options, "--format", "fasttext").stdout.splitlines()
+    for record, row, cells, line in zip(records, rows, typed, lines, strict=True):
+        first, second = record["top"]
+        assert (row["id"], row["label"], row["label_2"]) == (record["id"], first["label"], second["label"])
+        assert float(row["probability_2"]) == pytest.approx(second["probability"], abs=1e-6)
+        assert (row["unlike"], row["error"]) == (str(record["unlike"]).lower(), "")
+        assert cells["probability"] == first["probability"]
+        assert (cells["unlike"], cells["error"]) == (record["unlike"], None)
+        words = line.split(" ")
+        assert words[::2] == [f"__label__{first['label']}", f"__label__{second['label']}"]
+        assert [float(word) for word in words[1::2]] == pytest.approx(
+            [first["probability"], second["probability"]], 1e-5
+        )
+    only = done(run_dir, "--input", table, "--format", "fasttext").stdout.splitlines()
+    assert only == [f"__label__{record['label']}" for record in records]
+
+
+BROKEN = b'{"text": "the cat"}\n{"text": \n{"text": "\xff"}\n\n{"txt": 1}\n{"text": "rain"}\n'
+
+
+@pytest.mark.parametrize("layout", ["text", "fasttext", "jsonl", "json", "csv", "parquet"])
+def test_a_bad_row_has_its_error_in_its_place_and_is_counted(run_dir: Path, layout: str) -> None:
+    Path("rows.jsonl").write_bytes(BROKEN)
+    result = done(run_dir, "--input", "rows.jsonl", "--format", layout, "--output", "out")
+    assert result.stdout == ""
+    assert result.stderr.startswith("textclf: 4 of 6 rows could not be read, the first: rows.jsonl, line 2: not JSON")
+    if layout in ("text", "fasttext"):
+        found = [bool(line) for line in Path("out").read_text().split("\n")[:-1]]
+    elif layout == "parquet":
+        found = [row["error"] is None for row in pq.read_table("out").to_pylist()]
+    elif layout == "csv":
+        found = [not row["error"] for row in csv.DictReader(io.StringIO(Path("out").read_text()))]
+    else:
+        text = Path("out").read_text()
+        values = json.loads(text) if layout == "json" else [json.loads(line) for line in text.splitlines()]
+        found = ["error" not in value for value in values]
+        assert values[1]["label"] is None
+        assert "rows.jsonl, line 2" in values[1]["error"]
+    assert found == [True, False, False, False, False, True]
+
+
+def test_strict_stops_at_a_bad_row_and_leaves_no_output(run_dir: Path) -> None:
+    Path("rows.jsonl").write_bytes(BROKEN)
+    result = predict(run_dir, "--input", "rows.jsonl", "--strict", "--format", "csv", "--output", "out.csv")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.startswith("textclf: rows.jsonl, line 2: not JSON")
+    assert {path.name for path in Path().iterdir()} == {"rows.jsonl"}
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--input", "-", "--format", "parquet"], "add --output FILE"),
+        (["--input", "-", "--input-format", "parquet"], "Parquet is not read from a pipe"),
+        (["--input", "-", "--text-column", "text"], "lines have no columns: leave out --text-column"),
+        (["--input", "rows.csv", "--text-column", "body"], "no column 'body'; rows.csv has the columns text"),
+        (["--input", "rows.csv", "--output", "rows.csv"], "rows.csv is the input, too"),
+        (["--input", "rows.csv", "--output", "gone/out.csv"], "no such folder: gone"),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(run_dir: Path, options: list[str], part: str) -> None:
+    write_csv([("text",), ("rain",)])
+    result = predict(run_dir, *options)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert part in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_score_is_that_of_scikit_learn(run_dir: Path, table: Path) -> None:
+    result = done(run_dir, "--input", table)
+    said = result.stdout.splitlines()
+    right = sum(one == other for one, other in zip(GOLD, said, strict=True))
+    macro = f1_score(GOLD, said, average="macro", zero_division=0)
+    assert result.stderr == (
+        f"textclf: accuracy {right / 6:.4f}, macro-F1 {macro:.4f} on 6 rows answered with a label\n"
+    )
+    pairs = {("a", "b"): 3, ("a", "a"): 2, ("c", "b"): 1, ("b", "b"): 4, ("d", "a"): 1}
+    labels, given = zip(*(pair for pair, count in pairs.items() for _ in range(count)), strict=True)
+    assert answers.macro_f1(pairs) == pytest.approx(f1_score(labels, given, average="macro", zero_division=0))
+
+
+def test_several_labels_of_fasttext_are_told_once(run_dir: Path) -> None:
+    given = b"__label__food __label__animals bread\n__label__a __label__b rain\n"
+    result = done(run_dir, "--input", "-", "--input-format", "fasttext", given=given)
+    assert result.stderr.count("more than one label") == 1
+
+
+# Many rows
+
+
+ODD = 11, 13, 17
+"""Each so many rows are empty, broken, or no UTF-8."""
+
+
+def row(number: int, *, huge: int) -> bytes:
+    if number % huge == huge - 1:
+        return b'{"id": %d, "text": "%s"}\n' % (number, b"rain wind " * 20_000)
+    if number == 1_234:
+        return b'{"id": 1234, "text": "' + b"x" * 10_000_000 + b'"}\n'
+    words = b"" if number % ODD[0] == 0 else b"the cat and number%d" % (number % 9)
+    if number % ODD[1] == 0:
+        return b'{"id": %d, "text": "%s\n' % (number, words)
+    if number % ODD[2] == 0:
+        return b'{"id": %d, "text": "%s \xff"}\n' % (number, words)
+    return b'{"id": %d, "text": "%s"}\n' % (number, words)
+
+
+def is_bad(number: int, *, huge: int) -> bool:
+    if number % huge == huge - 1:
+        return False
+    return number % ODD[1] == 0 or number % ODD[2] == 0 or number == 1_234
+
+
+def piped(run: Path, count: int, *, huge: int) -> tuple[int, str, int]:
+    """Send rows through a pipe and check each answer; returns the exit code, stderr, and the most memory in KB."""
+    command = [sys.executable, "-m", "textclf", "predict", "--run", str(run), "--num-workers", "2", "--input", "-"]
+    more = ["--input-format", "jsonl", "--id-column", "id", "--format", "jsonl"]
+    with Path("said").open("w+b") as said:
+        process = subprocess.Popen([*command, *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said)
+
+        def send() -> None:
+            with process.stdin:
+                for number in range(count):
+                    process.stdin.write(row(number, huge=huge))
+
+        sender = Thread(target=send)
+        sender.start()
+        answered = 0
+        for answered, line in enumerate(process.stdout, start=1):
+            answer = json.loads(line)
+            number = answered - 1
+            assert ("error" in answer) == is_bad(number, huge=huge)
+            assert answer["id"] in (str(number), None)
+            if "error" in answer:
+                assert answer["error"].startswith(f"stdin, line {answered}: ")
+            else:
+                assert answer["id"] == str(number)
+                assert answer["label"]
+        assert answered == count
+        sender.join()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        process.stdout.close()
+        said.seek(0)
+        return process.returncode, said.read().decode(), used.ru_maxrss
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("few", "many", "huge"),
+    [(0, 3_000, 1_499), pytest.param(100_000, 1_000_000, 9_999, marks=pytest.mark.long)],
+)
+def test_as_many_answers_come_out_as_rows_go_in(run_dir: Path, few: int, many: int, huge: int) -> None:
+    """Among them empty, huge and broken ones; ten times as many rows take no more memory."""
+    before = piped(run_dir, few, huge=huge)[2] if few else None
+    code, said, after = piped(run_dir, many, huge=huge)
+    bad = sum(is_bad(number, huge=huge) for number in range(many))
+    assert code == 0
+    assert said.startswith(f"textclf: {bad:,} of {many:,} rows could not be read, the first: stdin, line 1: ")
+    if before is not None:
+        print(f"{few:,} rows: {before:,} KB; {many:,} rows: {after:,} KB")
+        assert after < 1.25 * before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [4_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_a_closed_pipe_ends_it_quietly_and_loses_nothing_that_was_written(run_dir: Path, count: int) -> None:
+    lines = [f"{TEXTS[number % len(TEXTS)]} number{number}" for number in range(count)]
+    Path("texts.txt").write_text("\n".join(lines) + "\n")
+    command = [
+        sys.executable,
+        "-m",
+        "textclf",
+        "predict",
+        "--run",
+        str(run_dir),
+        "--input",
+        "texts.txt",
+        "--top-k",
+        "2",
+    ]
+    whole = subprocess.run(command, capture_output=True, timeout=600, check=True).stdout
+    assert whole.count(b"\n") == count
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    read = b"".join(process.stdout.readline() for _ in range(count // 2))
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait(timeout=60) == CLOSED
+    assert read.count(b"\n") == count // 2
+    assert whole.startswith(read)
