@@ -35,8 +35,8 @@ ALLOWED = {
     "models": {"loading", "text"},
     "inference": {"runs", "text", "processes"},
     "serve": {"text", "inference"},
-    "evaluation": {"runs", "store", "inference"},
     "damage": {"runs", "store", "inference"},
+    "evaluation": {"runs", "text", "store", "inference"},
     "training": {"config", "runs", "text", "store", "loading", "models", "inference", "evaluation"},
     "api": {"config", "preprocessing", "training"},
     "cli": {

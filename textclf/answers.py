@@ -112,10 +112,10 @@ class Tally:
         total, scored = self.pairs.total(), sum(answered.values())
         if not total:
             return None
-        said = f"{scored:,} rows" if scored == total else f"the {scored:,} of {total:,} rows ({scored / total:.2%})"
         if not scored:
-            return f"no answer to any of {total:,} rows with a label"
-        return f"accuracy {accuracy(answered):.4f}, macro-F1 {macro_f1(answered):.4f} on {said} answered with a label"
+            return f"none of {total:,} rows with a label has an answer"
+        which = f"{scored:,} rows with a label" if scored == total else f"the {scored:,} that have one and a label"
+        return f"accuracy {accuracy(answered):.4f}, macro-F1 {macro_f1(answered):.4f} on {which}"
 
 
 def accuracy(pairs: Mapping[tuple[str, str | None], int]) -> float:

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 
 import pytest
 
@@ -27,6 +28,18 @@ def test_evaluate_as_json_has_everything(runner, run_dir):
     assert set(values["calibration"]) == {"temperature", "error_before", "error", "loss_before", "loss"}
     assert values["confusion"]["labels"] == [row["label"] for row in values["classes"]]
     assert [sum(row) for row in values["confusion"]["normalised"]] == pytest.approx([1, 1, 1])
+
+
+def test_evaluate_shows_what_comes_of_answering_less(runner, run_dir):
+    values = json.loads(invoke(runner, "evaluate", "--run", run_dir, "--format", "json").stdout)
+    assert values["curve"][-1]["coverage"] == 1
+    assert values["curve"][-1]["precision"] == values["metrics"]["accuracy"]
+    known = json.loads((run_dir / "model" / "config.json").read_text())["abstention"]["thresholds"]
+    assert {name: point["threshold"] for name, point in values["thresholds"].items()} == known
+    shown = invoke(runner, "evaluate", "--run", run_dir).stdout
+    assert re.search(r"^answers given +probability +coverage +precision$", shown, re.MULTILINE)
+    assert "100.00%" in shown
+    assert "of the documents are unlike the corpus" in shown
 
 
 def test_compare_says_that_a_run_does_not_differ_from_itself(runner, run_dir):

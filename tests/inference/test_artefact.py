@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from textclf import atomic, runs
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.inference import artefact
-from textclf.inference.artefact import FORMAT_VERSION, Layout
+from textclf.inference.artefact import FORMAT_VERSION, Abstention, Layout
 from textclf.inference.classifier import Classifier, load_model
 from textclf.text.bag import PAIR_BITS
 from textclf.text.tokenizer import PAD_ID
@@ -67,6 +67,35 @@ def refuses(layout):
 
 def test_an_artefact_has_exactly_these_files(model):
     assert sorted(path.name for path in model.root.iterdir()) == ["README.md", *FILES]
+
+
+def test_thresholds_come_back_and_models_without_any_load(model):
+    trained = artefact.load(model.root)
+    assert trained.abstention.thresholds is not None
+    assert 0.5 <= trained.abstention.unlike <= 1
+    given = Abstention({"0.9": 0.5, "0.95": 0.75}, unlike=0.625)
+    artefact.save(model.root, replace(trained, abstention=given), card="")
+    assert artefact.load(model.root).abstention == given
+    edit(model.config, lambda config: {key: value for key, value in config.items() if key != "abstention"})
+    assert artefact.load(model.root).abstention == Abstention(None, unlike=0.5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"thresholds": {"0.9": 1.5}},
+        {"thresholds": {"0.9": "high"}},
+        {"thresholds": {"much": 0.5}},
+        {"thresholds": [0.5]},
+        {"unlike": -1},
+        {"unlike": None},
+        {"another": 1},
+        [],
+    ],
+)
+def test_thresholds_that_are_none_are_refused(wrong, model):
+    edit(model.config, lambda config: config | {"abstention": wrong})
+    refuses(model)
 
 
 def test_no_file_holds_code(model):

@@ -10,11 +10,14 @@ import click
 from textclf.cli.display import span, table
 
 if TYPE_CHECKING:
+    from textclf.evaluation.abstention import Point
     from textclf.evaluation.evaluate import Evaluation
 
 MOST_COLUMNS = 12
 """Classes up to which the text shows the confusion matrix; of more, it lists the most frequent confusions."""
 MOST_CONFUSIONS = 15
+LEAST_COVERAGE = 0.5
+"""From which the text shows the curve, in tenths; JSON has all of it."""
 
 
 @click.command("evaluate")
@@ -27,7 +30,9 @@ def command(run: Path, split: str, layout: str) -> None:
     """Score a run's model on the validation or test split of its data.
 
     Intervals are 95 % bootstrap intervals over documents. The baseline always gives the most frequent label. The
-    calibration error is the mean distance between how sure the model is and how often it is right.
+    calibration error is the mean distance between how sure the model is and how often it is right. Coverage is the
+    share of the documents that have an answer where only those from a probability on are given, precision the share of
+    these answers that are right.
 
     \b
     Examples:
@@ -46,6 +51,8 @@ def _json(evaluation: "Evaluation") -> str:
         **asdict(evaluation),
         "metrics": evaluation.metrics._asdict(),
         "baseline": evaluation.baseline._asdict(),
+        "thresholds": _as_objects(evaluation.thresholds),
+        "curve": [point._asdict() for point in evaluation.curve],
         "confusion": {
             "labels": [row["label"] for row in evaluation.classes],
             "counts": counts,
@@ -93,9 +100,34 @@ def _text(evaluation: "Evaluation") -> str:
             align="<>>>>",
         ),
         "",
+        *_abstention(evaluation),
+        "",
         _confusion(evaluation),
     ]
     return "\n".join(lines)
+
+
+def _as_objects(thresholds: "dict[str, Point] | None") -> dict[str, dict[str, Any]] | None:
+    if thresholds is None:
+        return None
+    return {precision: point._asdict() for precision, point in thresholds.items()}
+
+
+def _abstention(evaluation: "Evaluation") -> list[str]:
+    """What comes of giving only the surer answers: for each precision that was aimed at, and for fewer and fewer."""
+    aimed = evaluation.thresholds or {}
+    rows = [(f"--target-precision {precision}", *_cells(point)) for precision, point in aimed.items()]
+    rows += [("", *_cells(point)) for point in evaluation.curve[::-2] if point.coverage >= LEAST_COVERAGE]
+    return [
+        table(("answers given", "probability", "coverage", "precision"), rows, align="<>>>"),
+        f"{evaluation.unlike:.2%} of the documents are unlike the corpus: they have more unknown words than others",
+        *(["this model has no thresholds; train it again to have them"] if evaluation.thresholds is None else []),
+    ]
+
+
+def _cells(point: "Point") -> tuple[str, str, str]:
+    precision = "" if point.precision is None else f"{point.precision:.4f}"
+    return (f"from {point.threshold:.4f}", f"{point.coverage:.2%}", precision)
 
 
 def _confusion(evaluation: "Evaluation") -> str:

@@ -16,6 +16,7 @@ from textclf.errors import DataError, UsageError
 if TYPE_CHECKING:
     from textclf.answers import Answer, Shape, Tally
     from textclf.corpora.records import Columns
+    from textclf.inference.classifier import Prediction
     from textclf.rows.lines import Row
 
 CLOSED: Final = 141
@@ -72,6 +73,11 @@ MOST_SHOWN: Final = 300
     help="Show what each word adds to the margin of the label (its logit less the mean of all others).",
 )
 @click.option(
+    "--target-precision",
+    type=click.FloatRange(0, 1),
+    help="Give labels of which this share is right, as validation has shown, and none to texts unlike the corpus.",
+)
+@click.option(
     "--num-workers",
     type=click.IntRange(min=1),
     help="Processes that predict where there are many texts. [default: one per processor]",
@@ -103,6 +109,7 @@ def command(
     top_k: int | None,
     explain: bool,
     reject_below: float | None,
+    target_precision: float | None,
     num_workers: int | None,
     layout: str,
     output: Path | None,
@@ -123,6 +130,7 @@ def command(
       cat headlines.txt | textclf predict -
       textclf predict --explain "Shares fell after the bank cut its forecast"
       textclf predict --input reviews.csv --id-column id --format csv --output labels.csv
+      textclf predict --input reviews.csv --target-precision 0.95 --format jsonl
       textclf predict --input cooking.test --format fasttext --top-k 1
     """
     if not texts and input_file is None:
@@ -152,7 +160,7 @@ def command(
         top=min(top_k or 1, len(trained.labels)),
         probabilities=top_k is not None,
         ids=id_column is not None,
-        rejects=reject_below is not None,
+        rejects=reject_below is not None or target_precision is not None,
         details=input_file is not None,
     )
     predict = partial(
@@ -164,7 +172,9 @@ def command(
         patience=0 if _is_much(input_file, parallel.MUCH) else parallel.PATIENCE,
     )
     tally = answers.Tally()
-    batches = answers.answer(rows, predict, rejects=lambda prediction: prediction.probability < (reject_below or 0))
+    least = max(reject_below or 0, trained.trained.abstention.threshold(target_precision) if target_precision else 0)
+    rejects = partial(_rejects, least=least, unlike=target_precision is not None)
+    batches = answers.answer(rows, predict, rejects=rejects)
     try:
         _write(tally.watch(_shown(batches)), shape, layout, output)
     except BrokenPipeError:
@@ -231,6 +241,10 @@ def _tell(said: str) -> None:
 
 
 # Answers
+
+
+def _rejects(prediction: "Prediction", *, least: float, unlike: bool) -> bool:
+    return prediction.probability < least or (unlike and prediction.unlike)
 
 
 def _shown(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:

@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from textclf.evaluation import metrics
+from textclf.evaluation.abstention import Point, curve, point, unknown_shares
 from textclf.evaluation.calibration import calibration_error
 from textclf.evaluation.intervals import Interval, accuracies, interval, macro_f1s
 from textclf.evaluation.metrics import Baseline, Metrics
@@ -43,6 +47,12 @@ class Evaluation:
     """Documents by label (row) and answer (column)."""
     seen: bool
     """Whether the model was trained on these documents, too."""
+    thresholds: dict[str, Point] | None
+    """Precision to what comes of the threshold that was learned for it; None: the model has none."""
+    curve: list[Point]
+    """Coverage and precision, from the surest answers to all."""
+    unlike: float
+    """Share of the documents that have so many unknown words that they are unlike the corpus."""
 
 
 def evaluate(run: Path, *, split: str) -> Evaluation:
@@ -56,6 +66,8 @@ def score(found: Predictions) -> Evaluation:
     trained = found.data.classes()[found.data.rows("full")]
     measured = metrics.measure(labels, logits)
     before = metrics.cross_entropy(labels, found.raw)
+    shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
+    is_unlike = shares >= found.trained.abstention.unlike
     return Evaluation(
         run=found.run,
         corpus=found.data.manifest.name,
@@ -75,5 +87,17 @@ def score(found: Predictions) -> Evaluation:
         ),
         classes=metrics.per_class(labels, logits, found.names),
         confusion=metrics.confusion(labels, found.answers, classes=len(found.names)).tolist(),
+        thresholds=_thresholds(found, is_unlike),
+        curve=curve(labels, logits),
+        unlike=float(is_unlike.mean()),
         seen=found.split == "validation" and bool(found.trained.trained.get("refit")),
     )
+
+
+def _thresholds(found: Predictions, is_unlike: NDArray[np.bool_]) -> dict[str, Point] | None:
+    """What comes of each of the model's thresholds; as when predicting, texts unlike the corpus have no answer."""
+    thresholds = found.trained.abstention.thresholds
+    if thresholds is None:
+        return None
+    logits = np.where(is_unlike[:, None], np.float32(0), found.logits)  # sure of nothing
+    return {precision: point(found.labels, logits, threshold) for precision, threshold in thresholds.items()}

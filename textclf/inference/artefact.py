@@ -69,12 +69,25 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """When an answer is not to be trusted, as validation documents have shown; older artefacts do not say."""
+    """When an answer is not to be trusted, as validation documents have shown."""
 
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    """Precision, as ``0.95``, to the probability from which answers have it; without those that none has."""
+    thresholds: Mapping[str, float] | None = None
+    """Precision, as ``0.95``, to the probability from which answers have it, if there is one. None: of an old model."""
     unlike: float = 0.5
     """Share of unknown words from which a text is unlike those of the corpus."""
+
+    def threshold(self, precision: float) -> float:
+        """The probability from which answers are at least so precise; raises UsageError if none is known."""
+        if self.thresholds is None:
+            raise UsageError("this model was trained before thresholds were learned; train it again: textclf train")
+        known = {float(name): threshold for name, threshold in self.thresholds.items()}
+        if enough := [each for each in known if each >= precision]:
+            return known[min(enough)]
+        highest = f"{max(known):g} is the highest that is" if known else "none is"
+        raise UsageError(
+            f"a precision of {precision:g} was not shown on the validation documents ({highest}); ask for less, or "
+            "preprocess with a larger --validation-size and train again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +274,8 @@ def _check(artefact: Artefact) -> None:
         raise ValueError("the labels are not a list of distinct strings")
     if not 0.01 <= artefact.temperature <= 100:
         raise ValueError("the temperature is not a number between 0.01 and 100")
-    if not all(0 <= share <= 1 for share in (artefact.abstention.unlike, *artefact.abstention.thresholds.values())):
+    shares = (artefact.abstention.unlike, *(artefact.abstention.thresholds or {}).values())
+    if not all(0 <= share <= 1 for share in (*shares, *map(float, artefact.abstention.thresholds or {}))):
         raise ValueError("a threshold is not a number between 0 and 1")
     if not artefact.inputs.fits(artefact.tokenizer):
         raise ValueError("the inputs are not those of the tokenizer")

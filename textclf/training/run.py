@@ -16,11 +16,12 @@ from torch import nn
 from textclf import atomic, imports, models, runs
 from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.errors import ArtefactError
+from textclf.evaluation.abstention import learn, unknown_shares
 from textclf.evaluation.calibration import fit_temperature
 from textclf.evaluation.metrics import Metrics, measure
 from textclf.evaluation.predictions import Predictions
 from textclf.inference import artefact
-from textclf.inference.artefact import Artefact
+from textclf.inference.artefact import Abstention, Artefact
 from textclf.loading import BatchLoader
 from textclf.store.directory import DataDirectory
 from textclf.text.tokenizer import UNK_ID
@@ -151,6 +152,8 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
             logits, labels = _predict(session, best, "validation")
             temperature = fit_temperature(labels, logits)
             validation = measure(labels, logits / np.float32(temperature))
+            unknown = unknown_shares(session.data, session.data.rows("validation"), session.tokenizer)
+            abstention = learn(labels, logits / np.float32(temperature), unknown)
             if session.config.refit:
                 seconds = perf_counter()
                 best = _refit(session, run, tracker, display, how)
@@ -163,7 +166,7 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
         total = session.seconds + progress.seconds + perf_counter() - started
         metrics["seconds"] = {"load": session.seconds, "train": train_seconds, "total": total}
         tracker.finish(session.config.to_json(), metrics)
-        trained = _artefact(session, best, metrics)
+        trained = _artefact(session, best, metrics, abstention)
         card = model_card(metrics, session.data.manifest.labels, session.data.manifest.source)
         artefact.save(run.model, trained, card=card)
         atomic.write_json(run.metrics, metrics)
@@ -280,7 +283,7 @@ def _metrics(
     }
 
 
-def _artefact(session: Session, model: nn.Module, metrics: Mapping[str, Any]) -> Artefact:
+def _artefact(session: Session, model: nn.Module, metrics: Mapping[str, Any], abstention: Abstention) -> Artefact:
     """The trained model, without torch."""
     return Artefact(
         model=session.config.model,
@@ -290,6 +293,7 @@ def _artefact(session: Session, model: nn.Module, metrics: Mapping[str, Any]) ->
         labels=session.data.manifest.labels,
         temperature=metrics["temperature"],
         trained={name: metrics[name] for name in ("corpus", "tier", "seed", "refit", "validation", "test")},
+        abstention=abstention,
     )
 
 
