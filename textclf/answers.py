@@ -10,7 +10,6 @@
 A row without an answer has an empty line in text and fasttext, and no label in the others.
 """
 
-import csv
 import json
 import re
 from collections import Counter, deque
@@ -207,6 +206,8 @@ def _record(given: Answer, shape: Shape) -> dict[str, object]:
 
 def write_csv(batches: Iterable[list[Answer]], out: IO[str], shape: Shape) -> None:
     """A header, then a row an answer."""
+    import csv
+
     writer = csv.writer(out, lineterminator="\n")
     for number, batch in enumerate(batches):
         if number == 0:
