@@ -190,7 +190,9 @@ def test_a_command_imports_no_other_command(run_dir: Path) -> None:
 
 def test_predict_runs_on_numpy_alone(run_dir: Path) -> None:
     heavy = {"torch", "sklearn", "scipy", "pandas", "pyarrow", "matplotlib", "datasets", "tensorboard", "tqdm"}
-    for arguments in (["rain"], ["rain", "--format", "jsonl", "--top-k", "2"]):
+    Path("rows.csv").write_text("text,label\nrain,weather\n")
+    of_file = ["--input", "rows.csv", "--format", "csv", "--output", "out.csv"]
+    for arguments in (["rain"], ["rain", "--format", "jsonl", "--top-k", "2"], of_file):
         assert loaded(["predict", "--run", str(run_dir), *arguments]) & heavy == set()
 
 

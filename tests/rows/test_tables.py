@@ -78,6 +78,7 @@ def test_a_quote_that_is_never_closed_costs_one_row_too(monkeypatch):
     assert shown(delimited(content)) == ["f.csv, line 2", *["row"] * 50]
     monkeypatch.setattr(tables, "MAX_CHARACTERS", 20)
     assert shown(delimited(content)) == ["f.csv, line 2", *["row"] * 50]
+    assert "a quote is not closed within 20 characters" in delimited(content)[0].error
 
 
 def test_bytes_that_are_no_text_and_long_lines_cost_one_row(monkeypatch):
