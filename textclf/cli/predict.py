@@ -135,8 +135,10 @@ def command(
     """
     if not texts and input_file is None:
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
-    if explain and (output is not None or layout not in EXPLAINED):
-        raise UsageError(f"--explain does not fit into {layout}; use --format jsonl" if output is None else "--explain writes to stdout: leave out --output")
+    if explain and layout not in EXPLAINED:
+        raise UsageError(f"--explain does not fit into {layout}; use --format jsonl")
+    if explain and output is not None:
+        raise UsageError("--explain writes to stdout; leave out --output")
     _check_files(layout, input_file, output)
     model = runs.model_dir(run)
     machine.one_thread()
