@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from textclf import atomic, runs
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.inference import artefact
-from textclf.inference.artefact import FORMAT_VERSION, Abstention, Layout
+from textclf.inference.artefact import FORMAT_VERSION, QUANTISED_VERSION, Abstention, Layout
 from textclf.inference.classifier import Classifier, load_model
 from textclf.text.bag import PAIR_BITS
 from textclf.text.tokenizer import PAD_ID
@@ -480,7 +480,7 @@ def test_a_tokenizer_of_another_kind_is_refused(change, model):
     refuses(model)
 
 
-@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, 0, "1", None])
+@pytest.mark.parametrize("version", [QUANTISED_VERSION + 1, 0, "1", None])
 def test_another_format_is_refused(version, model):
     edit(model.config, lambda config: config | {"format_version": version})
     with pytest.raises(ArtefactError, match=f"has format {version}, and this textclf reads format {FORMAT_VERSION}"):

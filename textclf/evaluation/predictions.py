@@ -1,5 +1,6 @@
 """What a finished model says of every document of a split, as it will predict: in numpy, without torch."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -7,13 +8,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import runs
+from textclf import atomic, runs
 from textclf.errors import UsageError
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
 from textclf.inference.runtime import FORWARD, softmax
 from textclf.store import tensors
 from textclf.store.directory import DataDirectory
+from textclf.text.tokenizer import Tokenizer
+from textclf.text.translation import Translation
 
 BATCH: Final = 256  # documents
 SHOWN: Final = 60  # tokens of a document that are shown
@@ -33,6 +36,8 @@ class Predictions:
     raw: NDArray[np.float32]
     """Logits as the model gives them, shape (D, C)."""
     trained: Artefact
+    words: tuple[str, ...] | None = None
+    """The word of each id in the data, where that is not the model's vocabulary but a larger one."""
 
     @property
     def logits(self) -> NDArray[np.float32]:
@@ -66,7 +71,7 @@ class Predictions:
 
     def text(self, place: int, *, most: int = SHOWN) -> str:
         """The words of a document as the model reads them; the data directory does not keep texts."""
-        words = self.trained.tokenizer.words
+        words = self.words or self.trained.tokenizer.words
         tokens = tensors.read(self.data.layout.tensor(self.document(place)))
         known = [words[token] for token in tokens.tolist() if token < len(words)]
         return " ".join(known[:most]) + (" …" if len(known) > most else "")
@@ -88,10 +93,36 @@ def predict(run: Path, *, split: str) -> Predictions:
     trained = artefact.load(found.model)
     made = runs.data_of(found)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
+    return answer(trained, Tokens(data, trained.tokenizer), split=split, run=found.root.name)
+
+
+class Tokens:
+    """The token ids of documents as a vocabulary has them: that of the data, or a smaller one made from it."""
+
+    def __init__(self, data: DataDirectory, tokenizer: Tokenizer) -> None:
+        self.data = data
+        self.words: tuple[str, ...] | None = None
+        self._packed = data.packed()
+        self._translation: Translation | None = None
+        vocabulary = atomic.read_object(data.layout.tokenizer)
+        if vocabulary != tokenizer.to_json():
+            larger = Tokenizer.from_json(vocabulary)
+            self.words = larger.words
+            self._translation = Translation.between(larger, tokenizer)
+
+    def batches(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+        """Token ids end to end and the length of each document, some documents at a time."""
+        for start in range(0, len(rows), BATCH):
+            batch = self._packed.gather(rows[start : start + BATCH])
+            yield self._translation(*batch) if self._translation else batch
+
+
+def answer(trained: Artefact, tokens: Tokens, *, split: str, run: str) -> Predictions:
+    """Predict every document of a split; raises UsageError if there is no such split."""
+    data = tokens.data
     rows = data.rows(split)
     if not len(rows):
         raise UsageError(f"{data.layout.root} has no {split} split")
-    tokens = data.packed()
-    batches = (tokens.gather(rows[start : start + BATCH]) for start in range(0, len(rows), BATCH))
-    raw = np.concatenate([FORWARD[trained.model](trained.weights, trained.inputs(*batch)) for batch in batches])
-    return Predictions(found.root.name, data, split, rows, data.classes()[rows], raw, trained)
+    forward = FORWARD[trained.model]
+    raw = np.concatenate([forward(trained.weights, trained.inputs(*batch)) for batch in tokens.batches(rows)])
+    return Predictions(run, data, split, rows, data.classes()[rows], raw, trained, tokens.words)

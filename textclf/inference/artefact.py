@@ -19,13 +19,19 @@ from numpy.typing import NDArray
 
 from textclf import atomic, checksums
 from textclf.errors import ArtefactError, UsageError
-from textclf.inference import weights
+from textclf.inference import quantised, weights
 from textclf.inference.runtime import FORWARD
 from textclf.inference.weights import Arrays
 from textclf.text import INPUTS, Inputs
+from textclf.text.bag import Bag
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 FORMAT_VERSION: Final = 3
+QUANTISED_VERSION: Final = FORMAT_VERSION + 1
+"""Of an artefact whose weights are in fewer bits, and which leaves out what follows from its tokenizer."""
+
+FOLLOWING: Final = ("spelling", "spelled")
+"""What the inputs hold that follows from the tokenizer; kept to start faster, unless the artefact shall be small."""
 
 CONFIG: Final = "config.json"
 
@@ -108,35 +114,59 @@ class Artefact:
     abstention: Abstention = field(default_factory=Abstention)
 
 
-def save(root: Path, artefact: Artefact, *, card: str) -> None:
-    """Write the artefact; the folder is no artefact before its config.json is there."""
-    from safetensors.numpy import save as serialise
+def save(root: Path, artefact: Artefact, *, card: str, precision: str = "float32") -> None:
+    """Write the artefact, its weights in a precision of `quantised.PRECISIONS`.
 
-    layout = Layout(root)
+    The folder is no artefact before its config.json is there. Raises what `quantised.quantise` raises.
+    """
+    if root.is_symlink():
+        root.unlink()  # what a link leads to is not ours to write to
+    atomic.make_folder(root)
+    for name, content in contents(artefact, card=card, precision=precision).items():
+        atomic.write_bytes(root / name, content)
+
+
+def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> dict[str, bytes]:
+    """The files of an artefact by name, in the order in which they are to be written."""
+    layout = Layout(Path())
     learnt, settings = _split(artefact.inputs)
-    arrays = artefact.weights | {f"inputs.{name}": array for name, array in learnt.items()}
-    contents = {
-        layout.weights: serialise({name: np.ascontiguousarray(array) for name, array in arrays.items()}),
-        layout.labels: _encode(artefact.labels, indent=2),
-        layout.tokenizer: _encode(artefact.tokenizer.to_json()),
+    arrays = quantised.quantise(artefact.weights, precision)
+    if precision != "float32":
+        learnt = compact(learnt)
+    arrays |= {f"inputs.{name}": array for name, array in learnt.items()}
+    checked = {
+        layout.weights.name: serialise(arrays),
+        layout.labels.name: encode(artefact.labels, indent=2),
+        layout.tokenizer.name: encode(artefact.tokenizer.to_json()),
     }
     config: dict[str, Any] = {
-        "format_version": FORMAT_VERSION,
+        "format_version": FORMAT_VERSION if precision == "float32" else QUANTISED_VERSION,
         "model": artefact.model,
         "inputs": settings,
         "temperature": artefact.temperature,
         "trained": dict(artefact.trained),
         "abstention": asdict(artefact.abstention),
     }
-    contents[layout.card] = card.encode()
-    if root.is_symlink():
-        root.unlink()  # what a link leads to is not ours to write to
-    atomic.make_folder(root)
-    for path, content in contents.items():
-        atomic.write_bytes(path, content)
-    config["crc32"] = {path.name: zlib.crc32(content) for path, content in contents.items()}
+    files = {**checked, layout.card.name: card.encode()}
+    config["crc32"] = {name: zlib.crc32(content) for name, content in files.items()}
     config["crc32"][CONFIG] = own_checksum(config)
-    atomic.write_json(layout.config, config)
+    return {**files, CONFIG: atomic.to_json(config)}
+
+
+def compact(learnt: Arrays) -> Arrays:
+    """What inputs learnt from documents, in few bytes."""
+    return {
+        name: array.astype(np.float16) if array.dtype == np.float32 else array
+        for name, array in learnt.items()
+        if name not in FOLLOWING
+    }
+
+
+def serialise(arrays: Arrays) -> bytes:
+    """A safetensors file."""
+    from safetensors.numpy import save as safetensors
+
+    return safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
 def own_checksum(config: Mapping[str, Any]) -> int:
@@ -171,7 +201,8 @@ def damaged(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _encode(value: Any, *, indent: int | None = None) -> bytes:
+def encode(value: Any, *, indent: int | None = None) -> bytes:
+    """JSON for programs, in UTF-8."""
     return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()
 
 
@@ -190,10 +221,10 @@ def _read(layout: Layout) -> Artefact:
     if layout.config.stat().st_size > MOST_JSON:
         raise ValueError(f"{layout.config.name} is too large")
     config = atomic.read_object(layout.config)
-    if config["format_version"] != FORMAT_VERSION:
+    if config["format_version"] not in (FORMAT_VERSION, QUANTISED_VERSION):
         raise ArtefactError(
-            f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION}; "
-            "upgrade textclf, or train the model again: textclf train"
+            f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION} "
+            f"and {QUANTISED_VERSION}; upgrade textclf, or train the model again: textclf train"
         )
     if config["model"] not in INPUTS:
         raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
@@ -214,12 +245,17 @@ def _read(layout: Layout) -> Artefact:
 
 
 def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
+    if config["format_version"] == QUANTISED_VERSION:
+        arrays = quantised.restore(arrays)
     learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
     kind: Callable[..., Inputs] = INPUTS[config["model"]]
+    tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
+    if config["format_version"] == QUANTISED_VERSION and kind is Bag:
+        learnt |= dict(zip(FOLLOWING, tokenizer.spelling(), strict=True))
     return Artefact(
         model=config["model"],
         weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
-        tokenizer=Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"])),
+        tokenizer=tokenizer,
         inputs=kind(**{**learnt, **config["inputs"]}),
         labels=_read_json(layout.labels, config["crc32"]),
         temperature=float(config["temperature"]),

@@ -19,8 +19,10 @@ from textclf import atomic
 Arrays = dict[str, NDArray[Any]]
 
 DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
+    "F16": np.dtype("<f2"),
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),
+    "I8": np.dtype("<i1"),
     "I32": np.dtype("<i4"),
     "I64": np.dtype("<i8"),
     "U8": np.dtype("<u1"),

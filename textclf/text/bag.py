@@ -301,6 +301,11 @@ def _hashes(words: NDArray[np.int32]) -> NDArray[np.int64]:
     return (mixed >> np.uint64(64 - PAIR_BITS)).view(np.int64)
 
 
+def hash_pairs(pairs: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The number below 2 ** PAIR_BITS of each pair of word ids, shape (P, 2)."""
+    return _hashes(pairs.astype(np.int32).ravel())[::2]
+
+
 def _numbered(documents: int, bits: int) -> NDArray[Any]:
     """The numbers of the documents above so many bits, in the smallest type; raises ValueError if there is none."""
     needed = bits + documents.bit_length()

@@ -1,0 +1,1 @@
+"""A finished model made smaller, or for another runtime, and tested again."""
