@@ -37,7 +37,8 @@ ALLOWED = {
     "serve": {"text", "inference"},
     "damage": {"runs", "store", "inference"},
     "evaluation": {"runs", "text", "store", "inference"},
-    "training": {"config", "runs", "text", "store", "loading", "models", "inference", "evaluation"},
+    "training": {"config", "runs", "corpora", "text", "store", "loading", "models", "inference", "evaluation"},
+    "export": {"runs", "text", "store", "inference", "evaluation", "training"},
     "api": {"config", "preprocessing", "training"},
     "cli": {
         "config",
@@ -50,6 +51,7 @@ ALLOWED = {
         "answers",
         "inference",
         "evaluation",
+        "export",
         "preprocessing",
         "training",
         "serve",

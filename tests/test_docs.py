@@ -86,6 +86,7 @@ def test_the_code_map_has_every_file_and_no_other() -> None:
         "training/__init__.py",
         "evaluation/__init__.py",
         "inference/__init__.py",
+        "export/__init__.py",
     }
 
 

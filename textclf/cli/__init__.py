@@ -23,6 +23,7 @@ NAMES: Final = (
     "evaluate",
     "compare",
     "report",
+    "export",
     "verify",
     "serve",
     "learning-curve",

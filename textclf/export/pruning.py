@@ -33,11 +33,10 @@ class Pruning:
         self._trained = trained
         embedding = trained.weights[EMBEDDING]
         squares = np.zeros(len(embedding))
-        self._found = _FoundPairs(trained.inputs.pairs) if isinstance(trained.inputs, Bag) else None
+        self._found = _FoundPairs(getattr(trained.inputs, "pairs", np.array([], dtype=np.int32)))
         for tokens, lengths in training:
             squares += _squared_weights(trained, tokens, lengths)
-            if self._found:
-                self._found.see(tokens, lengths, words=trained.tokenizer.size)
+            self._found.see(tokens, lengths, words=trained.tokenizer.size)
         importance = np.linalg.norm(embedding, axis=1) * squares**0.25
         importance[:SPECIAL] = np.inf
         self._ranked = np.argsort(-importance, kind="stable")
@@ -50,16 +49,15 @@ class Pruning:
     def keep(self, features: int) -> Artefact:
         """The model with so many features at the most, and at least ``<pad>`` and ``<unk>``."""
         ranked = self._ranked[: max(features, SPECIAL)]
-        if isinstance(self._trained.inputs, Bag):
-            return self._keep_of_bag(ranked, self._trained.inputs)
         inputs = self._trained.inputs
+        if isinstance(inputs, Bag):
+            return self._keep_of_bag(ranked, inputs)
         words = np.sort(ranked)
         tokenizer = _tokenizer(self._trained.tokenizer, words, np.array([], dtype=np.int64))
         return self._with(words, tokenizer, Sequences(tokenizer.size, inputs.max_length))
 
     def _keep_of_bag(self, ranked: NDArray[np.int64], bag: Bag) -> Artefact:
         """Words that only pairs need follow those that are features."""
-        assert self._found
         is_word, is_part = ranked < bag.words, ranked >= bag.words + len(bag.pairs)
         words, parts = np.sort(ranked[is_word]), np.sort(ranked[is_part])
         pairs = ranked[~is_word & ~is_part]
@@ -87,7 +85,8 @@ def _squared_weights(trained: Artefact, tokens: NDArray[np.int32], lengths: NDAr
     features = len(trained.weights[EMBEDDING])
     if isinstance(trained.inputs, Bag):
         bags = trained.inputs(tokens, lengths)
-        return np.bincount(bags.features, bags.weights.astype(np.float64) ** 2, minlength=features)
+        squares = bags.weights.astype(np.float64) ** 2
+        return np.bincount(bags.features, squares, minlength=features).astype(np.float64)
     read = trained.inputs(tokens, lengths).tokens
     return np.bincount(read.ravel(), minlength=features).astype(np.float64)
 

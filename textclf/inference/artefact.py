@@ -6,7 +6,7 @@ and has a checksum of each, so that no damage goes unnoticed.
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from mmap import mmap
@@ -66,6 +66,11 @@ class Layout:
     def labels(self) -> Path:
         """Label names by class index."""
         return self.root / "labels.json"
+
+    @property
+    def graph(self) -> Path:
+        """The weights of a model for ONNX Runtime, in place of the weights here and of config.json."""
+        return self.root / "model.onnx"
 
     @property
     def card(self) -> Path:
@@ -129,10 +134,10 @@ def save(root: Path, artefact: Artefact, *, card: str, precision: str = "float32
 def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> dict[str, bytes]:
     """The files of an artefact by name, in the order in which they are to be written."""
     layout = Layout(Path())
-    learnt, settings = _split(artefact.inputs)
+    learnt, settings = split(artefact.inputs)
     arrays = quantised.quantise(artefact.weights, precision)
     if precision != "float32":
-        learnt = compact(learnt)
+        learnt = compact(learnt, without=FOLLOWING if precision == "int4" else ())
     arrays |= {f"inputs.{name}": array for name, array in learnt.items()}
     checked = {
         layout.weights.name: serialise(arrays),
@@ -153,13 +158,34 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
     return {**files, CONFIG: atomic.to_json(config)}
 
 
-def compact(learnt: Arrays) -> Arrays:
-    """What inputs learnt from documents, in few bytes."""
-    return {
-        name: array.astype(np.float16) if array.dtype == np.float32 else array
+def size(artefact: Artefact) -> int:
+    """Bytes of weights, inputs and vocabulary, as `save` would write them in float32, but for what heads a file."""
+    learnt, _ = split(artefact.inputs)
+    arrays = sum(array.nbytes for array in (*artefact.weights.values(), *learnt.values()))
+    return arrays + len(encode(artefact.tokenizer.to_json()))
+
+
+def compact(learnt: Arrays, *, without: Sequence[str] = ()) -> Arrays:
+    """What inputs learnt from documents, in few bytes: float16, and whole numbers in the smallest type for them."""
+    return {name: array.astype(_small_type(array)) for name, array in learnt.items() if name not in without}
+
+
+def _small_type(array: NDArray[Any]) -> np.dtype[Any]:
+    if array.dtype == np.float32:
+        return np.dtype(np.float16)
+    smallest = np.min_scalar_type(int(array.max(initial=0)))
+    return smallest if smallest in (np.uint8, np.uint16) else array.dtype
+
+
+def complete(learnt: Arrays, kind: Callable[..., Inputs], tokenizer: Tokenizer) -> Arrays:
+    """What `compact` made small, as inputs need it."""
+    whole = {
+        name: array.astype(np.int32) if array.dtype in (np.uint8, np.uint16) else array
         for name, array in learnt.items()
-        if name not in FOLLOWING
     }
+    if kind is Bag and not whole.keys() & set(FOLLOWING):
+        whole |= dict(zip(FOLLOWING, tokenizer.spelling(), strict=True))
+    return whole
 
 
 def serialise(arrays: Arrays) -> bytes:
@@ -209,6 +235,8 @@ def encode(value: Any, *, indent: int | None = None) -> bytes:
 def load(root: Path) -> Artefact:
     """Read an artefact; raises UsageError if there is none, ArtefactError if it is damaged or of another format."""
     layout = Layout(root)
+    if layout.graph.exists():
+        raise UsageError(f"{root} is for ONNX Runtime; make one for textclf: textclf export --format safetensors")
     if not layout.config.exists():
         raise UsageError(f"no model in {root} (it has no config.json); train one: textclf train")
     try:
@@ -250,8 +278,8 @@ def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefac
     learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
     kind: Callable[..., Inputs] = INPUTS[config["model"]]
     tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
-    if config["format_version"] == QUANTISED_VERSION and kind is Bag:
-        learnt |= dict(zip(FOLLOWING, tokenizer.spelling(), strict=True))
+    if config["format_version"] == QUANTISED_VERSION:
+        learnt = complete(learnt, kind, tokenizer)
     return Artefact(
         model=config["model"],
         weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
@@ -329,7 +357,7 @@ def _try(artefact: Artefact) -> None:
         raise ValueError(f"logits of shape {shape} for one text and {len(artefact.labels)} labels")
 
 
-def _split(inputs: Inputs) -> tuple[Arrays, dict[str, Any]]:
+def split(inputs: Inputs) -> tuple[Arrays, dict[str, Any]]:
     """What the inputs learnt from documents, and their settings."""
     values = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
     learnt = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}

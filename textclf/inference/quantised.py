@@ -26,12 +26,11 @@ def quantise(weights: Arrays, precision: str) -> Arrays:
     """Weights as they are stored; raises ValueError if one is too large for float16."""
     if precision == "float32":
         return dict(weights)
-    stored = {name: _half(array) for name, array in weights.items() if name != EMBEDDING or precision == "float16"}
-    if precision in _LARGEST:
-        stored[EMBEDDING], stored[SCALE] = _rows(weights[EMBEDDING], _LARGEST[precision])
-    if precision == "int4":
-        stored[EMBEDDING] = _packed(stored[EMBEDDING])
-    return stored
+    stored: Arrays = {name: _half(array) for name, array in weights.items() if name != EMBEDDING}
+    if precision == "float16":
+        return stored | {EMBEDDING: _half(weights[EMBEDDING])}
+    rows, scale = _rows(weights[EMBEDDING], _LARGEST[precision])
+    return stored | {EMBEDDING: _packed(rows) if precision == "int4" else rows, SCALE: scale}
 
 
 def restore(stored: Arrays) -> Arrays:

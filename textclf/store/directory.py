@@ -79,6 +79,12 @@ class DataDirectory:
         index = {label: place for place, label in enumerate(self.manifest.labels)}
         return np.array([index.get(label, UNSEEN) for label in self.documents.label], dtype=np.int64)
 
+    def counts(self, part: str) -> dict[str, int]:
+        """How many documents of a tier or a split have each label."""
+        classes = self.classes()[self.rows(part)]
+        counts = np.bincount(classes[classes != UNSEEN], minlength=len(self.manifest.labels))
+        return dict(zip(self.manifest.labels, counts.tolist(), strict=True))
+
     def parts(self, tier: str) -> dict[str, Part]:
         """The training tier, and validation and test where the data has them, by split name."""
         classes, lengths = self.classes(), self.documents.tokens

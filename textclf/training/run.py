@@ -167,7 +167,7 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
         metrics["seconds"] = {"load": session.seconds, "train": train_seconds, "total": total}
         tracker.finish(session.config.to_json(), metrics)
         trained = _artefact(session, best, metrics, abstention)
-        card = model_card(metrics, session.data.manifest.labels, session.data.manifest.source)
+        card = _card(session, run, trained, metrics)
         artefact.save(run.model, trained, card=card)
         atomic.write_json(run.metrics, metrics)
         runs.set_latest(run)
@@ -294,6 +294,17 @@ def _artefact(session: Session, model: nn.Module, metrics: Mapping[str, Any], ab
         temperature=metrics["temperature"],
         trained={name: metrics[name] for name in ("corpus", "tier", "seed", "refit", "validation", "test")},
         abstention=abstention,
+    )
+
+
+def _card(session: Session, run: runs.Layout, trained: Artefact, metrics: Mapping[str, Any]) -> str:
+    """The model card; the libraries are those that the run began with."""
+    return model_card(
+        metrics,
+        session.data.counts(session.config.tier),
+        session.data.manifest,
+        size=artefact.size(trained),
+        versions=runs.read_json(run.config)["versions"],
     )
 
 

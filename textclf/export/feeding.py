@@ -1,0 +1,51 @@
+"""Texts to what an ONNX graph reads: two files beside it, and the tokenizer. Needs numpy only."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf import atomic
+from textclf.errors import ArtefactError
+from textclf.inference import artefact, quantised, weights
+from textclf.inference.artefact import Artefact
+from textclf.text import INPUTS
+from textclf.text.tokenizer import Tokenizer
+
+SETTINGS: Final = "inputs.json"
+"""Which model it is, and the settings of its inputs."""
+LEARNT: Final = "inputs.safetensors"
+"""What the inputs learnt from documents."""
+
+
+def contents(trained: Artefact) -> dict[str, bytes]:
+    """The files by name."""
+    learnt, settings = artefact.split(trained.inputs)
+    return {
+        SETTINGS: artefact.encode({"model": trained.model, "inputs": settings}, indent=2),
+        LEARNT: artefact.serialise(artefact.compact(learnt, without=artefact.FOLLOWING)),
+    }
+
+
+class Feeder:
+    """Makes what `graph.INPUTS` lists for a model; raises ArtefactError if its files cannot be read."""
+
+    def __init__(self, folder: str | Path) -> None:
+        root = Path(folder)
+        try:
+            settings = atomic.read_object(root / SETTINGS)
+            kind: Any = INPUTS[settings["model"]]
+            self._tokenizer = Tokenizer.from_json(atomic.read_object(artefact.Layout(root).tokenizer))
+            learnt = quantised.restore(weights.read(root / LEARNT)[0])
+            self._inputs = kind(**artefact.complete(learnt, kind, self._tokenizer), **settings["inputs"])
+            if not self._inputs.fits(self._tokenizer):
+                raise ValueError("the inputs are not those of the tokenizer")
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise ArtefactError(f"{root} cannot be read ({error}); export it again: textclf export") from error
+
+    def __call__(self, texts: list[str]) -> dict[str, NDArray[Any]]:
+        """The inputs of some texts, one at least, by name."""
+        ids = [self._tokenizer.encode(text) for text in texts]
+        made: dict[str, NDArray[Any]] = self._inputs(np.concatenate(ids), np.array([len(run) for run in ids]))._asdict()
+        return made
