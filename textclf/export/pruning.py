@@ -47,7 +47,7 @@ class Pruning:
         return len(self._ranked)
 
     def keep(self, features: int) -> Artefact:
-        """The model with so many features at the most, and at least ``<pad>`` and ``<unk>``."""
+        """The model with so many features at the most, but with some of each view that it has of a document."""
         ranked = self._ranked[: max(features, SPECIAL)]
         inputs = self._trained.inputs
         if isinstance(inputs, Bag):
@@ -70,6 +70,8 @@ class Pruning:
         features = np.concatenate((words, pairs[first], parts))
         tokenizer = _tokenizer(self._trained.tokenizer, vocabulary, parts - bag.words - len(bag.pairs))
         inputs = Bag(len(words), hashes.astype(np.int32), *tokenizer.spelling(), rarity=bag.rarity[features])
+        if inputs.views < bag.views and len(ranked) < len(bag.rarity):
+            return self.keep(2 * len(ranked))
         return self._with(features, tokenizer, inputs)
 
     def _with(self, features: NDArray[np.int64], tokenizer: Tokenizer, inputs: Bag | Sequences) -> Artefact:

@@ -44,6 +44,8 @@ def restore(stored: Arrays) -> Arrays:
         rows = _unpacked(rows)
     if rows.dtype != np.int8 or rows.ndim != 2 or scale.shape != rows.shape[:1] or scale.dtype != np.float32:
         raise ValueError("the embeddings are not rows of whole numbers with a scale each")
+    if not np.isfinite(scale).all():
+        raise ValueError("a scale of the embeddings is not a finite number")
     return arrays | {EMBEDDING: rows * scale[:, None]}
 
 

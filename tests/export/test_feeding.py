@@ -1,0 +1,54 @@
+import json
+
+import numpy as np
+import pytest
+
+from textclf.errors import ArtefactError
+from textclf.export import feeding, graph
+from textclf.export.feeding import Feeder
+from textclf.inference import artefact
+
+TEXTS = ["the cat sat on the mat number3", "bread with butter and jam", "", "unheardof catty", "wind " * 50, "a dog"]
+
+
+@pytest.fixture
+def trained(run_dir):
+    return artefact.load(run_dir / "model")
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    """What stands beside a graph."""
+    for name, content in feeding.contents(trained).items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "tokenizer.json").write_text(json.dumps(trained.tokenizer.to_json()))
+    return tmp_path
+
+
+def test_a_graph_is_fed_what_the_model_reads(folder, trained):
+    fed = Feeder(folder)(TEXTS)
+    ids = [trained.tokenizer.encode(text) for text in TEXTS]
+    expected = trained.inputs(np.concatenate(ids), np.array([len(run) for run in ids]))._asdict()
+    assert fed.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_allclose(fed[name], array, rtol=1e-3)  # rarity is in float16
+        assert fed[name].dtype == array.dtype
+
+
+def test_names_types_and_axes_are_those_of_the_graph(folder, trained):
+    fed = Feeder(folder)(TEXTS)
+    types = {"INT32": np.int32, "INT64": np.int64, "FLOAT": np.float32}
+    assert [(name, array.dtype, array.ndim) for name, array in fed.items()] == [
+        (name, types[kind], len(shape)) for name, kind, shape in graph.INPUTS[trained.model]
+    ]
+
+
+@pytest.mark.parametrize("name", ["inputs.json", "inputs.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("content", [None, b"", b"{}", b"[1]", b"\x80\x04."], ids=str)
+def test_what_cannot_be_read_is_said_in_one_line(name, content, folder):
+    if content is None:
+        (folder / name).unlink()
+    else:
+        (folder / name).write_bytes(content)
+    with pytest.raises(ArtefactError, match="export it again: textclf export"):
+        Feeder(folder)
