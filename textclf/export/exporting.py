@@ -257,6 +257,14 @@ def _summary(made: Exported) -> dict[str, Any]:
     return values
 
 
+def _without_size(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for config.json, whose length depends on all that it says: it cannot say how long it is."""
+    models = {which: {**summary[which]} for which in ("before", "after")}
+    for model in models.values():
+        del model["size"]
+    return {**summary, **models}
+
+
 def _model(source: _Source, small: _Small, metrics: Mapping[str, Any], made: Exported, form: str) -> dict[str, bytes]:
     """The files of ``model/`` by name."""
     trained, precision = small
@@ -269,7 +277,7 @@ def _model(source: _Source, small: _Small, metrics: Mapping[str, Any], made: Exp
         trained.inputs,
         trained.labels,
         trained.temperature,
-        {**trained.trained, **figures, "exported": summary},
+        {**trained.trained, **figures, "exported": _without_size(summary)},
     )
     card = model_card(
         metrics,
@@ -298,8 +306,9 @@ def _onnx(trained: Artefact, card: str, precision: str) -> dict[str, bytes]:
 def _records(source: _Source, metrics: Mapping[str, Any], made: Exported) -> dict[str, bytes]:
     """The files that make the folder a run, by name; how it was trained is what it was."""
     run = runs.Layout(Path())
-    return {
-        run.history.name: source.run.history.read_bytes(),
+    history = source.run.history
+    kept = {run.history.name: history.read_bytes()} if history.exists() else {}
+    return kept | {
         run.config.name: atomic.format_json({**source.config, "exported": made.run}),
         run.metrics.name: atomic.format_json({**metrics, "exported": _summary(made)}),
     }
