@@ -212,6 +212,12 @@ def test_evaluate_and_info_run_without_torch(run_dir: Path, data_dir: Path) -> N
     assert "numpy" not in loaded(["info", str(run_dir)])
 
 
+def test_export_runs_without_torch(run_dir: Path, tmp_path: Path) -> None:
+    heavy = {"torch", "datasets", "matplotlib", "tensorboard", "onnx", "onnxruntime"}
+    given = ["export", "--run", str(run_dir), "--output", str(tmp_path / "out"), "--max-drop", "100"]
+    assert loaded(given) & heavy == set()
+
+
 def test_public_names_are_those_that_can_be_imported() -> None:
     for name in textclf.__all__:
         assert getattr(textclf, name).__doc__
