@@ -102,8 +102,8 @@ class _Source:
     def open(cls, path: Path) -> "_Source":
         run = runs.resolve(path)
         trained = artefact.load(run.model)
-        root, fingerprint = runs.data_of(run)
-        data = DataDirectory.open(root, fingerprint=fingerprint)
+        made = runs.data_of(run)
+        data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
         config, metrics = runs.read_json(run.config), runs.read_json(run.metrics)
         return cls(run, trained, data, Tokens(data, trained.tokenizer), config, metrics)
 
@@ -309,8 +309,8 @@ def _records(source: _Source, metrics: Mapping[str, Any], made: Exported) -> dic
     history = source.run.history
     kept = {run.history.name: history.read_bytes()} if history.exists() else {}
     return kept | {
-        run.config.name: atomic.format_json({**source.config, "exported": made.run}),
-        run.metrics.name: atomic.format_json({**metrics, "exported": _summary(made)}),
+        run.config.name: atomic.to_json({**source.config, "exported": made.run}),
+        run.metrics.name: atomic.to_json({**metrics, "exported": _summary(made)}),
     }
 
 
