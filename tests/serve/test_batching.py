@@ -80,7 +80,7 @@ def test_a_request_that_is_given_up_harms_no_other(classifier, batches):
         await asyncio.sleep(0)
         waiting = asyncio.create_task(batcher.read(["rain"]))
         given_up.cancel()
-        return await waiting
+        return await asyncio.wait_for(waiting, 10)
 
     assert len(asyncio.run(main()).probabilities) == 1
 

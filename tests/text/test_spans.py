@@ -20,6 +20,7 @@ def shown(text: str) -> list[str]:
         ("The cat, sat!", ["The", "cat", ",", "sat", "!"]),
         ("E\u0301tude \u00c9TUDE", ["E\u0301tude", "\u00c9TUDE"]),  # an accent of its own is composed
         ("\u0130stanbul,x now", ["\u0130stanbul", ",", "x", "now"]),  # one letter that is two in lower case
+        ("\u0130e\u0301x,y", ["\u0130e\u0301x", ",", "y"]),
         ("\u212bngstr\u00f6m 5\u212a", ["\u212bngstr\u00f6m", "5\u212a"]),  # signs that composing replaces
         ("\u6771\u4eac tokyo", ["\u6771", "\u4eac", "tokyo"]),
         (
