@@ -137,14 +137,38 @@ def test_strict_stops_at_a_bad_row_and_leaves_no_output(run_dir: Path) -> None:
         (["--input", "rows.csv", "--text-column", "body"], "no column 'body'; rows.csv has the columns text"),
         (["--input", "rows.csv", "--output", "rows.csv"], "rows.csv is the input, too"),
         (["--input", "rows.csv", "--output", "gone/out.csv"], "no such folder: gone"),
+        (["--input", "rows.csv", "--output", "a_pipe"], "a_pipe is not a file but a pipe or a device"),
     ],
 )
 def test_what_does_not_fit_together_is_refused(run_dir: Path, options: list[str], part: str) -> None:
     write_csv([("text",), ("rain",)])
+    os.mkfifo("a_pipe")
     result = predict(run_dir, *options)
     assert (result.exit_code, result.stdout) == (2, "")
     assert part in result.stderr
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_an_output_that_is_a_link_stays_one(run_dir: Path, table: Path) -> None:
+    Path("elsewhere").mkdir()
+    Path("out.txt").symlink_to("elsewhere/labels.txt")
+    done(run_dir, "--input", table, "--output", "out.txt")
+    assert Path("out.txt").is_symlink()
+    assert Path("elsewhere/labels.txt").read_text() == done(run_dir, "--input", table).stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="the device is not there")
+def test_a_full_disk_behind_stdout_is_named(run_dir: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "textclf", "predict", "--run", str(run_dir), "rain"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+            check=False,
+        )
+    assert result.returncode == 5
+    assert result.stderr == b"textclf: no space left to write stdout; free some and run the command again\n"
 
 
 def test_the_score_is_that_of_scikit_learn(run_dir: Path, table: Path) -> None:

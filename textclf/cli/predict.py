@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from textclf import atomic, machine, runs
-from textclf.errors import DataError, UsageError
+from textclf.errors import DataError, ResourceError, UsageError
 
 if TYPE_CHECKING:
     from textclf.answers import Answer, Shape, Tally
@@ -180,9 +180,18 @@ def command(
     try:
         _write(tally.watch(_shown(batches)), shape, layout, output)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # where Python's last flush goes
+        _forget_stdout()
         context.exit(CLOSED)
+    except ResourceError:
+        if output is None:
+            _forget_stdout()
+        raise
     _conclude(tally, shape)
+
+
+def _forget_stdout() -> None:
+    """Let Python's last flush at the end of the program go nowhere, instead of failing once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _check_files(layout: str, input_file: Path | None, output: Path | None) -> None:
@@ -193,6 +202,8 @@ def _check_files(layout: str, input_file: Path | None, output: Path | None) -> N
         return
     if not output.parent.is_dir():
         raise UsageError(f"no such folder: {output.parent}")
+    if output.exists() and not output.is_file():  # it would be replaced, not written to
+        raise UsageError(f"{output} is not a file but a pipe or a device: leave out --output and write to it with >")
     if input_file is not None and output.exists() and input_file.exists() and output.samefile(input_file):
         raise UsageError(f"{output} is the input, too: name another --output")
 
@@ -267,9 +278,10 @@ def _write(batches: Iterator[list["Answer"]], shape: "Shape", layout: str, outpu
     from textclf import answers
 
     if output is None:
-        answers.LINES[layout](batches, sys.stdout, shape)
+        with atomic.naming_full_disk(Path("stdout")):
+            answers.LINES[layout](batches, sys.stdout, shape)
         return
-    with atomic.replacing(output) as temporary:
+    with atomic.replacing(output.resolve()) as temporary:  # a link stays one
         if layout == "parquet":
             answers.write_parquet(batches, temporary, shape)
             return
