@@ -237,7 +237,9 @@ def test_a_source_that_is_a_pickle_is_no_data(plant, ending):
 
 
 @PAYLOADS
-@pytest.mark.parametrize(("command", "code"), [(["train", "--config", "x"], 2), (["predict", "--input", "x"], 3)])
+@pytest.mark.parametrize(
+    ("command", "code"), [(["train", "--config", "x"], 2), (["predict", "--strict", "--input", "x"], 3)]
+)
 def test_settings_and_texts_that_are_a_pickle_are_refused(plant, command, code, copy):
     plant(Path("x"))
     result = CliRunner().invoke(main, command)

@@ -35,11 +35,11 @@ def test_what_does_not_repeat_is_named_and_so_is_what_was_different(copied):
     found = verify(copied)
     assert found.differences == ["metrics.json"]
     assert len(found.circumstances) == 1
-    assert found.circumstances[0].startswith("torch was 1.0 and is 2.")
+    assert found.circumstances[0].startswith("torch was '1.0' and is '2.")
     done = CliRunner().invoke(main, ["verify", str(copied.root)])
     assert done.exit_code == 1
     last = done.stderr.splitlines()[-1]
-    assert "does not repeat: metrics.json came out different (torch was 1.0 and is" in last
+    assert "does not repeat: metrics.json came out different (torch was '1.0' and is" in last
 
 
 def test_another_seed_gives_other_weights(copied):

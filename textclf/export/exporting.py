@@ -209,7 +209,7 @@ def _write(folder: Path, source: _Source, small: _Small, before: Mapping[str, Pr
         float(np.mean(old.answers == new.answers)),
         float(100 * (np.mean(old.answers == old.labels) - np.mean(new.answers == new.labels))),
     )
-    for _ in range(2):  # the size stands in the files, and its digits count
+    for _ in range(5):  # the size stands in the card, whose digits count, as do those of its checksum
         size = sum(map(len, _model(source, small, metrics, made, wanted.form).values()))
         made = made._replace(after=made.after._replace(size=size))
     _accept(made, wanted)
@@ -220,6 +220,7 @@ def _write(folder: Path, source: _Source, small: _Small, before: Mapping[str, Pr
         atomic.write_bytes(folder / name, content)
     if wanted.form == "onnx":
         _compare(run.model / artefact.Layout(run.model).graph.name, written, new, source)
+    made = made._replace(after=made.after._replace(size=_bytes(run.model)))
     if wanted.max_size is not None and (size := _bytes(folder)) > wanted.max_size:
         raise TextclfError(f"the export has {size:,} bytes, more than {wanted.max_size:,}; choose a smaller --max-size")
     return made
