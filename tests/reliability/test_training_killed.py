@@ -18,7 +18,7 @@ FRESH = multiprocessing.get_context("forkserver")
 """Starts processes as new ones, from one that has loaded torch and done nothing with it."""
 FRESH.set_forkserver_preload(["textclf.training.run", *NEEDED_LATER])
 
-TIMES = pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.long)])
+TIMES = pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.long)])
 
 
 def train(settings, again=None):

@@ -191,7 +191,14 @@ def expected(data_dir, tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("method", "most"), [("fork", 64), ("forkserver", 1024), ("spawn", 64)])
+@pytest.mark.parametrize(
+    ("method", "most"),
+    [
+        pytest.param("fork", 64, marks=pytest.mark.long),  # as every other test starts them
+        ("forkserver", 1024),
+        pytest.param("spawn", 64, marks=pytest.mark.long),
+    ],
+)
 def test_training_is_the_same_however_processes_start_and_with_few_open_files(
     method, most, expected, data_dir, tmp_path
 ):

@@ -51,7 +51,7 @@ def is_progress(line):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("times", [1, pytest.param(20, marks=pytest.mark.long)])
-@pytest.mark.parametrize(("model", "workers"), [("mlp", 0), ("lstm", 2)])
+@pytest.mark.parametrize(("model", "workers"), [("mlp", 0), pytest.param("lstm", 2, marks=pytest.mark.long)])
 def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits(model, workers, times, data_dir):
     started = time.perf_counter()
     straight = start(data_dir, model, workers)
@@ -87,7 +87,7 @@ def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sent", CODES)
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_a_second_signal_ends_it_at_once(sent, data_dir):
     process = start(data_dir, "mlp", 0)
     for line in process.stderr:
