@@ -216,7 +216,7 @@ def train_epoch(learner: Learner, batches: Any, number: int, *, how: Pass, halfw
 
         gradient_norm = clip_gradients(model, how.clip_norm)  # ()
         meter.add(logits.detach().mean(dim=0), batch.labels, loss.detach() * len(batch.labels), gradient_norm)
-        if how.device.type == "cpu" or step % CHECK_EVERY == 0:
+        if how.device.type == "cpu" or step % CHECK_EVERY == 0:  # looking means to wait for a GPU
             _stop_if_lost(meter, batches, number, learner)
         optimizer.step(unless=meter.is_lost)
         if step % AVERAGE_EVERY == 0:
