@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import connection
 
 import pytest
 
@@ -18,6 +19,17 @@ def double(number):
 
 def die(number):
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_while_answering(number):
+    """Be killed when half of the answer is in the pipe."""
+
+    def send_half(pipe, message):
+        os.write(pipe.fileno(), bytes(message)[: len(message) // 2])
+        die(number)
+
+    connection.Connection._send = send_half
+    return bytes(100)
 
 
 def refuse(number):
@@ -61,6 +73,15 @@ def test_a_process_that_is_killed_is_named():
         list(processes.in_order(pool, die, range(9), ahead=4))
 
 
+@pytest.mark.parametrize("how", [die, die_while_answering])
+def test_one_that_is_killed_is_named_while_another_is_at_work(how):
+    with processes.pool(2, imports="textclf.errors") as pool:
+        other = pool.submit(time.sleep, 0.5)
+        with pytest.raises(ResourceError, match="a process was killed"):
+            pool.submit(how, 0).result(timeout=20)
+        assert other.result() is None
+
+
 def where(number):
     time.sleep(0.02)
     return number, os.getpid()
@@ -85,7 +106,7 @@ from textclf import processes
 if __name__ == "__main__":
     with processes.pool(2, imports="textclf.errors") as pool:
         print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
-        list(pool.map(time.sleep, [60, 60]))
+        [pool.submit(time.sleep, 60) for _ in range(2)]
 """
 
 

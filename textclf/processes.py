@@ -3,19 +3,22 @@
 import multiprocessing
 import os
 import signal
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from multiprocessing import connection, forkserver, resource_tracker
-from threading import Thread
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from threading import Thread, local
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 from textclf.errors import ResourceError
 
+Given = ParamSpec("Given")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -23,36 +26,87 @@ PATIENCE: Final = 0.2  # seconds of work before others are started, which is the
 AHEAD: Final = 3  # items under way for each process: one at work, one waiting, one on its way
 
 
+class Pool:
+    """Processes that work for this one, each with a thread that sends it work, waits, and takes the result.
+
+    Each has a pipe of its own. A `ProcessPoolExecutor` has one for all results, and waits for ever for the rest of one
+    if the process that was sending it is killed: that pipe does not close as long as the others live.
+    """
+
+    def __init__(self, count: int, *, imports: str) -> None:
+        # Not by fork: a lock that a thread of ours holds would never open in a copy.
+        has_server = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context = multiprocessing.get_context("forkserver" if has_server else "spawn")
+        if has_server:
+            self._context.set_forkserver_preload([imports])
+            _start_the_forkserver()
+        self._threads = ThreadPoolExecutor(count)
+        self._of_thread = local()
+        self._started: list[tuple[BaseProcess, Connection]] = []
+
+    def submit(self, function: Callable[Given, Result], /, *given: Given.args, **named: Given.kwargs) -> Future[Result]:
+        """Have a process call a function; the future raises what it raises, or ResourceError if it is killed."""
+        return self._threads.submit(self._ask, function, given, named)
+
+    def close(self) -> None:
+        """Wait for what is at work, leave what is not, and end the processes."""
+        self._threads.shutdown(cancel_futures=True)
+        for _, pipe in self._started:
+            pipe.close()
+        for process, _ in self._started:
+            process.join()
+
+    def _ask(self, function: Callable[..., Result], given: tuple[Any, ...], named: dict[str, Any]) -> Result:
+        if not hasattr(self._of_thread, "pipe"):
+            self._of_thread.pipe = self._start()
+        try:
+            self._of_thread.pipe.send((function, given, named))
+            error, result = self._of_thread.pipe.recv()
+        except (EOFError, OSError) as gone:
+            raise ResourceError("a process was killed, for want of memory perhaps; try --num-workers 1") from gone
+        if error is not None:
+            raise error
+        return result  # type: ignore[no-any-return]
+
+    def _start(self) -> Connection:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(theirs,))  # type: ignore[attr-defined]
+        process.start()
+        theirs.close()  # so that only the process holds it, and ours tells when that is gone
+        self._started.append((process, ours))
+        return ours
+
+
+def _work(pipe: Connection) -> None:
+    """Answer what comes through a pipe until it is closed."""
+    _live_as_long_as_the_parent()
+    with suppress(EOFError, OSError):
+        while True:
+            function, given, named = pipe.recv()
+            answer: tuple[Exception | None, Any]
+            try:
+                answer = None, function(*given, **named)
+            except Exception as error:  # raised where it was asked for
+                error.add_note(traceback.format_exc())
+                answer = error, None
+            pipe.send(answer)
+
+
 @contextmanager
-def pool(count: int, *, imports: str) -> Iterator[ProcessPoolExecutor]:
-    """That many processes, all of them with the module ``imports``; raises ResourceError if one is killed.
-
-    Not by fork: a lock that a thread of ours holds would never open in a copy.
-    """
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if "forkserver" in methods:
-        context.set_forkserver_preload([imports])
-        _start_the_forkserver()
-    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_live_as_long_as_the_parent)
+def pool(count: int, *, imports: str) -> Iterator[Pool]:
+    """That many processes, all of them with the module ``imports``, which are started when there is work for them."""
+    pool = Pool(count, imports=imports)
     try:
-        yield executor
-    except BrokenProcessPool as error:
-        raise ResourceError("a process was killed, for want of memory perhaps; try --num-workers 1") from error
+        yield pool
     finally:
-        executor.shutdown(cancel_futures=True)
+        pool.close()
 
 
-def in_order(
-    executor: ProcessPoolExecutor, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int
-) -> Iterator[Result]:
-    """The results of a function, in the order of the items, of which at most ``ahead`` are under way at a time.
-
-    ``map`` of the executor would first read all items, however many there are.
-    """
+def in_order(pool: Pool, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
+    """The results of a function, in the order of the items, of which at most ``ahead`` are under way at a time."""
     waiting: deque[Future[Result]] = deque()
     for item in items:
-        waiting.append(executor.submit(function, item))
+        waiting.append(pool.submit(function, item))
         while waiting and (len(waiting) >= ahead or waiting[0].done()):
             yield waiting.popleft().result()
     while waiting:
@@ -68,7 +122,7 @@ class Crew:
         self._imports = imports
         self._stack = stack
         self._worked = 0.0  # seconds
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: Pool | None = None
         self._ready: Future[int] | None = None
 
     def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -83,18 +137,13 @@ class Crew:
             self._worked += perf_counter() - start  # without the wait for items
             yield result
 
-    def _others(self) -> ProcessPoolExecutor | None:
-        """The other processes, once they are ready; they are started when that pays."""
+    def _others(self) -> Pool | None:
+        """The other processes, once they are ready; they are started when that pays. None: this one works alone."""
         if self.count > 1 and self._pool is None and self._worked >= self._patience:
             self._pool = self._stack.enter_context(pool(self.count, imports=self._imports))
-            starting = Thread(target=self._start, args=(self._pool,))  # which would otherwise wait for their imports
-            starting.start()
-            self._stack.callback(starting.join)
-        return self._pool if self._ready is not None and self._ready.done() else None
-
-    def _start(self, others: ProcessPoolExecutor) -> None:
-        with suppress(OSError, EOFError, RuntimeError):  # stopped meanwhile, or killed: this process works on alone
-            self._ready = others.submit(int)
+            self._ready = self._pool.submit(int)
+        is_ready = self._ready is not None and self._ready.done() and self._ready.exception() is None
+        return self._pool if is_ready else None
 
 
 @contextmanager
@@ -120,7 +169,7 @@ def _start_the_forkserver() -> None:
 def _live_as_long_as_the_parent() -> None:
     """Leave Ctrl-C and SIGTERM, which reach every process of a terminal or container, to the parent; end if it is gone.
 
-    Of itself a process would wait for work for ever, as it holds both ends of the pipe from which work comes.
+    Of itself a process would first finish what it is at.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

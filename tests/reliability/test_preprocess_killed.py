@@ -172,9 +172,11 @@ def test_stopped_at_any_moment_it_says_so_in_a_line_and_goes_on(corpus, whole, t
 def test_a_worker_that_is_killed_is_an_error_in_one_line(corpus, tmp_path):
     head, _, rows = corpus.read_text(encoding="utf-8").partition("\n")
     larger = tmp_path / "films.csv"  # so that there is work left for them
-    larger.write_text(f"{head}\n{2 * rows}", encoding="utf-8")
+    larger.write_text(f"{head}\n{4 * rows}", encoding="utf-8")
     process = run(larger, tmp_path)
-    wait_for_tensors(process, tmp_path)
+    while not any(ticks > 5 for ticks in workers(process.pid).values()):  # until they are at work; see Crew
+        assert process.poll() is None
+        time.sleep(0.005)
     for number in workers(process.pid):
         os.kill(number, signal.SIGKILL)
     _, errors = process.communicate(timeout=60)
@@ -186,12 +188,13 @@ def test_a_worker_that_is_killed_is_an_error_in_one_line(corpus, tmp_path):
 
 
 def workers(session):
-    """Those that have the forkserver for a parent."""
-    parents = {}
+    """Those that have the forkserver for a parent, with the hundredths of a second for which they have worked."""
+    parents, ticks = {}, {}
     for number in members(session):
         with contextlib.suppress(OSError):
-            parents[number] = int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
-    return [number for number, parent in parents.items() if parent in parents and parent != session]
+            fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+            parents[number], ticks[number] = int(fields[1]), int(fields[11])
+    return {number: ticks[number] for number, parent in parents.items() if parent in parents and parent != session}
 
 
 def test_two_at_once_do_not_meet(corpus, whole, tmp_path):

@@ -6,7 +6,7 @@ for a while, and goes on when it has help, as one of them: whoever has few texts
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -58,11 +58,10 @@ def _together(
 
     others = num_workers - 1
     under_way: deque[Future[list[Answers]]] = deque()
-    with processes.pool(others, imports=__name__) as pool, ThreadPoolExecutor(1) as starter:
-        # In a thread, which waits for the imports of the others.
-        ready = starter.submit(lambda: [pool.submit(_load, model) for _ in range(others)])
+    with processes.pool(others, imports=__name__) as pool:
+        ready = [pool.submit(_load, model) for _ in range(others)]
         while chunk := list(islice(batches, CHUNK)):
-            has_help = ready.done() and any(loaded.done() for loaded in ready.result())
+            has_help = any(loaded.done() for loaded in ready)
             if has_help and sum(not answers.done() for answers in under_way) < AHEAD * others:
                 under_way.append(pool.submit(_answer, model, top_k, chunk))
             else:
