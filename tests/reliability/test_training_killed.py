@@ -59,7 +59,7 @@ def begun(folder):
 def straight(request, data_dir, tmp_path_factory):
     """The settings of a run, how it ends, and the seconds it takes."""
     folder = tmp_path_factory.mktemp("straight")
-    given = {"epochs": 15, "patience": 15, "refit": request.param == "mlp"}
+    given = {"epochs": 6, "patience": 6, "refit": request.param == "mlp"}
     settings = small_config(request.param, data_dir, folder, **given)
     run_for(None, settings)  # the first one waits for the imports
     shutil.rmtree(folder)

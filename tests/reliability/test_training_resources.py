@@ -176,6 +176,7 @@ STARTED = """
 import multiprocessing, resource, sys
 if __name__ == "__main__":
     multiprocessing.set_start_method(sys.argv.pop(1))
+    multiprocessing.set_forkserver_preload(["textclf.training.run"])
     most = int(sys.argv.pop(1))
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     from textclf.cli import main

@@ -169,7 +169,7 @@ CASES = [
 
 
 @pytest.mark.slow
-@PAYLOADS
+@pytest.mark.parametrize("plant", [as_torch_saves, pytest.param(as_pickle_dumps, marks=pytest.mark.long)])
 def test_no_command_runs_a_file_of_ours_that_is_a_pickle(plant, copy, monkeypatch):
     """Each case in turn, on files that are put back after it."""
     before = {path: path.read_bytes() for path in copy.rglob("*") if path.is_file()}

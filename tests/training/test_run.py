@@ -26,6 +26,7 @@ from textclf.errors import (
     TerminatedRunError,
     UsageError,
 )
+from textclf.evaluation import plots
 from textclf.evaluation.calibration import HIGHEST, LOWEST, fit_temperature
 from textclf.evaluation.metrics import measure
 from textclf.inference import artefact
@@ -55,13 +56,16 @@ def model(request):
 
 @pytest.fixture
 def settings(data_dir, tmp_path, monkeypatch):
-    """Makes the settings of a small run, which saves after every step.
+    """Makes the settings of a small run, which saves after every step and draws no pictures for TensorBoard.
 
     With all of its head start, the mlp would know this corpus before the first epoch.
     """
     monkeypatch.setattr(bag_mlp, "HEAD_START", 0.25)
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
     monkeypatch.setattr(checkpoint, "SHARE", inf)
+    for name in ("confusion", "reliability"):
+        monkeypatch.setattr(plots, name, lambda *_, **__: None)
+    monkeypatch.setattr(plots, "pixels", lambda _: np.zeros((1, 1, 3), dtype=np.uint8))
 
     def make(model="mlp", data=data_dir, *, refit=False, **given):
         return small_config(model, data, tmp_path / "runs", refit=refit, **given)
