@@ -12,3 +12,23 @@ def test_modules_are_loaded_in_a_thread_that_gives_way(tmp_path, monkeypatch):
     thread.join()
     assert abs(sys.modules.pop("made_for_this_test").TURN - imports.TURN) < 1e-6
     assert abs(sys.getswitchinterval() - usual) < 1e-6
+
+
+def test_what_is_loaded_loads_no_pandas_and_other_threads_can(tmp_path, monkeypatch):
+    assert imports.UNWANTED == "pandas"
+    monkeypatch.setattr(imports, "UNWANTED", "unwanted_by_this_test")
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "unwanted_by_this_test.py").write_text("")
+    (tmp_path / "made_for_this_test.py").write_text(
+        "from threading import Thread\n"
+        "try:\n    import unwanted_by_this_test as found\nexcept ImportError:\n    found = None\n"
+        "thread = Thread(target=__import__, args=('unwanted_by_this_test',))\nthread.start()\nthread.join()\n"
+    )
+    finders = list(sys.meta_path)
+    assert imports.load("made_for_this_test").found is None
+    assert sys.meta_path == finders
+    there = sys.modules["unwanted_by_this_test"]  # the other thread's
+    del sys.modules["made_for_this_test"]
+    assert imports.load("made_for_this_test").found is there
+    for name in ("made_for_this_test", "unwanted_by_this_test"):
+        del sys.modules[name]

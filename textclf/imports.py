@@ -1,13 +1,27 @@
-"""Modules that are loaded while something else goes on. Knows nothing about what they are."""
+"""Modules that are loaded late, while something else goes on, or without what they would load beside."""
 
 import sys
 from importlib import import_module
-from threading import Thread
+from threading import Thread, get_ident
+from types import ModuleType
 from typing import Final
 
 TURN: Final = 2e-4
 """Seconds that a thread may hold Python's lock while another waits. With the usual 5 ms, whoever calls many short
 functions of a library, as training does, would wait that long after each."""
+
+UNWANTED: Final = "pandas"
+"""What scikit-learn imports if it is installed, for tables that nobody gives it here: 0.3 s and 30 MB."""
+
+
+def load(name: str) -> ModuleType:
+    """Import a module, and not pandas with it."""
+    without = _Without(UNWANTED)
+    sys.meta_path.insert(0, without)
+    try:
+        return import_module(name)
+    finally:
+        sys.meta_path.remove(without)
 
 
 def meanwhile(*names: str) -> Thread:
@@ -22,6 +36,19 @@ def _load(*names: str) -> None:
     sys.setswitchinterval(TURN)
     try:
         for name in names:
-            import_module(name)
+            load(name)
     finally:
         sys.setswitchinterval(usual)
+
+
+class _Without:
+    """Finds modules as others do, but for one that is said to be missing, in the thread that made this."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._thread = get_ident()
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        """What an import asks first; None: others are asked next."""
+        if name == self._name and get_ident() == self._thread:
+            raise ModuleNotFoundError(f"{name} is not wanted here", name=name)

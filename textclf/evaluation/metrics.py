@@ -1,9 +1,12 @@
 """Figures of merit from labels and logits; scikit-learn computes every one that it has."""
 
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from textclf import imports
 
 
 class Metrics(NamedTuple):
@@ -32,16 +35,14 @@ class Baseline(NamedTuple):
 
 def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:
     """Metrics of logits, shape (D, C), against class indices, shape (D,); negative: a label the model does not know."""
-    from sklearn.metrics import accuracy_score, f1_score
-
     answers = logits.argmax(axis=1)
     f1 = {
-        average: float(f1_score(labels, answers, average=average, zero_division=0))
+        average: float(_sklearn().f1_score(labels, answers, average=average, zero_division=0))
         for average in ("macro", "micro", "weighted")
     }
     return Metrics(
         documents=len(labels),
-        accuracy=float(accuracy_score(labels, answers)),
+        accuracy=float(_sklearn().accuracy_score(labels, answers)),
         macro_f1=f1["macro"],
         micro_f1=f1["micro"],
         weighted_f1=f1["weighted"],
@@ -60,26 +61,27 @@ def cross_entropy(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> flo
 
 def baseline(labels: NDArray[np.int64], trained: NDArray[np.int64], names: list[str]) -> Baseline:
     """The score on ``labels`` of the class that is most frequent in ``trained``, both class indices."""
-    from sklearn.metrics import accuracy_score, f1_score
-
     most_frequent = int(np.bincount(trained[trained >= 0]).argmax())
     answers = np.full_like(labels, most_frequent)
-    macro_f1 = f1_score(labels, answers, average="macro", zero_division=0)
-    return Baseline(names[most_frequent], float(accuracy_score(labels, answers)), float(macro_f1))
+    macro_f1 = _sklearn().f1_score(labels, answers, average="macro", zero_division=0)
+    return Baseline(names[most_frequent], float(_sklearn().accuracy_score(labels, answers)), float(macro_f1))
 
 
 def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], *, classes: int) -> NDArray[np.int64]:
     """Documents by label (row) and answer (column), shape (C, C); those with a label of no class are left out."""
-    from sklearn.metrics import confusion_matrix
-
-    counts: NDArray[np.int64] = confusion_matrix(labels, answers, labels=range(classes))
+    counts: NDArray[np.int64] = _sklearn().confusion_matrix(labels, answers, labels=range(classes))
     return counts
 
 
 def per_class(labels: NDArray[np.int64], logits: NDArray[np.float32], names: list[str]) -> list[dict[str, Any]]:
     """Precision, recall, F1 and number of documents of each class, in the order of the names."""
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(labels, logits.argmax(axis=1), labels=range(len(names)), zero_division=0)
+    columns = _sklearn().precision_recall_fscore_support(
+        labels, logits.argmax(axis=1), labels=range(len(names)), zero_division=0
+    )
     rows = zip(names, *(column.tolist() for column in columns), strict=True)
     return [dict(zip(("label", "precision", "recall", "f1", "documents"), row, strict=True)) for row in rows]
+
+
+def _sklearn() -> ModuleType:
+    """Its metrics, which take a second to import; only who measures waits for them."""
+    return imports.load("sklearn.metrics")

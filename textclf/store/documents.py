@@ -103,7 +103,7 @@ def _texts(column: Any) -> NDArray[np.object_]:
     distinct = np.array([*column.dictionary.to_pylist(), None], dtype=object)[:-1]
     if column.null_count or not all(isinstance(text, str) for text in distinct):
         raise ValueError("a text is missing")
-    texts: NDArray[np.object_] = distinct[column.indices.to_numpy()]
+    texts: NDArray[np.object_] = distinct[np.from_dlpack(column.indices)]
     return texts
 
 
