@@ -312,7 +312,12 @@ def test_the_seed_decides_every_bit(settings, model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "given", [{"num_workers": 2}, {"store": "files", "num_workers": 0}, {"store": "files", "num_workers": 2}]
+    "given",
+    [
+        {"num_workers": 2},
+        pytest.param({"store": "files", "num_workers": 0}, marks=pytest.mark.long),
+        {"store": "files", "num_workers": 2},
+    ],
 )
 def test_neither_store_nor_workers_change_a_bit(given, settings, model):
     assert same(run.train(settings(model, epochs=3, **given)), run.train(settings(model, epochs=3)))
@@ -411,7 +416,13 @@ def test_a_refit_that_diverges_says_how_to_do_without(settings):
 
 
 @pytest.mark.parametrize(
-    "stop", [{"stop_in_refit": 4}, {"stop_in_refit": 5, "after_steps": 3}, {"stop_after_epoch": 2}], ids=str
+    "stop",
+    [
+        pytest.param({"stop_in_refit": 4}, marks=pytest.mark.long),
+        {"stop_in_refit": 5, "after_steps": 3},
+        {"stop_after_epoch": 2},
+    ],
+    ids=str,
 )
 def test_a_run_that_was_stopped_in_the_refit_begins_the_refit_again_and_ends_the_same(stop, model, settings):
     given = {"epochs": 3, "refit": True, "lr": 0.02}
@@ -454,9 +465,9 @@ def test_a_signal_in_the_refit_stops_it_and_says_how_to_go_on(settings):
 @pytest.mark.parametrize(
     "stop",
     [
-        {"stop_in_epoch": 1},
+        pytest.param({"stop_in_epoch": 1}, marks=pytest.mark.long),
         {"stop_in_epoch": 1, "after_steps": 4},
-        {"stop_after_epoch": 1},
+        pytest.param({"stop_after_epoch": 1}, marks=pytest.mark.long),
         {"stop_in_epoch": 3, "after_steps": 5},
         {"stop_after_epoch": 4},  # the last
     ],
