@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from textclf import __version__
-from textclf.cli.stopping import stopping
+from textclf.cli.stopping import ignore, stopping
 from textclf.errors import TextclfError
 
 NAMES: Final = (
@@ -64,6 +64,8 @@ class Commands(click.Group):
             code = _fail("out of memory; try a smaller --batch-size, --tier or --max-vocab", 5)
         except (click.Abort, KeyboardInterrupt):
             code = _fail("stopped", 130)
+        if args is None:  # a program of its own, and no call from Python
+            ignore()
         sys.exit(code if isinstance(code, int) else 0)
 
 

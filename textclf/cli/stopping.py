@@ -39,3 +39,9 @@ def stopping(advice: str = "") -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def ignore() -> None:
+    """Let a signal that comes while Python ends change nothing: all is done, and said."""
+    for number in ERRORS:
+        signal.signal(number, signal.SIG_IGN)
