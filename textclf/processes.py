@@ -14,11 +14,11 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from threading import Thread, local
 from time import perf_counter
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, TypeVar, TypeVarTuple
 
 from textclf.errors import ResourceError
 
-Given = ParamSpec("Given")
+Given = TypeVarTuple("Given")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -44,9 +44,9 @@ class Pool:
         self._of_thread = local()
         self._started: list[tuple[BaseProcess, Connection]] = []
 
-    def submit(self, function: Callable[Given, Result], /, *given: Given.args, **named: Given.kwargs) -> Future[Result]:
+    def submit(self, function: Callable[[*Given], Result], *given: *Given) -> Future[Result]:
         """Have a process call a function; the future raises what it raises, or ResourceError if it is killed."""
-        return self._threads.submit(self._ask, function, given, named)
+        return self._threads.submit(self._ask, function, given)
 
     def close(self) -> None:
         """Wait for what is at work, leave what is not, and end the processes."""
@@ -56,11 +56,11 @@ class Pool:
         for process, _ in self._started:
             process.join()
 
-    def _ask(self, function: Callable[..., Result], given: tuple[Any, ...], named: dict[str, Any]) -> Result:
-        if not hasattr(self._of_thread, "pipe"):
-            self._of_thread.pipe = self._start()
+    def _ask(self, function: Callable[..., Result], given: tuple[Any, ...]) -> Result:
         try:
-            self._of_thread.pipe.send((function, given, named))
+            if not hasattr(self._of_thread, "pipe"):
+                self._of_thread.pipe = self._start()
+            self._of_thread.pipe.send((function, given))
             error, result = self._of_thread.pipe.recv()
         except (EOFError, OSError) as gone:
             raise ResourceError("a process was killed, for want of memory perhaps; try --num-workers 1") from gone
@@ -82,10 +82,10 @@ def _work(pipe: Connection) -> None:
     _live_as_long_as_the_parent()
     with suppress(EOFError, OSError):
         while True:
-            function, given, named = pipe.recv()
+            function, given = pipe.recv()
             answer: tuple[Exception | None, Any]
             try:
-                answer = None, function(*given, **named)
+                answer = None, function(*given)
             except Exception as error:  # raised where it was asked for
                 error.add_note(traceback.format_exc())
                 answer = error, None

@@ -809,9 +809,8 @@ def group_is_alive(process):
         pytest.param(signal.SIGINT, os.kill, 0, 130, marks=pytest.mark.long),
         (signal.SIGTERM, os.kill, 2, 143),
         (signal.SIGINT, os.killpg, 2, 130),  # as Ctrl-C does: to the workers as well
-        pytest.param(
-            signal.SIGTERM, os.killpg, 2, 143, marks=pytest.mark.long
-        ),  # as a container or a job scheduler does
+        # as a container or a job scheduler does
+        pytest.param(signal.SIGTERM, os.killpg, 2, 143, marks=pytest.mark.long),
     ],
     ids=["Ctrl-C", "SIGTERM to the parent", "Ctrl-C to all", "SIGTERM to all"],
 )
