@@ -110,7 +110,7 @@ def test_occurrences_are_the_features_and_counts_of_the_bag(classifier):
     bag, tokenizer = classifier.trained.inputs, classifier.trained.tokenizer
     for text in [*ALL_TEXTS, *ODD]:
         ids = tokenizer.encode(text)
-        counted = bag._count(ids, np.array([len(ids)]))
+        counted = bag.count(ids, np.array([len(ids)]))
         found = bag.occurrences(ids)
         totals = np.bincount(found.features, found.shares, minlength=len(bag.rarity))
         expected = np.bincount(counted.features, counted.counts, minlength=len(bag.rarity))

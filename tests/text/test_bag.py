@@ -312,14 +312,6 @@ def test_the_tokens_that_were_given_stay_as_they_are():
     assert (tokens.tolist(), lengths.tolist()) == before
 
 
-def test_few_pairs_are_found_as_many_are(monkeypatch):
-    training = random_texts(0)
-    tokenizer = learn(training)
-    few = weigh(fit(training, tokenizer), [*training, *ODD], tokenizer)
-    monkeypatch.setattr(module, "FEW_PAIRS", 0)
-    assert weigh(fit(training, tokenizer), [*training, *ODD], tokenizer) == few
-
-
 def test_more_documents_than_can_be_numbered_are_refused():
     with pytest.raises(ValueError, match="too many documents at once"):
         module._numbered(2**40, bits=23)

@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.ragged import offsets, places
+from textclf.text.rank import Ranks
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 PAIR_BITS: Final = 22  # of a hashed pair: 4 million, of which most stay unused
 MOST_PAIRS: Final = 100_000  # features; the most frequent
 COMMON: Final = 2  # training documents that make a word or a pair a feature
-FEW_PAIRS: Final = 1_000  # pairs that are looked up by searching
 
 
 class BagInputs(NamedTuple):
@@ -120,7 +120,11 @@ class Bag:
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
     ) -> BagInputs:
         """Weighted bags of documents whose token ids stand end to end; only `Remembered` looks at their rows."""
-        return self.weigh(self._count(tokens, lengths))
+        return self.weigh(self.count(tokens, lengths))
+
+    def count(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Counts:
+        """The features of the documents."""
+        return self._counter(tokens, lengths)
 
     def weigh(self, counted: Counts) -> BagInputs:
         """What each feature is worth in its bag."""
@@ -151,22 +155,13 @@ class Bag:
         is_half = (feature >= self.words) & (feature < self.words + len(self.pairs))
         return Occurrences(feature, np.concatenate(owners), np.where(is_half, 0.5, 1.0))
 
-    def _find(self, hashes: NDArray[np.int64]) -> NDArray[np.integer]:
-        """Places of pairs among those that are features, or -1."""
-        if len(hashes) >= FEW_PAIRS:
-            return self._pair_places[hashes]
-        where = np.searchsorted(self.pairs, hashes)
-        return np.where(np.append(self.pairs, -1)[where] == hashes, where, -1)
+    @cached_property
+    def _find(self) -> Ranks:
+        """Finds places of pairs among those that are features, by their hashes."""
+        return Ranks(self.pairs, bits=PAIR_BITS)
 
     @cached_property
-    def _pair_places(self) -> NDArray[np.int32]:
-        """The place of each hash among the pairs, or -1: quicker than searching, once there are many to look up."""
-        table = np.full(2**PAIR_BITS, -1, dtype=np.int32)
-        table[self.pairs] = np.arange(len(self.pairs))
-        return table
-
-    @cached_property
-    def _count(self) -> "Counter":
+    def _counter(self) -> "Counter":
         parts = len(self.rarity) - self.words - len(self.pairs)
         return Counter(self.spelling, self.spelled, self.words, len(self.pairs), parts, self._find)
 
