@@ -7,91 +7,106 @@ from tests.text.test_bag import ODD, TRAINING, encoded, fit, learn, random_texts
 from textclf.text.remembered import Remembered
 
 
-class Counting:
-    """A bag that knows how many documents it made."""
-
-    def __init__(self, bag):
-        self.bag, self.views, self.made = bag, bag.views, 0
-
-    def __call__(self, tokens, lengths):
-        self.made += len(lengths)
-        return self.bag(tokens, lengths)
-
-
 def same(one, other):
     for ours, theirs in zip(one, other, strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("limit", [0, 500, 10**6])
-@pytest.mark.parametrize("max_parts", [0, 1_000])
-def test_remembered_bags_are_the_same(limit, max_parts):
+def batches_of(texts, tokenizer, rows, *, size=7):
+    """The texts of these rows, some at a time; row 0 is not the first."""
+    cut = [rows[start : start + size] for start in range(0, len(rows), size)]
+    return [(*encoded([texts[row] for row in part], tokenizer), 3 * np.array(part) + 5) for part in cut]
+
+
+PARTS = pytest.mark.parametrize("max_parts", [0, 1_000])
+
+
+@pytest.mark.parametrize("limit", [0, 60, 10**6])
+@PARTS
+def test_bags_are_the_same_whether_they_are_kept_or_not(limit, max_parts):
     training = random_texts(0)
     tokenizer = learn(training, max_parts=max_parts)
     bag = fit(training, tokenizer)
     remembered = Remembered(bag, limit=limit)
     texts = [*random_texts(1), *training, *ODD]
+    kept = range(0, len(texts), 2)
+    remembered.remember(batches_of(texts, tokenizer, kept))
+    assert remembered.has(3 * np.array(kept) + 5) is (limit == 10**6)
     rng = random.Random(0)
-    for _ in range(40):
-        rows = rng.choices(range(len(texts)), k=rng.randrange(1, 9))
-        tokens = encoded([texts[row] for row in rows], tokenizer)
-        same(remembered(*tokens, np.array(rows)), bag(*tokens))
+    mixed = [rng.choices(range(len(texts)), k=rng.randrange(1, 9)) for _ in range(40)]
+    for places in (*mixed, *([row] for row in kept)):
+        (tokens, lengths, rows), *_ = batches_of(texts, tokenizer, places, size=9)
+        same(remembered(tokens, lengths, rows), bag(tokens, lengths))
 
 
-def test_bags_are_made_once():
+@PARTS
+def test_what_is_remembered_is_not_counted_again(max_parts):
+    training = random_texts(0)
+    tokenizer = learn(training, max_parts=max_parts)
+    bag = fit(training, tokenizer)
+    remembered = Remembered(bag)
+    (tokens, lengths, rows), *_ = batches_of(training, tokenizer, range(6), size=6)
+    assert not remembered.has(rows)
+    remembered.remember([(tokens, lengths, rows)])
+    assert remembered.has(rows)
+    assert not remembered.has(rows + 1)
+    same(remembered(np.zeros_like(tokens), lengths, rows), bag(tokens, lengths))
+
+
+def test_only_documents_for_all_of_which_there_is_room_are_remembered():
     tokenizer = learn(TRAINING)
-    counting = Counting(fit(TRAINING, tokenizer))
-    remembered = Remembered(counting)
-    everything = list(range(len(TRAINING)))
-    for rows in (everything, everything[::-1], [0], [1, 2, 1, 2]):
-        tokens = encoded([TRAINING[row] for row in rows], tokenizer)
-        same(remembered(*tokens, np.array(rows)), counting.bag(*tokens))
-    assert counting.made == len(TRAINING)
-    remembered(*encoded(["mat the", TRAINING[0]], tokenizer), np.array([77, 0]))
-    assert counting.made == len(TRAINING) + 2
+    bag = fit(TRAINING, tokenizer)
+    (first, second, *_) = batches_of(TRAINING, tokenizer, range(len(TRAINING)), size=1)
+    sizes = [len(bag(tokens, lengths).features) for tokens, lengths, _ in (first, second)]
+    remembered = Remembered(bag, limit=sum(sizes) - 1)
+    remembered.remember([first, second])
+    assert not remembered.has(first[-1])
+    remembered.remember([second])
+    assert remembered.has(second[-1])
+    remembered.remember([first])
+    assert not remembered.has(first[-1])
+    assert remembered.has(second[-1])
+    for tokens, lengths, rows in (first, second):
+        same(remembered(tokens, lengths, rows), bag(tokens, lengths))
 
 
-def test_what_is_remembered_has_a_limit():
-    tokenizer = learn(TRAINING)
-    counting = Counting(fit(TRAINING, tokenizer))
-    first = len(counting.bag(*encoded(TRAINING[:1], tokenizer)).features)
-    remembered = Remembered(counting, limit=first)
-    for _ in range(3):
-        for row, text in enumerate(TRAINING[:2]):
-            remembered(*encoded([text], tokenizer), np.array([row]))
-    assert remembered.is_full
-    assert counting.made == 1 + 3  # the first fills the room, the second is made each time
-
-
-@pytest.mark.parametrize("limit", [0, 700, 1_200, 10**6])
-@pytest.mark.parametrize("max_parts", [0, 1_000])
+@pytest.mark.parametrize("limit", [0, 700, 10**6])
+@PARTS
 def test_what_it_has_learnt_from_is_remembered_as_if_made_anew(limit, max_parts):
     training = random_texts(0)
     tokenizer = learn(training, max_parts=max_parts)
-    cut = [range(start, min(start + 7, len(training))) for start in range(0, len(training), 7)]
-    batches = [(*encoded([training[row] for row in rows], tokenizer), 3 * np.array(rows)) for rows in cut]
+    batches = batches_of(training, tokenizer, range(len(training)))
     remembered = Remembered.fit(batches, tokenizer=tokenizer, limit=limit)
     bag = fit(training, tokenizer)
     same(
         [getattr(remembered.bag, name) for name in ("pairs", "spelling", "spelled", "rarity")],
         [getattr(bag, name) for name in ("pairs", "spelling", "spelled", "rarity")],
     )
-    kept = [batch for batch in batches if remembered.has(batch[-1])]
-    assert (len(kept) > 0) is (limit > 0)
-    assert len(kept) < len(batches) or limit > 700
+    for _, _, rows in batches:
+        assert remembered.has(rows) is (limit == 10**6)
     for tokens, lengths, rows in batches:
         same(remembered(tokens, lengths, rows), bag(tokens, lengths))
-    remembered.bag = None  # cannot make any more
-    for tokens, lengths, rows in kept:
-        same(remembered(tokens, lengths, rows), bag(tokens, lengths))
+    if limit == 10**6:
+        for tokens, lengths, rows in batches:
+            same(remembered(np.zeros_like(tokens), lengths, rows), bag(tokens, lengths))
 
 
-def test_there_is_room_again_when_what_is_no_feature_has_gone():
-    texts = ["a b c d", "d c b a"]  # words that both have, and no pair that both have
-    tokenizer = learn(texts, max_parts=0)
-    batches = [(*encoded([text], tokenizer), np.array([row])) for row, text in enumerate(texts)]
-    remembered = Remembered.fit(batches, tokenizer=tokenizer, limit=10)
-    assert not remembered.has(np.array([1]))
-    remembered(*batches[1])
-    assert remembered.has(np.array([0, 1]))
+def test_a_count_that_does_not_fit_beside_its_feature_is_not_remembered():
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    texts = ["the " * 300, "the cat"]
+    often, seldom = batches_of(texts, tokenizer, range(2), size=1)
+    remembered = Remembered(bag)
+    assert bag.count(*often[:2]).counts.max() == 300
+    remembered._bits = np.uint32(32 - 9)
+    remembered.remember([often])
+    same(remembered(*often), bag(*often[:2]))
+    assert remembered.has(often[-1])
+    remembered = Remembered(bag)
+    remembered._bits = np.uint32(32 - 8)  # 255 at most
+    remembered.remember([often])
+    assert not remembered.has(often[-1])
+    same(remembered(*often), bag(*often[:2]))
+    remembered.remember([seldom])
+    assert remembered.has(seldom[-1])

@@ -42,20 +42,21 @@ def test_quick_inputs_make_the_same_batches(config, data, batch, monkeypatch):
             assert one.tolist() == other.tolist()
 
 
-def test_bags_of_what_is_read_many_times_are_made_before_training(data, data_dir, tmp_path, monkeypatch):
+def test_what_is_read_many_times_is_counted_before_training_and_nothing_else(data, data_dir, tmp_path):
     ready = prepare(small_config("mlp", data_dir, tmp_path), data)
-    monkeypatch.setattr(ready.training_inputs, "bag", None)  # cannot make any more
     for name in ("train", "validation"):
-        rows = ready.parts[name].rows
-        ready.training_inputs(*ready.tokens.gather(rows), rows)
+        assert ready.training_inputs.has(ready.parts[name].rows)
+    rows = ready.parts["test"].rows
+    ready.training_inputs(*ready.tokens.gather(rows), rows)
+    assert not any(ready.training_inputs.has(rows[place : place + 1]) for place in range(len(rows)))
 
 
-def test_bags_are_kept_as_long_as_there_is_room(data, data_dir, tmp_path, monkeypatch):
+def test_nothing_is_kept_without_room_for_it(data, data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "BATCH", 5)
     monkeypatch.setitem(Remembered.fit.__func__.__kwdefaults__, "limit", 0)
     ready = prepare(small_config("mlp", data_dir, tmp_path), data)
-    assert ready.training_inputs.is_full
     rows = ready.parts["train"].rows
+    assert not ready.training_inputs.has(rows)
     features, _, _ = ready.training_inputs(*ready.tokens.gather(rows), rows)
     np.testing.assert_array_equal(features, ready.inputs(*ready.tokens.gather(rows)).features)
 

@@ -62,7 +62,7 @@ def collate(examples: Examples, *, inputs: Callable[..., BagInputs]) -> Batch:
     features, offsets, weights = inputs(examples.tokens, examples.lengths, examples.rows)
     rows = (weights, features, np.append(offsets, len(features)).astype(np.int32))
     columns = csr_array(rows, shape=(len(offsets), int(features.max()) + 1)).tocsc()
-    present = np.flatnonzero(np.diff(columns.indptr))
+    present = np.flatnonzero(columns.indptr[1:] != columns.indptr[:-1])  # of truth values: five times as fast
     arrays = (
         *(rows[1], rows[2][:-1], weights),
         *(present, columns.indices, columns.indptr[present], columns.data),

@@ -67,7 +67,7 @@ def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
     training = _batches(tokens, parts["train"])
     inputs, training_inputs = learn(config.model, training, tokenizer=tokenizer, max_length=config.max_length)
     if isinstance(training_inputs, Remembered):
-        _remember(training_inputs, tokens, (parts["train"], parts["validation"]))
+        training_inputs.remember(_batches(tokens, parts["validation"]))
     seconds = perf_counter() - started
     return Prepared(config, data, tokens, tokenizer, inputs, training_inputs, parts, seconds)
 
@@ -88,12 +88,3 @@ def _batches(tokens: Store, part: Part) -> Iterator[Batch]:
     for start in range(0, len(part), BATCH):
         rows = part.rows[start : start + BATCH]
         yield *tokens.gather(rows), rows
-
-
-def _remember(inputs: Remembered, tokens: Store, parts: tuple[Part, ...]) -> None:
-    """Make the bags of all documents now, as long as there is room."""
-    for part in parts:
-        for start in range(0, len(part), BATCH):
-            rows = part.rows[start : start + BATCH]
-            if not (inputs.is_full or inputs.has(rows)):
-                inputs(*tokens.gather(rows), rows)
