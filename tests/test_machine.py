@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from textclf import machine
-from textclf.machine import keep_memory, processors
+from textclf.machine import keeping_memory, processors, share_freed_memory
 
 
 def test_only_processors_that_may_be_used_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,30 +20,72 @@ def test_only_processors_that_may_be_used_are_counted(monkeypatch: pytest.Monkey
 
 
 FREED = """
-import sys
 from pathlib import Path
-from textclf.machine import keep_memory
+from textclf.machine import keeping_memory, share_freed_memory
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1])
 
-if sys.argv[1] == "keep":
-    keep_memory()
+def stays():
+    before = resident()
+    bytearray(50_000_000)
+    return resident() - before
+
+share_freed_memory()
+outside, before = stays(), resident()
+with keeping_memory():
+    inside = stays()
+print(outside, inside, resident() - before, stays())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")
+def test_freed_memory_is_kept_where_that_is_asked_for_and_not_longer() -> None:
+    """Pages that stay when a block of 50 MB is freed: before, meanwhile, of that afterwards, and of another one."""
+    block = 50_000_000 // os.sysconf("SC_PAGE_SIZE")
+    done = subprocess.run([sys.executable, "-c", FREED], stdout=subprocess.PIPE, check=True)
+    before, inside, left, after = (int(pages) / block for pages in done.stdout.split())
+    assert inside > 0.9
+    assert max(before, left, after) < 0.1
+
+
+FREED_BY_ANOTHER = """
+import sys
+from pathlib import Path
+from threading import Thread
+from textclf.machine import share_freed_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+if sys.argv[1] == "share":
+    share_freed_memory()
+def take():
+    kept = [bytearray(100_000) for _ in range(500)]
+    last = bytearray(100_000)  # above what is freed, so that the kernel does not get it
+    kept.clear()
+    return last
+lasts = []
+thread = Thread(target=lambda: lasts.append(take()))
+thread.start()
+thread.join()
 before = resident()
-bytearray(50_000_000)
+lasts.append([bytearray(100_000) for _ in range(400)])
 print(resident() - before)
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")
-def test_freed_memory_is_kept_if_asked_for() -> None:
-    def pages(*argument: str) -> int:
-        """Pages that stay when a block of 50 MB is freed."""
-        return int(subprocess.run([sys.executable, "-c", FREED, *argument], stdout=subprocess.PIPE, check=True).stdout)
+def test_what_a_thread_has_freed_is_for_others() -> None:
+    """Pages that 40 MB take, where another thread has freed 50."""
 
-    block = 50_000_000 // os.sysconf("SC_PAGE_SIZE")
-    assert pages("leave") < 0.1 * block
-    assert pages("keep") > 0.9 * block
+    def pages(how: str) -> int:
+        code = [sys.executable, "-c", FREED_BY_ANOTHER, how]
+        return int(subprocess.run(code, stdout=subprocess.PIPE, check=True).stdout)
+
+    needed = 40_000_000 // os.sysconf("SC_PAGE_SIZE")
+    assert pages("leave") > 0.9 * needed
+    assert pages("share") < 0.1 * needed
 
 
 def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,11 +93,12 @@ def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(ctypes, "CDLL", lambda name: asked.append(name) or object())
     for platform_name in ("darwin", "win32"):
         monkeypatch.setattr(sys, "platform", platform_name)
-        keep_memory()
+        share_freed_memory()
     assert asked == []
     monkeypatch.setattr(sys, "platform", "linux")
-    keep_memory()  # musl has no mallopt
-    assert asked == [None]
+    with keeping_memory():  # musl has no mallopt
+        pass
+    assert set(asked) == {None}
 
 
 def test_a_python_that_cannot_look_into_itself_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +107,9 @@ def test_a_python_that_cannot_look_into_itself_goes_on(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", refuse)
-    keep_memory()
+    share_freed_memory()
+    with keeping_memory():
+        pass
 
 
 def test_what_is_loaded_to_stay_is_not_looked_through_again():

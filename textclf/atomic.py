@@ -86,11 +86,16 @@ def replacing(path: Path, *, durable: bool = True, needed: int | None = None) ->
         try:
             yield temporary
             if durable:
-                with temporary.open("rb") as file:
-                    os.fsync(file.fileno())
+                sync(temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until what was written to a file is on the disk, and not only in the kernel's memory."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def make_folder(path: Path) -> None:

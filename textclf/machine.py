@@ -3,14 +3,15 @@
 import gc
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from textclf.errors import ResourceError
 
-_TRIM_THRESHOLD: Final = -1  # names of settings in glibc's malloc.h
+_TRIM_THRESHOLD: Final = -1  # numbers of settings in glibc's malloc.h
+_MMAP_THRESHOLD: Final = -3
 _MMAP_MAX: Final = -4
 _ARENA_MAX: Final = -8
 
@@ -40,23 +41,53 @@ def refuse_full_disk(path: Path, *, needed: int, files: int) -> None:
         )
 
 
-def keep_memory() -> None:
-    """Keep freed memory for the next allocation: call before training, once.
+def share_freed_memory() -> None:
+    """Let everyone take what another has freed: call before threads are started, and before Arrow is imported.
+
+    glibc gives each thread a part of the memory to itself, where a hundred megabytes can lie idle; and it may keep
+    blocks of up to 32 MB, of which parts are then in use. Arrow has an allocator of its own, which keeps thirty once it
+    has read a table.
+    """
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+    mallopt, _ = _glibc()
+    mallopt(_ARENA_MAX, 1)
+    mallopt(_MMAP_THRESHOLD, 16 << 20)
+
+
+@contextmanager
+def keeping_memory() -> Iterator[None]:
+    """Keep memory that is freed for the next allocation, as the steps of training free and take the same each time.
 
     glibc gives each large block back to the kernel, which clears it page by page when the next step asks for as much:
-    for the gradient of a large embedding, half the time of a step. What one thread has freed is for the others, too.
-    Does nothing with another C library.
+    for the gradient of a large embedding, half the time of a step. What is free before, or at the end, goes back.
     """
-    if sys.platform == "linux":
-        try:
-            import ctypes
+    mallopt, _ = _glibc()
+    give_back_memory()
+    mallopt(_MMAP_MAX, 0)
+    mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+    try:
+        yield
+    finally:
+        mallopt(_MMAP_MAX, 65_536)  # both as glibc begins
+        mallopt(_TRIM_THRESHOLD, 128 << 10)
+        give_back_memory()
 
-            mallopt = ctypes.CDLL(None).mallopt
-        except (OSError, AttributeError):
-            return
-        mallopt(_MMAP_MAX, 0)
-        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-        mallopt(_ARENA_MAX, 1)
+
+def give_back_memory() -> None:
+    """Give the kernel what is free at the moment, page by page."""
+    _, trim = _glibc()
+    trim(0)
+
+
+def _glibc() -> tuple[Callable[[int, int], int], Callable[[int], int]]:
+    """Its functions mallopt and malloc_trim; where there is no glibc, functions that do nothing."""
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            library = ctypes.CDLL(None)
+            return library.mallopt, library.malloc_trim
+    return lambda _name, _value: 0, lambda _kept: 0
 
 
 def let_threads_sleep() -> None:

@@ -116,6 +116,40 @@ def test_a_sparse_gradient_of_many_rows_moves_them_all(fused, monkeypatch):
 
 @DEVICES
 @FUSED
+@pytest.mark.parametrize("piece", [1, 12, 42, 120, 1 << 19])
+def test_a_table_moves_piece_by_piece_as_it_would_at_once(fused, piece, device, monkeypatch):
+    monkeypatch.setattr(module, "FEW_ROWS", 0.0)
+    monkeypatch.setattr(module, "PIECE", piece)  # of 120 numbers, 6 a row
+    ours, theirs = table(sparse=True, device=device), table(sparse=False, device=device)
+    adam, plain = Adam(ours.parameters(), lr=0.05, fused=fused), TorchAdam(theirs.parameters(), lr=0.05, fused=fused)
+    for rows in ([0, 3, 4, 19], [5], [18, 19], [0, 3, 4, 19], list(range(20))):
+        step(adam, ours, rows)
+        step(plain, theirs, rows)
+        assert_close(ours.weight, theirs.weight)
+    for name, value in adam.state[ours.weight].items():
+        assert_close(value, plain.state[theirs.weight][name], check_device=False)
+
+
+def test_pieces_of_a_large_table_give_the_same_bits_as_the_whole(monkeypatch):
+    monkeypatch.setattr(module, "FEW_ROWS", 0.0)
+    tables = [nn.Parameter(torch.randn(70_000, 24, generator=torch.Generator().manual_seed(1))) for _ in range(2)]
+    assert tables[0].numel() > 3 * module.PIECE
+    pieces, whole = (Adam([made], lr=0.05, fused=True) for made in tables)
+    for _ in range(3):
+        rows, values = torch.randperm(70_000)[:30_000].sort()[0], torch.randn(30_000, 24)
+        tables[0].grad = torch.sparse_coo_tensor(
+            rows[None], values, (70_000, 24), is_coalesced=True, check_invariants=False
+        )
+        tables[1].grad = torch.zeros(70_000, 24).index_copy_(0, rows, values)
+        pieces.step()
+        whole.step()
+    assert torch.equal(*tables)
+    for name, value in pieces.state[tables[0]].items():
+        assert torch.equal(value, whole.state[tables[1]][name])
+
+
+@DEVICES
+@FUSED
 @pytest.mark.parametrize("share", [0.1, 0.9])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_step_that_must_not_be_taken_changes_nothing(fused, share, sparse, device, monkeypatch):

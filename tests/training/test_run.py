@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from copy import deepcopy
 from math import inf
 from pathlib import Path
 
@@ -350,10 +351,18 @@ def test_the_settings_reach_the_loop(settings, monkeypatch):
     assert (told["epochs"], told["stopping"].patience) == (range(1, 8), 3)
 
 
+class Kept(Shown):
+    """Keeps the learner as it was after the last epoch of the search."""
+
+    def epoch(self, epoch):
+        super().epoch(epoch)
+        self.learner = deepcopy(self.session.learner)
+
+
 def test_what_predicts_is_the_mean_of_the_weights(settings, model):
-    display = Shown()
+    display = Kept()
     layout = run.train(settings(model, epochs=1), display=display)
-    average, last = display.session.learner.average.module.state_dict(), display.session.learner.model.state_dict()
+    average, last = display.learner.average.module.state_dict(), display.learner.model.state_dict()
     best = torch.load(layout.best, weights_only=True)["model"]
     for name, weight in average.items():
         assert torch.equal(best[name], weight)
@@ -364,9 +373,22 @@ def test_what_predicts_is_the_mean_of_the_weights(settings, model):
 # Once more, on train and validation
 
 
+def test_what_training_needed_is_let_go_before_the_end_loads_its_libraries(settings, model, monkeypatch):
+    display, sizes = Shown(), []
+
+    def look(*_names):
+        learner = display.session.learner
+        sizes.append(sum(not weights.is_meta for weights in learner.model.parameters()))
+        sizes.append(len(learner.optimizer.state) + len(learner.optimizer.parameters))
+
+    monkeypatch.setattr(run.imports, "meanwhile", look)
+    run.train(settings(model, epochs=1), display=display)
+    assert sizes == [0, 0]
+
+
 def test_a_refit_goes_on_with_train_and_validation(settings, model):
     given = {"epochs": 30, "lr": 0.3, "patience": 2, "dropout": 0.0}
-    display, plain = Shown(), Shown()
+    display, plain = Shown(), Kept()
     layout = run.train(settings(model, refit=True, **given), display=display)
     metrics = read(layout.metrics)
     assert metrics["refit"] == display.refit == {"documents": 54, "epochs": REFIT_EPOCHS}
@@ -375,7 +397,7 @@ def test_a_refit_goes_on_with_train_and_validation(settings, model):
     how = run.loop.Pass(
         plain.session.device, seed=0, clip_norm=1.0, label_smoothing=plain.session.config.label_smoothing
     )
-    learner, epochs = plain.session.learner, range(metrics["epochs"] + 1, metrics["epochs"] + 1 + REFIT_EPOCHS)
+    learner, epochs = plain.learner, range(metrics["epochs"] + 1, metrics["epochs"] + 1 + REFIT_EPOCHS)
     scores = list(run.loop.refit(learner, display.session.batches["refit"], epochs=epochs, how=how))
     assert {score.documents for score in scores} == {54}
     for name, weight in learner.average.module.state_dict().items():

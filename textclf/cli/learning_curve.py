@@ -43,7 +43,7 @@ def command(output: Path | None, layout: str, **options: Any) -> None:
       textclf learning-curve --data bbc_news
     """
     machine.let_threads_sleep()
-    machine.keep_memory()
+    machine.share_freed_memory()
     from textclf.cli.training_display import TerminalDisplay
     from textclf.evaluation import plots
     from textclf.training import repeated

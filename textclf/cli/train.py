@@ -160,7 +160,7 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
     """
     machine.let_threads_sleep()
-    machine.keep_memory()
+    machine.share_freed_memory()
     from textclf import runs
     from textclf.training.start import prepare_while_torch_loads
 

@@ -22,7 +22,7 @@ def command(run: Path) -> None:
       textclf verify runs/bbc_news-mid-mlp-20261123T120000Z
     """
     machine.let_threads_sleep()
-    machine.keep_memory()
+    machine.share_freed_memory()
     from textclf import runs
     from textclf.cli.training_display import TerminalDisplay
     from textclf.training.verify import verify

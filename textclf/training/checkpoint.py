@@ -40,10 +40,11 @@ class Progress(NamedTuple):
 
 
 class Keeper:
-    """Holds the weights of the best epoch, and writes both checkpoints now and then.
+    """Writes the weights of each epoch that is the best so far, and now and then all that it takes to go on.
 
-    A run that is stopped goes on from the last checkpoint, or from the beginning if it was stopped before there was
-    one; either way it ends in the same weights. All that it goes on from is in one file: the history is in it, too.
+    The best weights are on disk alone: in memory they would take as much as the model. A run that is stopped goes on
+    from the last checkpoint, or from the beginning if it was stopped before there was one; either way it ends in the
+    same weights. All that it goes on from is in one file: the history is in it, too.
     """
 
     def __init__(
@@ -60,9 +61,8 @@ class Keeper:
         self.stopping = stopping
         self.settings = settings
         self.processor = processor
-        self.best = deepcopy(learner.average.module)
         self.progress = Progress(epoch=0, seconds=0.0)
-        self._is_written = True
+        self._is_durable = True
         self._saved = self._begun = perf_counter()
         self._took = 0.0
 
@@ -72,7 +72,7 @@ class Keeper:
         if self.run.last.exists():
             self.progress, history = load_last(self.run.last, self.learner, self.stopping, settings=self.settings)
             if self.stopping.best_epoch:
-                load_best(self.run.best, self.best)
+                self.best()  # now, not after hours of training, tell that it is damaged
         atomic.write_text(self.run.history, history)
         self._begun = perf_counter() - self.progress.seconds
         return self.progress
@@ -81,8 +81,8 @@ class Keeper:
         """An epoch has ended."""
         self.progress = progress
         if self.stopping.best_epoch == progress.epoch:
-            self.best.load_state_dict(self.learner.average.module.state_dict())
-            self._is_written = False
+            save_best(self.run.best, self.learner.average.module, durable=False)
+            self._is_durable = False
         if self._is_due():
             self.save(progress)
 
@@ -94,26 +94,33 @@ class Keeper:
             yield batch
 
     def save_halfway(self, meter: Meter) -> None:
-        """Write both checkpoints in the middle of an epoch."""
+        """Write all it takes to go on in the middle of an epoch."""
         halfway = Halfway(meter.state_dict(), device.random_state(self.processor))
         self.save(self.progress._replace(seconds=perf_counter() - self._begun, halfway=halfway))
 
     def save(self, progress: Progress) -> None:
-        """Write both checkpoints, unless the weights are no numbers any more: the next step will find that out."""
+        """Write all it takes to go on, unless the weights are no numbers any more: the next step will find that out."""
         begun = perf_counter()
         if not all(parameter.detach().sum().isfinite() for parameter in self.learner.model.parameters()):
             return
-        self.write_best()  # first: what last.pt counts as best must be there
+        self.sync_best()  # first: what last.pt counts as best must be there
         history = self.run.history.read_text(encoding="utf-8")
         save_last(self.run.last, self.learner, self.stopping, progress, history=history, settings=self.settings)
         self._saved = perf_counter()
         self._took = self._saved - begun
 
-    def write_best(self) -> None:
-        """Write the best weights, unless they are written."""
-        if not self._is_written:
-            save_best(self.run.best, self.best)
-            self._is_written = True
+    def best(self) -> nn.Module:
+        """A model with the weights of the best epoch."""
+        model: nn.Module = deepcopy(self.learner.average.module)
+        load_best(self.run.best, model)
+        return model
+
+    def sync_best(self) -> None:
+        """Wait until the best weights are on the disk, and not only in the kernel's memory."""
+        if not self._is_durable:
+            with atomic.naming_full_disk(self.run.best):
+                atomic.sync(self.run.best)
+            self._is_durable = True
 
     def _is_due(self) -> bool:
         passed = perf_counter() - self._saved
@@ -163,9 +170,9 @@ def load_last(
         return Progress(state["epoch"], state["seconds"], halfway), str(state["history"])
 
 
-def save_best(path: Path, model: nn.Module) -> None:
-    """Write the weights of the best epoch so far."""
-    _save(path, {"model": model.state_dict()})
+def save_best(path: Path, model: nn.Module, *, durable: bool = True) -> None:
+    """Write the weights of the best epoch so far; not durable: a power cut may take them."""
+    _save(path, {"model": model.state_dict()}, durable=durable)
 
 
 def load_best(path: Path, model: nn.Module) -> None:
@@ -182,9 +189,9 @@ def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[s
         )
 
 
-def _save(path: Path, state: Mapping[str, Any]) -> None:
+def _save(path: Path, state: Mapping[str, Any], *, durable: bool = True) -> None:
     """Write it piece by piece: a copy of all of it in memory would be as large as what trains."""
-    with atomic.replacing(path, needed=_size(state)) as temporary, temporary.open("wb") as file:
+    with atomic.replacing(path, durable=durable, needed=_size(state)) as temporary, temporary.open("wb") as file:
         try:
             torch.save(state, file)
         except RuntimeError as error:  # torch closes its archive whatever happened, and that fails, too
@@ -209,7 +216,7 @@ def _reading(path: Path) -> Iterator[dict[str, Any]]:
             # What torch does not look at: it would inflate without a bound, and knows no checksum.
             if any(member.compress_type for member in archive.infolist()) or archive.testzip():
                 raise ArtefactError(f"{path} is damaged")
-        yield torch.load(path, map_location="cpu", weights_only=True)
+        yield torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except UsageError:
         raise
     except Exception as error:  # of seven kinds for damaged files alone, none of them documented

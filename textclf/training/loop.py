@@ -97,6 +97,13 @@ class Learner:
         """A learner whose mean begins at the weights of the first averaging."""
         return cls(model, optimizer, AveragedModel(model, multi_avg_fn=_exponential_mean))
 
+    def end(self) -> nn.Module:
+        """Take no more steps: let go of all but the mean of the weights, a quarter of the memory, and return that."""
+        self.optimizer.forget()
+        self.model.to("meta")  # shapes alone
+        mean: nn.Module = self.average.module
+        return mean
+
 
 def _exponential_mean(means: Sequence[Tensor], weights: Sequence[Tensor], averagings: Tensor | int) -> None:
     """Move the means towards the weights, fast at first so that it soon forgets the initial weights."""

@@ -11,6 +11,9 @@ FEW_ROWS: Final = 1 / 6
 """Share of a table's rows up to which moving them alone takes less time than moving all: reading rows here and there
 and writing them back takes several times as long as passing through memory in order."""
 
+PIECE: Final = 1 << 19
+"""Numbers of a table that a CPU moves at once, 2 MB: their gradient is written, read and forgotten in its cache."""
+
 
 class Adam:
     """Adam (https://arxiv.org/abs/1412.6980), by torch's own kernel.
@@ -54,11 +57,10 @@ class Adam:
                 continue
             if gradient.is_sparse:
                 rows, values = gradient._indices()[0], gradient._values()  # (R,), (R, H)
-                if len(rows) <= FEW_ROWS * len(parameter):
-                    self._move_rows(parameter, rows, values, unless)
-                    continue
-                gradient = torch.zeros_like(parameter).index_copy_(0, rows, values)
-            whole[parameter] = gradient
+                is_few = len(rows) <= FEW_ROWS * len(parameter)
+                (self._move_rows if is_few else self._move_table)(parameter, rows, values, unless)
+            else:
+                whole[parameter] = gradient
         self._move(list(whole), list(whole.values()), [self.state[parameter] for parameter in whole], unless)
 
     def _move_rows(self, parameter: Tensor, rows: Tensor, gradient: Tensor, unless: Tensor | None) -> None:
@@ -68,6 +70,20 @@ class Adam:
         self._move([moved], [gradient], [{**state, "exp_avg": mean, "exp_avg_sq": square}], unless)
         for table, changed in zip(tables, (moved, mean, square), strict=True):
             table.index_copy_(0, rows, changed)
+
+    def _move_table(self, parameter: Tensor, rows: Tensor, gradient: Tensor, unless: Tensor | None) -> None:
+        """Move all rows, piece by piece: a gradient of the whole table would take as much memory as that."""
+        state = self.state[parameter]
+        size = len(parameter) if parameter.device.type != "cpu" else max(1, PIECE // parameter[0].numel())
+        first, at = 0, 0  # of the piece, in the table and in the rows that have a gradient
+        while first < len(parameter):
+            last = min(first + size, len(parameter))
+            end = len(rows) if last == len(parameter) else int(torch.searchsorted(rows, last))
+            piece = {name: tensor[first:last] for name, tensor in state.items() if tensor.ndim}
+            step = state["step"] if last == len(parameter) else state["step"].clone()  # which counts one step for all
+            whole = torch.zeros_like(parameter[first:last]).index_copy_(0, rows[at:end] - first, gradient[at:end])
+            self._move([parameter[first:last]], [whole], [{**piece, "step": step}], unless)
+            first, at = last, end
 
     def _move(
         self,
@@ -93,6 +109,12 @@ class Adam:
             fused=self.fused,
             found_inf=unless if self.fused else None,
         )
+
+    def forget(self) -> None:
+        """Let go of parameters, gradients and means, several times the size of the model: it takes no more steps."""
+        self.zero_grad()
+        self.state.clear()
+        self.parameters.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """All that `load_state_dict` needs to go on."""

@@ -23,11 +23,12 @@ from textclf.evaluation.predictions import Predictions
 from textclf.inference import artefact
 from textclf.inference.artefact import Abstention, Artefact
 from textclf.loading import BatchLoader
+from textclf.machine import give_back_memory, keeping_memory
 from textclf.store.directory import DataDirectory
 from textclf.text.tokenizer import UNK_ID
 from textclf.training import device, loop
 from textclf.training.card import model_card
-from textclf.training.checkpoint import Keeper, Progress
+from textclf.training.checkpoint import Keeper, Progress, load_best
 from textclf.training.interrupt import Interrupt
 from textclf.training.loop import Batches, Epoch, Meter, Pass
 from textclf.training.prepared import Prepared, find_data, prepare
@@ -37,8 +38,8 @@ from textclf.training.tracking import Examined, Tracker, left_to_the_next_call
 PACKAGES: Final = ("textclf", "torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
 
 
-NEEDED_LATER: Final = ("sklearn.metrics", "scipy.optimize", "matplotlib.backends.backend_agg", "matplotlib.figure")
-"""What the end of a run takes one or two seconds to load."""
+NEEDED_LATER: Final = ("sklearn.metrics", "matplotlib.backends.backend_agg", "matplotlib.figure")
+"""What the end of a run takes a second or two to load. It takes 90 MB, which training would need beside its own."""
 
 MISTAKES: Final = 20  # documents that TensorBoard lists
 FIRST_WORD: Final = UNK_ID + 1  # embeddings of both models begin with the words, by falling count
@@ -114,8 +115,6 @@ def settings_of(run: runs.Layout) -> TrainConfig:
 def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layout:
     """Train to the end, test once, and leave the model that predicts."""
     started = perf_counter()
-    if not any(batches.num_workers for batches in session.batches.values()):
-        imports.meanwhile(*NEEDED_LATER)  # not where processes are forked: a lock that a thread holds stays shut there
     keeper = Keeper(
         run,
         session.learner,
@@ -147,30 +146,31 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
             return interrupt.between_steps(shown, save=lambda: keeper.save_halfway(meter))
 
         try:
-            train_seconds = _fit(session, keeper, progress, tracker, display, replace(how, watch=watch))
-            best = keeper.best
-            logits, labels = _predict(session, best, "validation")
-            temperature = fit_temperature(labels, logits)
-            validation = measure(labels, logits / np.float32(temperature))
-            unknown = unknown_shares(session.data, session.data.rows("validation"), session.tokenizer)
-            abstention = learn(labels, logits / np.float32(temperature), unknown)
+            with keeping_memory():
+                train_seconds = _fit(session, keeper, progress, tracker, display, replace(how, watch=watch))
+            validated = _predict(session, keeper.best(), "validation")
             if session.config.refit:
-                seconds = perf_counter()
-                best = _refit(session, run, tracker, display, how)
-                train_seconds += perf_counter() - seconds
+                with keeping_memory():
+                    train_seconds += _refit(session, run, tracker, display, how)
+            else:
+                load_best(run.best, session.learner.average.module)
+            final = session.learner.end()
         finally:
             for batches in session.batches.values():
                 batches.close()
-        logits, labels = _predict(session, best, "test")
+        imports.meanwhile(*NEEDED_LATER)
+        logits, labels = _predict(session, final, "test")
+        temperature, validation, abstention = _calibrate(session, *validated)
         metrics = _metrics(session, run, temperature, validation, measure(labels, logits / np.float32(temperature)))
         total = session.seconds + progress.seconds + perf_counter() - started
         metrics["seconds"] = {"load": session.seconds, "train": train_seconds, "total": total}
         tracker.finish(session.config.to_json(), metrics)
-        trained = _artefact(session, best, metrics, abstention)
+        trained = _artefact(session, final, metrics, abstention)
         card = _card(session, run, trained, metrics)
         artefact.save(run.model, trained, card=card)
         atomic.write_json(run.metrics, metrics)
         runs.set_latest(run)
+        give_back_memory()
         found = Predictions(run.root.name, session.data, "test", *_in_order(session, "test", labels, logits), trained)
         tracker.examine(_examined(found, session.stopping.best_epoch))
     runs.seal(run)
@@ -200,19 +200,29 @@ def _fit(session: Session, keeper: Keeper, progress: Progress, tracker: Tracker,
             keeper.epoch(progress)
             display.epoch(epoch)
     finally:
-        keeper.write_best()
+        keeper.sync_best()
     return progress.seconds
 
 
-def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Display, how: Pass) -> nn.Module:
-    """The model after some more epochs, on train and validation together."""
+def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Display, how: Pass) -> float:
+    """Train for some more epochs, on train and validation together; returns the seconds spent on it."""
+    started = perf_counter()
     batches, searched = session.batches["refit"], len(atomic.read_lines(run.history))
     epochs = range(searched + 1, searched + 1 + REFIT_EPOCHS)
     display.begin_refit(documents=_documents(batches), epochs=len(epochs))
     for number, score in zip(epochs, loop.refit(session.learner, batches, epochs=epochs, how=how), strict=True):
         tracker.refit(score, number)
-    model: nn.Module = session.learner.average.module
-    return model
+    return perf_counter() - started
+
+
+def _calibrate(
+    session: Session, logits: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[float, Metrics, Abstention]:
+    """From the logits of validation documents: the temperature, how well the model did on them, when to abstain."""
+    temperature = fit_temperature(labels, logits)
+    calibrated = logits / np.float32(temperature)
+    unknown = unknown_shares(session.data, session.data.rows("validation"), session.tokenizer)
+    return temperature, measure(labels, calibrated), learn(labels, calibrated, unknown)
 
 
 def _documents(batches: BatchLoader) -> int:
