@@ -183,6 +183,23 @@ def test_buckets_leave_the_order_random():
     assert not {tuple(sorted(batch)) for batch in first} & {tuple(sorted(batch)) for batch in second}
 
 
+@pytest.mark.parametrize("tokens", [1, 10, 100, 1_000, 10**9])
+def test_a_batch_in_order_has_as_many_documents_as_there_is_room_for(tokens):
+    sampler = InOrder(LENGTHS, batch_size=300, tokens=tokens)
+    order = list(sampler)
+    assert len(order) == len(sampler)
+    assert np.concatenate(order).tolist() == np.argsort(LENGTHS, kind="stable").tolist()
+    for batch, after in zip(order, [*order[1:], None], strict=True):
+        assert 1 <= len(batch) <= 300
+        assert LENGTHS[batch].sum() <= tokens or len(batch) == 1
+        if after is not None and len(batch) < 300:
+            assert LENGTHS[batch].sum() + LENGTHS[after[0]] > tokens
+
+
+def test_in_order_of_no_documents_is_no_batch():
+    assert list(InOrder(LENGTHS[:0], batch_size=3, tokens=5)) == []
+
+
 def test_in_order_is_every_document_once_shortest_first():
     sampler = InOrder(LENGTHS, batch_size=300)
     order = [batch.tolist() for batch in sampler]

@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from itertools import islice
+from itertools import islice, pairwise
 from math import ceil
 from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeVar
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textclf.errors import ResourceError, TextclfError
+from textclf.ragged import offsets
 from textclf.store.directory import DataDirectory, Store
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for
@@ -119,21 +120,30 @@ class EpochSampler(Sampler[Any]):
 
 
 class InOrder(Sampler[Any]):
-    """Every document once, shortest first, for evaluation: batches of similar length pad little."""
+    """Every document once, shortest first, for evaluation: batches of similar length pad little.
 
-    def __init__(self, lengths: NDArray[np.int64], *, batch_size: int) -> None:
+    A batch of long documents has fewer of them: as many as have so many ``tokens`` together, but at least one.
+    """
+
+    def __init__(self, lengths: NDArray[np.integer], *, batch_size: int, tokens: int | None = None) -> None:
         self.order = np.argsort(lengths, kind="stable")
-        self.batch_size = batch_size
+        through = offsets(lengths[self.order])  # tokens of the documents before each
+        self._starts = [0]
+        while (start := self._starts[-1]) < len(self.order):
+            most = start + batch_size
+            if tokens is not None:
+                most = min(most, int(np.searchsorted(through, through[start] + tokens, side="right")) - 1)
+            self._starts.append(min(max(most, start + 1), len(self.order)))
 
     def __len__(self) -> int:
-        return ceil(len(self.order) / self.batch_size)
+        return len(self._starts) - 1
 
     def __iter__(self) -> Iterator[NDArray[np.int64]]:
         return self.batches()
 
     def batches(self) -> Iterator[NDArray[np.int64]]:
         """All of them."""
-        return _cut(self.order, self.batch_size)
+        return (self.order[start:end] for start, end in pairwise(self._starts))
 
 
 def _cut(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:

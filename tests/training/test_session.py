@@ -11,6 +11,7 @@ from textclf.loading import EpochSampler, InOrder
 from textclf.preprocessing import preprocess
 from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
+from textclf.training import session as module
 from textclf.training.prepared import LONG, find_data
 from textclf.training.session import EVALUATION_BATCH, MOST_WORKERS, assemble, begin
 
@@ -142,8 +143,17 @@ def test_evaluation_batches_are_large_and_in_one_order(make):
     for split in ("validation", "test"):
         loader = session.batches[split]
         assert isinstance(loader.batch_sampler, InOrder)
-        assert loader.batch_sampler.batch_size == EVALUATION_BATCH
+        sizes = [len(batch) for batch in loader.batch_sampler]
+        assert set(sizes[:-1]) <= {EVALUATION_BATCH}
+        assert sum(sizes) == len(session.data.rows(split))
         assert torch.equal(labels(loader), labels(loader))
+
+
+def test_evaluation_batches_of_long_documents_are_smaller(make, monkeypatch):
+    monkeypatch.setattr(module, "EVALUATION_TOKENS", 20)
+    loader = make().batches["validation"]
+    for batch in loader.batch_sampler:
+        assert loader.dataset.lengths[batch].sum() <= 20 or len(batch) == 1
 
 
 def test_only_a_model_that_pads_wants_batches_of_one_length(make, data):

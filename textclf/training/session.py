@@ -22,6 +22,7 @@ from textclf.training.optimizer import Adam
 from textclf.training.prepared import Prepared, prepare
 
 EVALUATION_BATCH: Final = 256  # documents; larger than in training, as no gradients are kept
+EVALUATION_TOKENS: Final = 1 << 17  # of a batch, so that one of the longest documents takes no more memory than others
 MOST_WORKERS: Final = 8  # loader processes; more only wait for each other
 
 Setting = TypeVar("Setting", int, float)
@@ -92,7 +93,7 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
                 lengths=lengths if architecture.buckets else None,
             )
             if trained_on
-            else InOrder(part.lengths, batch_size=EVALUATION_BATCH)
+            else InOrder(part.lengths, batch_size=EVALUATION_BATCH, tokens=EVALUATION_TOKENS)
         )
         workers = _workers(config, processor) if trained_on else 0
         dataset = TokenDataset(prepared.tokens, *part)
