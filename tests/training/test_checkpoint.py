@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.conftest import small_config
+from textclf import runs
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.store.directory import DataDirectory
 from textclf.training import checkpoint
@@ -121,6 +122,49 @@ def test_best_restores_the_weights(fresh, trained, tmp_path):
     checkpoint.load_best(tmp_path / "best.pt", restored)
     batch = next(iter(trained.batches["test"]))
     assert torch.equal(best.eval()(batch), restored.eval()(batch))
+
+
+def test_best_is_whole_and_durable_at_any_moment(fresh, step, tmp_path, monkeypatch):
+    """A power cut takes what was written since, and the run goes on from a last.pt that knows nothing of it."""
+    session, synced = fresh(), []
+    run = runs.create(tmp_path, corpus="tiny", tier="tiny", model=session.config.model)
+    keeper = checkpoint.Keeper(
+        run, session.learner, session.stopping, settings=session.config.shaping_steps(), processor=torch.device("cpu")
+    )
+    monkeypatch.setattr(checkpoint.atomic, "sync", lambda path: synced.append(path.name))
+    keeper.resume()
+    contents = [b""]
+    for epoch in (1, 2, 3, 4):
+        step(session)
+        if epoch != 3:
+            session.stopping.is_best(epoch, 1 / epoch)
+        keeper.epoch(Progress(epoch, 1.0))
+        assert (run.best.read_bytes() if run.best.exists() else b"") == contents[-1]
+        assert synced.count(".newest.pt.tmp") == len(contents) - 1
+        if epoch == 1:
+            continue  # 2 is better before 1 was needed
+        keeper.save(Progress(epoch, 1.0))
+        assert (run.best.read_bytes() != contents[-1]) is (epoch != 3)
+        if epoch != 3:
+            assert same(keeper.best(), session.learner.average.module)
+            contents.append(run.best.read_bytes())
+    assert sorted(path.name for path in run.best.parent.iterdir()) == ["best.pt", "last.pt"]
+
+
+def test_better_weights_than_last_knows_of_are_forgotten_with_what_else_was_being_written(fresh, tmp_path):
+    session = fresh()
+    run = runs.create(tmp_path, corpus="tiny", tier="tiny", model=session.config.model)
+    keeper = checkpoint.Keeper(
+        run, session.learner, session.stopping, settings=session.config.shaping_steps(), processor=torch.device("cpu")
+    )
+    keeper.resume()
+    session.stopping.is_best(1, 1.0)
+    keeper.epoch(Progress(1, 1.0))
+    assert [path.name for path in run.best.parent.iterdir()] == [".newest.pt.tmp"]
+    runs.clear_temporaries(run)
+    assert not list(run.best.parent.iterdir())
+    keeper.keep_best()
+    assert not list(run.best.parent.iterdir())
 
 
 def test_no_checkpoint_is_the_user_s_mistake(fresh, tmp_path):

@@ -42,9 +42,11 @@ class Progress(NamedTuple):
 class Keeper:
     """Writes the weights of each epoch that is the best so far, and now and then all that it takes to go on.
 
-    The best weights are on disk alone: in memory they would take as much as the model. A run that is stopped goes on
-    from the last checkpoint, or from the beginning if it was stopped before there was one; either way it ends in the
-    same weights. All that it goes on from is in one file: the history is in it, too.
+    The best weights are on disk alone: in memory they would take as much as the model. They are written beside best.pt,
+    and take its place when they are needed: an epoch need not wait for the disk, and best.pt is whole at any moment.
+
+    A run that is stopped goes on from the last checkpoint, or from the beginning if it was stopped before there was
+    one; either way it ends in the same weights. All that it goes on from is in one file: the history is in it, too.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Keeper:
         self.settings = settings
         self.processor = processor
         self.progress = Progress(epoch=0, seconds=0.0)
-        self._is_durable = True
+        self._newest = run.best.with_name(".newest.pt.tmp")  # better weights than those of best.pt, if it is there
         self._saved = self._begun = perf_counter()
         self._took = 0.0
 
@@ -81,8 +83,7 @@ class Keeper:
         """An epoch has ended."""
         self.progress = progress
         if self.stopping.best_epoch == progress.epoch:
-            save_best(self.run.best, self.learner.average.module, durable=False)
-            self._is_durable = False
+            save_best(self._newest, self.learner.average.module, durable=False)
         if self._is_due():
             self.save(progress)
 
@@ -103,24 +104,24 @@ class Keeper:
         begun = perf_counter()
         if not all(parameter.detach().sum().isfinite() for parameter in self.learner.model.parameters()):
             return
-        self.sync_best()  # first: what last.pt counts as best must be there
+        self.keep_best()  # first: what last.pt counts as best must be there
         history = self.run.history.read_text(encoding="utf-8")
         save_last(self.run.last, self.learner, self.stopping, progress, history=history, settings=self.settings)
         self._saved = perf_counter()
         self._took = self._saved - begun
 
     def best(self) -> nn.Module:
-        """A model with the weights of the best epoch."""
+        """A model with the weights of the best epoch that best.pt knows of."""
         model: nn.Module = deepcopy(self.learner.average.module)
         load_best(self.run.best, model)
         return model
 
-    def sync_best(self) -> None:
-        """Wait until the best weights are on the disk, and not only in the kernel's memory."""
-        if not self._is_durable:
+    def keep_best(self) -> None:
+        """Put the best weights into best.pt, when they are on the disk and not only in the kernel's memory."""
+        if self._newest.exists():
             with atomic.naming_full_disk(self.run.best):
-                atomic.sync(self.run.best)
-            self._is_durable = True
+                atomic.sync(self._newest)
+                self._newest.replace(self.run.best)
 
     def _is_due(self) -> bool:
         passed = perf_counter() - self._saved

@@ -200,7 +200,7 @@ def _fit(session: Session, keeper: Keeper, progress: Progress, tracker: Tracker,
             keeper.epoch(progress)
             display.epoch(epoch)
     finally:
-        keeper.sync_best()
+        keeper.keep_best()
     return progress.seconds
 
 
