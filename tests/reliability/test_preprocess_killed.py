@@ -69,7 +69,10 @@ def digest(folder):
 
 
 def tensors_left(folder):
-    return sum(1 for path in (folder / "data").glob(".films.*/tensors/*/*.pt"))
+    try:
+        return sum(1 for path in (folder / "data").glob(".films.*/tensors/*/*.pt"))
+    except FileNotFoundError:  # it has just become the data directory
+        return 0
 
 
 def wait_for_tensors(process, folder, count=1):

@@ -1,7 +1,8 @@
 """What is in documents, kept for the next epoch: counting it can take longer than learning from it. No torch."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,11 @@ from textclf.text.tokenizer import Tokenizer
 
 LIMIT: Final = 40_000_000
 """Features of documents that are kept, 4 bytes each; 8 until it is known how rare they are."""
+
+ROOM: Final = 1 << 22
+"""Numbers that are put together: small arrays in their thousands would leave holes in memory where they were."""
+
+Item = TypeVar("Item")
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 """Token ids of some documents end to end, how many each has, and the rows of the documents."""
@@ -25,9 +31,9 @@ class Remembered:
 
     def __init__(self, bag: Bag, *, limit: int = LIMIT) -> None:
         self.bag = bag
-        self._kept = 0  # entries
+        self._limit = limit
         self._bits = np.uint32(len(bag.rarity).bit_length())  # of a feature
-        self._entries = np.empty(limit, dtype=np.uint32)  # takes no memory before it is written to
+        self._entries = np.empty(0, dtype=np.uint32)
         self._starts = np.full((0, bag.views), -1, dtype=np.int64)  # of each row's bags; -1: not kept
         self._sizes = np.zeros((0, bag.views), dtype=np.int64)
 
@@ -38,26 +44,18 @@ class Remembered:
         They are shuffled in training: if some were not kept, nearly every batch would have one of those.
         """
         frequencies, kept = Frequencies(tokenizer), 0
-        features, counts = np.empty(limit, dtype=np.int32), np.empty(limit, dtype=np.int32)
-        seen: list[tuple[NDArray[np.int64], slice, NDArray[np.int64]]] = []
+        seen, shelf = deque[tuple[NDArray[np.int64], Counts]](), _Shelf()
         for tokens, lengths, rows in batches:
             found = frequencies.count(tokens, lengths)
-            here = slice(kept, kept := kept + len(found.features))
+            kept += len(found.features)
             if kept <= limit:
-                features[here], counts[here] = found.features, found.counts
-                seen.append((rows, here, found.offsets))
+                seen.append((rows, Counts(shelf.put(found.features), found.offsets, shelf.put(found.counts))))
+            else:
+                seen.clear()
         remembered = cls(frequencies.bag(), limit=limit)
-        if kept <= limit:
-            new_places = frequencies.places(remembered.bag)
-            remembered._keep_all(
-                (rows, Counts(features[here], starts, counts[here]).renumbered(new_places))
-                for rows, here, starts in seen
-            )
+        new_places = frequencies.places(remembered.bag)
+        remembered._keep((rows, found.renumbered(new_places)) for rows, found in _emptying(seen))
         return remembered
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What another process is sent: without the room that is left, which would take memory there."""
-        return self.__dict__ | {"_entries": self._entries[: self._kept].copy()}
 
     def has(self, rows: NDArray[np.int64]) -> bool:
         """Whether these documents are kept."""
@@ -65,7 +63,7 @@ class Remembered:
 
     def remember(self, batches: Iterable[Batch]) -> None:
         """Keep these documents, too, if there is room for all of them."""
-        self._keep_all((rows, self.bag.count(tokens, lengths)) for tokens, lengths, rows in batches)
+        self._keep((rows, self.bag.count(tokens, lengths)) for tokens, lengths, rows in batches)
 
     def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64]) -> BagInputs:
         """The same as ``bag(tokens, lengths)``; documents of the same row must have the same tokens."""
@@ -76,26 +74,43 @@ class Remembered:
         features = (entries & ((1 << self._bits) - 1)).view(np.int32)
         return self.bag.weigh(Counts(features, offsets(sizes)[:-1], entries >> self._bits))
 
-    def _keep_all(self, counted: Iterable[tuple[NDArray[np.int64], Counts]]) -> None:
-        before = self._kept
+    def _keep(self, counted: Iterable[tuple[NDArray[np.int64], Counts]]) -> None:
+        """Keep these documents if there is room for all, in memory and for their largest count in its bits."""
+        kept, places_of, end, shelf = [self._entries], [], len(self._entries), _Shelf()
         for rows, found in counted:
-            if not self._keep(rows, found):
-                self._starts[self._starts >= before] = -1
-                self._kept = before
+            places_of.append((rows, end + found.offsets, np.diff(found.offsets, append=len(found.features))))
+            end += len(found.features)
+            if end > self._limit or int(found.counts.max(initial=0)).bit_length() + self._bits > 32:
                 return
+            entries = found.counts.astype(np.uint32) << self._bits | found.features.view(np.uint32)
+            kept.append(shelf.put(entries).view(np.uint32))
+        self._entries = np.concatenate(kept)
+        for rows, starts, sizes in places_of:
+            if (most := int(rows.max()) + 1) > len(self._starts):
+                self._starts, self._sizes = _grown(self._starts, 2 * most, fill=-1), _grown(self._sizes, 2 * most)
+            self._starts[rows] = starts.reshape(self.bag.views, -1).T
+            self._sizes[rows] = sizes.reshape(self.bag.views, -1).T
 
-    def _keep(self, rows: NDArray[np.int64], found: Counts) -> bool:
-        """Keep some documents; returns whether there is room, in memory and for their largest count in its bits."""
-        start, end = self._kept, self._kept + len(found.features)
-        if end > len(self._entries) or int(found.counts.max(initial=0)).bit_length() + self._bits > 32:
-            return False
-        if (most := int(rows.max()) + 1) > len(self._starts):
-            self._starts, self._sizes = _grown(self._starts, 2 * most, fill=-1), _grown(self._sizes, 2 * most)
-        self._entries[start:end] = found.counts.astype(np.uint32) << self._bits | found.features.view(np.uint32)
-        self._starts[rows] = (start + found.offsets).reshape(self.bag.views, -1).T
-        self._sizes[rows] = np.diff(found.offsets, append=len(found.features)).reshape(self.bag.views, -1).T
-        self._kept = end
-        return True
+
+class _Shelf:
+    """Holds arrays of whole numbers, as int32, side by side; their memory is free when none of many is used."""
+
+    def __init__(self) -> None:
+        self._free = np.empty(0, dtype=np.int32)
+
+    def put(self, values: NDArray[np.integer]) -> NDArray[np.int32]:
+        """The same values, on the shelf."""
+        if len(values) > len(self._free):
+            self._free = np.empty(max(ROOM, len(values)), dtype=np.int32)
+        here, self._free = self._free[: len(values)], self._free[len(values) :]
+        here[:] = values.view(np.int32) if values.dtype == np.uint32 else values
+        return here
+
+
+def _emptying(items: deque[Item]) -> Iterator[Item]:
+    """The items, each of which is let go when the next is asked for."""
+    while items:
+        yield items.popleft()
 
 
 def _grown(values: NDArray[Any], room: int, *, fill: int | None = None) -> NDArray[Any]:
