@@ -83,7 +83,7 @@ class Remembered:
             if end > self._limit or int(found.counts.max(initial=0)).bit_length() + self._bits > 32:
                 return
             entries = found.counts.astype(np.uint32) << self._bits | found.features.view(np.uint32)
-            kept.append(shelf.put(entries).view(np.uint32))
+            kept.append(shelf.put(entries.view(np.int32)).view(np.uint32))
         self._entries = np.concatenate(kept)
         for rows, starts, sizes in places_of:
             if (most := int(rows.max()) + 1) > len(self._starts):
@@ -93,7 +93,7 @@ class Remembered:
 
 
 class _Shelf:
-    """Holds arrays of whole numbers, as int32, side by side; their memory is free when none of many is used."""
+    """Holds small arrays as int32, side by side in large ones, each of which goes when nothing on it is used."""
 
     def __init__(self) -> None:
         self._free = np.empty(0, dtype=np.int32)
@@ -103,7 +103,7 @@ class _Shelf:
         if len(values) > len(self._free):
             self._free = np.empty(max(ROOM, len(values)), dtype=np.int32)
         here, self._free = self._free[: len(values)], self._free[len(values) :]
-        here[:] = values.view(np.int32) if values.dtype == np.uint32 else values
+        here[:] = values
         return here
 
 
