@@ -5,7 +5,6 @@ import random
 import shutil
 import time
 from math import inf
-from pathlib import Path
 
 import pytest
 
@@ -57,36 +56,39 @@ def begun(folder):
 
 @pytest.fixture(scope="module", params=["mlp", "lstm"])
 def straight(request, data_dir, tmp_path_factory):
-    """The settings of a run, how it ends, and the seconds it takes."""
+    """The settings of a run, how it ends, and the seconds to its metrics and to its end, of the fastest of three."""
     folder = tmp_path_factory.mktemp("straight")
     given = {"epochs": 6, "patience": 6, "refit": request.param == "mlp"}
     settings = small_config(request.param, data_dir, folder, **given)
     run_for(None, settings)  # the first one waits for the imports
-    shutil.rmtree(folder)
-    started = time.perf_counter()
-    run_for(None, settings)
-    seconds = time.perf_counter() - started
-    return request.param, given, outcome(begun(folder)), seconds
+    took = []
+    for _ in range(3):
+        shutil.rmtree(folder)
+        started = time.time()
+        run_for(None, settings)
+        took.append((begun(folder).metrics.stat().st_mtime - started, time.time() - started))
+    return request.param, given, outcome(begun(folder)), min(took)
 
 
 @pytest.mark.slow
 @TIMES
 def test_a_run_that_is_killed_at_any_moment_goes_on_to_the_same_bits(times, straight, data_dir, tmp_path):
-    model, given, expected, seconds = straight
+    model, given, expected, (to_metrics, to_end) = straight
     rng = random.Random(times)
     went_on = 0
     for number in range(times):
         folder = tmp_path / str(number)
         settings = small_config(model, data_dir, folder, **given)
-        run_for(rng.uniform(0, seconds), settings)
+        latest = to_end if number % 2 else to_metrics  # half of them while there is something to go on with
+        run_for(rng.uniform(0, latest), settings)
         for _ in range(rng.choice([0, 0, 1, 2])):  # it may be killed again
             if run := begun(folder):
-                run_for(rng.uniform(0, seconds), settings, run)
+                run_for(rng.uniform(0, latest), settings, run)
         run = begun(folder)
         went_on += run is not None and run.last.exists() and not run.metrics.exists()
         run_for(None, settings, *([run] if run else []))
         run = begun(folder)
         assert outcome(run) == expected
-        assert not list(Path(folder).rglob(".*.tmp"))
+        assert not list(run.root.rglob(".*.tmp"))  # one killed before its config.json was there has not begun
         shutil.rmtree(folder)
     assert times < 50 or went_on >= times // 4  # from a checkpoint, not from the beginning

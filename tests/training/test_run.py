@@ -484,6 +484,15 @@ def test_a_signal_in_the_refit_stops_it_and_says_how_to_go_on(settings):
 # Resume
 
 
+def test_a_run_that_was_killed_in_its_last_moment_is_sealed_as_if_it_had_not_been(settings):
+    layout = run.train(settings(epochs=1))
+    sealed = layout.checksums.read_bytes()
+    layout.checksums.rename(layout.root / ".checksums.json.1234.tmp")  # on the point of taking its place
+    assert run.resume(layout) == layout
+    assert layout.checksums.read_bytes() == sealed
+    assert not list(layout.root.rglob(".*.tmp"))
+
+
 @pytest.mark.parametrize(
     "stop",
     [

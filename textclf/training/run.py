@@ -93,12 +93,12 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
     made = runs.data_of(run)
     config = settings_of(run)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
+    runs.clear_temporaries(run)
     if run.metrics.exists():  # it has ended
         if runs.sealed(run) is None:  # but for its last moment
             runs.seal(run)
         runs.set_latest(run)
         return run
-    runs.clear_temporaries(run)
     ready = prepare(config, data)
     with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)), atomic.naming_full_disk(run.root):
         return _complete(complete(ready), run, display or Display())
