@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from textclf.errors import ArtefactError
-from textclf.loading import EpochSampler, Example, InOrder, TokenDataset, batches, datasets, to_device
+from textclf.loading import EpochSampler, Example, InOrder, TokenDataset, Unread, batches, datasets, to_device
 from textclf.store.directory import DataDirectory
 
 CPU = torch.device("cpu")
@@ -100,6 +100,14 @@ def test_a_batch_is_its_documents_end_to_end(data, indices):
     assert batch.tokens.tolist() == [token for example in examples for token in example.tokens.tolist()]
     assert batch.lengths.tolist() == [len(example.tokens) for example in examples]
     assert batch.labels.tolist() == [example.label for example in examples]
+
+
+def test_what_is_known_is_not_read(data):
+    store = Unread(data.packed(), lambda rows: bool((rows < 4).all()))
+    tokens, lengths = store.gather(np.array([3, 0]))
+    assert (tokens.tolist(), tokens.dtype, lengths.tolist(), lengths.dtype) == ([], np.int32, [0, 0], np.int64)
+    for ours, expected in zip(store.gather(np.array([3, 4])), data.packed().gather(np.array([3, 4])), strict=True):
+        np.testing.assert_array_equal(ours, expected)
 
 
 def test_what_is_done_to_an_example_does_not_reach_the_store(data):

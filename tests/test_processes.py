@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing import connection
 
@@ -165,3 +166,75 @@ def test_others_are_started_at_once_if_the_work_is_long(monkeypatch):
         assert os.getpid() != list(crew.map(where, range(200)))[-1][1]
     with processes.crew(2, imports="textclf.errors") as crew:
         assert {process for _, process in crew.map(where, range(50))} == {os.getpid()}
+
+
+APART = """
+import os, signal, sys
+from textclf import processes
+from textclf.errors import ArtefactError, ResourceError
+
+def use():
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    import colorsys
+    return os.getpid(), bytes(1_000_000)
+
+def refuse():
+    raise ArtefactError("x.json is damaged")
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+process, content = processes.apart(use)
+print(process == os.getpid(), len(content), "colorsys" in sys.modules)
+for function in (refuse, die):
+    try:
+        processes.apart(function)
+    except (ArtefactError, ResourceError) as error:
+        print(type(error).__name__, error)
+try:
+    os.waitpid(-1, 0)
+except ChildProcessError:
+    print("none is left")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
+def test_what_is_called_apart_leaves_only_its_result():
+    done = subprocess.run([sys.executable, "-W", "error", "-c", APART], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "False 1000000 False",
+        "ArtefactError x.json is damaged",
+        "ResourceError a process was killed, for want of memory perhaps; free some and run it again",
+        "none is left",
+    ]
+    assert done.stderr == ""
+
+
+WAITS = """
+import time
+from textclf import processes
+try:
+    processes.apart(lambda: print("begun", flush=True) or time.sleep(60))
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
+def test_ctrl_c_ends_what_is_called_apart_too():
+    process = subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=20) == ("stopped\n", "")  # which needs the copy, too, to let go of the pipes
+
+
+def test_beside_other_threads_nothing_is_called_apart():
+    over = threading.Event()
+    thread = threading.Thread(target=over.wait)
+    thread.start()
+    try:
+        assert processes.apart(where, 3) == (3, os.getpid())
+    finally:
+        over.set()
+        thread.join()

@@ -54,6 +54,20 @@ class Examples(NamedTuple):
     """Shape (B,), places in documents.parquet; None: they are not from there."""
 
 
+class Unread:
+    """A store without what it need not read: of documents that are known otherwise there are no tokens."""
+
+    def __init__(self, store: Store, known: Callable[[NDArray[np.int64]], bool]) -> None:
+        self.store = store
+        self.known = known
+
+    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """As the store gives them; none, and lengths of 0, if all of these are known."""
+        if self.known(indices):
+            return np.empty(0, dtype=np.int32), np.zeros(len(indices), dtype=np.int64)
+        return self.store.gather(indices)
+
+
 class TokenDataset(Dataset[Example]):
     """The documents of one split or tier, read by their ids when asked for."""
 

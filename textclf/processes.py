@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +13,7 @@ from itertools import chain
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from threading import Thread, local
+from threading import Thread, active_count, local
 from time import perf_counter
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -82,14 +83,52 @@ def _work(pipe: Connection) -> None:
     _live_as_long_as_the_parent()
     with suppress(EOFError, OSError):
         while True:
-            function, given = pipe.recv()
-            answer: tuple[Exception | None, Any]
-            try:
-                answer = None, function(*given)
-            except Exception as error:  # raised where it was asked for
-                error.add_note(traceback.format_exc())
-                answer = error, None
-            pipe.send(answer)
+            _answer(pipe, *pipe.recv())
+
+
+def _answer(pipe: Connection, function: Callable[..., Any], given: tuple[Any, ...]) -> None:
+    """Send what a function returns or raises."""
+    answer: tuple[Exception | None, Any]
+    try:
+        answer = None, function(*given)
+    except Exception as error:  # raised where it was asked for
+        error.add_note(traceback.format_exc())
+        answer = error, None
+    pipe.send(answer)
+
+
+def apart(function: Callable[[*Given], Result], *given: *Given) -> Result:
+    """What a function returns, called in a copy of this process: the memory that it takes goes with the copy.
+
+    A library that is needed once, at the beginning, would stay to the end. Called here where a copy could not work: by
+    another thread's lock that would never open, or on a system that has no `fork`, or no safe one. Raises what the
+    function raises, ResourceError if the copy is killed or cannot be made.
+    """
+    if sys.platform != "linux" or active_count() > 1:
+        return function(*given)
+    context = multiprocessing.get_context("fork")
+    try:
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_answer_once, args=(theirs, function, given))
+        with _deaf_to_signals():
+            process.start()
+        try:
+            theirs.close()
+            error, result = ours.recv()
+        finally:
+            process.kill()  # it has answered, or nobody waits for the answer
+            process.join()
+            ours.close()
+    except (EOFError, OSError) as gone:
+        raise ResourceError("a process was killed, for want of memory perhaps; free some and run it again") from gone
+    if error is not None:
+        raise error
+    return result  # type: ignore[no-any-return]
+
+
+def _answer_once(pipe: Connection, function: Callable[..., Any], given: tuple[Any, ...]) -> None:
+    _live_as_long_as_the_parent()
+    _answer(pipe, function, given)
 
 
 @contextmanager
@@ -159,9 +198,16 @@ def crew(count: int, *, imports: str, is_long: bool = False) -> Iterator[Crew]:
 def _start_the_forkserver() -> None:
     """Start the process that starts the others, deaf to the two signals from its first moment on, as they will be."""
     resource_tracker.ensure_running()  # which it would start, and that lets the signals through again
+    with _deaf_to_signals():
+        forkserver.ensure_running()
+
+
+@contextmanager
+def _deaf_to_signals() -> Iterator[None]:
+    """Hold back the two signals, here until the end, in a process that is started meanwhile until it ignores them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
-        forkserver.ensure_running()
+        yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 

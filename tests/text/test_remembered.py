@@ -54,6 +54,19 @@ def test_what_is_remembered_is_not_counted_again(max_parts):
     same(remembered(np.zeros_like(tokens), lengths, rows), bag(tokens, lengths))
 
 
+def test_what_is_forgotten_is_counted_again():
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    remembered = Remembered(bag)
+    (tokens, lengths, rows), *_ = batches_of(TRAINING, tokenizer, range(len(TRAINING)))
+    remembered.remember([(tokens, lengths, rows)])
+    remembered.forget()
+    assert not remembered.has(rows)
+    same(remembered(tokens, lengths, rows), bag(tokens, lengths))
+    remembered.remember([(tokens, lengths, rows)])
+    assert remembered.has(rows)
+
+
 def test_only_documents_for_all_of_which_there_is_room_are_remembered():
     tokenizer = learn(TRAINING)
     bag = fit(TRAINING, tokenizer)

@@ -173,6 +173,27 @@ def test_both_stores_give_the_same_batches(model, make):
             assert all(torch.equal(tensor, same) for tensor, same in zip(one, other, strict=True))
 
 
+@pytest.mark.parametrize("store", ["packed", "files"])
+def test_what_is_remembered_is_not_read_again_from_the_packed_copy(store, make):
+    session = make(store=store)
+    read = {name: len(loader.dataset[0].tokens) for name, loader in session.batches.items()}
+    assert {name for name, length in read.items() if length} == ({"test"} if store == "packed" else {*read})
+
+
+def test_at_the_end_what_steps_need_is_let_go_of_and_batches_stay_the_same(make):
+    session = make()
+    before = [list(loader) for loader in session.batches.values()]
+    weights_before = [weight.clone() for weight in session.learner.average.module.state_dict().values()]
+    model = session.end()
+    assert all(map(torch.equal, model.state_dict().values(), weights_before))
+    assert not session.training_inputs.has(session.batches["train"].dataset.rows)
+    after = [list(loader) for loader in session.batches.values()]
+    for one, other in zip(before, after, strict=True):
+        for batch, again in zip(one, other, strict=True):
+            assert all(map(torch.equal, batch, again))
+    assert make("lstm").end() is not None
+
+
 @pytest.mark.parametrize(
     ("settings", "processors", "allowed", "expected"),
     [

@@ -160,6 +160,7 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
     """
     machine.let_threads_sleep()
+    machine.one_thread()
     machine.share_freed_memory()
     from textclf import runs
     from textclf.training.start import prepare_while_torch_loads

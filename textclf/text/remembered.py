@@ -33,9 +33,7 @@ class Remembered:
         self.bag = bag
         self._limit = limit
         self._bits = np.uint32(len(bag.rarity).bit_length())  # of a feature
-        self._entries = np.empty(0, dtype=np.uint32)
-        self._starts = np.full((0, bag.views), -1, dtype=np.int64)  # of each row's bags; -1: not kept
-        self._sizes = np.zeros((0, bag.views), dtype=np.int64)
+        self.forget()
 
     @classmethod
     def fit(cls, batches: Iterable[Batch], *, tokenizer: Tokenizer, limit: int = LIMIT) -> "Remembered":
@@ -57,6 +55,12 @@ class Remembered:
         remembered._keep((rows, found.renumbered(new_places)) for rows, found in _emptying(seen))
         return remembered
 
+    def forget(self) -> None:
+        """Keep no documents any more."""
+        self._entries = np.empty(0, dtype=np.uint32)
+        self._starts = np.full((0, self.bag.views), -1, dtype=np.int64)  # of each row's bags; -1: not kept
+        self._sizes = np.zeros((0, self.bag.views), dtype=np.int64)
+
     def has(self, rows: NDArray[np.int64]) -> bool:
         """Whether these documents are kept."""
         return bool(rows.max(initial=-1) < len(self._starts) and self._starts[rows].min(initial=0) >= 0)
@@ -66,7 +70,10 @@ class Remembered:
         self._keep((rows, self.bag.count(tokens, lengths)) for tokens, lengths, rows in batches)
 
     def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64]) -> BagInputs:
-        """The same as ``bag(tokens, lengths)``; documents of the same row must have the same tokens."""
+        """The same as ``bag(tokens, lengths)``; documents of the same row must have the same tokens.
+
+        Of documents that are kept, tokens and lengths are not looked at.
+        """
         if not self.has(rows):
             return self.bag(tokens, lengths)
         sizes = self._sizes[rows].T.ravel()  # first those of one view

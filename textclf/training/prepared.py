@@ -4,6 +4,7 @@ It takes about as long as loading torch does, so the two are done side by side.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -68,6 +69,7 @@ def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
     inputs, training_inputs = learn(config.model, training, tokenizer=tokenizer, max_length=config.max_length)
     if isinstance(training_inputs, Remembered):
         training_inputs.remember(_batches(tokens, parts["validation"]))
+    tokens = copy(tokens)  # mapped anew, if it is: what was read of it need not stay in memory
     seconds = perf_counter() - started
     return Prepared(config, data, tokens, tokenizer, inputs, training_inputs, parts, seconds)
 

@@ -154,7 +154,7 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
                     train_seconds += _refit(session, run, tracker, display, how)
             else:
                 load_best(run.best, session.learner.average.module)
-            final = session.learner.end()
+            final = session.end()
         finally:
             for batches in session.batches.values():
                 batches.close()

@@ -3,18 +3,20 @@
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from textclf import loading
 from textclf.config import TrainConfig
-from textclf.loading import BatchLoader, EpochSampler, InOrder, TokenDataset
+from textclf.loading import BatchLoader, EpochSampler, InOrder, TokenDataset, Unread
 from textclf.machine import processors
 from textclf.models import ARCHITECTURES
 from textclf.store.directory import DataDirectory
 from textclf.text import Inputs
+from textclf.text.remembered import Remembered
 from textclf.text.tokenizer import Tokenizer
 from textclf.training import device
 from textclf.training.loop import EarlyStopping, Learner
@@ -41,8 +43,16 @@ class Session:
     """Of each split; and of train and validation together, as "refit", where the settings ask for that."""
     stopping: EarlyStopping
     device: torch.device
+    training_inputs: Any
+    """The same as the inputs, quicker where a document is read many times."""
     seconds: float
     """Spent putting it together."""
+
+    def end(self) -> nn.Module:
+        """Take no more steps: let go of what they alone need, more than half of the memory; returns the model."""
+        if isinstance(self.training_inputs, Remembered):
+            self.training_inputs.forget()
+        return self.learner.end()
 
 
 def assemble(config: TrainConfig, data: DataDirectory) -> Session:
@@ -59,7 +69,18 @@ def complete(prepared: Prepared) -> Session:
     learner = begin(config, prepared.inputs, batches["train"], classes=len(data.manifest.labels), processor=processor)
     stopping = EarlyStopping(given(config.patience), min_gain=config.min_gain)
     seconds = prepared.seconds + perf_counter() - started
-    return Session(config, data, prepared.tokenizer, prepared.inputs, learner, batches, stopping, processor, seconds)
+    return Session(
+        config,
+        data,
+        prepared.tokenizer,
+        prepared.inputs,
+        learner,
+        batches,
+        stopping,
+        processor,
+        prepared.training_inputs,
+        seconds,
+    )
 
 
 def begin(
@@ -80,7 +101,10 @@ def begin(
 def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoader]:
     """A DataLoader for each part: what is trained on is shuffled anew each epoch, the rest is in order of length."""
     config, architecture = prepared.config, ARCHITECTURES[prepared.config.model]
-    collate = partial(architecture.collate, inputs=prepared.training_inputs)
+    inputs, tokens = prepared.training_inputs, prepared.tokens
+    if isinstance(inputs, Remembered) and config.store == "packed":
+        tokens = Unread(tokens, inputs.has)
+    collate = partial(architecture.collate, inputs=inputs)
     loaders = {}
     for name, part in prepared.parts.items():
         trained_on = name in ("train", "refit")
@@ -96,7 +120,7 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
             else InOrder(part.lengths, batch_size=EVALUATION_BATCH, tokens=EVALUATION_TOKENS)
         )
         workers = _workers(config, processor) if trained_on else 0
-        dataset = TokenDataset(prepared.tokens, *part)
+        dataset = TokenDataset(tokens, *part)
         loaders[name] = loading.batches(
             dataset, sampler, collate, num_workers=workers, device=processor, ids=prepared.data.documents.id
         )

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+from textclf import processes
 from textclf.config import TrainConfig
 from textclf.store.directory import DataDirectory
 from textclf.training.prepared import Prepared, find_data, prepare
@@ -12,7 +13,7 @@ def prepare_while_torch_loads(config: TrainConfig) -> Prepared:
 
     Raises what `prepare` raises; that there is no such data, before torch is loaded.
     """
-    data = DataDirectory.open(find_data(config))
+    data = processes.apart(DataDirectory.open, find_data(config))  # else Arrow would stay: 40 MB
     with ThreadPoolExecutor(1) as pool:
         ready = pool.submit(prepare, config, data)
         import textclf.training.run  # noqa: F401  the module that loads torch, and all else that training needs
