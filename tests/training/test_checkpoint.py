@@ -2,6 +2,7 @@ import os
 import random
 import shutil
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -165,6 +166,28 @@ def test_better_weights_than_last_knows_of_are_forgotten_with_what_else_was_bein
     assert not list(run.best.parent.iterdir())
     keeper.keep_best()
     assert not list(run.best.parent.iterdir())
+
+
+def test_the_best_weights_stay_in_their_file_until_they_are_looked_at(fresh, step, tmp_path):
+    session = fresh()
+    run = runs.create(tmp_path, corpus="tiny", tier="tiny", model=session.config.model)
+    keeper = checkpoint.Keeper(
+        run, session.learner, session.stopping, settings=session.config.shaping_steps(), processor=torch.device("cpu")
+    )
+    keeper.resume()
+    session.stopping.is_best(1, 1.0)
+    keeper.epoch(Progress(1, 1.0))
+    keeper.keep_best()
+    before = {name: value.clone() for name, value in session.learner.average.module.state_dict().items()}
+    step(session)
+    best, average = keeper.best(), session.learner.average.module
+    assert all(torch.equal(value, before[name]) for name, value in best.state_dict().items())
+    if Path("/proc/self/maps").exists():
+        mapped = [line.split()[0].split("-") for line in Path("/proc/self/maps").open() if str(run.best) in line]
+        for weight in best.parameters():
+            assert any(int(start, 16) <= weight.data_ptr() < int(end, 16) for start, end in mapped)
+    assert not any(weight.is_meta for weight in average.parameters())
+    assert not same(best, average)
 
 
 def test_no_checkpoint_is_the_user_s_mistake(fresh, tmp_path):

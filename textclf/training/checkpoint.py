@@ -111,10 +111,12 @@ class Keeper:
         self._took = self._saved - begun
 
     def best(self) -> nn.Module:
-        """A model with the weights of the best epoch that best.pt knows of."""
-        model: nn.Module = deepcopy(self.learner.average.module)
-        load_best(self.run.best, model)
-        return model
+        """A model with the weights of the best epoch that best.pt knows of; on a CPU they stay there, mapped."""
+        module = self.learner.average.module
+        shapes = {id(weight): nn.Parameter(weight.to("meta")) for weight in module.parameters()}
+        model: nn.Module = deepcopy(module, shapes)  # which copies no weights
+        load_best(self.run.best, model, assign=True)
+        return model.to(self.processor)
 
     def keep_best(self) -> None:
         """Put the best weights into best.pt, when they are on the disk and not only in the kernel's memory."""
@@ -176,10 +178,10 @@ def save_best(path: Path, model: nn.Module, *, durable: bool = True) -> None:
     _save(path, {"model": model.state_dict()}, durable=durable)
 
 
-def load_best(path: Path, model: nn.Module) -> None:
-    """Give the model the weights of the best epoch."""
+def load_best(path: Path, model: nn.Module, *, assign: bool = False) -> None:
+    """Give the model the weights of the best epoch; those of the file itself, if they are to be assigned."""
     with _reading(path) as state:
-        model.load_state_dict(state["model"])
+        model.load_state_dict(state["model"], assign=assign)
 
 
 def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

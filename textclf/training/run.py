@@ -160,6 +160,7 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
                 batches.close()
         imports.meanwhile(*NEEDED_LATER)
         logits, labels = _predict(session, final, "test")
+        give_back_memory()  # of the batches: writing the model takes as much again
         temperature, validation, abstention = _calibrate(session, *validated)
         metrics = _metrics(session, run, temperature, validation, measure(labels, logits / np.float32(temperature)))
         total = session.seconds + progress.seconds + perf_counter() - started
@@ -170,7 +171,6 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
         artefact.save(run.model, trained, card=card)
         atomic.write_json(run.metrics, metrics)
         runs.set_latest(run)
-        give_back_memory()
         found = Predictions(run.root.name, session.data, "test", *_in_order(session, "test", labels, logits), trained)
         tracker.examine(_examined(found, session.stopping.best_epoch))
     runs.seal(run)
