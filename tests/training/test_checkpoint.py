@@ -182,8 +182,9 @@ def test_the_best_weights_stay_in_their_file_until_they_are_looked_at(fresh, ste
     step(session)
     best, average = keeper.best(), session.learner.average.module
     assert all(torch.equal(value, before[name]) for name, value in best.state_dict().items())
-    if Path("/proc/self/maps").exists():
-        mapped = [line.split()[0].split("-") for line in Path("/proc/self/maps").open() if str(run.best) in line]
+    if (maps := Path("/proc/self/maps")).exists():
+        lines = maps.read_text(encoding="utf-8").splitlines()
+        mapped = [line.split()[0].split("-") for line in lines if str(run.best) in line]
         for weight in best.parameters():
             assert any(int(start, 16) <= weight.data_ptr() < int(end, 16) for start, end in mapped)
     assert not any(weight.is_meta for weight in average.parameters())
