@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 from copy import deepcopy
 
 import pytest
@@ -130,7 +131,17 @@ def test_a_table_moves_piece_by_piece_as_it_would_at_once(fused, piece, device, 
         assert_close(value, plain.state[theirs.weight][name], check_device=False)
 
 
-def test_pieces_of_a_large_table_give_the_same_bits_as_the_whole(monkeypatch):
+@pytest.fixture
+def threads(request):
+    """Lets torch have so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5], indirect=True)
+def test_pieces_of_a_large_table_give_the_same_bits_as_the_whole(threads, monkeypatch):
     monkeypatch.setattr(module, "FEW_ROWS", 0.0)
     tables = [nn.Parameter(torch.randn(70_000, 24, generator=torch.Generator().manual_seed(1))) for _ in range(2)]
     assert tables[0].numel() > 3 * module.PIECE
@@ -146,6 +157,20 @@ def test_pieces_of_a_large_table_give_the_same_bits_as_the_whole(monkeypatch):
     assert torch.equal(*tables)
     for name, value in pieces.state[tables[0]].items():
         assert torch.equal(value, whole.state[tables[1]][name])
+    assert torch.get_num_threads() == threads  # for all but those that took the pieces
+    assert sum(thread.name.startswith("pieces") for thread in threading.enumerate()) in range(1, threads + 1)
+    pieces.forget()
+    assert not any(thread.name.startswith("pieces") for thread in threading.enumerate())
+
+
+def test_an_error_in_a_piece_is_one_of_the_step(monkeypatch):
+    monkeypatch.setattr(module, "FEW_ROWS", 0.0)
+    monkeypatch.setattr(module, "PIECE", 12)
+    ours = table(sparse=True)
+    adam = Adam(ours.parameters(), lr=0.05, fused=True)
+    monkeypatch.setattr(Adam, "_move", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        step(adam, ours, [0, 18])
 
 
 @DEVICES

@@ -1,6 +1,9 @@
 """Adam, and what it leaves alone: the embeddings that a batch has nothing of, in a large vocabulary most of them."""
 
+from collections import deque
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from typing import Any, Final
 
 import torch
@@ -75,15 +78,27 @@ class Adam:
         """Move all rows, piece by piece: a gradient of the whole table would take as much memory as that."""
         state = self.state[parameter]
         size = len(parameter) if parameter.device.type != "cpu" else max(1, PIECE // parameter[0].numel())
-        first, at = 0, 0  # of the piece, in the table and in the rows that have a gradient
-        while first < len(parameter):
-            last = min(first + size, len(parameter))
-            end = len(rows) if last == len(parameter) else int(torch.searchsorted(rows, last))
+        lasts = [*range(size, len(parameter), size), len(parameter)]
+        ends = [*(int(torch.searchsorted(rows, last)) for last in lasts[:-1]), len(rows)]  # of their rows' gradients
+        steps = [*(state["step"].clone() for _ in lasts[:-1]), state["step"]]  # which counts one step for all
+
+        @torch.no_grad()  # which each thread must say for itself
+        def move(first: int, last: int, at: int, end: int, step: Tensor) -> None:
             piece = {name: tensor[first:last] for name, tensor in state.items() if tensor.ndim}
-            step = state["step"] if last == len(parameter) else state["step"].clone()  # which counts one step for all
             whole = torch.zeros_like(parameter[first:last]).index_copy_(0, rows[at:end] - first, gradient[at:end])
             self._move([parameter[first:last]], [whole], [{**piece, "step": step}], unless)
-            first, at = last, end
+
+        each = map if len(lasts) == 1 else self._threads.map
+        deque(each(move, [0, *lasts[:-1]], lasts, [0, *ends[:-1]], ends, steps), maxlen=0)
+
+    @cached_property
+    def _threads(self) -> ThreadPoolExecutor:
+        """Threads that take a piece each.
+
+        Those of torch share out each of its short operations, and wake and wait for each other a dozen times a piece,
+        which takes as long as the work.
+        """
+        return ThreadPoolExecutor(torch.get_num_threads(), "pieces", initializer=torch.set_num_threads, initargs=(1,))
 
     def _move(
         self,
@@ -113,6 +128,7 @@ class Adam:
     def forget(self) -> None:
         """Let go of parameters, gradients and means, several times the size of the model: it takes no more steps."""
         self.zero_grad()
+        self._threads.shutdown()
         self.state.clear()
         self.parameters.clear()
 
