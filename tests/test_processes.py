@@ -174,8 +174,7 @@ from textclf import processes
 from textclf.errors import ArtefactError, ResourceError
 
 def use():
-    for number in (signal.SIGINT, signal.SIGTERM):
-        os.kill(os.getpid(), number)
+    os.kill(os.getpid(), signal.SIGINT)
     import colorsys
     return os.getpid(), bytes(1_000_000)
 
@@ -185,21 +184,26 @@ def refuse():
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
-process, content = processes.apart(use)
+with processes.apart(use) as result:
+    process, content = result()
 print(process == os.getpid(), len(content), "colorsys" in sys.modules)
 for function in (refuse, die):
     try:
-        processes.apart(function)
+        with processes.apart(function) as result:
+            result()
     except (ArtefactError, ResourceError) as error:
         print(type(error).__name__, error)
+with processes.apart(use):
+    pass  # nobody waits
 try:
     os.waitpid(-1, 0)
 except ChildProcessError:
     print("none is left")
 """
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
+@LINUX
 def test_what_is_called_apart_leaves_only_its_result():
     done = subprocess.run([sys.executable, "-W", "error", "-c", APART], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
@@ -213,28 +217,43 @@ def test_what_is_called_apart_leaves_only_its_result():
 
 WAITS = """
 import time
-from textclf import processes
+from pathlib import Path
+from textclf import atomic, processes
+
+def write():
+    with atomic.replacing(Path("made")) as temporary:
+        temporary.write_text("half")
+        print("begun", flush=True)
+        time.sleep(60)
+
 try:
-    processes.apart(lambda: print("begun", flush=True) or time.sleep(60))
+    with processes.apart(write) as result:
+        result()
 except KeyboardInterrupt:
     print("stopped")
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
-def test_ctrl_c_ends_what_is_called_apart_too():
-    process = subprocess.Popen([sys.executable, "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@LINUX
+@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "stopped\n"), (signal.SIGKILL, "")])
+def test_what_is_called_apart_ends_with_who_called_it(number, said, tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
+    )
     assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=20) == ("stopped\n", "")  # which needs the copy, too, to let go of the pipes
+    process.send_signal(number)
+    assert process.communicate(timeout=20) == (said, "")  # the other, too, has let go of the pipes
+    if number == signal.SIGINT:
+        assert not list(tmp_path.iterdir())
 
 
-def test_beside_other_threads_nothing_is_called_apart():
+def test_beside_other_threads_a_thread_is_called():
     over = threading.Event()
     thread = threading.Thread(target=over.wait)
     thread.start()
     try:
-        assert processes.apart(where, 3) == (3, os.getpid())
+        with processes.apart(where, 3) as result:
+            assert result() == (3, os.getpid())
     finally:
         over.set()
         thread.join()

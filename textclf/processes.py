@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import chain
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
@@ -97,37 +98,55 @@ def _answer(pipe: Connection, function: Callable[..., Any], given: tuple[Any, ..
     pipe.send(answer)
 
 
-def apart(function: Callable[[*Given], Result], *given: *Given) -> Result:
-    """What a function returns, called in a copy of this process: the memory that it takes goes with the copy.
+@contextmanager
+def apart(function: Callable[[*Given], Result], *given: *Given) -> Iterator[Callable[[], Result]]:
+    """A copy of this process calls a function while this one goes on; gives what waits for the result, and returns it.
 
-    A library that is needed once, at the beginning, would stay to the end. Called here where a copy could not work: by
-    another thread's lock that would never open, or on a system that has no `fork`, or no safe one. Raises what the
-    function raises, ResourceError if the copy is killed or cannot be made.
+    The memory that it takes goes with the copy: a library that is needed once, at the beginning, would stay to the end.
+    A thread calls it where a copy could not work: by another thread's lock that would never open, or on a system that
+    has no `fork`, or no safe one. The wait raises what the function raises, ResourceError if the copy is killed.
     """
     if sys.platform != "linux" or active_count() > 1:
-        return function(*given)
+        with ThreadPoolExecutor(1) as thread:
+            yield thread.submit(function, *given).result
+        return
     context = multiprocessing.get_context("fork")
-    try:
+    with _naming_lack_of_memory():
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=_answer_once, args=(theirs, function, given))
         with _deaf_to_signals():
             process.start()
-        try:
-            theirs.close()
-            error, result = ours.recv()
-        finally:
-            process.kill()  # it has answered, or nobody waits for the answer
-            process.join()
-            ours.close()
-    except (EOFError, OSError) as gone:
-        raise ResourceError("a process was killed, for want of memory perhaps; free some and run it again") from gone
+    theirs.close()
+    try:
+        yield partial(_result, ours)
+    finally:
+        process.terminate()  # it has answered, or nobody waits for the answer
+        process.join()
+        ours.close()
+
+
+def _result(pipe: Connection) -> Any:
+    with _naming_lack_of_memory():
+        error, result = pipe.recv()
     if error is not None:
         raise error
-    return result  # type: ignore[no-any-return]
+    return result
+
+
+@contextmanager
+def _naming_lack_of_memory() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, OSError) as gone:
+        raise ResourceError("a process was killed, for want of memory perhaps; free some and run it again") from gone
 
 
 def _answer_once(pipe: Connection, function: Callable[..., Any], given: tuple[Any, ...]) -> None:
-    _live_as_long_as_the_parent()
+    """Answer, unless SIGTERM comes, on which it ends as it would on an error: without leaving files half-written."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
+    Thread(target=_end_with_the_parent, daemon=True).start()
     _answer(pipe, function, given)
 
 

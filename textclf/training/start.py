@@ -1,9 +1,10 @@
 """The start of training: the data is made ready while torch loads, as both take a second or two."""
 
-from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from textclf import processes
 from textclf.config import TrainConfig
+from textclf.store import manifest
 from textclf.store.directory import DataDirectory
 from textclf.training.prepared import Prepared, find_data, prepare
 
@@ -11,11 +12,16 @@ from textclf.training.prepared import Prepared, find_data, prepare
 def prepare_while_torch_loads(config: TrainConfig) -> Prepared:
     """What `textclf.training.run.train` begins with.
 
-    Raises what `prepare` raises; that there is no such data, before torch is loaded.
+    Raises what `prepare` raises; that there is no such data, before torch is loaded. A process of its own prepares it,
+    as Python loads and works out one thing at a time, and Arrow, which reads the table of documents, would stay: 40 MB.
     """
-    data = processes.apart(DataDirectory.open, find_data(config))  # else Arrow would stay: 40 MB
-    with ThreadPoolExecutor(1) as pool:
-        ready = pool.submit(prepare, config, data)
+    root = find_data(config)
+    manifest.read(root)
+    with processes.apart(_open_and_prepare, config, root) as ready:
         import textclf.training.run  # noqa: F401  the module that loads torch, and all else that training needs
 
-        return ready.result()
+        return ready()
+
+
+def _open_and_prepare(config: TrainConfig, root: Path) -> Prepared:
+    return prepare(config, DataDirectory.open(root))
