@@ -176,7 +176,8 @@ from textclf.errors import ArtefactError, ResourceError
 def use():
     os.kill(os.getpid(), signal.SIGINT)
     import colorsys
-    return os.getpid(), bytes(1_000_000)
+    import numpy as np
+    return os.getpid(), np.arange(1_000_000), np.empty((0, 3)), np.array(["a", None])
 
 def refuse():
     raise ArtefactError("x.json is damaged")
@@ -184,10 +185,20 @@ def refuse():
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
+def die_while_answering():
+    def send_half(pipe, _):
+        pipe.send([100])
+        os.write(pipe.fileno(), bytes(50))
+        die()
+
+    processes._send = send_half
+
 with processes.apart(use) as result:
-    process, content = result()
-print(process == os.getpid(), len(content), "colorsys" in sys.modules)
-for function in (refuse, die):
+    process, *arrays = result()
+assert (arrays[0] == range(1_000_000)).all() and arrays[1].shape == (0, 3) and arrays[2].tolist() == ["a", None]
+arrays[0] += 1  # as if made here
+print(process == os.getpid(), len(arrays), "colorsys" in sys.modules)
+for function in (refuse, die, die_while_answering):
     try:
         with processes.apart(function) as result:
             result()
@@ -207,8 +218,9 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process 
 def test_what_is_called_apart_leaves_only_its_result():
     done = subprocess.run([sys.executable, "-W", "error", "-c", APART], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
-        "False 1000000 False",
+        "False 3 False",
         "ArtefactError x.json is damaged",
+        "ResourceError a process was killed, for want of memory perhaps; free some and run it again",
         "ResourceError a process was killed, for want of memory perhaps; free some and run it again",
         "none is left",
     ]

@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from io import BytesIO
 from itertools import chain
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from threading import Thread, active_count, local
 from time import perf_counter
 from typing import Any, Final, TypeVar, TypeVarTuple
@@ -84,18 +86,16 @@ def _work(pipe: Connection) -> None:
     _live_as_long_as_the_parent()
     with suppress(EOFError, OSError):
         while True:
-            _answer(pipe, *pipe.recv())
+            pipe.send(_answer(*pipe.recv()))
 
 
-def _answer(pipe: Connection, function: Callable[..., Any], given: tuple[Any, ...]) -> None:
-    """Send what a function returns or raises."""
-    answer: tuple[Exception | None, Any]
+def _answer(function: Callable[..., Any], given: tuple[Any, ...]) -> tuple[Exception | None, Any]:
+    """What a function raises, or returns."""
     try:
-        answer = None, function(*given)
+        return None, function(*given)
     except Exception as error:  # raised where it was asked for
         error.add_note(traceback.format_exc())
-        answer = error, None
-    pipe.send(answer)
+        return error, None
 
 
 @contextmanager
@@ -127,7 +127,7 @@ def apart(function: Callable[[*Given], Result], *given: *Given) -> Iterator[Call
 
 def _result(pipe: Connection) -> Any:
     with _naming_lack_of_memory():
-        error, result = pipe.recv()
+        error, result = _receive(pipe)
     if error is not None:
         raise error
     return result
@@ -147,7 +147,36 @@ def _answer_once(pipe: Connection, function: Callable[..., Any], given: tuple[An
     signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
     Thread(target=_end_with_the_parent, daemon=True).start()
-    _answer(pipe, function, given)
+    answer = _answer(function, given)
+    _send(pipe, answer)
+
+
+def _send(pipe: Connection, value: Any) -> None:
+    """As `Connection.send` does, but arrays as they lie in memory: that would hold a copy of them all.
+
+    Such buffers out of band are of protocol 5: https://peps.python.org/pep-0574/.
+    """
+    arrays: list[Any] = []
+    rest = BytesIO()
+    ForkingPickler(rest, 5, True, arrays.append).dump(value)
+    pipe.send([array.raw().nbytes for array in arrays])
+    with open(pipe.fileno(), "wb", closefd=False) as file:
+        for array in arrays:
+            file.write(array.raw())
+    pipe.send_bytes(rest.getbuffer())
+
+
+def _receive(pipe: Connection) -> Any:
+    """What `_send` has sent; raises EOFError if that ended in the middle."""
+    arrays = [bytearray(size) for size in pipe.recv()]
+    with open(pipe.fileno(), "rb", buffering=0, closefd=False) as file:
+        for array in arrays:
+            rest = memoryview(array)
+            while rest:
+                if not (size := file.readinto(rest)):
+                    raise EOFError
+                rest = rest[size:]
+    return ForkingPickler.loads(pipe.recv_bytes(), buffers=arrays)
 
 
 @contextmanager
