@@ -40,7 +40,8 @@ def encoded(texts, tokenizer):
 def fit(texts, tokenizer, size=1_000):
     frequencies = Frequencies(tokenizer)
     for start in range(0, len(texts), size):
-        frequencies.count(*encoded(texts[start : start + size], tokenizer))
+        found = frequencies.find(*(batch := encoded(texts[start : start + size], tokenizer)))
+        frequencies.add(found, len(batch[1]))
     return frequencies.bag()
 
 
@@ -307,7 +308,7 @@ def test_the_tokens_that_were_given_stay_as_they_are():
     tokens, lengths = encoded([*TRAINING, *ODD], tokenizer)
     before = tokens.tolist(), lengths.tolist()
     frequencies = Frequencies(tokenizer)
-    frequencies.count(tokens, lengths)
+    frequencies.add(frequencies.find(tokens, lengths), len(lengths))
     frequencies.bag()(tokens, lengths)
     assert (tokens.tolist(), lengths.tolist()) == before
 

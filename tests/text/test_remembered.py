@@ -84,9 +84,10 @@ def test_only_documents_for_all_of_which_there_is_room_are_remembered():
         same(remembered(tokens, lengths, rows), bag(tokens, lengths))
 
 
-@pytest.mark.parametrize("limit", [0, 700, 10**6])
+@pytest.mark.parametrize(("limit", "processors"), [(0, 2), (700, 2), (10**6, 1), (10**6, 2), (10**6, 99)])
 @PARTS
-def test_what_it_has_learnt_from_is_remembered_as_if_made_anew(limit, max_parts):
+def test_what_it_has_learnt_from_is_remembered_as_if_made_anew(limit, processors, max_parts, monkeypatch):
+    monkeypatch.setattr("textclf.text.remembered.processors", lambda: processors)
     training = random_texts(0)
     tokenizer = learn(training, max_parts=max_parts)
     batches = batches_of(training, tokenizer, range(len(training)))

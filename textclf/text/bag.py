@@ -175,12 +175,14 @@ class Frequencies:
         self._occurrences = np.zeros(sum(self._sizes), dtype=np.int32)
         self._documents = 0
 
-    def count(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Counts:
-        """Count some more documents, and say what is in them."""
-        counted = self._counter(tokens, lengths)
+    def find(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Counts:
+        """What is in some documents; several threads may ask at once."""
+        return self._counter(tokens, lengths)
+
+    def add(self, counted: Counts, documents: int) -> None:
+        """Count so many documents more, in which this was found."""
         np.add.at(self._occurrences, counted.features, np.int32(1))  # of the same type: ten times as fast
-        self._documents += len(lengths)
-        return counted
+        self._documents += documents
 
     def bag(self) -> Bag:
         """What the documents so far have in common."""

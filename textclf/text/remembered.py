@@ -1,12 +1,14 @@
 """What is in documents, kept for the next epoch: counting it can take longer than learning from it. No torch."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.machine import processors
 from textclf.ragged import offsets, places
 from textclf.text.bag import Bag, BagInputs, Counts, Frequencies
 from textclf.text.tokenizer import Tokenizer
@@ -16,6 +18,9 @@ LIMIT: Final = 40_000_000
 
 ROOM: Final = 1 << 22
 """Numbers that are put together: small arrays in their thousands would leave holes in memory where they were."""
+
+MOST_THREADS: Final = 4
+"""That look for features: they take turns for what Python itself does."""
 
 Item = TypeVar("Item")
 
@@ -43,8 +48,8 @@ class Remembered:
         """
         frequencies, kept = Frequencies(tokenizer), 0
         seen, shelf = deque[tuple[NDArray[np.int64], Counts]](), _Shelf()
-        for tokens, lengths, rows in batches:
-            found = frequencies.count(tokens, lengths)
+        for (_, lengths, rows), found in _with_threads(frequencies.find, batches):
+            frequencies.add(found, len(lengths))
             kept += len(found.features)
             if kept <= limit:
                 seen.append((rows, Counts(shelf.put(found.features), found.offsets, shelf.put(found.counts))))
@@ -112,6 +117,20 @@ class _Shelf:
         here, self._free = self._free[: len(values)], self._free[len(values) :]
         here[:] = values
         return here
+
+
+def _with_threads(find: Callable[..., Counts], batches: Iterable[Batch]) -> Iterator[tuple[Batch, Counts]]:
+    """Each batch and what is found in it, in order; numpy sorts in several threads at once."""
+    threads = min(processors(), MOST_THREADS)
+    under_way = deque[tuple[Batch, Future[Counts]]]()
+    with ThreadPoolExecutor(threads) as pool:
+        for batch in batches:
+            under_way.append((batch, pool.submit(find, *batch[:2])))
+            if len(under_way) > threads:
+                first, found = under_way.popleft()
+                yield first, found.result()
+        for first, found in _emptying(under_way):
+            yield first, found.result()
 
 
 def _emptying(items: deque[Item]) -> Iterator[Item]:
