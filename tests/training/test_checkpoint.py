@@ -125,15 +125,21 @@ def test_best_restores_the_weights(fresh, trained, tmp_path):
     assert torch.equal(best.eval()(batch), restored.eval()(batch))
 
 
-def test_best_is_whole_and_durable_at_any_moment(fresh, step, tmp_path, monkeypatch):
-    """A power cut takes what was written since, and the run goes on from a last.pt that knows nothing of it."""
-    session, synced = fresh(), []
-    run = runs.create(tmp_path, corpus="tiny", tier="tiny", model=session.config.model)
+def keeping(session, folder):
+    """A new run of a session in a folder, and what keeps its checkpoints."""
+    run = runs.create(folder, corpus="tiny", tier="tiny", model=session.config.model)
     keeper = checkpoint.Keeper(
         run, session.learner, session.stopping, settings=session.config.shaping_steps(), processor=torch.device("cpu")
     )
-    monkeypatch.setattr(checkpoint.atomic, "sync", lambda path: synced.append(path.name))
     keeper.resume()
+    return run, keeper
+
+
+def test_best_is_whole_and_durable_at_any_moment(fresh, step, tmp_path, monkeypatch):
+    """A power cut takes what was written since, and the run goes on from a last.pt that knows nothing of it."""
+    session, synced = fresh(), []
+    run, keeper = keeping(session, tmp_path)
+    monkeypatch.setattr(checkpoint.atomic, "sync", lambda path: synced.append(path.name))
     contents = [b""]
     for epoch in (1, 2, 3, 4):
         step(session)
@@ -154,11 +160,7 @@ def test_best_is_whole_and_durable_at_any_moment(fresh, step, tmp_path, monkeypa
 
 def test_better_weights_than_last_knows_of_are_forgotten_with_what_else_was_being_written(fresh, tmp_path):
     session = fresh()
-    run = runs.create(tmp_path, corpus="tiny", tier="tiny", model=session.config.model)
-    keeper = checkpoint.Keeper(
-        run, session.learner, session.stopping, settings=session.config.shaping_steps(), processor=torch.device("cpu")
-    )
-    keeper.resume()
+    run, keeper = keeping(session, tmp_path)
     session.stopping.is_best(1, 1.0)
     keeper.epoch(Progress(1, 1.0))
     assert [path.name for path in run.best.parent.iterdir()] == [".newest.pt.tmp"]
@@ -170,11 +172,7 @@ def test_better_weights_than_last_knows_of_are_forgotten_with_what_else_was_bein
 
 def test_the_best_weights_stay_in_their_file_until_they_are_looked_at(fresh, step, tmp_path):
     session = fresh()
-    run = runs.create(tmp_path, corpus="tiny", tier="tiny", model=session.config.model)
-    keeper = checkpoint.Keeper(
-        run, session.learner, session.stopping, settings=session.config.shaping_steps(), processor=torch.device("cpu")
-    )
-    keeper.resume()
+    run, keeper = keeping(session, tmp_path)
     session.stopping.is_best(1, 1.0)
     keeper.epoch(Progress(1, 1.0))
     keeper.keep_best()
