@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from textclf import atomic
@@ -46,6 +45,5 @@ class Feeder:
 
     def __call__(self, texts: list[str]) -> dict[str, NDArray[Any]]:
         """The inputs of some texts, one at least, by name."""
-        ids = [self._tokenizer.encode(text) for text in texts]
-        made: dict[str, NDArray[Any]] = self._inputs(np.concatenate(ids), np.array([len(run) for run in ids]))._asdict()
+        made: dict[str, NDArray[Any]] = self._inputs(*self._tokenizer.encode_all(texts))._asdict()
         return made

@@ -77,7 +77,7 @@ class Classifier:
         """Classify texts at once; raises UsageError if ``top_k`` is below 1."""
         if top_k < 1:
             raise UsageError(f"top_k must be at least 1, not {top_k}")
-        tokens, lengths = self._encode(texts)
+        tokens, lengths = self.trained.tokenizer.encode_all(texts)
         probabilities = softmax(self._logits(tokens, lengths))
         if top_k == 1:
             places = probabilities.argmax(axis=1, keepdims=True)
@@ -103,12 +103,7 @@ class Classifier:
 
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
-        return self._logits(*self._encode(texts))
-
-    def _encode(self, texts: list[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Token ids of the texts, end to end, and how many each has."""
-        ids = [self.trained.tokenizer.encode(text) for text in texts]
-        return np.concatenate(ids), np.array([len(run) for run in ids])
+        return self._logits(*self.trained.tokenizer.encode_all(texts))
 
     def _logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
         inputs = self.trained.inputs(tokens, lengths)

@@ -92,8 +92,7 @@ class Batcher:
 def read(classifier: Classifier, texts: list[str]) -> Read:
     """Probabilities and unknown words of texts, as one batch."""
     trained = classifier.trained
-    ids = [trained.tokenizer.encode(text) for text in texts]
-    lengths, tokens = np.array([len(run) for run in ids]), np.concatenate(ids)
+    tokens, lengths = trained.tokenizer.encode_all(texts)
     logits = FORWARD[trained.model](trained.weights, trained.inputs(tokens, lengths)) / np.float32(trained.temperature)
     starts = np.cumsum(lengths) - lengths
     words = np.add.reduceat(tokens < trained.tokenizer.size, starts, dtype=np.int64)

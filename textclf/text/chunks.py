@@ -37,19 +37,20 @@ class Numbers(dict[str, bytes]):
 
     def of(self, texts: Texts) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """The numbers of texts, end to end, and how many each text has."""
-        keys = texts.keys()
+        chunks = texts.chunks()
+        keys = chunks.keys()
         numbers = self._table.find(keys)
         rest = np.flatnonzero(numbers < 0)
-        found = [self[chunk] for chunk in texts.chunks(rest)]
+        found = [self[chunk] for chunk in chunks.strings(rest)]
         sizes = np.ones(len(numbers), dtype=np.int64)
         sizes[rest] = np.fromiter(map(len, found), dtype=np.int64, count=len(found)) // _INT32.size
         everything = np.repeat(numbers, sizes)
         everything[everything < 0] = np.frombuffer(b"".join(found), dtype=np.int32)
         ends = ragged.offsets(sizes)
-        kept = rest[(sizes[rest] == 1) & (texts.lengths[rest] <= SHORT)]
+        kept = rest[(sizes[rest] == 1) & (chunks.lengths[rest] <= SHORT)]
         new, first = np.unique(everything[ends[kept]], return_index=True)
         self._table = self._table.add(keys.at(kept[first]), new)
-        return everything, np.diff(ends[ragged.offsets(texts.counts)]).astype(np.int32)
+        return everything, np.diff(ends[ragged.offsets(texts.counts(chunks))]).astype(np.int32)
 
     def __missing__(self, chunk: str) -> bytes:
         is_token = chunk.startswith(_MARK)

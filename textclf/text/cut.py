@@ -1,10 +1,11 @@
-"""Texts cut at white space, and short chunks looked up by the thousand: as integers, in a hash table of arrays.
+"""Texts cut at white space or into tokens, and short ones of these looked up by the thousand: as integers, in arrays.
 
-A batch of texts is one array of bytes and the chunks in it are pairs of integers, so that all are found at once, in
+A batch of texts is one array of bytes and the strings in it are pairs of integers, so that all are found at once, in
 less than half the time that strings and a dictionary take. Knows nothing about what the numbers of the table mean.
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -19,58 +20,103 @@ _LOW: Final = (_MASKS & 0xFFFFFFFFFFFFFFFF).astype(np.uint64)  # by the bytes of
 _HIGH: Final = (_MASKS >> 64).astype(np.uint64)  # and of the next seven, behind which its length stands
 _LENGTH: Final = np.arange(SHORT + 2, dtype=np.uint64) << np.uint64(56)
 _PLAIN: Final = bytes(ord(" ") if chr(byte).isspace() and byte < 0x80 else byte for byte in range(256))
+_SPACE, _LETTER, _MARK, _BEYOND = range(4)
+"""Kinds of bytes: of white space, of words, of punctuation, and all beyond ASCII."""
+_KINDS: Final = bytes(
+    _BEYOND if byte >= 0x80 else _SPACE if chr(byte).isspace() else _LETTER if re.match(r"\w", chr(byte)) else _MARK
+    for byte in range(256)
+)
+
+
+class Slices(NamedTuple):
+    """Strings that stand in one run of UTF-8, C of them."""
+
+    content: bytes
+    """With enough behind to read sixteen bytes from wherever one starts."""
+    starts: NDArray[np.int64]
+    """Shape (C,)."""
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, strings: Sequence[str]) -> "Slices":
+        """Put strings together."""
+        encoded = [string.encode("utf-8", "surrogatepass") for string in strings]
+        ends = ragged.offsets(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)))
+        return cls(b"".join([*encoded, bytes(SHORT + 1)]), ends[:-1], ends[1:])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Bytes of each, shape (C,)."""
+        return self.ends - self.starts
+
+    def keys(self) -> "Keys":
+        """Two integers for each, which say its length and its bytes if it is short."""
+        lengths = np.minimum(self.lengths, SHORT + 1)
+        eight = np.ndarray(len(self.content) - 7, dtype="<u8", buffer=self.content, strides=(1,))  # from each byte on
+        low = eight[self.starts] & _LOW[lengths]
+        return Keys(low, eight[self.starts + 8] & _HIGH[lengths] | _LENGTH[lengths])
+
+    def strings(self, places: NDArray[np.int64]) -> Iterator[str]:
+        """Those at these places."""
+        for start, end in zip(self.starts[places].tolist(), self.ends[places].tolist(), strict=True):
+            yield self.content[start:end].decode("utf-8", "surrogatepass")
 
 
 class Texts(NamedTuple):
-    """Texts cut at white space, as `tokenizer.chunks_of` cuts them: where their chunks are in one run of UTF-8."""
+    """Texts in one run of UTF-8."""
 
     texts: list[bytes]
-    """Each in UTF-8, with no white space but spaces."""
+    """Each, with no white space but spaces."""
     content: bytes
-    """All of them with a space between, and enough behind to read sixteen bytes from wherever a chunk starts."""
-    starts: NDArray[np.int64]
-    """Of all chunks, shape (C,)."""
-    ends: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    """Chunks of each text, shape (T,)."""
+    """All of them with a space between, and enough behind for `Slices`."""
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "Texts":
-        """Cut texts."""
+        """Put texts together."""
         plain = [text if text.isascii() else " ".join(text.split()) for text in texts]  # there are spaces beyond ASCII
         encoded = [text.encode("utf-8", "surrogatepass").translate(_PLAIN) for text in plain]
-        content = b" ".join([*encoded, b" " * (SHORT + 1)])
-        is_space = np.frombuffer(content, dtype=np.uint8) == ord(" ")
+        return cls(encoded, b" ".join([*encoded, b" " * (SHORT + 1)]))
+
+    def chunks(self) -> Slices:
+        """The texts cut at white space, as `tokenizer.chunks_of` cuts them."""
+        is_space = np.frombuffer(self.content, dtype=np.uint8) == ord(" ")
         edges = np.flatnonzero(np.diff(is_space, prepend=True))
-        starts, ends = edges[::2], edges[1::2]
-        lengths = np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded))
-        return cls(encoded, content, starts, ends, np.diff(np.searchsorted(starts, ragged.offsets(lengths + 1))))
+        return Slices(self.content, edges[::2], edges[1::2])
+
+    def tokens(self) -> Slices:
+        """The chunks cut into tokens, as `tokenizer.split_chunk` cuts them; those beyond ASCII are left whole."""
+        kinds = np.frombuffer(self.content.translate(_KINDS), dtype=np.uint8)
+        if not self.content.isascii():
+            kinds = _with_whole_chunks(kinds, self.chunks())
+        is_start, is_end = np.ones((2, len(kinds)), dtype=bool)
+        is_alone = kinds == _MARK  # also where another mark is beside it
+        np.not_equal(kinds[1:], kinds[:-1], out=is_start[1:])
+        is_end[:-1] = is_start[1:] | is_alone[:-1]
+        is_start |= is_alone
+        is_there = kinds != _SPACE
+        return Slices(self.content, np.flatnonzero(is_start & is_there), np.flatnonzero(is_end & is_there) + 1)
+
+    def counts(self, slices: Slices) -> NDArray[np.int64]:
+        """How many slices of the content are in each text, shape (T,)."""
+        lengths = np.fromiter(map(len, self.texts), dtype=np.int64, count=len(self.texts))
+        return np.diff(np.searchsorted(slices.starts, ragged.offsets(lengths + 1)))
 
     def spaced(self) -> Iterator[bytes]:
         """Each text with one space between its chunks and none around them."""
         for text in self.texts:
             yield b" ".join(text.split()) if b"  " in text or len(text.strip()) < len(text) else text
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Bytes of all chunks, shape (C,)."""
-        return self.ends - self.starts
 
-    def keys(self) -> "Keys":
-        """Two integers for each chunk, which say its length and its bytes if it is short."""
-        lengths = np.minimum(self.lengths, SHORT + 1)
-        eight = np.ndarray(len(self.content) - 7, dtype="<u8", buffer=self.content, strides=(1,))  # from each byte on
-        low = eight[self.starts] & _LOW[lengths]
-        return Keys(low, eight[self.starts + 8] & _HIGH[lengths] | _LENGTH[lengths])
-
-    def chunks(self, places: NDArray[np.int64]) -> Iterator[str]:
-        """The chunks that are at these places."""
-        for start, end in zip(self.starts[places].tolist(), self.ends[places].tolist(), strict=True):
-            yield self.content[start:end].decode("utf-8", "surrogatepass")
+def _with_whole_chunks(kinds: NDArray[np.uint8], chunks: Slices) -> NDArray[np.uint8]:
+    """The kinds of bytes, where those of a chunk with one beyond ASCII are all such."""
+    is_beyond = np.logical_or.reduceat(kinds == _BEYOND, chunks.starts)
+    changed = kinds.copy()
+    changed[ragged.places(chunks.starts[is_beyond], chunks.lengths[is_beyond])] = _BEYOND
+    return changed
 
 
 class Keys(NamedTuple):
-    """The chunks that are looked up in a table, as two integers each."""
+    """The strings that are looked up in a table, as two integers each."""
 
     low: NDArray[np.uint64]
     high: NDArray[np.uint64]
@@ -78,6 +124,11 @@ class Keys(NamedTuple):
     def at(self, places: NDArray[np.int64]) -> "Keys":
         """Those at these places."""
         return Keys(self.low[places], self.high[places])
+
+    def are_short_ascii(self) -> NDArray[np.bool_]:
+        """Whether the strings are short, so that no others have these keys, and without characters beyond ASCII."""
+        is_ascii: NDArray[np.bool_] = (self.low | self.high) & np.uint64(0x8080808080808080) == 0
+        return is_ascii & (self.high < np.uint64(SHORT + 1 << 56))
 
 
 class Table:
@@ -104,11 +155,13 @@ class Table:
             return larger.add(self._keys.at(there), self._numbers[there]).add(keys, numbers)
         left = np.arange(len(numbers))
         while len(left):
-            places, first = np.unique(self._places(keys.at(left)), return_index=True)  # those that want one wait
-            added = left[first]
+            places = self._places(keys.at(left))
+            self._numbers[places] = left  # of those that want one place the last has it, and the others go on
+            has_place = self._numbers[places] == left
+            places, added = places[has_place], left[has_place]
             self._keys.low[places], self._keys.high[places] = keys.at(added)
             self._numbers[places] = numbers[added]
-            left = np.delete(left, first)
+            left = left[~has_place]
         return self
 
     def _places(self, keys: Keys) -> NDArray[np.int64]:
