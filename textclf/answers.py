@@ -13,7 +13,7 @@ A row without an answer has an empty line in text and fasttext, and no label in 
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,8 @@ from textclf.rows.lines import LABEL, Row
 _SPACE: Final = re.compile(r"\s")
 
 Predict = Callable[[Iterable[str]], Iterator[list[Prediction]]]
+
+Answered = Generator[list["Answer"], None, None]
 
 PARQUET_ROWS: Final = 16_384
 """Rows of a row group, which are in memory together."""
@@ -61,8 +63,8 @@ class Shape(NamedTuple):
     """Whether tables have columns for more than labels and probabilities."""
 
 
-def answer(rows: Iterable[Row], predict: Predict, *, rejects: Callable[[Prediction], bool]) -> Iterator[list[Answer]]:
-    """Answer rows in batches. Texts are forgotten as soon as they are predicted."""
+def answer(rows: Iterable[Row], predict: Predict, *, rejects: Callable[[Prediction], bool]) -> Answered:
+    """Answer rows in batches, until it is closed. Texts are forgotten as soon as they are predicted."""
     asked: deque[Row] = deque()
 
     def texts() -> Iterator[str]:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -176,9 +177,9 @@ def command(
     tally = answers.Tally()
     least = max(reject_below or 0, trained.trained.abstention.threshold(target_precision) if target_precision else 0)
     rejects = partial(_rejects, least=least, unlike=target_precision is not None)
-    batches = answers.answer(rows, predict, rejects=rejects)
     try:
-        _write(tally.watch(_shown(batches)), shape, layout, output)
+        with closing(answers.answer(rows, predict, rejects=rejects)) as batches:  # and the other processes with it
+            _write(tally.watch(_shown(batches)), shape, layout, output)
     except BrokenPipeError:
         _forget_stdout()
         context.exit(CLOSED)
@@ -267,6 +268,7 @@ def _shown(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:
         return
     from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # no thread of its own, beside which this process could not be copied
     with tqdm(unit=" rows", unit_scale=True, leave=False, dynamic_ncols=True, delay=1) as shown:
         for batch in batches:
             yield batch
