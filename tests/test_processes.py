@@ -102,8 +102,10 @@ def test_one_process_is_this_one(monkeypatch):
 
 
 ORPHANS = """
-import os, sys, time
+import os, sys, threading, time
 from textclf import processes
+if "beside" in sys.argv:
+    threading.Thread(target=threading.Event().wait, daemon=True).start()
 if __name__ == "__main__":
     with processes.pool(2, imports="textclf.errors") as pool:
         print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
@@ -112,9 +114,10 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_others_end_with_the_process_that_started_them(tmp_path):
+@pytest.mark.parametrize("thread", ["alone", "beside"])
+def test_others_end_with_the_process_that_started_them(thread, tmp_path):
     (tmp_path / "orphans.py").write_text(ORPHANS)
-    parent = subprocess.Popen([sys.executable, tmp_path / "orphans.py"], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen([sys.executable, tmp_path / "orphans.py", thread], stdout=subprocess.PIPE, text=True)
     children = [int(child) for child in parent.stdout.readline().split()]
     assert children
     parent.kill()
@@ -214,9 +217,20 @@ except ChildProcessError:
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
 
 
+def alone(code):
+    """What a program writes that has one thread until it starts more."""
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
+    )
+
+
 @LINUX
 def test_what_is_called_apart_leaves_only_its_result():
-    done = subprocess.run([sys.executable, "-W", "error", "-c", APART], capture_output=True, text=True, check=True)
+    done = alone(APART)
     assert done.stdout.splitlines() == [
         "False 3 False",
         "ArtefactError x.json is damaged",
@@ -224,6 +238,73 @@ def test_what_is_called_apart_leaves_only_its_result():
         "ResourceError a process was killed, for want of memory perhaps; free some and run it again",
         "none is left",
     ]
+    assert done.stderr == ""
+
+
+COPIES = """
+import os, signal, stat, time
+from multiprocessing import connection
+from textclf import processes
+from textclf.errors import ArtefactError, ResourceError
+
+known = []
+
+def what_is_known(number):
+    time.sleep(0.01)
+    return number, len(known), os.getpid()
+
+def is_deaf(_):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    return True
+
+def refuse():
+    raise ArtefactError("x.json is damaged")
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def die_while_answering():
+    connection.Connection._send = lambda pipe, message: (os.write(pipe.fileno(), bytes(message)[:50]), die())
+    return bytes(100)
+
+def is_pipe(number):
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:
+        return False
+
+def open_pipes():
+    return sum(map(is_pipe, range(100)))
+
+known.append("what this one knows")
+with processes.pool(3, imports="textclf.errors") as pool:
+    answers = list(processes.in_order(pool, what_is_known, range(30), ahead=6))
+    assert [number for number, _, _ in answers] == list(range(30))
+    print({count for _, count, _ in answers}, len({process for _, _, process in answers} - {os.getpid()}))
+    assert all(processes.in_order(pool, is_deaf, range(6), ahead=6))
+    print([pool.submit(open_pipes).result() for _ in range(3)])
+for function in (refuse, die, die_while_answering):
+    with processes.pool(2, imports="textclf.errors") as pool:
+        other = pool.submit(time.sleep, 0.2)
+        try:
+            pool.submit(function).result(timeout=20)
+        except (ArtefactError, ResourceError) as error:
+            print(type(error).__name__, error)
+        other.result()
+try:
+    os.waitpid(-1, 0)
+except ChildProcessError:
+    print("none is left")
+"""
+
+
+@LINUX
+def test_where_there_is_one_thread_the_others_are_copies():
+    done = alone(COPIES)
+    killed = ["ResourceError a process was killed, for want of memory perhaps; try --num-workers 1"] * 2
+    refused = "ArtefactError x.json is damaged"
+    assert done.stdout.splitlines() == ["{1} 3", "[1, 1, 1]", refused, *killed, "none is left"]
     assert done.stderr == ""
 
 

@@ -1,5 +1,6 @@
 """Work spread over several processes, its results in order. Knows nothing about what the work is."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -16,7 +17,8 @@ from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
-from threading import Thread, active_count, local
+from pathlib import Path
+from threading import Thread, local
 from time import perf_counter
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -27,6 +29,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PATIENCE: Final = 0.2  # seconds of work before others are started, which is then done while this process works on
+_FEWER: Final = "try --num-workers 1"
+_FREE_SOME: Final = "free some and run it again"
 AHEAD: Final = 3  # items under way for each process: one at work, one waiting, one on its way
 
 
@@ -38,15 +42,18 @@ class Pool:
     """
 
     def __init__(self, count: int, *, imports: str) -> None:
-        # Not by fork: a lock that a thread of ours holds would never open in a copy.
-        has_server = "forkserver" in multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context("forkserver" if has_server else "spawn")
-        if has_server:
-            self._context.set_forkserver_preload([imports])
-            _start_the_forkserver()
+        self._are_copies = _can_be_copied()
+        self._context: Any = multiprocessing.get_context("fork") if self._are_copies else _context(imports)
+        self._started: list[tuple[BaseProcess, Connection]] = []
+        self._free: deque[Connection] = deque()
         self._threads = ThreadPoolExecutor(count)
         self._of_thread = local()
-        self._started: list[tuple[BaseProcess, Connection]] = []
+        self._count = count
+
+    def copy(self) -> None:
+        """Start copies, if there are to be some: they must be there before threads are."""
+        with _naming_lack_of_memory(_FEWER):
+            self._free.extend(self._start() for _ in range(self._count if self._are_copies else 0))
 
     def submit(self, function: Callable[[*Given], Result], *given: *Given) -> Future[Result]:
         """Have a process call a function; the future raises what it raises, or ResourceError if it is killed."""
@@ -61,28 +68,51 @@ class Pool:
             process.join()
 
     def _ask(self, function: Callable[..., Result], given: tuple[Any, ...]) -> Result:
-        try:
+        with _naming_lack_of_memory(_FEWER):
             if not hasattr(self._of_thread, "pipe"):
-                self._of_thread.pipe = self._start()
+                self._of_thread.pipe = self._free.popleft() if self._free else self._start()
             self._of_thread.pipe.send((function, given))
             error, result = self._of_thread.pipe.recv()
-        except (EOFError, OSError) as gone:
-            raise ResourceError("a process was killed, for want of memory perhaps; try --num-workers 1") from gone
         if error is not None:
             raise error
         return result  # type: ignore[no-any-return]
 
     def _start(self) -> Connection:
+        ours: Connection
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_work, args=(theirs,))  # type: ignore[attr-defined]
-        process.start()
+        copied = [ours, *(pipe for _, pipe in self._started)] if self._are_copies else []
+        process = self._context.Process(target=_work, args=(theirs, copied))
+        with _deaf_to_signals():
+            process.start()
+            self._started.append((process, ours))
         theirs.close()  # so that only the process holds it, and ours tells when that is gone
-        self._started.append((process, ours))
         return ours
 
 
-def _work(pipe: Connection) -> None:
-    """Answer what comes through a pipe until it is closed."""
+def _can_be_copied() -> bool:
+    """Whether a copy of this process works: a lock that another thread holds, ours or a library's, would never open."""
+    threads = Path("/proc/self/task")  # as Linux has it; elsewhere a copy is not safe
+    return threads.is_dir() and len(list(threads.iterdir())) == 1
+
+
+def _context(imports: str) -> Any:
+    """How else processes are started: by one that has imported the module, where there can be such."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([imports])
+    _start_the_forkserver()
+    return context
+
+
+def _work(pipe: Connection, copied: list[Connection]) -> None:
+    """Answer what comes through a pipe until it is closed.
+
+    ``copied``: pipes of the process that this is a copy of, which would stay open with them.
+    """
+    gc.freeze()  # looking through the copy for garbage would write to what is shared, and so take memory
+    for other in copied:
+        other.close()
     _live_as_long_as_the_parent()
     with suppress(EOFError, OSError):
         while True:
@@ -106,27 +136,26 @@ def apart(function: Callable[[*Given], Result], *given: *Given) -> Iterator[Call
     A thread calls it where a copy could not work: by another thread's lock that would never open, or on a system that
     has no `fork`, or no safe one. The wait raises what the function raises, ResourceError if the copy is killed.
     """
-    if sys.platform != "linux" or active_count() > 1:
+    if not _can_be_copied():
         with ThreadPoolExecutor(1) as thread:
             yield thread.submit(function, *given).result
         return
     context = multiprocessing.get_context("fork")
-    with _naming_lack_of_memory():
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_answer_once, args=(theirs, function, given))
-        with _deaf_to_signals():
-            process.start()
-    theirs.close()
-    try:
+    with ExitStack() as stack:
+        with _naming_lack_of_memory(_FREE_SOME):
+            ours, theirs = context.Pipe(duplex=False)
+            stack.callback(ours.close)
+            process = context.Process(target=_answer_once, args=(theirs, function, given))
+            with _deaf_to_signals():
+                process.start()
+                stack.callback(process.join)
+                stack.callback(process.terminate)  # it has answered, or nobody waits for the answer
+        theirs.close()
         yield partial(_result, ours)
-    finally:
-        process.terminate()  # it has answered, or nobody waits for the answer
-        process.join()
-        ours.close()
 
 
 def _result(pipe: Connection) -> Any:
-    with _naming_lack_of_memory():
+    with _naming_lack_of_memory(_FREE_SOME):
         error, result = _receive(pipe)
     if error is not None:
         raise error
@@ -134,11 +163,11 @@ def _result(pipe: Connection) -> Any:
 
 
 @contextmanager
-def _naming_lack_of_memory() -> Iterator[None]:
+def _naming_lack_of_memory(remedy: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as gone:
-        raise ResourceError("a process was killed, for want of memory perhaps; free some and run it again") from gone
+        raise ResourceError(f"a process was killed, for want of memory perhaps; {remedy}") from gone
 
 
 def _answer_once(pipe: Connection, function: Callable[..., Any], given: tuple[Any, ...]) -> None:
@@ -181,9 +210,13 @@ def _receive(pipe: Connection) -> Any:
 
 @contextmanager
 def pool(count: int, *, imports: str) -> Iterator[Pool]:
-    """That many processes, all of them with the module ``imports``, which are started when there is work for them."""
+    """That many processes: copies of this one, which know all that it does, where that is safe.
+
+    Else they have the module ``imports``, and are started when there is work for them.
+    """
     pool = Pool(count, imports=imports)
     try:
+        pool.copy()
         yield pool
     finally:
         pool.close()

@@ -156,7 +156,7 @@ def _by_name(described: _Described) -> tuple[list[str], NDArray[np.int64]]:
 def _cut(reading: str, lowercase: bool, texts: list[str]) -> _Numbered:
     """Number the chunks of texts, in whichever process this runs."""
     cut = Texts.of([text.lower() for text in texts] if lowercase else texts)
-    numbers = _numbers_of(reading)
+    numbers = _numbers_of(reading, os.getpid())
     run, lengths = numbers.of(cut)
     digests = [
         digest(spaced if lowercase and text.isascii() else fold(text))
@@ -166,6 +166,6 @@ def _cut(reading: str, lowercase: bool, texts: list[str]) -> _Numbered:
 
 
 @lru_cache(maxsize=1)
-def _numbers_of(_reading: str) -> Numbers:
-    """This process's numbers, new for each reading of a corpus."""
+def _numbers_of(_reading: str, _process: int) -> Numbers:
+    """A process's numbers, new for each reading of a corpus; a copy of another begins with none."""
     return Numbers()

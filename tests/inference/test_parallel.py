@@ -1,4 +1,7 @@
 import itertools
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -28,6 +31,31 @@ def test_several_processes_answer_as_one_does(count, model):
             load_model(model), model, texts(count), top_k=2, num_workers=workers, patience=patience
         )
         assert list(itertools.chain.from_iterable(batches)) == expected
+
+
+COPIES = """
+import multiprocessing, sys
+from itertools import chain
+from pathlib import Path
+from textclf.inference import classifier, parallel
+
+model = Path(sys.argv[1])
+texts = [f"the cat{number % 3} and number{number % 7}" for number in range(3000)]
+loaded = classifier.load_model(model)
+expected = loaded.predict(texts, top_k=2)
+classifier.artefact.load = None  # a copy has no need to
+batches = parallel.predict(loaded, model, texts, top_k=2, num_workers=3, patience=0)
+answers = [next(batches), next(batches)]
+print(len(multiprocessing.active_children()))
+assert list(chain(*answers, *batches)) == expected
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
+def test_copies_of_a_process_answer_with_what_it_has_loaded(model):
+    command = [sys.executable, "-W", "error", "-c", COPIES, str(model)]
+    alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    assert subprocess.run(command, env=alone, capture_output=True, text=True, check=True).stdout == "2\n"
 
 
 def test_few_texts_are_read_ahead(model):

@@ -1,13 +1,13 @@
 """Many texts to labels, by several processes. The answers are those of one process, in the same order.
 
-Starting a process takes about as long as two thousand texts of 200 words. So this one answers alone until it has worked
-for a while, and goes on when it has help, as one of them: whoever has few texts waits for nothing.
+Starting a process takes about as long as two thousand texts of 200 words, unless it is a copy of this one. So this one
+answers alone until it has worked for a while, and goes on when it has help, as one of them: whoever has few texts waits
+for nothing.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -21,6 +21,8 @@ CHUNK: Final = 2  # batches that a process takes at a time: few, so that all are
 AHEAD: Final = 2  # chunks under way for each process: one at work, one waiting
 LATE: Final = 16  # chunks for each process that are answered while the first of them is not
 
+_loaded: dict[Path, Classifier] = {}  # what a process reads once, or has from the one that it is a copy of
+
 
 def predict(
     classifier: Classifier,
@@ -33,8 +35,8 @@ def predict(
 ) -> Iterator[list[Prediction]]:
     """Classify texts a batch at a time, with that many processes if there are many texts; 1: in this one alone.
 
-    After ``patience`` seconds of work this one starts the others, which read the classifier from ``model``. Few of the
-    texts are in memory at a time. Raises ResourceError if a process is killed.
+    After ``patience`` seconds of work this one starts the others, which read the classifier from ``model`` if they are
+    no copies of this one. Few of the texts are in memory at a time. Raises ResourceError if a process is killed.
     """
     batches = batched(texts)
     worked = 0.0
@@ -56,6 +58,7 @@ def _together(
     """Answer batches in this process and, once they are ready, in others."""
     from textclf import processes  # takes 30 ms to import
 
+    _loaded[model] = classifier
     others = num_workers - 1
     under_way: deque[Future[list[Answers]]] = deque()
     with processes.pool(others, imports=__name__) as pool:
@@ -82,7 +85,8 @@ def _answer(model: Path, top_k: int, batches: list[list[str]]) -> list[Answers]:
     return [_classifier(model).answer(batch, top_k=top_k) for batch in batches]
 
 
-@lru_cache(maxsize=1)
 def _classifier(model: Path) -> Classifier:
-    """The model, which a process reads once, instead of being sent it with every chunk."""
-    return load_model(model)
+    """The model, instead of its being sent with every chunk."""
+    if model not in _loaded:
+        _loaded[model] = load_model(model)
+    return _loaded[model]
