@@ -102,3 +102,10 @@ def test_a_full_disk_is_named(tmp_path):
 
     with pytest.raises(ResourceError, match=r"no space left to write .*numbers\.bin"):
         read(tmp_path, progress=full)
+
+
+def test_a_copy_of_a_process_tells_of_all_chunks_anew(monkeypatch):
+    assert reading._cut("a reading", True, ["the cat"]).new == ["the", "cat"]
+    monkeypatch.setattr(os, "getpid", lambda: 1)  # as in a copy
+    assert reading._cut("a reading", True, ["the cat"]).new == ["the", "cat"]
+    assert reading._cut("a reading", True, ["the cat sat"]).new == ["sat"]

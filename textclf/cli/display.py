@@ -14,6 +14,7 @@ def progress(items: Iterable[Any], title: str, total: int | None) -> Iterable[An
     """Pass items through under a progress bar on stderr; none where stderr is no terminal."""
     from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # no thread of its own, beside which this process could not be copied
     return tqdm(items, desc=title, total=total, unit="chunk", disable=None, leave=False, dynamic_ncols=True)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from textclf import machine
 from textclf.cli import display
 from textclf.config import PreprocessConfig
 
@@ -84,6 +85,8 @@ def command(**options: Any) -> None:
       textclf preprocess ag_news
       textclf preprocess reviews.csv --text-column title --text-column body --label-column stars
     """
+    machine.one_thread()  # as there is nothing to multiply, and beside a second this process could not be copied
+
     from textclf.cli.stopping import stopping
     from textclf.preprocessing import preprocess
 
