@@ -144,7 +144,14 @@ def test_the_report_counts_what_is_there(data_dir, corpus_csv, tmp_path):
         assert described.unknown == pytest.approx(np.mean(words == UNK_ID))
         assert described.labels == Counter(data.documents.label[rows])
     assert report.tiers == data.manifest.tiers
-    assert report.duplicates == dict.fromkeys(("copies", "crossing", "conflicting", "near", "near_crossing"), 0)
+    assert [report.duplicates[name] for name in ("copies", "crossing", "conflicting")] == [0, 0, 0]
+
+
+def test_near_copies_are_counted():
+    words = [f"word{number}" for number in range(100)]
+    changed = [*words[:50], "other", *words[51:]]  # 3 of 98 runs of words differ
+    _, report = make([*SMALL, (" ".join(words), "a"), (" ".join(changed), "a"), (" ".join(words[::-1]), "a")])
+    assert report.duplicates["near"] == 1
 
 
 # The vocabulary
