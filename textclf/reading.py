@@ -157,10 +157,11 @@ def _cut(reading: str, lowercase: bool, texts: list[str]) -> _Numbered:
     """Number the chunks of texts, in whichever process this runs."""
     cut = Texts.of([text.lower() for text in texts] if lowercase else texts)
     numbers = _numbers_of(reading, os.getpid())
-    run, lengths = numbers.of(cut)
+    chunks = cut.chunks()
+    run, lengths = numbers.of(cut, chunks)
     digests = [
         digest(spaced if lowercase and text.isascii() else fold(text))
-        for text, spaced in zip(texts, cut.spaced(), strict=True)  # the chunks of a folded text, in ASCII
+        for text, spaced in zip(texts, cut.spaced(chunks), strict=True)  # the chunks of a folded text, in ASCII
     ]
     return _Numbered(os.getpid(), numbers.take_new(), run.tobytes(), lengths, b"".join(digests))
 

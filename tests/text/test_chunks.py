@@ -25,12 +25,17 @@ ODD = [
 ]
 
 
+def numbers_of(numbers, text):
+    cut = Texts.of([text])
+    return numbers.of(cut, cut.chunks())
+
+
 def numbered(texts, lowercase=True, *, processes=1):
     """The texts as our numbers, batches of them cut by several processes in turn, and all chunks."""
     chunks, workers, runs = Chunks(), [Numbers() for _ in range(processes)], []
     for place, text in enumerate(texts):
         numbers = workers[place % processes]
-        theirs, lengths = numbers.of(Texts.of([text.lower() if lowercase else text]))
+        theirs, lengths = numbers_of(numbers, text.lower() if lowercase else text)
         assert lengths.tolist() == [len(theirs)]
         runs.append(chunks.renumber(theirs, process=place % processes, new=numbers.take_new()))
     return runs, chunks
@@ -81,7 +86,7 @@ def test_a_chunk_has_one_number_however_often_and_among_how_many_it_comes():
     ]
     numbers, known = Numbers(), {}
     for text in [*texts, *texts]:
-        run, lengths = numbers.of(Texts.of([text]))
+        run, lengths = numbers_of(numbers, text)
         chunks = text.split()
         assert lengths.tolist() == [len(chunks)]
         assert [known.setdefault(chunk, len(known)) for chunk in chunks] == run.tolist()

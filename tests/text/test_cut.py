@@ -15,7 +15,7 @@ def test_texts_are_cut_as_the_tokenizer_cuts_them(lowercase):
     chunks = together.chunks()
     assert list(chunks.strings(np.arange(len(chunks.starts)))) == [chunk for chunks in expected for chunk in chunks]
     assert together.counts(chunks).tolist() == [len(chunks) for chunks in expected]
-    spaced = [text.decode("utf-8", "surrogatepass") for text in together.spaced()]
+    spaced = [text.decode("utf-8", "surrogatepass") for text in together.spaced(chunks)]
     assert spaced == [" ".join(chunks) for chunks in expected]
 
 

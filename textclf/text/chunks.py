@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import ragged
-from textclf.text.cut import SHORT, Table, Texts
+from textclf.text.cut import SHORT, Slices, Table, Texts
 from textclf.text.tokenizer import Tokenizer, split_chunk
 
 _INT32: Final = struct.Struct("=i")
@@ -35,22 +35,26 @@ class Numbers(dict[str, bytes]):
         self._new: list[str] = []
         self._table = Table()  # of the short chunks that have one number: several times as fast as the dictionary
 
-    def of(self, texts: Texts) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """The numbers of texts, end to end, and how many each text has."""
-        chunks = texts.chunks()
+    def of(self, texts: Texts, chunks: Slices) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The numbers of texts that were cut into these chunks, end to end, and how many each text has."""
         keys = chunks.keys()
         numbers = self._table.find(keys)
         rest = np.flatnonzero(numbers < 0)
         found = [self[chunk] for chunk in chunks.strings(rest)]
-        sizes = np.ones(len(numbers), dtype=np.int64)
-        sizes[rest] = np.fromiter(map(len, found), dtype=np.int64, count=len(found)) // _INT32.size
-        everything = np.repeat(numbers, sizes)
-        everything[everything < 0] = np.frombuffer(b"".join(found), dtype=np.int32)
-        ends = ragged.offsets(sizes)
-        kept = rest[(sizes[rest] == 1) & (chunks.lengths[rest] <= SHORT)]
-        new, first = np.unique(everything[ends[kept]], return_index=True)
-        self._table = self._table.add(keys.at(kept[first]), new)
-        return everything, np.diff(ends[ragged.offsets(texts.counts(chunks))]).astype(np.int32)
+        sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found)) // _INT32.size
+        of_rest = np.frombuffer(b"".join(found), dtype=np.int32)
+        is_kept = (sizes == 1) & (chunks.lengths[rest] <= SHORT)
+        new, first = np.unique(of_rest[ragged.offsets(sizes)[:-1][is_kept]], return_index=True)
+        self._table = self._table.add(keys.at(rest[is_kept][first]), new)
+        lengths = texts.counts(chunks)
+        if (sizes != 1).any():
+            text = np.searchsorted(ragged.offsets(lengths), rest, side="right") - 1
+            np.add.at(lengths, text, sizes - 1)
+            copies = np.ones(len(numbers), dtype=np.int64)
+            copies[rest] = sizes
+            numbers = np.repeat(numbers, copies)
+        numbers[numbers < 0] = of_rest
+        return numbers, lengths.astype(np.int32)
 
     def __missing__(self, chunk: str) -> bytes:
         is_token = chunk.startswith(_MARK)

@@ -53,8 +53,10 @@ class Slices(NamedTuple):
         """Two integers for each, which say its length and its bytes if it is short."""
         lengths = np.minimum(self.lengths, SHORT + 1)
         eight = np.ndarray(len(self.content) - 7, dtype="<u8", buffer=self.content, strides=(1,))  # from each byte on
-        low = eight[self.starts] & _LOW[lengths]
-        return Keys(low, eight[self.starts + 8] & _HIGH[lengths] | _LENGTH[lengths])
+        low, high = eight[self.starts] & _LOW[lengths], _LENGTH[lengths]
+        longer = np.flatnonzero(lengths > 8)
+        high[longer] |= eight[self.starts[longer] + 8] & _HIGH[lengths[longer]]
+        return Keys(low, high)
 
     def strings(self, places: NDArray[np.int64]) -> Iterator[str]:
         """Those at these places."""
@@ -101,10 +103,12 @@ class Texts(NamedTuple):
         lengths = np.fromiter(map(len, self.texts), dtype=np.int64, count=len(self.texts))
         return np.diff(np.searchsorted(slices.starts, ragged.offsets(lengths + 1)))
 
-    def spaced(self) -> Iterator[bytes]:
-        """Each text with one space between its chunks and none around them."""
-        for text in self.texts:
-            yield b" ".join(text.split()) if b"  " in text or len(text.strip()) < len(text) else text
+    def spaced(self, chunks: Slices) -> Iterator[bytes]:
+        """Each text with one space between its chunks, which these are, and none around them."""
+        counts = self.counts(chunks)
+        sizes = np.diff(ragged.offsets(chunks.lengths)[ragged.offsets(counts)]) + counts - 1  # bytes, if it is so
+        for text, size in zip(self.texts, sizes.tolist(), strict=True):
+            yield text if len(text) == size else b" ".join(text.split())
 
 
 def _with_whole_chunks(kinds: NDArray[np.uint8], chunks: Slices) -> NDArray[np.uint8]:
@@ -167,10 +171,11 @@ class Table:
     def _places(self, keys: Keys) -> NDArray[np.int64]:
         """Where each key stands, or would stand."""
         first, second, third = self._factors
-        places: NDArray[np.int64] = ((keys.low * first ^ keys.high * second) * third >> self._shift).astype(np.int64)
-        left = np.arange(len(places))
-        while len(left := left[self._is_taken(places[left], keys.at(left))]):
+        places: NDArray[np.int64] = ((keys.low * first ^ keys.high * second) * third >> self._shift).view(np.int64)
+        left = np.flatnonzero(self._is_taken(places, keys))
+        while len(left):
             places[left] = (places[left] + 1) & self._last
+            left = left[self._is_taken(places[left], keys.at(left))]
         return places
 
     def _is_taken(self, places: NDArray[np.int64], keys: Keys) -> NDArray[np.bool_]:
