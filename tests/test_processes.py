@@ -54,6 +54,14 @@ def test_results_come_in_order_and_no_item_is_read_too_early():
             assert len(read) <= number + 4
 
 
+def test_threads_take_turns_sooner_while_there_are_others():
+    usual = sys.getswitchinterval()
+    with processes.pool(1, imports="operator") as pool:
+        assert pool.submit(abs, -1).result() == 1
+        assert sys.getswitchinterval() == pytest.approx(processes.TURN)
+    assert sys.getswitchinterval() == pytest.approx(usual)
+
+
 def test_all_items_are_answered():
     with processes.pool(2, imports="textclf.errors") as pool:
         assert list(processes.in_order(pool, double, range(25), ahead=4)) == [2 * number for number in range(25)]

@@ -31,6 +31,9 @@ Result = TypeVar("Result")
 PATIENCE: Final = 0.2  # seconds of work before others are started, which is then done while this process works on
 _FEWER: Final = "try --num-workers 1"
 _FREE_SOME: Final = "free some and run it again"
+TURN: Final = 1e-4
+"""Seconds that a thread may hold Python's lock while others wait: with the usual 5 ms, a thread that has sent work, or
+part of it, waits so long for its turn to go on, and its process with it."""
 AHEAD: Final = 3  # items under way for each process: one at work, one waiting, one on its way
 
 
@@ -215,11 +218,14 @@ def pool(count: int, *, imports: str) -> Iterator[Pool]:
     Else they have the module ``imports``, and are started when there is work for them.
     """
     pool = Pool(count, imports=imports)
+    usual = sys.getswitchinterval()
     try:
         pool.copy()
+        sys.setswitchinterval(TURN)
         yield pool
     finally:
         pool.close()
+        sys.setswitchinterval(usual)
 
 
 def in_order(pool: Pool, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
