@@ -1,14 +1,10 @@
-"""Modules that are loaded late, while something else goes on, or without what they would load beside."""
+"""Modules that are loaded late, and without what they would load beside."""
 
 import sys
 from importlib import import_module
-from threading import Thread, get_ident
+from threading import get_ident
 from types import ModuleType
 from typing import Final
-
-TURN: Final = 2e-4
-"""Seconds that a thread may hold Python's lock while another waits. With the usual 5 ms, whoever calls many short
-functions of a library, as training does, would wait that long after each."""
 
 UNWANTED: Final = "pandas"
 """What scikit-learn imports if it is installed, for tables that nobody gives it here: 0.3 s and 30 MB."""
@@ -22,23 +18,6 @@ def load(name: str) -> ModuleType:
         return import_module(name)
     finally:
         sys.meta_path.remove(without)
-
-
-def meanwhile(*names: str) -> Thread:
-    """Import the modules in a thread of their own, which ends with the program."""
-    thread = Thread(target=_load, args=names, daemon=True)
-    thread.start()
-    return thread
-
-
-def _load(*names: str) -> None:
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(TURN)
-    try:
-        for name in names:
-            load(name)
-    finally:
-        sys.setswitchinterval(usual)
 
 
 class _Without:

@@ -10,12 +10,11 @@ import pytest
 
 from tests.conftest import small_config
 from textclf import runs
-from textclf.training.run import NEEDED_LATER
 from textclf.training.verify import outcome
 
 FRESH = multiprocessing.get_context("forkserver")
 """Starts processes as new ones, from one that has loaded torch and done nothing with it."""
-FRESH.set_forkserver_preload(["textclf.training.run", *NEEDED_LATER])
+FRESH.set_forkserver_preload(["textclf.training.run", "sklearn.metrics", "matplotlib.backends.backend_agg"])
 
 TIMES = pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.long)])
 

@@ -376,12 +376,12 @@ def test_what_predicts_is_the_mean_of_the_weights(settings, model):
 def test_what_training_needed_is_let_go_before_the_end_loads_its_libraries(settings, model, monkeypatch):
     display, sizes = Shown(), []
 
-    def look(*_names):
+    def look():
         learner = display.session.learner
         sizes.append(sum(not weights.is_meta for weights in learner.model.parameters()))
         sizes.append(len(learner.optimizer.state) + len(learner.optimizer.parameters))
 
-    monkeypatch.setattr(run.imports, "meanwhile", look)
+    monkeypatch.setattr(run, "give_back_memory", look)
     run.train(settings(model, epochs=1), display=display)
     assert sizes == [0, 0]
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from textclf import atomic, imports, models, runs
+from textclf import atomic, models, runs
 from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.errors import ArtefactError
 from textclf.evaluation.abstention import learn, unknown_shares
@@ -36,10 +36,6 @@ from textclf.training.session import Session, complete, given
 from textclf.training.tracking import Examined, Tracker, left_to_the_next_call
 
 PACKAGES: Final = ("textclf", "torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
-
-
-NEEDED_LATER: Final = ("sklearn.metrics", "matplotlib.backends.backend_agg", "matplotlib.figure")
-"""What the end of a run takes a second or two to load. It takes 90 MB, which training would need beside its own."""
 
 MISTAKES: Final = 20  # documents that TensorBoard lists
 FIRST_WORD: Final = UNK_ID + 1  # embeddings of both models begin with the words, by falling count
@@ -158,7 +154,6 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
         finally:
             for batches in session.batches.values():
                 batches.close()
-        imports.meanwhile(*NEEDED_LATER)
         logits, labels = _predict(session, final, "test")
         give_back_memory()  # of the batches: writing the model takes as much again
         temperature, validation, abstention = _calibrate(session, *validated)
