@@ -143,15 +143,15 @@ def threads(request):
 @pytest.mark.parametrize("threads", [1, 2, 5], indirect=True)
 def test_pieces_of_a_large_table_give_the_same_bits_as_the_whole(threads, monkeypatch):
     monkeypatch.setattr(module, "FEW_ROWS", 0.0)
-    tables = [nn.Parameter(torch.randn(70_000, 24, generator=torch.Generator().manual_seed(1))) for _ in range(2)]
+    tables = [nn.Parameter(torch.randn(140_000, 24, generator=torch.Generator().manual_seed(1))) for _ in range(2)]
     assert tables[0].numel() > 3 * module.PIECE
     pieces, whole = (Adam([made], lr=0.05, fused=True) for made in tables)
     for _ in range(3):
-        rows, values = torch.randperm(70_000)[:30_000].sort()[0], torch.randn(30_000, 24)
+        rows, values = torch.randperm(140_000)[:60_000].sort()[0], torch.randn(60_000, 24)
         tables[0].grad = torch.sparse_coo_tensor(
-            rows[None], values, (70_000, 24), is_coalesced=True, check_invariants=False
+            rows[None], values, (140_000, 24), is_coalesced=True, check_invariants=False
         )
-        tables[1].grad = torch.zeros(70_000, 24).index_copy_(0, rows, values)
+        tables[1].grad = torch.zeros(140_000, 24).index_copy_(0, rows, values)
         pieces.step()
         whole.step()
     assert torch.equal(*tables)
