@@ -1,6 +1,15 @@
+import gc
 import sys
 
 from textclf import imports
+
+
+def test_no_garbage_is_looked_for_while_something_is_loaded(tmp_path, monkeypatch):
+    (tmp_path / "made_for_this_test.py").write_text("import gc\nIS_ON = gc.isenabled()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert not imports.load("made_for_this_test").IS_ON
+    assert gc.isenabled()
+    del sys.modules["made_for_this_test"]
 
 
 def test_what_is_loaded_loads_no_pandas_and_other_threads_can(tmp_path, monkeypatch):

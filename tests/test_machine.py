@@ -130,6 +130,25 @@ def test_an_error_while_loading_leaves_the_collector_on():
     assert gc.isenabled()
 
 
+def test_a_collector_that_was_off_stays_off():
+    gc.disable()
+    try:
+        with machine.no_collector():
+            assert not gc.isenabled()
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+
+
+def test_no_garbage_is_looked_for_as_a_command_ends():
+    code = (
+        "import atexit, gc, sys\nfrom textclf.cli import main\n"
+        "atexit.register(lambda: print('frozen', gc.get_freeze_count() > len(gc.get_objects())))\nmain()"
+    )
+    found = subprocess.run([sys.executable, "-c", code, "corpora"], capture_output=True, text=True, check=True)
+    assert found.stdout.endswith("frozen True\n")
+
+
 @pytest.mark.parametrize(("said", "expected"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "7"}, "7")])
 def test_numpy_has_one_thread_unless_the_user_says_otherwise(said, expected, monkeypatch):
     monkeypatch.setattr(os, "environ", said)

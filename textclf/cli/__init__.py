@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from textclf import __version__
+from textclf import __version__, machine
 from textclf.cli.stopping import ignore, stopping
 from textclf.errors import TextclfError
 
@@ -66,6 +66,7 @@ class Commands(click.Group):
             code = _fail("stopped", 130)
         if args is None:  # a program of its own, and no call from Python
             ignore()
+            machine.leave_garbage()
         sys.exit(code if isinstance(code, int) else 0)
 
 

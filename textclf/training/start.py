@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from textclf import processes
+from textclf import machine, processes
 from textclf.config import TrainConfig
 from textclf.store import manifest
 from textclf.store.directory import DataDirectory
@@ -18,7 +18,8 @@ def prepare_while_torch_loads(config: TrainConfig) -> Prepared:
     root = find_data(config)
     manifest.read(root)
     with processes.apart(_open_and_prepare, config, root) as ready:
-        import textclf.training.run  # noqa: F401  the module that loads torch, and all else that training needs
+        with machine.loading_to_stay():
+            import textclf.training.run  # noqa: F401  the module that loads torch, and all else that training needs
 
         return ready()
 
