@@ -6,11 +6,14 @@ from textclf.text.parts import most_frequent_parts, parts_of_words, word_parts
 WORDS = ["cats", "a", "<", "aaaaa", "кошка", "字", "\U00020000\U00020001x", "\x00", "कि", "cat", "a" * 300, "\ud800b"]
 
 
-def test_the_parts_of_many_words_are_those_of_each():
-    found = parts_of_words(WORDS)
+@pytest.mark.parametrize("bits", [0, parts.TABLE_BITS])
+@pytest.mark.parametrize("words", [WORDS, [*WORDS, *map(chr, range(0x400, 0x480))]])
+def test_the_parts_of_many_words_are_those_of_each(words, bits, monkeypatch):
+    monkeypatch.setattr(parts, "TABLE_BITS", bits)
+    found = parts_of_words(words)
     assert found.spellings == sorted(set(found.spellings))
     assert found.word.tolist() == sorted(found.word.tolist())
-    for number, word in enumerate(WORDS):
+    for number, word in enumerate(words):
         assert [found.spellings[part] for part in found.part[found.word == number].tolist()] == word_parts(word)
 
 

@@ -11,9 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import ragged
+from textclf.text.rank import Ranks
 
 LENGTHS: Final = (3, 4)  # characters; 3 to 5 did no better on our development sets and takes half as long again
 SHORT_TEXT: Final = 1_000_000  # tokens of training text up to which parts of 3 characters are known, too
+
+
+TABLE_BITS: Final = 24  # of numbers, up to which a table of them, 16 MB, is faster than sorting those that there are
 
 
 class Parts(NamedTuple):
@@ -37,36 +41,66 @@ def parts_of_words(words: Sequence[str]) -> Parts:
     """The same of many words at once, several times as fast."""
     sizes = np.fromiter(map(len, words), dtype=np.int64, count=len(words)) + 2
     characters = np.frombuffer("".join(f"<{word}>" for word in words).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    characters = np.concatenate((characters, np.zeros(max(LENGTHS), dtype="<u4")))
-    starts, counts, windows = ragged.offsets(sizes)[:-1], [], []
-    for length in LENGTHS:
-        count = np.maximum(sizes - length + 1, 0)
-        where = ragged.places(starts, count)
-        window = np.zeros((len(where), max(LENGTHS)), dtype="<u4")
-        for place in range(length):
-            window[:, place] = characters[where + place]
-        counts.append(count)
-        windows.append(window)
-    spellings, part = _distinct(np.concatenate(windows))
+    starts = ragged.offsets(sizes)[:-1]
+    counts = [np.maximum(sizes - length + 1, 0) for length in LENGTHS]
+    spellings, part = _distinct(characters, [ragged.places(starts, count) for count in counts])
     word = np.concatenate([np.repeat(np.arange(len(words)), count) for count in counts])
     order = np.argsort(word, kind="stable")
     return Parts(spellings, part[order], word[order])
 
 
-def _distinct(windows: NDArray[np.uint32]) -> tuple[list[str], NDArray[np.int64]]:
-    """Four characters each, shape (N, 4), as distinct strings by spelling, and the place of each among them."""
-    is_there = np.zeros(int(windows.max(initial=0)) + 1, dtype=bool)
-    is_there[windows.ravel()] = True
-    alphabet = np.flatnonzero(is_there).astype("<u4")
-    string = f"<U{max(LENGTHS)}"  # four characters are one string to numpy
-    if len(alphabet) > 1 << 16:
-        strings, part = np.unique(windows.view(string).ravel(), return_inverse=True)
+def _distinct(
+    characters: NDArray[np.uint32], starts: Sequence[NDArray[np.int64]]
+) -> tuple[list[str], NDArray[np.int64]]:
+    """The strings of each of the LENGTHS that start at these places: each once, by spelling, and the place of each.
+
+    Four letters of so small an alphabet as texts have are one number, which is found and sorted many times as fast.
+    """
+    alphabet, letters = _letters(characters)
+    longest, bits = max(LENGTHS), len(alphabet).bit_length()
+    if longest * bits > 64:
+        strings, part = np.unique(_strings(characters, starts), return_inverse=True)
         return strings.tolist(), part
-    # Four letters of so small an alphabet are one number, too: numbers sort several times as fast, in the same order.
-    codes = (np.cumsum(is_there) - 1)[windows].astype(">u2").view(">u8").ravel()
-    numbers, part = np.unique(codes.astype(np.uint64), return_inverse=True)
-    letters = numbers.astype(">u8").view(">u2")
-    return alphabet[letters].view(string).tolist(), part
+    following = np.append(letters, np.zeros(longest, dtype=np.uint64))
+    codes = following[: len(letters)]
+    for place in range(1, longest):
+        codes = codes << np.uint64(bits) | following[place : len(letters) + place]
+    found = []
+    for length, where in zip(LENGTHS, starts, strict=True):
+        rest = np.uint64(bits * (longest - length))
+        found.append(codes[where] >> rest << rest)
+    numbers, part = _numbered(np.concatenate(found), bits=longest * bits)
+    shifts = np.arange(longest - 1, -1, -1, dtype=np.uint64) * np.uint64(bits)
+    spelled = np.append(np.uint32(0), alphabet)[numbers[:, None] >> shifts & np.uint64((1 << bits) - 1)]
+    return spelled.view(f"<U{longest}").ravel().tolist(), part  # to numpy, four characters are one string
+
+
+def _letters(characters: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+    """The characters that there are, by code point, and each as a number: its place among them, from 1."""
+    is_there = np.zeros(int(characters.max(initial=0)) + 1, dtype=bool)
+    is_there[characters] = True
+    return np.flatnonzero(is_there).astype("<u4"), np.cumsum(is_there, dtype=np.uint64)[characters]
+
+
+def _strings(characters: NDArray[np.uint32], starts: Sequence[NDArray[np.int64]]) -> NDArray[np.str_]:
+    """What starts at these places, of each of the LENGTHS, end to end."""
+    longest = max(LENGTHS)
+    following = np.append(characters, np.zeros(longest, dtype="<u4"))
+    windows = [
+        np.where(np.arange(longest) < length, following[where[:, None] + np.arange(longest)], np.uint32(0))
+        for length, where in zip(LENGTHS, starts, strict=True)
+    ]
+    return np.concatenate(windows).view(f"<U{longest}").ravel()
+
+
+def _numbered(values: NDArray[np.uint64], *, bits: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Each distinct value once, rising, and the place of each among them; by a table of all there could be if small."""
+    if bits > TABLE_BITS:
+        return np.unique(values, return_inverse=True)
+    is_there = np.zeros(1 << bits, dtype=bool)
+    is_there[values] = True
+    distinct = np.flatnonzero(is_there)
+    return distinct.astype(np.uint64), Ranks(distinct, bits=bits)(values.view(np.int64)).astype(np.int64)
 
 
 def most_frequent_parts(counts: Mapping[str, int], *, limit: int, min_count: int) -> list[str]:
