@@ -249,7 +249,9 @@ def clip_gradients(model: nn.Module, largest: float) -> Tensor:
     gradients = [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
     values = [gradient._values() if gradient.is_sparse else gradient for gradient in gradients]
     norm = get_total_norm(values)
-    torch._foreach_mul_(values, (largest / (norm + 1e-6)).clamp(max=1))
+    scale = (largest / (norm + 1e-6)).clamp(max=1)
+    if norm.device.type != "cpu" or scale < 1:  # to know takes a CPU no time, but a GPU would have to be waited for
+        torch._foreach_mul_(values, scale)
     return norm
 
 
