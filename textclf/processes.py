@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from io import BytesIO
 from itertools import chain
+from mmap import mmap
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -34,6 +35,7 @@ _FREE_SOME: Final = "free some and run it again"
 TURN: Final = 1e-4
 """Seconds that a thread may hold Python's lock while others wait: with the usual 5 ms, a thread that has sent work, or
 part of it, waits so long for its turn to go on, and its process with it."""
+PIPE: Final = 1 << 20  # bytes
 AHEAD: Final = 3  # items under way for each process: one at work, one waiting, one on its way
 
 
@@ -147,6 +149,7 @@ def apart(function: Callable[[*Given], Result], *given: *Given) -> Iterator[Call
     with ExitStack() as stack:
         with _naming_lack_of_memory(_FREE_SOME):
             ours, theirs = context.Pipe(duplex=False)
+            _widen(theirs)
             stack.callback(ours.close)
             process = context.Process(target=_answer_once, args=(theirs, function, given))
             with _deaf_to_signals():
@@ -155,6 +158,14 @@ def apart(function: Callable[[*Given], Result], *given: *Given) -> Iterator[Call
                 stack.callback(process.terminate)  # it has answered, or nobody waits for the answer
         theirs.close()
         yield partial(_result, ours)
+
+
+def _widen(pipe: Connection) -> None:
+    """Let a pipe hold as much as it may: with the usual 64 kB its two ends wait for each other all the time."""
+    import fcntl
+
+    with suppress(OSError):  # where a user has many pipes
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
 
 
 def _result(pipe: Connection) -> Any:
@@ -200,7 +211,7 @@ def _send(pipe: Connection, value: Any) -> None:
 
 def _receive(pipe: Connection) -> Any:
     """What `_send` has sent; raises EOFError if that ended in the middle."""
-    arrays = [bytearray(size) for size in pipe.recv()]
+    arrays = [mmap(-1, size) if size else bytearray() for size in pipe.recv()]  # not filled with zeros first
     with open(pipe.fileno(), "rb", buffering=0, closefd=False) as file:
         for array in arrays:
             rest = memoryview(array)
