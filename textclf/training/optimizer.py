@@ -79,18 +79,19 @@ class Adam:
         """Move all rows, piece by piece: a gradient of the whole table would take as much memory as that."""
         state = self.state[parameter]
         size = len(parameter) if parameter.device.type != "cpu" else max(1, PIECE // parameter[0].numel())
-        lasts = [*range(size, len(parameter), size), len(parameter)]
-        ends = [*(int(torch.searchsorted(rows, last)) for last in lasts[:-1]), len(rows)]  # of their rows' gradients
-        steps = [*(state["step"].clone() for _ in lasts[:-1]), state["step"]]  # which counts one step for all
+        tables = [table.split(size) for table in (parameter, state["exp_avg"], state["exp_avg_sq"])]
+        count = len(tables[0])
+        counts = torch.bincount(rows // size, minlength=count).tolist() if count > 1 else [len(rows)]
+        gradients = zip((rows % size).split(counts), gradient.split(counts), strict=True)
+        steps = [*(state["step"].clone() for _ in range(count - 1)), state["step"]]  # which counts one step for all
 
         @torch.no_grad()  # which each thread must say for itself
-        def move(first: int, last: int, at: int, end: int, step: Tensor) -> None:
-            piece = {name: tensor[first:last] for name, tensor in state.items() if tensor.ndim}
-            whole = torch.zeros_like(parameter[first:last]).index_copy_(0, rows[at:end] - first, gradient[at:end])
-            self._move([parameter[first:last]], [whole], [{**piece, "step": step}], unless)
+        def move(piece: Tensor, mean: Tensor, square: Tensor, step: Tensor, found: tuple[Tensor, Tensor]) -> None:
+            whole = torch.zeros_like(piece).index_copy_(0, *found)
+            self._move([piece], [whole], [{"step": step, "exp_avg": mean, "exp_avg_sq": square}], unless)
 
-        each = map if len(lasts) == 1 else self._threads.map
-        deque(each(move, [0, *lasts[:-1]], lasts, [0, *ends[:-1]], ends, steps), maxlen=0)
+        each = map if count == 1 else self._threads.map
+        deque(each(move, *tables, steps, gradients), maxlen=0)
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
