@@ -6,6 +6,7 @@ code of textclf; and torch is loaded here, not where processes are measured, as 
 
 import csv
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ Ways = dict[str, Callable[[], object]]
 DOCUMENTS: Final = 2_000
 TOKENS: Final = 200  # of each of them
 BATCH: Final = 50
+FILES: Final = 20_000
 READ_BY_LSTM: Final = 5  # every fifth document of Reuters R8 is: an epoch takes seconds
 
 
@@ -125,6 +127,22 @@ def encode(_repeats: int, source: Path) -> dict[str, Any]:
     return {"amount": len(texts), "seconds": seconds(ways, 1)}
 
 
+def files(_repeats: int, folder: Path) -> dict[str, Any]:
+    """A file for each of many documents of TOKENS tokens, opened, written and closed, once: what the disk allows."""
+    content = bytes(4 * TOKENS + 900)  # about what a tensor file has around its numbers
+    folders = [folder / f"{number:02x}" for number in range(256)]
+    for each in folders:
+        each.mkdir()
+
+    def write() -> None:
+        for number in range(FILES):
+            file = os.open(f"{folders[number % 256]}/{number}", os.O_WRONLY | os.O_CREAT)
+            os.write(file, content)
+            os.close(file)
+
+    return {"amount": FILES, "seconds": seconds({"files": write}, 1)}
+
+
 def lstm(repeats: int, folder: Path) -> dict[str, Any]:
     """An epoch of the lstm on documents in batches of similar length, and on the same documents in any order."""
     from textclf import machine
@@ -188,7 +206,7 @@ def _epoch(model: Any, batches: Any) -> None:
         optimizer.step()
 
 
-PARTS: Final = {"tokenizer": tokenizer, "store": store, "encode": encode, "lstm": lstm}
+PARTS: Final = {"tokenizer": tokenizer, "store": store, "encode": encode, "files": files, "lstm": lstm}
 
 
 @click.command()

@@ -15,18 +15,21 @@ MANY, FEW, SHORT = 1_000_000, 100_000, 20  # documents, documents, words of each
 
 
 def preprocess(materials: Materials, repeats: int) -> list[Row]:
-    """Documents a second from CSV to a finished data directory, against our tokenizer alone in one process."""
+    """Documents a second from CSV to a finished data directory, against our tokenizer, and the disk, in one process."""
     source = materials.generated(DOCUMENTS, LENGTH)
     ours: list[float] = []
     alone: list[float] = []
+    files: list[float] = []
     for turn in range(repeats):
         click.echo(f"  turn {turn + 1} of {repeats}", err=True)
         done = textclf("preprocess", source, "--name", "generated", folder=materials.folder("preprocess"))
         ours.append(DOCUMENTS / done.seconds)
         alone += measured_inside("encode", source).by_way["tokenizer"]
+        files += measured_inside("files", materials.folder("files")).by_way["files"]
     measure = f"`preprocess` of {DOCUMENTS:,} documents of {LENGTH} words"
-    against = Sample("its tokenizer alone, one process", tuple(alone))
-    return [Row(measure, "documents/s", Sample("all of it, whole process", tuple(ours)), against)]
+    all_of_it = Sample("all of it, whole process", tuple(ours))
+    peers = {"its tokenizer alone, one process": alone, "such files alone: open, write, close": files}
+    return [Row(measure, "documents/s", all_of_it, Sample(name, tuple(values))) for name, values in peers.items()]
 
 
 def scale(materials: Materials, _repeats: int) -> list[Row]:
