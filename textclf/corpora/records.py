@@ -103,7 +103,8 @@ def _document(record: Record, roles: Roles, number: int) -> Document:
     if len(text) > MAX_CHARACTERS:
         raise DataError(f"{place}: the text has {len(text):,} characters; {MAX_CHARACTERS:,} is the most")
     try:
-        f"{name}{label}{text}".encode()
+        if not (name.isascii() and label.isascii() and text.isascii()):  # which is known, and most are
+            f"{name}{label}{text}".encode()
     except UnicodeEncodeError as error:
         raise DataError(f"{place}: half a surrogate pair, which no file can hold ({error.reason})") from error
     return Document(name, text, label)
