@@ -19,8 +19,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from threading import Thread, local
-from time import perf_counter
+from threading import Thread, active_count, local
+from time import perf_counter, sleep
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from textclf.errors import ResourceError
@@ -97,7 +97,13 @@ class Pool:
 def _can_be_copied() -> bool:
     """Whether a copy of this process works: a lock that another thread holds, ours or a library's, would never open."""
     threads = Path("/proc/self/task")  # as Linux has it; elsewhere a copy is not safe
-    return threads.is_dir() and len(list(threads.iterdir())) == 1
+    for _ in range(10 if threads.is_dir() else 0):
+        if len(list(threads.iterdir())) == 1:
+            return True
+        if active_count() > 1:
+            return False
+        sleep(0.001)  # one that has just ended is there for a moment yet
+    return False
 
 
 def _context(imports: str) -> Any:
