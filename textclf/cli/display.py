@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
     from textclf.data_report import DataReport
 
 MOST_LABELS = 20
@@ -12,10 +14,15 @@ MOST_LABELS = 20
 
 def progress(items: Iterable[Any], title: str, total: int | None) -> Iterable[Any]:
     """Pass items through under a progress bar on stderr; none where stderr is no terminal."""
-    from tqdm import tqdm
+    return bar(items, desc=title, total=total, unit="chunk")
 
-    tqdm.monitor_interval = 0  # no thread of its own, beside which this process could not be copied
-    return tqdm(items, desc=title, total=total, unit="chunk", disable=None, leave=False, dynamic_ncols=True)
+
+def bar(items: Iterable[Any] | None = None, **shown: Any) -> "tqdm[Any]":
+    """A progress bar on stderr; none where stderr is no terminal."""
+    from tqdm import tqdm as progress_bar
+
+    progress_bar.monitor_interval = 0  # no thread of its own, beside which this process could not be copied
+    return progress_bar(items, disable=None, leave=False, dynamic_ncols=True, **shown)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> str:

@@ -266,10 +266,9 @@ def _shown(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:
     if not sys.stderr.isatty():  # where nothing is shown, what shows it need not be loaded
         yield from batches
         return
-    from tqdm import tqdm
+    from textclf.cli import display
 
-    tqdm.monitor_interval = 0  # no thread of its own, beside which this process could not be copied
-    with tqdm(unit=" rows", unit_scale=True, leave=False, dynamic_ncols=True, delay=1) as shown:
+    with display.bar(unit=" rows", unit_scale=True, delay=1) as shown:
         for batch in batches:
             yield batch
             shown.update(len(batch))
