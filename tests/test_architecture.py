@@ -14,33 +14,28 @@ ROOT = Path(textclf.__file__).parent
 # Each room and the rooms it may import; what is in OPEN_TO_ALL is open to all.
 ALLOWED = {
     "errors": set(),
-    "atomic": set(),
-    "checksums": set(),
-    "machine": set(),
+    "system": set(),
     "ragged": set(),
-    "imports": set(),
     "config": set(),
     "runs": set(),
-    "processes": set(),
     "rows": {"corpora"},
     "answers": {"rows", "inference"},
     "corpora": set(),
     "text": set(),
     "store": {"config"},
     "data_report": set(),
-    "reading": {"corpora", "text", "processes"},
-    "writing": {"text", "store", "processes", "reading"},
-    "preprocessing": {"config", "corpora", "text", "store", "processes", "data_report", "reading", "writing"},
+    "reading": {"corpora", "text"},
+    "writing": {"text", "store", "reading"},
+    "preprocessing": {"config", "corpora", "text", "store", "data_report", "reading", "writing"},
     "loading": {"store"},
     "models": {"loading", "text"},
-    "inference": {"runs", "text", "processes"},
+    "inference": {"runs", "text"},
     "serve": {"text", "inference"},
     "damage": {"runs", "store", "inference"},
     "evaluation": {"runs", "text", "store", "inference"},
     "training": {
         "config",
         "runs",
-        "processes",
         "corpora",
         "text",
         "store",
@@ -69,7 +64,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
 }
-OPEN_TO_ALL = {"errors", "atomic", "checksums", "machine", "ragged", "imports"}
+OPEN_TO_ALL = {"errors", "system", "ragged"}
 TORCH_FREE = (
     "textclf",
     "textclf.cli",
@@ -198,7 +193,7 @@ def test_help_and_usage_errors_do_not_wait_for_torch_or_numpy(arguments: list[st
 def test_a_command_imports_no_other_command(run_dir: Path) -> None:
     names = loaded(["predict", "--run", str(run_dir), "rain"])
     ours = {name for name in names if name.startswith("textclf.cli.")}
-    assert ours == {"textclf.cli.predict", "textclf.cli.stopping"}  # the latter is none
+    assert ours == {"textclf.cli.predict"}
 
 
 def test_predict_runs_on_numpy_alone(run_dir: Path) -> None:

@@ -16,12 +16,13 @@ import numpy as np
 import pytest
 import torch
 
-from textclf import processes, reading, writing
+from textclf import reading, writing
 from textclf.config import TIERS, PreprocessConfig
 from textclf.errors import ArtefactError, DataError, ResourceError, UsageError
 from textclf.preprocessing import LEAVES_DATA_ALONE, preprocess
 from textclf.store import manifest
 from textclf.store.directory import UNSEEN, DataDirectory
+from textclf.system import workers
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 ANIMALS = ("cat", "cat", "dog")
@@ -293,8 +294,8 @@ def test_the_number_of_processes_does_not_matter(monkeypatch):
     monkeypatch.setattr(reading, "BATCH", 50)
     monkeypatch.setattr(writing, "BATCH", 70)
     one, _ = make(LARGE, data_dir=Path("one"))
-    monkeypatch.setattr(processes, "PATIENCE", 0.0)
-    monkeypatch.setattr(processes, "Thread", Waiting)  # from the second batch on, others do all
+    monkeypatch.setattr(workers, "PATIENCE", 0.0)
+    monkeypatch.setattr(workers, "Thread", Waiting)  # from the second batch on, others do all
     other, _ = make(data_dir=Path("other"), num_workers=2)
     assert tree(one) == tree(other)
 

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from tests.text.test_chunks import ODD
-from textclf import processes, reading
+from textclf import reading
 from textclf.corpora import SPLITS, Document
 from textclf.corpora.splits import digest, fold, numbered
 from textclf.errors import ResourceError
+from textclf.system import workers
 from textclf.text.tokenizer import chunks_of, count_tokens
 
 SOURCE = {
@@ -22,7 +23,7 @@ def silent(items, _title, _total):
 
 
 def read(folder, splits=SOURCE, *, lowercase=True, progress=silent):
-    with processes.crew(1, imports="textclf.errors") as crew:
+    with workers.crew(1, imports="textclf.errors") as crew:
         return reading.read(splits, lowercase=lowercase, spool=folder / "numbers.bin", crew=crew, progress=progress)
 
 

@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from tests.text.test_chunks import ODD, numbered
-from textclf import processes, ragged, writing
+from textclf import ragged, writing
 from textclf.store import packed, tensors
 from textclf.store.manifest import Layout
+from textclf.system import workers
 from textclf.text.similar import BANDS, ROWS, signatures
 from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
 from textclf.writing import Numbered
@@ -35,7 +36,7 @@ def write(folder, texts=TEXTS, *, compare=False, progress=silent):
         scratch / "numbers.bin", starts[::-1], lengths[::-1], *chunks.cut().encoded(tokenizer), tokenizer.size
     )
     layout = Layout(folder)
-    with processes.crew(1, imports="textclf.errors") as crew:
+    with workers.crew(1, imports="textclf.errors") as crew:
         written = writing.write(layout, NAMES, documents, compare=compare, crew=crew, progress=progress)
     return layout, written, tokenizer
 

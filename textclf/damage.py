@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from textclf import atomic, checksums, runs
+from textclf import runs
 from textclf.inference import artefact
 from textclf.store import documents, manifest, packed, tensors
 from textclf.store.documents import Documents
 from textclf.store.manifest import Layout
+from textclf.system import checksums, files
 
 Progress = Callable[[Iterable[Any], str, int | None], Iterable[Any]]
 
@@ -116,9 +117,9 @@ def _is_readable(path: Path) -> bool:
                 is_stored = all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())
                 return is_stored and archive.testzip() is None
         if path.suffix == ".jsonl":
-            atomic.read_lines(path)
+            files.read_lines(path)
         else:
-            atomic.read_object(path)
+            files.read_object(path)
     except (OSError, ValueError, RecursionError, EOFError, RuntimeError, zipfile.BadZipFile):
         return False
     return True

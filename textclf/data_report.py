@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import atomic
 from textclf.errors import ArtefactError
+from textclf.system import files
 
 FEW: Final = 5
 """Training documents below which a class can hardly be learnt."""
@@ -112,13 +112,13 @@ def _some(labels: Sequence[str], most: int = 5) -> str:
 
 def write(path: Path, report: DataReport) -> None:
     """Keep the report."""
-    atomic.write_json(path, asdict(report))
+    files.write_json(path, asdict(report))
 
 
 def read(path: Path) -> DataReport:
     """Read the report; raises ArtefactError if it is missing or damaged."""
     try:
-        values = atomic.read_object(path)
+        values = files.read_object(path)
         splits = {name: SplitReport(**split) for name, split in values.pop("splits").items()}
         return DataReport(**{**values, "splits": splits, "notes": tuple(values["notes"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

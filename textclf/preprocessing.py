@@ -11,18 +11,19 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import atomic, checksums, corpora, data_report, processes, reading, writing
+from textclf import corpora, data_report, reading, writing
 from textclf.config import PRESETS, TIERS, PreprocessConfig, changes
 from textclf.corpora import SPLITS, Columns, Corpus, SourceOptions, splits
 from textclf.corpora.splits import Division
 from textclf.data_report import DataReport, describe_split
 from textclf.errors import DataError, UsageError
-from textclf.machine import processors, refuse_full_disk
-from textclf.processes import Crew
 from textclf.reading import Progress, Reading
-from textclf.store import documents, manifest, packed, staging, tensors
+from textclf.store import documents, manifest, packed, tensors
 from textclf.store.documents import Documents
 from textclf.store.manifest import Layout, Manifest
+from textclf.system import checksums, files, folders, workers
+from textclf.system.startup import processors, refuse_full_disk
+from textclf.system.workers import Crew
 from textclf.text.chunks import Cut
 from textclf.text.similar import near_copies
 from textclf.text.tokenizer import Tokenizer
@@ -65,8 +66,8 @@ def preprocess(
     _refuse_foreign_files(layout)
     count, is_long = config.num_workers or processors(), corpora.size(corpus) >= LARGE
     with (
-        staging.replacing(layout.root) as folder,
-        processes.crew(count, imports=writing.__name__, is_long=is_long) as crew,
+        folders.replacing(layout.root) as folder,
+        workers.crew(count, imports=writing.__name__, is_long=is_long) as crew,
     ):
         report = _make(Layout(folder), corpus, config, crew=crew, progress=progress, tell=tell)
     return layout.root, report
@@ -85,7 +86,7 @@ def _make(
     _keep_tensors_alone(layout)
     refuse_full_disk(layout.root, needed=corpora.size(corpus), files=0)  # the numbers take about as much as the texts
     scratch = layout.root / "scratch"
-    atomic.make_folder(scratch)
+    files.make_folder(scratch)
     found = reading.read(
         corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", crew=crew, progress=progress
     )
@@ -93,7 +94,7 @@ def _make(
     notes = (*corpus.notes, *_unseen_labels(parts, found.labels, strict=config.strict))
     cut = found.chunks.cut()
     tokenizer = _learn(found, cut, order[parts.split == 0], config)
-    atomic.write_json(layout.tokenizer, tokenizer.to_json())
+    files.write_json(layout.tokenizer, tokenizer.to_json())
     table = _name_documents(found, order, parts, seed=config.seed)
     there = _begin(layout, corpus, config, table)
     if there:
@@ -104,7 +105,7 @@ def _make(
     numbered = Numbered(found.spool, starts, lengths, *cut.encoded(tokenizer), tokenizer.size)
     compare = len(order) <= COMPARED
     written = writing.write(layout, table.id.tolist(), numbered, compare=compare, crew=crew, progress=progress)
-    staging.remove(scratch)
+    folders.remove(scratch)
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
     near, searched = _near_copies(table, written.signatures) if compare else _NOT_COMPARED
     copies = splits.duplicates(parts)._asdict() | near
@@ -119,7 +120,7 @@ def _keep_tensors_alone(layout: Layout) -> None:
     """Remove what a run that was killed has left but for its tensors, and these if it did not say what they are of."""
     kept = {layout.begun, layout.tensors} if layout.begun.is_file() else set()
     for path in set(layout.root.iterdir()) - kept:
-        staging.remove(path)
+        folders.remove(path)
 
 
 def _begin(layout: Layout, corpus: Corpus, config: PreprocessConfig, table: Documents) -> int:
@@ -135,14 +136,14 @@ def _begin(layout: Layout, corpus: Corpus, config: PreprocessConfig, table: Docu
         "tokenizer": checksums.sha256(layout.tokenizer),
     }
     try:
-        is_same = atomic.read_object(layout.begun) == begun
+        is_same = files.read_object(layout.begun) == begun
     except (OSError, ValueError):
         is_same = False
     if is_same:
         return sum(1 for _ in layout.tensors.glob("*/*"))
     layout.begun.unlink(missing_ok=True)  # first: what is not removed then is nobody's
-    staging.remove(layout.tensors)
-    atomic.write_json(layout.begun, begun)
+    folders.remove(layout.tensors)
+    files.write_json(layout.begun, begun)
     return 0
 
 

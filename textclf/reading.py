@@ -15,10 +15,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import atomic, ragged
+from textclf import ragged
 from textclf.corpora import SPLITS, Document
 from textclf.corpora.splits import Division, digest, fold, numbered
-from textclf.processes import Crew
+from textclf.system import files
+from textclf.system.workers import Crew
 from textclf.text.chunks import Chunks, Numbers
 from textclf.text.cut import Texts
 
@@ -126,7 +127,7 @@ def read(
     described, chunks = _Described(), Chunks()
     lengths, digests = [np.empty(0, dtype=np.int32)], bytearray()
     cut = partial(_cut, f"{os.getpid()}-{next(_readings)}", lowercase)
-    with atomic.naming_full_disk(spool), spool.open("wb") as file:
+    with files.naming_full_disk(spool), spool.open("wb") as file:
         for batch in progress(crew.map(cut, described.texts(splits)), "texts", None):
             numbers = np.frombuffer(batch.numbers, dtype=np.int32)
             file.write(chunks.renumber(numbers, process=batch.process, new=batch.new).data)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from textclf import atomic, checksums
 from textclf.errors import ArtefactError, UsageError
+from textclf.system import checksums, files
 
 LATEST: Final = "latest"
 """File in the folder of runs that holds the name of the newest finished one."""
@@ -84,24 +84,24 @@ def clear_temporaries(run: Layout) -> None:
 
 def seal(run: Layout) -> None:
     """Keep the checksum of each file of a run that has ended."""
-    files = sorted(path for path in run.root.rglob("*") if path.is_file() and not path.is_symlink())
-    kept = [path for path in files if path not in (run.checksums, run.report)]
+    found = sorted(path for path in run.root.rglob("*") if path.is_file() and not path.is_symlink())
+    kept = [path for path in found if path not in (run.checksums, run.report)]
     values = {"files": {path.relative_to(run.root).as_posix(): checksums.sha256(path) for path in kept}}
-    atomic.write_bytes(run.checksums, checksums.seal(values))
+    files.write_bytes(run.checksums, checksums.seal(values))
 
 
 def sealed(run: Layout) -> dict[str, str] | None:
     """The checksum of each file by its name in the run; None if there are none; raises ArtefactError on damage."""
     try:
         content = run.checksums.read_bytes()
-        files = atomic.parse_object(content)["files"]
-        if not checksums.is_sealed(content) or not all(map(_is_inside, files)):
+        kept = files.parse_object(content)["files"]
+        if not checksums.is_sealed(content) or not all(map(_is_inside, kept)):
             raise ValueError("it is not what was written")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ArtefactError(f"{run.checksums} is damaged ({error}); train a new model: textclf train") from error
-    return dict(files)
+    return dict(kept)
 
 
 def refuse_links(run: Layout) -> None:
@@ -117,7 +117,7 @@ def _is_inside(name: str) -> bool:
 
 def set_latest(run: Layout) -> None:
     """Make the run the one that `predict` and `evaluate` use."""
-    atomic.write_text(run.root.parent / LATEST, run.root.name + "\n")
+    files.write_text(run.root.parent / LATEST, run.root.name + "\n")
 
 
 def resolve(path: Path) -> Layout:
@@ -166,13 +166,13 @@ def data_of(run: Layout) -> Made:
 
 def read_json(path: Path) -> Mapping[str, Any]:
     """A JSON file of a run; raises UsageError if the run has none yet, ArtefactError if it is damaged."""
-    values: Mapping[str, Any] = _read(path, atomic.read_object)
+    values: Mapping[str, Any] = _read(path, files.read_object)
     return values
 
 
 def read_lines(path: Path) -> list[Any]:
     """A file of JSON lines of a run; raises what `read_json` raises."""
-    lines: list[Any] = _read(path, atomic.read_lines)
+    lines: list[Any] = _read(path, files.read_lines)
     return lines
 
 

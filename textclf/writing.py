@@ -11,11 +11,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import atomic, ragged
-from textclf.processes import Crew
+from textclf import ragged
 from textclf.reading import Progress, map_numbers
 from textclf.store import packed, tensors
 from textclf.store.manifest import Layout, folder_of
+from textclf.system import files
+from textclf.system.workers import Crew
 from textclf.text.similar import signatures
 from textclf.text.tokenizer import UNK_ID
 
@@ -55,7 +56,7 @@ class Numbered(NamedTuple):
 
     def save(self, folder: Path) -> None:
         """Keep it where other processes can map it into memory."""
-        with atomic.naming_full_disk(folder):
+        with files.naming_full_disk(folder):
             for name in _COLUMNS:
                 packed.save_array(folder / f"{name}.npy", getattr(self, name))
 
@@ -98,7 +99,7 @@ def write(
     """
     is_begun = layout.tensors.exists()
     for number in range(256):
-        atomic.make_folder(layout.tensors / f"{number:02x}")
+        files.make_folder(layout.tensors / f"{number:02x}")
     documents.save(documents.spool.parent)
     spans = list(_spans(documents.lengths))
     write_span = partial(_write, layout.tensors, documents.spool, documents.size, compare, is_begun)

@@ -145,9 +145,9 @@ def files(_repeats: int, folder: Path) -> dict[str, Any]:
 
 def lstm(repeats: int, folder: Path) -> dict[str, Any]:
     """An epoch of the lstm on documents in batches of similar length, and on the same documents in any order."""
-    from textclf import machine
+    from textclf.system import startup
 
-    machine.let_threads_sleep()  # as `textclf train` does, before torch is loaded
+    startup.let_threads_sleep()  # as `textclf train` does, before torch is loaded
     import torch
 
     from textclf import loading

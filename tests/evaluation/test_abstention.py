@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from textclf import atomic
 from textclf.evaluation import abstention
 from textclf.evaluation.abstention import curve, learn, point, unknown_shares
 from textclf.inference.runtime import softmax
 from textclf.store.directory import DataDirectory
+from textclf.system import files
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 
@@ -85,7 +85,7 @@ def test_the_curve_goes_from_the_surest_answers_to_all():
 
 def test_unknown_words_of_documents_are_counted_whatever_their_batch(data_dir, monkeypatch):
     data = DataDirectory.open(data_dir)
-    tokenizer = Tokenizer.from_json(atomic.read_json(data.layout.tokenizer))
+    tokenizer = Tokenizer.from_json(files.read_json(data.layout.tokenizer))
     rows = data.rows("validation")
     expected = []
     for place in rows:

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from textclf import atomic, runs
+from textclf import runs
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.inference import artefact
 from textclf.inference.artefact import FORMAT_VERSION, QUANTISED_VERSION, Abstention, Layout
 from textclf.inference.classifier import Classifier, load_model
+from textclf.system import files
 from textclf.text.bag import PAIR_BITS
 from textclf.text.tokenizer import PAD_ID
 
@@ -47,8 +48,8 @@ def seal(layout):
     """Make the checksums right again, so that whatever else is wrong must be found by itself."""
     try:
         config = json.loads(layout.config.read_text(encoding="utf-8"))
-        files = (layout.weights, layout.labels, layout.tokenizer)
-        checksums = {path.name: zlib.crc32(path.read_bytes()) for path in files}
+        checked = (layout.weights, layout.labels, layout.tokenizer)
+        checksums = {path.name: zlib.crc32(path.read_bytes()) for path in checked}
         config["crc32"] = checksums
         own = {layout.config.name: artefact.own_checksum(config)}
         layout.config.write_text(json.dumps(config | {"crc32": checksums | own}))
@@ -164,12 +165,12 @@ def test_without_a_config_there_is_no_model(model):
 
 def test_an_artefact_that_is_half_written_is_none(model, tmp_path, monkeypatch):
     """The config is written last, so a folder without it counts as unfinished."""
-    from textclf import atomic
+    from textclf.system import files
 
     written = []
-    real = atomic.write_bytes
+    real = files.write_bytes
     monkeypatch.setattr(
-        atomic, "write_bytes", lambda path, content, **_: written.append(path.name) or real(path, content)
+        files, "write_bytes", lambda path, content, **_: written.append(path.name) or real(path, content)
     )
     artefact.save(tmp_path / "made", artefact.load(model.root), card="")
     assert sorted(written) == ["README.md", *FILES]
@@ -580,7 +581,7 @@ def test_a_model_whose_config_was_sealed_without_the_checksums_is_read(model):
     crc32 = config.pop("crc32")
     del crc32["README.md"]
     own = zlib.crc32(json.dumps(config, sort_keys=True).encode())
-    atomic.write_json(model.config, {**config, "crc32": {**crc32, "config.json": own}})
+    files.write_json(model.config, {**config, "crc32": {**crc32, "config.json": own}})
     assert artefact.load(model.root).labels
     assert list(artefact.damaged(model.root)) == []
 

@@ -70,7 +70,7 @@ def test_few_texts_are_read_ahead(model):
 
 
 def test_a_few_texts_start_no_process(model, monkeypatch):
-    monkeypatch.setattr("textclf.processes.pool", None)
+    monkeypatch.setattr("textclf.system.workers.pool", None)
     batches = parallel.predict(load_model(model), model, texts(200), top_k=1, num_workers=2, patience=60)
     assert sum(map(len, batches)) == 200
 

@@ -20,13 +20,14 @@ from hypothesis import strategies as st
 
 from tests.conftest import small_config
 from tests.reliability import memory
-from textclf import checksums, runs
+from textclf import runs
 from textclf.cli import main
 from textclf.errors import ArtefactError, TextclfError
 from textclf.inference import artefact
 from textclf.inference.classifier import load_model
 from textclf.store import manifest, tensors
 from textclf.store.directory import DataDirectory
+from textclf.system import checksums
 from textclf.training.prepared import prepare
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
@@ -119,8 +120,8 @@ def seal(layout):
     """Make the checksums of a model right again, if it has any."""
     try:
         config = json.loads(layout.config.read_bytes())
-        files = (layout.weights, layout.labels, layout.tokenizer)
-        config["crc32"] = {path.name: zlib.crc32(path.read_bytes()) for path in files}
+        checked = (layout.weights, layout.labels, layout.tokenizer)
+        config["crc32"] = {path.name: zlib.crc32(path.read_bytes()) for path in checked}
         config["crc32"][layout.config.name] = artefact.own_checksum(config)
         layout.config.write_text(json.dumps(config))
     except (ValueError, TypeError, AttributeError, RecursionError):

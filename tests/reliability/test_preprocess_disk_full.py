@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.test_preprocess_killed import digest
-from textclf import machine
 from textclf.config import PreprocessConfig
 from textclf.errors import ResourceError
 from textclf.preprocessing import preprocess
+from textclf.system import startup
 
 pytestmark = pytest.mark.slow
 
@@ -147,10 +147,10 @@ def test_too_little_room_is_said_beforehand(monkeypatch, needed, files, limit, s
     monkeypatch.setattr(os, "statvfs", lambda _path: Disk)
     monkeypatch.setattr(Disk, "f_files", limit)
     if said is None:
-        machine.refuse_full_disk(Path("data"), needed=needed, files=files)
+        startup.refuse_full_disk(Path("data"), needed=needed, files=files)
         return
     with pytest.raises(ResourceError) as caught:
-        machine.refuse_full_disk(Path("data"), needed=needed, files=files)
+        startup.refuse_full_disk(Path("data"), needed=needed, files=files)
     assert said in str(caught.value)
 
 

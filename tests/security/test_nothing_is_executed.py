@@ -19,13 +19,14 @@ from hypothesis import strategies as st
 
 import textclf
 from tests.conftest import small_config
-from textclf import checksums, runs
+from textclf import runs
 from textclf.cli import main
 from textclf.config import PreprocessConfig
 from textclf.errors import ArtefactError
 from textclf.preprocessing import preprocess
 from textclf.store import manifest
 from textclf.store.directory import DataDirectory
+from textclf.system import checksums
 from textclf.training import run as training
 from textclf.training.prepared import prepare
 
@@ -40,7 +41,7 @@ CODE = sorted(
 MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml", "runpy", "imp"}
 CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput", "torch.jit.load"}
 CALLS |= {"importlib.import_module", "importlib.util.spec_from_file_location", "np.fromfile", "torch.hub.load"}
-NAMED_BY_TEXTCLF = {"textclf/__init__.py", "textclf/cli/__init__.py", "textclf/imports.py"}
+NAMED_BY_TEXTCLF = {"textclf/__init__.py", "textclf/cli/__init__.py", "textclf/system/late_imports.py"}
 """Modules that import others by names that stand in the code, each in a table."""
 
 

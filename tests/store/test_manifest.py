@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from textclf import checksums
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.store import manifest
 from textclf.store.manifest import FORMAT_VERSION, Layout, Manifest
+from textclf.system import checksums
 
 MADE = Manifest(
     name="films",

@@ -19,14 +19,7 @@ import textclf
 from tests.conftest import small_config
 from textclf import models, runs
 from textclf.config import REFIT_EPOCHS, PreprocessConfig, TrainConfig
-from textclf.errors import (
-    ArtefactError,
-    DataError,
-    DivergedError,
-    InterruptedRunError,
-    TerminatedRunError,
-    UsageError,
-)
+from textclf.errors import ArtefactError, DataError, DivergedError, InterruptedRunError, TerminatedRunError, UsageError
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import HIGHEST, LOWEST, fit_temperature
 from textclf.evaluation.metrics import measure

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import click
 
-from textclf import __version__, machine
-from textclf.cli.stopping import ignore, stopping
+from textclf import __version__
 from textclf.errors import TextclfError
+from textclf.system import startup
+from textclf.system.signals import ignore, stopping
 
 NAMES: Final = (
     "preprocess",
@@ -66,7 +67,7 @@ class Commands(click.Group):
             code = _fail("stopped", 130)
         if args is None:  # a program of its own, and no call from Python
             ignore()
-            machine.leave_garbage()
+            startup.leave_garbage()
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf import machine, runs
+from textclf import runs
+from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.inference.explain import Word
@@ -37,7 +38,7 @@ def command(run: Path, labels: tuple[str, ...], top_k: int, layout: str) -> None
       textclf explain --run runs/NAME --top-k 5 --format json
     """
     model = runs.model_dir(run)
-    machine.one_thread()
+    startup.one_thread()
     from textclf.inference import artefact, explain  # after what may be wrong: they import numpy
 
     trained = artefact.load(model)

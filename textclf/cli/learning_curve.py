@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf import machine
 from textclf.cli.display import table
 from textclf.config import PRESETS, TrainConfig
+from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.training.repeated import Outlook, Point
@@ -42,8 +42,8 @@ def command(output: Path | None, layout: str, **options: Any) -> None:
     Example:
       textclf learning-curve --data bbc_news
     """
-    machine.let_threads_sleep()
-    machine.share_freed_memory()
+    startup.let_threads_sleep()
+    startup.share_freed_memory()
     from textclf.cli.training_display import TerminalDisplay
     from textclf.evaluation import plots
     from textclf.training import repeated

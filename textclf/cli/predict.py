@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf import atomic, machine, runs
+from textclf import runs
 from textclf.errors import DataError, ResourceError, UsageError
+from textclf.system import files, startup
 
 if TYPE_CHECKING:
     from textclf.answers import Answer, Shape, Tally
@@ -142,8 +143,8 @@ def command(
         raise UsageError("--explain writes to stdout; leave out --output")
     _check_files(layout, input_file, output)
     model = runs.model_dir(run)
-    machine.one_thread()
-    with machine.loading_to_stay():
+    startup.one_thread()
+    with startup.loading_to_stay():
         from textclf import answers
         from textclf.inference import classifier, parallel  # after what may be wrong: they import numpy
 
@@ -171,7 +172,7 @@ def command(
         trained,
         model,
         top_k=shape.top,
-        num_workers=num_workers or machine.processors(),
+        num_workers=num_workers or startup.processors(),
         patience=0 if _is_much(input_file, parallel.MUCH) else parallel.PATIENCE,
     )
     tally = answers.Tally()
@@ -279,10 +280,10 @@ def _write(batches: Iterator[list["Answer"]], shape: "Shape", layout: str, outpu
     from textclf import answers
 
     if output is None:
-        with atomic.naming_full_disk(Path("stdout")):
+        with files.naming_full_disk(Path("stdout")):
             answers.LINES[layout](batches, sys.stdout, shape)
         return
-    with atomic.replacing(output.resolve()) as temporary:  # a link stays one
+    with files.replacing(output.resolve()) as temporary:  # a link stays one
         if layout == "parquet":
             answers.write_parquet(batches, temporary, shape)
             return

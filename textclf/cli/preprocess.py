@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from textclf import machine
 from textclf.cli import display
 from textclf.config import PreprocessConfig
+from textclf.system import startup
 
 DEFAULTS = PreprocessConfig()
 
@@ -85,10 +85,10 @@ def command(**options: Any) -> None:
       textclf preprocess ag_news
       textclf preprocess reviews.csv --text-column title --text-column body --label-column stars
     """
-    machine.one_thread()  # as there is nothing to multiply, and beside a second this process could not be copied
+    startup.one_thread()  # as there is nothing to multiply, and beside a second this process could not be copied
 
-    from textclf.cli.stopping import stopping
     from textclf.preprocessing import preprocess
+    from textclf.system.signals import stopping
 
     with stopping("the same command goes on where it was"):
         path, report = preprocess(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf import machine, runs
+from textclf import runs
 from textclf.errors import UsageError
+from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.serve.app import Served
@@ -44,7 +45,7 @@ def command(paths: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...
     if len(paths) > MOST_RUNS:
         raise UsageError(f"at most {MOST_RUNS} runs are served at a time, not {len(paths)}; leave one out")
     models = [runs.model_dir(path) for path in paths or (Path("runs/latest"),)]
-    machine.one_thread()
+    startup.one_thread()
     try:
         from textclf.serve import app, server
         from textclf.serve.counting import Counts

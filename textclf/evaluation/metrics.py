@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import imports
+from textclf.system import late_imports
 
 
 class Metrics(NamedTuple):
@@ -84,4 +84,4 @@ def per_class(labels: NDArray[np.int64], logits: NDArray[np.float32], names: lis
 
 def _sklearn() -> ModuleType:
     """Its metrics, which take a second to import; only who measures waits for them."""
-    return imports.load("sklearn.metrics")
+    return late_imports.load("sklearn.metrics")

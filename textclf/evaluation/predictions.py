@@ -8,13 +8,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import atomic, runs
+from textclf import runs
 from textclf.errors import UsageError
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
 from textclf.inference.runtime import FORWARD, softmax
 from textclf.store import tensors
 from textclf.store.directory import DataDirectory
+from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.translation import Translation
 
@@ -104,7 +105,7 @@ class Tokens:
         self.words: tuple[str, ...] | None = None
         self._packed = data.packed()
         self._translation: Translation | None = None
-        vocabulary = atomic.read_object(data.layout.tokenizer)
+        vocabulary = files.read_object(data.layout.tokenizer)
         if vocabulary != tokenizer.to_json():
             larger = Tokenizer.from_json(vocabulary)
             self.words = larger.words

@@ -5,11 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from textclf import atomic, runs
+from textclf import runs
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import reliability
 from textclf.evaluation.evaluate import score
 from textclf.evaluation.predictions import predict
+from textclf.system import files
 
 MISTAKES: Final = 25
 TEMPLATE: Final = "report.html"
@@ -48,4 +49,4 @@ def write(run: Path, path: Path, *, split: str) -> None:
             for place in found.mistakes(MISTAKES)
         ],
     )
-    atomic.write_text(path, html)
+    files.write_text(path, html)

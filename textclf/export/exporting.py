@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from textclf import atomic, runs
+from textclf import runs
 from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.metrics import measure
 from textclf.evaluation.predictions import Predictions, Tokens, answer
@@ -20,8 +20,8 @@ from textclf.export.pruning import SPECIAL, Pruning
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
 from textclf.inference.quantised import EMBEDDING
-from textclf.store import staging
 from textclf.store.directory import DataDirectory
+from textclf.system import files, folders
 from textclf.training.card import model_card
 
 LADDER: Final = ("float16", "int8", "int4")
@@ -134,7 +134,7 @@ def export(path: Path, wanted: Wanted) -> Exported:
     if wanted.split not in before:
         raise UsageError(f"{source.data.layout.root} has no {wanted.split} split; choose another --split")
     small = _fit(source, wanted)
-    with staging.replacing(wanted.output) as folder:
+    with folders.replacing(wanted.output) as folder:
         return _write(folder, source, small, before, wanted)
 
 
@@ -186,7 +186,7 @@ def _write(folder: Path, source: _Source, small: _Small, before: Mapping[str, Pr
     artefact.save(run.model, small.trained, card="", precision=small.precision)
     written = artefact.load(run.model)
     after = source.predict(written)
-    staging.remove(run.model)
+    folders.remove(run.model)
     measured = {split: measure(found.labels, found.logits)._asdict() for split, found in after.items()}
     kept = {"validation": source.metrics["validation"]} if source.metrics["refit"] else {}  # it has learnt those, too
     old, new = before[wanted.split], after[wanted.split]
@@ -213,11 +213,11 @@ def _write(folder: Path, source: _Source, small: _Small, before: Mapping[str, Pr
         size = sum(map(len, _model(source, small, metrics, made, wanted.form).values()))
         made = made._replace(after=made.after._replace(size=size))
     _accept(made, wanted)
-    atomic.make_folder(run.model)
+    files.make_folder(run.model)
     for name, content in _model(source, small, metrics, made, wanted.form).items():
-        atomic.write_bytes(run.model / name, content)
+        files.write_bytes(run.model / name, content)
     for name, content in _records(source, metrics, made).items():
-        atomic.write_bytes(folder / name, content)
+        files.write_bytes(folder / name, content)
     if wanted.form == "onnx":
         _compare(run.model / artefact.Layout(run.model).graph.name, written, new, source)
     made = made._replace(after=made.after._replace(size=_bytes(run.model)))
@@ -310,8 +310,8 @@ def _records(source: _Source, metrics: Mapping[str, Any], made: Exported) -> dic
     history = source.run.history
     kept = {run.history.name: history.read_bytes()} if history.exists() else {}
     return kept | {
-        run.config.name: atomic.to_json({**source.config, "exported": made.run}),
-        run.metrics.name: atomic.to_json({**metrics, "exported": _summary(made)}),
+        run.config.name: files.to_json({**source.config, "exported": made.run}),
+        run.metrics.name: files.to_json({**metrics, "exported": _summary(made)}),
     }
 
 

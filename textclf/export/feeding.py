@@ -5,10 +5,10 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from textclf import atomic
 from textclf.errors import ArtefactError
 from textclf.inference import artefact, quantised, weights
 from textclf.inference.artefact import Artefact
+from textclf.system import files
 from textclf.text import INPUTS
 from textclf.text.tokenizer import Tokenizer
 
@@ -33,9 +33,9 @@ class Feeder:
     def __init__(self, folder: str | Path) -> None:
         root = Path(folder)
         try:
-            settings = atomic.read_object(root / SETTINGS)
+            settings = files.read_object(root / SETTINGS)
             kind: Any = INPUTS[settings["model"]]
-            self._tokenizer = Tokenizer.from_json(atomic.read_object(artefact.Layout(root).tokenizer))
+            self._tokenizer = Tokenizer.from_json(files.read_object(artefact.Layout(root).tokenizer))
             learnt = quantised.restore(weights.read(root / LEARNT)[0])
             self._inputs = kind(**artefact.complete(learnt, kind, self._tokenizer), **settings["inputs"])
             if not self._inputs.fits(self._tokenizer):

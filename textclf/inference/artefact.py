@@ -17,11 +17,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import atomic, checksums
 from textclf.errors import ArtefactError, UsageError
 from textclf.inference import quantised, weights
 from textclf.inference.runtime import FORWARD
 from textclf.inference.weights import Arrays
+from textclf.system import checksums, files
 from textclf.text import INPUTS, Inputs
 from textclf.text.bag import Bag
 from textclf.text.tokenizer import UNK_ID, Tokenizer
@@ -126,9 +126,9 @@ def save(root: Path, artefact: Artefact, *, card: str, precision: str = "float32
     """
     if root.is_symlink():
         root.unlink()  # what a link leads to is not ours to write to
-    atomic.make_folder(root)
+    files.make_folder(root)
     for name, content in contents(artefact, card=card, precision=precision).items():
-        atomic.write_bytes(root / name, content)
+        files.write_bytes(root / name, content)
 
 
 def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> dict[str, bytes]:
@@ -152,10 +152,10 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
         "trained": dict(artefact.trained),
         "abstention": asdict(artefact.abstention),
     }
-    files = {**checked, layout.card.name: card.encode()}
-    config["crc32"] = {name: zlib.crc32(content) for name, content in files.items()}
+    written = {**checked, layout.card.name: card.encode()}
+    config["crc32"] = {name: zlib.crc32(content) for name, content in written.items()}
     config["crc32"][CONFIG] = own_checksum(config)
-    return {**files, CONFIG: atomic.to_json(config)}
+    return {**written, CONFIG: files.to_json(config)}
 
 
 def size(artefact: Artefact) -> int:
@@ -215,9 +215,9 @@ def damaged(root: Path) -> Iterator[Path]:
     layout = Layout(root)
     try:
         content = layout.config.read_bytes()
-        config = atomic.parse_object(content)
+        config = files.parse_object(content)
         crc32 = dict(config["crc32"])
-        if content != atomic.to_json(config) or not _is_as_said(config):
+        if content != files.to_json(config) or not _is_as_said(config):
             raise ValueError("it is not what was written")
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ArtefactError(f"{layout.config} is damaged ({error}); train the model again: textclf train") from error
@@ -248,7 +248,7 @@ def load(root: Path) -> Artefact:
 def _read(layout: Layout) -> Artefact:
     if layout.config.stat().st_size > MOST_JSON:
         raise ValueError(f"{layout.config.name} is too large")
-    config = atomic.read_object(layout.config)
+    config = files.read_object(layout.config)
     if config["format_version"] not in (FORMAT_VERSION, QUANTISED_VERSION):
         raise ArtefactError(
             f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION} "
@@ -295,7 +295,7 @@ def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefac
 def _read_json(path: Path, crc32: Mapping[str, int]) -> Any:
     if checksums.crc32(path) != crc32[path.name]:  # before there is memory for all of it
         raise ValueError(f"{path.name} is not what was written")
-    return atomic.parse_json(path.read_bytes())
+    return files.parse_json(path.read_bytes())
 
 
 @contextmanager

@@ -56,12 +56,12 @@ def _together(
     classifier: Classifier, model: Path, batches: Iterator[list[str]], *, top_k: int, num_workers: int
 ) -> Iterator[list[Prediction]]:
     """Answer batches in this process and, once they are ready, in others."""
-    from textclf import processes  # takes 30 ms to import
+    from textclf.system import workers  # takes 30 ms to import
 
     _loaded[model] = classifier
     others = num_workers - 1
     under_way: deque[Future[list[Answers]]] = deque()
-    with processes.pool(others, imports=__name__) as pool:
+    with workers.pool(others, imports=__name__) as pool:
         ready = [pool.submit(_load, model) for _ in range(others)]
         while chunk := list(islice(batches, CHUNK)):
             has_help = any(loaded.done() for loaded in ready)

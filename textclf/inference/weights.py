@@ -2,7 +2,7 @@
 
 The format is 8 bytes with the length of a JSON header, the header, and the arrays end to end:
 https://huggingface.co/docs/safetensors. That library writes our files, but copies what it reads. A mapped file must not
-be written to, only replaced, as `textclf.atomic` does.
+be written to, only replaced, as `textclf.system.files` does.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import atomic
+from textclf.system import files
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -45,7 +45,7 @@ def read(path: Path) -> tuple[Arrays, mmap]:
     start = 8 + int.from_bytes(content[:8], "little")
     if not 8 < start <= min(len(content), MOST_HEADER):
         raise ValueError(f"{path.name}: its header is longer than the file, or than any of ours")
-    header = atomic.parse_object(content[8:start])
+    header = files.parse_object(content[8:start])
     header.pop("__metadata__", None)
     end = start
     arrays: Arrays = {}

@@ -11,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.atomic import replacing
 from textclf.errors import ArtefactError
+from textclf.system.files import replacing
 
 MOST_INFLATED: Final = 200
 """Times its size that a file may become in memory; a million documents that differ in nothing but the id need 40."""

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-from textclf import atomic, checksums
 from textclf.config import TIERS
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.store import packed
+from textclf.system import checksums, files
 
 FORMAT_VERSION: Final = 3
 
@@ -102,7 +102,7 @@ class Manifest:
 
 def write(layout: Layout, manifest: Manifest) -> None:
     """Finish the data directory."""
-    atomic.write_bytes(layout.manifest, checksums.seal(asdict(manifest)))
+    files.write_bytes(layout.manifest, checksums.seal(asdict(manifest)))
 
 
 def read(root: Path) -> Manifest:
@@ -139,13 +139,13 @@ def damaged(layout: Layout, manifest: Manifest) -> Iterator[Path]:
 def is_as_written(layout: Layout) -> bool:
     """Whether each byte of manifest.json is as `write` leaves it; earlier versions wrote no checksum of it."""
     content = layout.manifest.read_bytes()
-    values = atomic.parse_object(content)
-    return checksums.is_sealed(content) if checksums.OWN in values else content == atomic.to_json(values)
+    values = files.parse_object(content)
+    return checksums.is_sealed(content) if checksums.OWN in values else content == files.to_json(values)
 
 
 def _parse(path: Path) -> Manifest:
     try:
-        values = atomic.read_object(path)
+        values = files.read_object(path)
         version = values["format_version"]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error

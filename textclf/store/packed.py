@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import ragged
-from textclf.atomic import make_folder, replacing, to_json, write_bytes
-from textclf.checksums import crc32
 from textclf.store.tensors import Ids
+from textclf.system.checksums import crc32
+from textclf.system.files import make_folder, replacing, to_json, write_bytes
 
 
 @dataclass(frozen=True, slots=True)

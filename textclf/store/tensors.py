@@ -18,8 +18,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.atomic import full_disk
 from textclf.errors import ArtefactError
+from textclf.system.files import full_disk
 
 Ids = NDArray[np.int32]
 

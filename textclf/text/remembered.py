@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.machine import processors
 from textclf.ragged import offsets, places
+from textclf.system.startup import processors
 from textclf.text.bag import Bag, BagInputs, Counts, Frequencies
 from textclf.text.tokenizer import Tokenizer
 

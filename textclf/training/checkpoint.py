@@ -14,10 +14,10 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch import nn
 
-from textclf import atomic
 from textclf.config import changes
 from textclf.errors import ArtefactError, UsageError
 from textclf.runs import Layout
+from textclf.system import files
 from textclf.training import device
 from textclf.training.loop import Batches, EarlyStopping, Halfway, Learner, Meter
 
@@ -75,7 +75,7 @@ class Keeper:
             self.progress, history = load_last(self.run.last, self.learner, self.stopping, settings=self.settings)
             if self.stopping.best_epoch:
                 self.best()  # now, not after hours of training, tell that it is damaged
-        atomic.write_text(self.run.history, history)
+        files.write_text(self.run.history, history)
         self._begun = perf_counter() - self.progress.seconds
         return self.progress
 
@@ -121,8 +121,8 @@ class Keeper:
     def keep_best(self) -> None:
         """Put the best weights into best.pt, when they are on the disk and not only in the kernel's memory."""
         if self._newest.exists():
-            with atomic.naming_full_disk(self.run.best):
-                atomic.sync(self._newest)
+            with files.naming_full_disk(self.run.best):
+                files.sync(self._newest)
                 self._newest.replace(self.run.best)
 
     def _is_due(self) -> bool:
@@ -194,7 +194,7 @@ def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[s
 
 def _save(path: Path, state: Mapping[str, Any], *, durable: bool = True) -> None:
     """Write it piece by piece: a copy of all of it in memory would be as large as what trains."""
-    with atomic.replacing(path, durable=durable, needed=_size(state)) as temporary, temporary.open("wb") as file:
+    with files.replacing(path, durable=durable, needed=_size(state)) as temporary, temporary.open("wb") as file:
         try:
             torch.save(state, file)
         except RuntimeError as error:  # torch closes its archive whatever happened, and that fails, too

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from textclf import atomic
 from textclf.config import TrainConfig
 from textclf.errors import ArtefactError, DataError
 from textclf.store.directory import UNSEEN, DataDirectory, Part, Store, newest, together
+from textclf.system import files
 from textclf.text import Inputs, learn
 from textclf.text.remembered import Batch, Remembered
 from textclf.text.tokenizer import Tokenizer
@@ -78,7 +78,7 @@ def read_tokenizer(data: DataDirectory) -> Tokenizer:
     """The vocabulary of a data directory; raises ArtefactError if it is none, or of another size."""
     path = data.layout.tokenizer
     try:
-        tokenizer = Tokenizer.from_json(atomic.parse_object(path.read_bytes()))
+        tokenizer = Tokenizer.from_json(files.parse_object(path.read_bytes()))
         if tokenizer.size != data.manifest.vocabulary:
             raise ValueError(f"it has {tokenizer.size:,} words, and the manifest counts {data.manifest.vocabulary:,}")
     except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from textclf import atomic, models, runs
+from textclf import models, runs
 from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.errors import ArtefactError
 from textclf.evaluation.abstention import learn, unknown_shares
@@ -23,13 +23,14 @@ from textclf.evaluation.predictions import Predictions
 from textclf.inference import artefact
 from textclf.inference.artefact import Abstention, Artefact
 from textclf.loading import BatchLoader
-from textclf.machine import give_back_memory, keeping_memory
 from textclf.store.directory import DataDirectory
+from textclf.system import files
+from textclf.system.interrupt import Interrupt
+from textclf.system.startup import give_back_memory, keeping_memory
 from textclf.text.tokenizer import UNK_ID
 from textclf.training import device, loop
 from textclf.training.card import model_card
 from textclf.training.checkpoint import Keeper, Progress, load_best
-from textclf.training.interrupt import Interrupt
 from textclf.training.loop import Batches, Epoch, Meter, Pass
 from textclf.training.prepared import Prepared, find_data, prepare
 from textclf.training.session import Session, complete, given
@@ -72,11 +73,11 @@ def train(config: TrainConfig, *, display: Display | None = None, prepared: Prep
     ready = prepared or prepare(config, DataDirectory.open(find_data(config)))
     with (
         device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)),
-        atomic.naming_full_disk(config.run_dir),
+        files.naming_full_disk(config.run_dir),
     ):
         session = complete(ready)
         run = runs.create(config.run_dir, corpus=session.data.manifest.name, tier=config.tier, model=config.model)
-        atomic.write_json(run.config, _record(session))
+        files.write_json(run.config, _record(session))
         return _complete(session, run, display or Display())
 
 
@@ -96,7 +97,7 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
         runs.set_latest(run)
         return run
     ready = prepare(config, data)
-    with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)), atomic.naming_full_disk(run.root):
+    with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)), files.naming_full_disk(run.root):
         return _complete(complete(ready), run, display or Display())
 
 
@@ -164,7 +165,7 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
         trained = _artefact(session, final, metrics, abstention)
         card = _card(session, run, trained, metrics)
         artefact.save(run.model, trained, card=card)
-        atomic.write_json(run.metrics, metrics)
+        files.write_json(run.metrics, metrics)
         runs.set_latest(run)
         found = Predictions(run.root.name, session.data, "test", *_in_order(session, "test", labels, logits), trained)
         tracker.examine(_examined(found, session.stopping.best_epoch))
@@ -202,7 +203,7 @@ def _fit(session: Session, keeper: Keeper, progress: Progress, tracker: Tracker,
 def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Display, how: Pass) -> float:
     """Train for some more epochs, on train and validation together; returns the seconds spent on it."""
     started = perf_counter()
-    batches, searched = session.batches["refit"], len(atomic.read_lines(run.history))
+    batches, searched = session.batches["refit"], len(files.read_lines(run.history))
     epochs = range(searched + 1, searched + 1 + REFIT_EPOCHS)
     display.begin_refit(documents=_documents(batches), epochs=len(epochs))
     for number, score in zip(epochs, loop.refit(session.learner, batches, epochs=epochs, how=how), strict=True):
@@ -266,7 +267,7 @@ def _metrics(
     session: Session, run: runs.Layout, temperature: float, validation: Metrics, test: Metrics
 ) -> dict[str, Any]:
     """The figures of the finished model, as metrics.json holds them."""
-    epochs = atomic.read_lines(run.history)
+    epochs = files.read_lines(run.history)
     best_epoch = session.stopping.best_epoch
     refit = None
     if session.config.refit:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from textclf import machine, processes
 from textclf.config import TrainConfig
 from textclf.store import manifest
 from textclf.store.directory import DataDirectory
+from textclf.system import startup, workers
 from textclf.training.prepared import Prepared, find_data, prepare
 
 
@@ -17,8 +17,8 @@ def prepare_while_torch_loads(config: TrainConfig) -> Prepared:
     """
     root = find_data(config)
     manifest.read(root)
-    with processes.apart(_open_and_prepare, config, root) as ready:
-        with machine.loading_to_stay():
+    with workers.apart(_open_and_prepare, config, root) as ready:
+        with startup.loading_to_stay():
             import textclf.training.run  # noqa: F401  the module that loads torch, and all else that training needs
 
         return ready()

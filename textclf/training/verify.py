@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from textclf import atomic, runs
+from textclf import runs
 from textclf.config import changes
 from textclf.errors import UsageError
 from textclf.store.directory import DataDirectory
+from textclf.system import files
 from textclf.training import run as training
 from textclf.training.prepared import prepare
 from textclf.training.run import Display
@@ -51,9 +52,9 @@ def verify(run: runs.Layout, *, display: Display | None = None) -> Verification:
 
 def outcome(run: runs.Layout) -> dict[str, Any]:
     """All that training decides: the model's files by their hashes, the figures as they are."""
-    files = {f"model/{path.name}": _sha256(path) for path in run.model.iterdir()}
-    history = [_without_seconds(epoch) for epoch in atomic.read_lines(run.history)]
-    return files | {run.history.name: history, run.metrics.name: _without_seconds(runs.read_json(run.metrics))}
+    hashes = {f"model/{path.name}": _sha256(path) for path in run.model.iterdir()}
+    history = [_without_seconds(epoch) for epoch in files.read_lines(run.history)]
+    return hashes | {run.history.name: history, run.metrics.name: _without_seconds(runs.read_json(run.metrics))}
 
 
 def _sha256(path: Path) -> str:

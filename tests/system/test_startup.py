@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from textclf import machine
-from textclf.machine import keeping_memory, processors, share_freed_memory
+from textclf.system import startup
+from textclf.system.startup import keeping_memory, processors, share_freed_memory
 
 
 def test_only_processors_that_may_be_used_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ def test_only_processors_that_may_be_used_are_counted(monkeypatch: pytest.Monkey
 
 FREED = """
 from pathlib import Path
-from textclf.machine import keeping_memory, share_freed_memory
+from textclf.system.startup import keeping_memory, share_freed_memory
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1])
@@ -53,7 +53,7 @@ FREED_BY_ANOTHER = """
 import sys
 from pathlib import Path
 from threading import Thread
-from textclf.machine import share_freed_memory
+from textclf.system.startup import share_freed_memory
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1])
@@ -115,7 +115,7 @@ def test_a_python_that_cannot_look_into_itself_goes_on(monkeypatch: pytest.Monke
 def test_what_is_loaded_to_stay_is_not_looked_through_again():
     before = gc.get_freeze_count()
     try:
-        with machine.loading_to_stay():
+        with startup.loading_to_stay():
             assert not gc.isenabled()
             kept = [[] for _ in range(1_000)]
         assert gc.isenabled()
@@ -125,7 +125,7 @@ def test_what_is_loaded_to_stay_is_not_looked_through_again():
 
 
 def test_an_error_while_loading_leaves_the_collector_on():
-    with pytest.raises(ValueError, match="damaged"), machine.loading_to_stay():
+    with pytest.raises(ValueError, match="damaged"), startup.loading_to_stay():
         raise ValueError("damaged")
     assert gc.isenabled()
 
@@ -133,7 +133,7 @@ def test_an_error_while_loading_leaves_the_collector_on():
 def test_a_collector_that_was_off_stays_off():
     gc.disable()
     try:
-        with machine.no_collector():
+        with startup.no_collector():
             assert not gc.isenabled()
         assert not gc.isenabled()
     finally:
@@ -152,12 +152,12 @@ def test_no_garbage_is_looked_for_as_a_command_ends():
 @pytest.mark.parametrize(("said", "expected"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "7"}, "7")])
 def test_numpy_has_one_thread_unless_the_user_says_otherwise(said, expected, monkeypatch):
     monkeypatch.setattr(os, "environ", said)
-    machine.one_thread()
+    startup.one_thread()
     assert said["OPENBLAS_NUM_THREADS"] == expected
 
 
 @pytest.mark.parametrize(("said", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
 def test_threads_sleep_unless_the_user_says_otherwise(said, expected, monkeypatch):
     monkeypatch.setattr(os, "environ", said)
-    machine.let_threads_sleep()
+    startup.let_threads_sleep()
     assert said["OMP_WAIT_POLICY"] == expected

@@ -6,7 +6,7 @@ from threading import get_ident
 from types import ModuleType
 from typing import Final
 
-from textclf.machine import no_collector
+from textclf.system.startup import no_collector
 
 UNWANTED: Final = "pandas"
 """What scikit-learn imports if it is installed, for tables that nobody gives it here: 0.3 s and 30 MB."""

@@ -1,6 +1,6 @@
 """Ctrl-C and SIGTERM at the command line: one line, the right exit code, and a second one ends the program at once.
 
-Training has its own way with them while it takes steps: see `textclf.training.interrupt`.
+Training has its own way with them while it takes steps: see `textclf.system.interrupt`.
 """
 
 import signal

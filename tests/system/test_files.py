@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from textclf import atomic
 from textclf.errors import ResourceError
+from textclf.system import files
 
 
 def listing(folder):
@@ -19,47 +19,47 @@ def listing(folder):
 def test_the_content_takes_the_place_of_the_old_one(tmp_path, durable):
     path = tmp_path / "file"
     for content in (b"old and longer", b"new", b""):
-        atomic.write_bytes(path, content, durable=durable)
+        files.write_bytes(path, content, durable=durable)
         assert path.read_bytes() == content
     assert listing(tmp_path) == ["file"]
 
 
 def test_text_is_utf_8_whatever_the_locale(tmp_path):
     path = tmp_path / "file"
-    atomic.write_text(path, "né 猫\n")
+    files.write_text(path, "né 猫\n")
     assert path.read_bytes() == b"n\xc3\xa9 \xe7\x8c\xab\n"
 
 
 def test_json_is_for_people_and_programs(tmp_path):
     path = tmp_path / "file.json"
-    atomic.write_json(path, {"né": [1, None]})
+    files.write_json(path, {"né": [1, None]})
     assert path.read_text(encoding="utf-8") == '{\n  "né": [\n    1,\n    null\n  ]\n}\n'
 
 
 def test_json_is_read_as_it_was_written(tmp_path):
     value = {"né": [1, 2.5, None, True], "猫": {}}
-    atomic.write_json(tmp_path / "file.json", value)
-    assert atomic.read_json(tmp_path / "file.json") == value
+    files.write_json(tmp_path / "file.json", value)
+    assert files.read_json(tmp_path / "file.json") == value
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[" * 200_000])
 def test_what_is_no_json_is_a_value_error(tmp_path, content):
     (tmp_path / "file.json").write_bytes(content)
     with pytest.raises(ValueError):  # noqa: PT011  of json or of the codec; either says what it is
-        atomic.read_json(tmp_path / "file.json")
+        files.read_json(tmp_path / "file.json")
 
 
 def test_a_missing_json_file_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        atomic.read_json(tmp_path / "file.json")
+        files.read_json(tmp_path / "file.json")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {"a": [float("-inf")]}, "half a pair: \ud800"])
 def test_what_json_cannot_hold_leaves_the_old_file(tmp_path, value):
     path = tmp_path / "file.json"
-    atomic.write_json(path, "old")
+    files.write_json(path, "old")
     with pytest.raises(ValueError):  # noqa: PT011  of json or of the codec; either says what it is
-        atomic.write_json(path, value)
+        files.write_json(path, value)
     assert json.loads(path.read_text()) == "old"
     assert listing(tmp_path) == ["file.json"]
 
@@ -72,7 +72,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, error, befor
         path.write_bytes(before)
 
     def write_half():
-        with atomic.replacing(path) as temporary:
+        with files.replacing(path) as temporary:
             temporary.write_bytes(b"half of the n")
             raise error
 
@@ -86,7 +86,7 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, error, befor
 def test_the_old_file_can_be_read_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with atomic.replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         temporary.write_bytes(b"new")
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
@@ -97,7 +97,7 @@ def test_the_temporary_file_is_on_the_same_disk_and_of_this_process_alone(tmp_pa
     names = []
     for process in (1, 2):
         monkeypatch.setattr(os, "getpid", lambda process=process: process)
-        with atomic.replacing(path) as temporary:
+        with files.replacing(path) as temporary:
             temporary.touch()
             names.append(temporary.name)
             assert temporary.parent == tmp_path
@@ -111,7 +111,7 @@ def test_a_durable_file_is_on_the_disk_before_it_is_in_its_place(tmp_path, monke
     for name in ("fsync", "replace"):
         original = getattr(os, name)
         monkeypatch.setattr(os, name, lambda *a, name=name, original=original: (called.append(name), original(*a))[1])
-    atomic.write_bytes(tmp_path / "file", b"new", durable=durable)
+    files.write_bytes(tmp_path / "file", b"new", durable=durable)
     assert called == expected
 
 
@@ -126,7 +126,7 @@ def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path, monkeypatch, cod
 
     monkeypatch.setattr(Path, failing, refuse)
     with pytest.raises(ResourceError) as caught:
-        atomic.write_bytes(path, b"new")
+        files.write_bytes(path, b"new")
     advice = "free some (3 bytes are needed) and run the command again"
     assert str(caught.value) == f"no space left to write {path}; {advice}"
     assert path.read_bytes() == b"old"
@@ -137,12 +137,12 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     killed = (
-        "import os, signal, sys; from pathlib import Path; from textclf import atomic\n"
-        "with atomic.replacing(Path(sys.argv[1])) as temporary:\n"
+        "import os, signal, sys; from pathlib import Path; from textclf.system import files\n"
+        "with files.replacing(Path(sys.argv[1])) as temporary:\n"
         "    temporary.write_bytes(b'half of the n')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", killed, str(path)], check=False).returncode == -9
     assert path.read_bytes() == b"old"
-    atomic.write_bytes(path, b"new")
+    files.write_bytes(path, b"new")
     assert path.read_bytes() == b"new"

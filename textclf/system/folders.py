@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from textclf import atomic
 from textclf.errors import InterruptedRunError, ResourceError, TerminatedRunError
+from textclf.system import files
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def replacing(root: Path) -> Iterator[Path]:
             _put_back(place)
             _adopt(place, new, locks)
             yield new
-            with atomic.naming_full_disk(root):
+            with files.naming_full_disk(root):
                 _swap(new, place, old)
         except ResourceError as error:
             raise ResourceError(str(error).replace(str(new), str(root))) from error
@@ -75,7 +75,7 @@ def _adopt(place: Path, new: Path, locks: ExitStack) -> None:
             path.replace(new)
     if not new.is_dir():
         remove(new)
-        atomic.make_folder(new)
+        files.make_folder(new)
         _lock(new, locks)
 
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from textclf.errors import ResourceError
-from textclf.store import staging
+from textclf.system import folders
 
 
 def fill(root, content):
-    with staging.replacing(root) as folder:
+    with folders.replacing(root) as folder:
         (folder / "inside").mkdir()
         (folder / "inside" / "file").write_text(content)
         assert not (root / "inside" / "file").exists() or (root / "inside" / "file").read_text() != content
@@ -29,25 +29,25 @@ def test_a_folder_appears_whole_and_takes_the_place_of_another(tmp_path):
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.EIO, "broken"), ResourceError("no space")])
 def test_what_fails_vanishes_and_the_old_folder_stays(tmp_path, error):
     root = tmp_path / "data" / "films"
-    with pytest.raises(type(error)), staging.replacing(root):
+    with pytest.raises(type(error)), folders.replacing(root):
         raise error
     assert not root.parent.exists()
     fill(root, "old")
-    with pytest.raises(type(error)), staging.replacing(root):
+    with pytest.raises(type(error)), folders.replacing(root):
         raise error
     assert names(root.parent) == ["films"]
     assert (root / "inside" / "file").read_text() == "old"
 
 
 def test_a_folder_that_was_there_before_stays_even_empty(tmp_path):
-    with pytest.raises(KeyboardInterrupt), staging.replacing(tmp_path / "films"):
+    with pytest.raises(KeyboardInterrupt), folders.replacing(tmp_path / "films"):
         raise KeyboardInterrupt
     assert tmp_path.exists()
 
 
 def test_an_error_names_the_folder_that_was_asked_for(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ResourceError) as caught, staging.replacing(Path("data/films")) as folder:
+    with pytest.raises(ResourceError) as caught, folders.replacing(Path("data/films")) as folder:
         raise ResourceError(f"no space left to write {folder}/a.pt; free some")
     assert str(caught.value) == "no space left to write data/films/a.pt; free some"
 
@@ -75,6 +75,6 @@ def test_removing_does_not_follow_links(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "mine", target_is_directory=True)
     for _ in range(2):
-        staging.remove(link)
+        folders.remove(link)
         assert names(tmp_path) == ["mine"]
     assert names(tmp_path / "mine") == ["file"]

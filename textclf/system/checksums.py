@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from textclf import atomic
+from textclf.system import files
 
 OWN: Final = "checksum"
 """Key of a file's own checksum."""
@@ -42,11 +42,11 @@ def digest(value: Any) -> str:
 
 def seal(values: Mapping[str, Any]) -> bytes:
     """The bytes of a JSON file that says this, and its own checksum."""
-    return atomic.to_json({**values, OWN: digest(values)})
+    return files.to_json({**values, OWN: digest(values)})
 
 
 def is_sealed(content: bytes) -> bool:
     """Whether these are, to the last bit, bytes that `seal` gave; raises ValueError if they are no JSON object."""
-    values = atomic.parse_object(content)
+    values = files.parse_object(content)
     values.pop(OWN, None)
     return content == seal(values)

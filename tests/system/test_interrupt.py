@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from textclf.errors import InterruptedRunError, TerminatedRunError
-from textclf.training.interrupt import Interrupt
+from textclf.system.interrupt import Interrupt
 
 ERRORS = [(signal.SIGINT, InterruptedRunError, 130), (signal.SIGTERM, TerminatedRunError, 143)]
 BOTH = (signal.SIGINT, signal.SIGTERM)

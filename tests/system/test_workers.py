@@ -9,8 +9,8 @@ from multiprocessing import connection
 
 import pytest
 
-from textclf import processes
 from textclf.errors import ArtefactError, ResourceError
+from textclf.system import workers
 
 
 def double(number):
@@ -47,8 +47,8 @@ def is_deaf(_):
 def test_results_come_in_order_and_no_item_is_read_too_early():
     read = []
     items = (read.append(number) or number for number in itertools.count())
-    with processes.pool(2, imports="textclf.errors") as pool:
-        results = processes.in_order(pool, double, items, ahead=4)
+    with workers.pool(2, imports="textclf.errors") as pool:
+        results = workers.in_order(pool, double, items, ahead=4)
         for number in range(30):
             assert next(results) == 2 * number
             assert len(read) <= number + 4
@@ -56,35 +56,35 @@ def test_results_come_in_order_and_no_item_is_read_too_early():
 
 def test_threads_take_turns_sooner_while_there_are_others():
     usual = sys.getswitchinterval()
-    with processes.pool(1, imports="operator") as pool:
+    with workers.pool(1, imports="operator") as pool:
         assert pool.submit(abs, -1).result() == 1
-        assert sys.getswitchinterval() == pytest.approx(processes.TURN)
+        assert sys.getswitchinterval() == pytest.approx(workers.TURN)
     assert sys.getswitchinterval() == pytest.approx(usual)
 
 
 def test_all_items_are_answered():
-    with processes.pool(2, imports="textclf.errors") as pool:
-        assert list(processes.in_order(pool, double, range(25), ahead=4)) == [2 * number for number in range(25)]
-        assert list(processes.in_order(pool, double, [], ahead=4)) == []
-        assert list(processes.in_order(pool, is_deaf, range(3), ahead=1)) == [True] * 3
+    with workers.pool(2, imports="textclf.errors") as pool:
+        assert list(workers.in_order(pool, double, range(25), ahead=4)) == [2 * number for number in range(25)]
+        assert list(workers.in_order(pool, double, [], ahead=4)) == []
+        assert list(workers.in_order(pool, is_deaf, range(3), ahead=1)) == [True] * 3
 
 
 def test_an_error_in_a_process_is_raised_here():
-    with pytest.raises(ArtefactError, match=r"x\.json is damaged"), processes.pool(2, imports="textclf.errors") as pool:
-        list(processes.in_order(pool, refuse, range(9), ahead=4))
+    with pytest.raises(ArtefactError, match=r"x\.json is damaged"), workers.pool(2, imports="textclf.errors") as pool:
+        list(workers.in_order(pool, refuse, range(9), ahead=4))
 
 
 def test_a_process_that_is_killed_is_named():
     with (
         pytest.raises(ResourceError, match=r"a process was killed.*--num-workers 1"),
-        processes.pool(2, imports="textclf.errors") as pool,
+        workers.pool(2, imports="textclf.errors") as pool,
     ):
-        list(processes.in_order(pool, die, range(9), ahead=4))
+        list(workers.in_order(pool, die, range(9), ahead=4))
 
 
 @pytest.mark.parametrize("how", [die, die_while_answering])
 def test_one_that_is_killed_is_named_while_another_is_at_work(how):
-    with processes.pool(2, imports="textclf.errors") as pool:
+    with workers.pool(2, imports="textclf.errors") as pool:
         other = pool.submit(time.sleep, 0.5)
         with pytest.raises(ResourceError, match="a process was killed"):
             pool.submit(how, 0).result(timeout=20)
@@ -97,21 +97,21 @@ def where(number):
 
 
 def test_little_work_is_done_by_this_process_alone():
-    with processes.crew(2, imports="textclf.errors") as crew:
+    with workers.crew(2, imports="textclf.errors") as crew:
         assert list(crew.map(double, range(3))) == [0, 2, 4]
         assert list(crew.map(where, [7])) == [(7, os.getpid())]
         assert list(crew.map(where, [])) == []
 
 
 def test_one_process_is_this_one(monkeypatch):
-    monkeypatch.setattr(processes, "PATIENCE", 0.0)
-    with processes.crew(1, imports="textclf.errors") as crew:
+    monkeypatch.setattr(workers, "PATIENCE", 0.0)
+    with workers.crew(1, imports="textclf.errors") as crew:
         assert {process for _, process in crew.map(where, range(5))} == {os.getpid()}
 
 
 ORPHANS = """
 import os, sys, threading, time
-from textclf import processes
+from textclf.system import workers
 if "beside" in sys.argv:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 if __name__ == "__main__":
@@ -146,8 +146,8 @@ def is_alive(process):
 
 @pytest.mark.slow
 def test_much_work_is_gone_on_with_by_others_in_order(monkeypatch):
-    monkeypatch.setattr(processes, "PATIENCE", 0.05)
-    with processes.crew(2, imports="textclf.errors") as crew:
+    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+    with workers.crew(2, imports="textclf.errors") as crew:
         first = list(crew.map(where, range(200)))
         second = list(crew.map(where, range(20)))
     assert [number for number, _ in first] == list(range(200))
@@ -161,27 +161,27 @@ def test_much_work_is_gone_on_with_by_others_in_order(monkeypatch):
 
 @pytest.mark.slow
 def test_an_error_while_others_start_is_raised_and_nobody_waits_for_ever(monkeypatch):
-    monkeypatch.setattr(processes, "PATIENCE", 0.0)
+    monkeypatch.setattr(workers, "PATIENCE", 0.0)
 
     def refuse_the_second(number):
         return refuse(number) if number == 1 else number
 
-    with pytest.raises(ArtefactError, match="damaged"), processes.crew(2, imports="textclf.errors") as crew:
+    with pytest.raises(ArtefactError, match="damaged"), workers.crew(2, imports="textclf.errors") as crew:
         list(crew.map(refuse_the_second, range(9)))
 
 
 @pytest.mark.slow
 def test_others_are_started_at_once_if_the_work_is_long(monkeypatch):
-    monkeypatch.setattr(processes, "PATIENCE", float("inf"))
-    with processes.crew(2, imports="textclf.errors", is_long=True) as crew:
+    monkeypatch.setattr(workers, "PATIENCE", float("inf"))
+    with workers.crew(2, imports="textclf.errors", is_long=True) as crew:
         assert os.getpid() != list(crew.map(where, range(200)))[-1][1]
-    with processes.crew(2, imports="textclf.errors") as crew:
+    with workers.crew(2, imports="textclf.errors") as crew:
         assert {process for _, process in crew.map(where, range(50))} == {os.getpid()}
 
 
 APART = """
 import os, signal, sys
-from textclf import processes
+from textclf.system import workers
 from textclf.errors import ArtefactError, ResourceError
 
 def use():
@@ -252,7 +252,7 @@ def test_what_is_called_apart_leaves_only_its_result():
 COPIES = """
 import os, signal, stat, time
 from multiprocessing import connection
-from textclf import processes
+from textclf.system import workers
 from textclf.errors import ArtefactError, ResourceError
 
 known = []
@@ -319,7 +319,7 @@ def test_where_there_is_one_thread_the_others_are_copies():
 WAITS = """
 import time
 from pathlib import Path
-from textclf import atomic, processes
+from textclf.system import files, workers
 
 def write():
     with atomic.replacing(Path("made")) as temporary:
@@ -353,7 +353,7 @@ def test_beside_other_threads_a_thread_is_called():
     thread = threading.Thread(target=over.wait)
     thread.start()
     try:
-        with processes.apart(where, 3) as result:
+        with workers.apart(where, 3) as result:
             assert result() == (3, os.getpid())
     finally:
         over.set()

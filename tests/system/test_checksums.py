@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from textclf import checksums
+from textclf.system import checksums
 
 
 def test_a_file_has_the_usual_checksums(tmp_path):

@@ -1,0 +1,1 @@
+"""How this process behaves: files, checksums, memory, signals, other processes. Knows nothing about text."""
