@@ -21,7 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
 from textclf.config import PreprocessConfig
-from textclf.corpora import SPLITS, Corpus, Document, SourceOptions, load, splits
+from textclf.dataset import splits
+from textclf.sources import SPLITS, Corpus, Document, SourceOptions, load
 
 CORPORA: Final = ("bbc_news", "reuters_r8", "reuters_r52", "20newsgroups")
 WIDE_MLP: Final = "[WideMLP](https://arxiv.org/abs/2109.03777), published"

@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from textclf import answers
 from textclf.answers import Answer, Shape, Tally
 from textclf.inference.classifier import Prediction, Score
-from textclf.rows.lines import Row
+from textclf.sources.lines import Row
 
 TOP = (Score("a\tb\n c", 0.987654321), Score("=1+1", 0.25))
 PREDICTION = Prediction(*TOP[0], TOP, unknown=0.5, truncated=True, unlike=False)

@@ -6,9 +6,9 @@ import pytest
 
 from tests.text.test_chunks import ODD
 from textclf import reading
-from textclf.corpora import SPLITS, Document
-from textclf.corpora.splits import digest, fold, numbered
+from textclf.dataset.splits import digest, fold, numbered
 from textclf.errors import ResourceError
+from textclf.sources import SPLITS, Document
 from textclf.system import workers
 from textclf.text.tokenizer import chunks_of, count_tokens
 

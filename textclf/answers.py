@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from textclf.inference.classifier import Prediction
-from textclf.rows.lines import LABEL, Row
+from textclf.sources.lines import LABEL, Row
 
 _SPACE: Final = re.compile(r"\s")
 

@@ -11,13 +11,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import corpora, data_report, reading, writing
+from textclf import data_report, reading, sources, writing
 from textclf.config import PRESETS, TIERS, PreprocessConfig, changes
-from textclf.corpora import SPLITS, Columns, Corpus, SourceOptions, splits
-from textclf.corpora.splits import Division
 from textclf.data_report import DataReport, describe_split
+from textclf.dataset import splits
+from textclf.dataset.splits import Division
 from textclf.errors import DataError, UsageError
 from textclf.reading import Progress, Reading
+from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.store import documents, manifest, packed, tensors
 from textclf.store.documents import Documents
 from textclf.store.manifest import Layout, Manifest
@@ -59,12 +60,12 @@ def preprocess(
     directory was made from other settings (unless ``overwrite``); DataError if the documents cannot be used;
     ResourceError on a full disk.
     """
-    corpus = corpora.load(config.source, options=_options(config))
+    corpus = sources.load(config.source, options=_options(config))
     layout = Layout(config.data_dir / corpus.name)
     if _is_made(layout, corpus, config):
         return layout.root, data_report.read(layout.report)
     _refuse_foreign_files(layout)
-    count, is_long = config.num_workers or processors(), corpora.size(corpus) >= LARGE
+    count, is_long = config.num_workers or processors(), sources.size(corpus) >= LARGE
     with (
         folders.replacing(layout.root) as folder,
         workers.crew(count, imports=writing.__name__, is_long=is_long) as crew,
@@ -84,7 +85,7 @@ def _make(
 ) -> DataReport:
     """Fill a new directory, or one that was begun."""
     _keep_tensors_alone(layout)
-    refuse_full_disk(layout.root, needed=corpora.size(corpus), files=0)  # the numbers take about as much as the texts
+    refuse_full_disk(layout.root, needed=sources.size(corpus), files=0)  # the numbers take about as much as the texts
     scratch = layout.root / "scratch"
     files.make_folder(scratch)
     found = reading.read(

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import ragged
-from textclf.corpora import SPLITS, Document
-from textclf.corpora.splits import Division, digest, fold, numbered
+from textclf.dataset.splits import Division, digest, fold, numbered
+from textclf.sources import SPLITS, Document
 from textclf.system import files
 from textclf.system.workers import Crew
 from textclf.text.chunks import Chunks, Numbers

@@ -44,7 +44,7 @@ def tokenizer(repeats: int, _folder: Path) -> dict[str, Any]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    from textclf.corpora import SourceOptions, load
+    from textclf.sources import SourceOptions, load
     from textclf.text.tokenizer import UNK_ID, Tokenizer
 
     corpus = [document.text for document in load("bbc_news", options=SourceOptions()).splits["train"]]
@@ -176,7 +176,7 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
 def _reuters(folder: Path) -> tuple[Any, Any]:
     """Some documents of Reuters R8, packed in the folder, as a dataset, and their tokenizer."""
     from textclf import loading
-    from textclf.corpora import SourceOptions, load
+    from textclf.sources import SourceOptions, load
     from textclf.store import packed
     from textclf.text.tokenizer import Tokenizer
 

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import click
 
-from textclf.corpora import SourceOptions, load
+from textclf.sources import SourceOptions, load
 
 SEED: Final = 0
 WORDS: Final = 50_000  # of the generated language

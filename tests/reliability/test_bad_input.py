@@ -28,10 +28,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from textclf.cli import main
-from textclf.corpora import files, records
-from textclf.corpora.document import Document
-from textclf.corpora.records import Columns
 from textclf.errors import DataError, UsageError
+from textclf.sources import columns, formats
+from textclf.sources.columns import Columns
+from textclf.sources.document import Document
 from textclf.store import documents, manifest, tensors
 from textclf.store.manifest import Layout
 from textclf.text.tokenizer import Tokenizer
@@ -632,8 +632,8 @@ def test_the_way_of_writing_does_not_matter(case: Form, tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case.name}{case.ending}")
 def test_what_cannot_be_used_is_named_in_one_line(case: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     if "above the limit" in case.name:
-        monkeypatch.setattr(files, "MAX_CHARACTERS", LIMIT)
-        monkeypatch.setattr(records, "MAX_CHARACTERS", LIMIT)
+        monkeypatch.setattr(formats, "MAX_CHARACTERS", LIMIT)
+        monkeypatch.setattr(columns, "MAX_CHARACTERS", LIMIT)
     source = Path(f"bad{case.ending}")
     source.write_bytes(case.content)
     is_of_all = case.part.startswith(("too few", "(20", "20 with", "no encoding"))  # not about one file
@@ -653,7 +653,7 @@ def link_to(target):
 
 def folder(**files):
     def make(path):
-        for name, content in files.items():
+        for name, content in formats.items():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             (path / name).write_bytes(content)
 
@@ -758,7 +758,7 @@ def bomb(texts):
 def test_a_small_file_of_much_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("bad.parquet").write_bytes(bomb(20))
     assert Path("bad.parquet").stat().st_size < 10_000
-    monkeypatch.setattr(files, "UNPACKED_ANYWAY", 2_500_000)
+    monkeypatch.setattr(formats, "UNPACKED_ANYWAY", 2_500_000)
     refuses(preprocess("bad.parquet"), 3, "bad.parquet:3: more than", "characters come out of so small a file")
 
 
@@ -827,7 +827,7 @@ def test_predict_answers_every_line(run_dir: Path, end: bytes, mark: bytes) -> N
 def test_predict_names_the_line_that_is_no_text(
     run_dir: Path, content: bytes, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("textclf.rows.lines.LONGEST", LIMIT)
+    monkeypatch.setattr("textclf.sources.lines.LONGEST", LIMIT)
     Path("texts.txt").write_bytes(content)
     refuses(predict(run_dir, content, "-"), 3, f"stdin, {part}")
     if content.startswith(b"\x1f\x8b"):
@@ -898,7 +898,7 @@ a_label = st.text(min_size=1, max_size=8).filter(str.strip)
 
 
 def read(path, columns=ANY, encoding=None):
-    return list(files.rows(path, columns=columns, encoding=encoding))
+    return list(formats.rows(path, columns=columns, encoding=encoding))
 
 
 def outcome(path, encoding=None):

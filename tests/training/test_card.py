@@ -3,7 +3,7 @@ import json
 import pytest
 from scipy.stats import binomtest
 
-from textclf.corpora.catalogue import CATALOGUE
+from textclf.sources.catalogue import CATALOGUE
 from textclf.store.manifest import Manifest
 from textclf.training.card import model_card, wilson
 

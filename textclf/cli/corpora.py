@@ -9,7 +9,7 @@ import click
 from textclf.cli.display import table
 
 if TYPE_CHECKING:
-    from textclf.corpora.catalogue import Entry
+    from textclf.sources.catalogue import Entry
 
 
 @click.command("corpora")
@@ -21,7 +21,7 @@ def command(layout: str) -> None:
     Example:
       textclf corpora
     """
-    from textclf.corpora.catalogue import CATALOGUE
+    from textclf.sources.catalogue import CATALOGUE
 
     entries = list(CATALOGUE.values())
     if layout == "json":

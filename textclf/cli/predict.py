@@ -17,9 +17,9 @@ from textclf.system import files, startup
 
 if TYPE_CHECKING:
     from textclf.answers import Answer, Shape, Tally
-    from textclf.corpora.records import Columns
     from textclf.inference.classifier import Prediction
-    from textclf.rows.lines import Row
+    from textclf.sources.columns import Columns
+    from textclf.sources.lines import Row
 
 CLOSED: Final = 141
 """Exit code where nobody reads on: that of other programs, which the signal SIGPIPE ends, in a shell."""
@@ -151,7 +151,7 @@ def command(
         trained = classifier.load_model(model)
     rows = _rows_of_texts(texts)
     if input_file is not None:
-        from textclf.corpora.records import Columns
+        from textclf.sources.columns import Columns
 
         columns = Columns(text_column, label_column, id_column)
         rows = chain(rows, _rows_of_input(input_file, input_format, columns, strict=strict))
@@ -219,7 +219,7 @@ def _is_much(path: Path | None, much: int) -> bool:
 
 def _rows_of_texts(texts: tuple[str, ...]) -> Iterator["Row"]:
     """The texts of the command line; raises DataError at a line of stdin that is no text."""
-    from textclf.rows.lines import Row, lines, plain
+    from textclf.sources.lines import Row, lines, plain
 
     number = 0
     for text in texts:
@@ -243,7 +243,7 @@ def _texts(rows: Iterable["Row"]) -> Iterator[str]:
 
 
 def _rows_of_input(path: Path, kind: str, columns: "Columns", *, strict: bool) -> Iterator["Row"]:
-    from textclf import rows
+    from textclf.sources import rows
 
     for row in rows.read(path, kind=kind, columns=columns, tell=_tell):
         if row.error and strict:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from textclf.corpora.catalogue import CATALOGUE
+from textclf.sources.catalogue import CATALOGUE
 from textclf.store.manifest import Manifest
 
 SHOWN: Final = 20  # labels

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.corpora.document import SPLITS
 from textclf.errors import DataError, UsageError
+from textclf.sources.document import SPLITS
 
 Indices = NDArray[np.int64]
 

@@ -10,10 +10,10 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from huggingface_hub import errors
 
-from textclf.corpora.document import Document
-from textclf.corpora.hub import from_dataset_dict, read_hub
-from textclf.corpora.records import Columns
 from textclf.errors import DataError, UsageError
+from textclf.sources.columns import Columns
+from textclf.sources.document import Document
+from textclf.sources.hub import from_dataset_dict, read_hub
 
 ANY = Columns()
 COMMIT = "c0ffee" + "0" * 34

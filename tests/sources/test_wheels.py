@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from textclf.corpora import CATALOGUE, SourceOptions, load, wheels
 from textclf.errors import DataError
+from textclf.sources import CATALOGUE, SourceOptions, load, wheels
 
 ROWS = b"Category\tText\nd\tstring\nclass\t\n\t\ncocoa\tbahia cocoa review showers\nearn\tnet profit of mln dlrs\n"
 

@@ -25,8 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from textclf.corpora.document import Corpus, Document
-from textclf.corpora.records import (
+from textclf.errors import DataError, UsageError
+from textclf.sources.columns import (
     MAX_CHARACTERS,
     TEXT_NAMES,
     Columns,
@@ -37,7 +37,7 @@ from textclf.corpora.records import (
     shortened,
     usual_name,
 )
-from textclf.errors import DataError, UsageError
+from textclf.sources.document import Corpus, Document
 
 SPLIT_NAMES: Final = {
     "train": "train", "training": "train",

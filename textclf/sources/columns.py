@@ -11,8 +11,8 @@ from datetime import date, time
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from textclf.corpora.document import Document
 from textclf.errors import DataError, UsageError
+from textclf.sources.document import Document
 
 MAX_CHARACTERS: Final = 10_000_000
 """In one text, field or line; more is a file of another kind, and would fill the memory before anyone noticed."""

@@ -5,10 +5,10 @@ from math import nan
 import numpy as np
 import pytest
 
-from textclf.corpora import splits
-from textclf.corpora.document import SPLITS, Document
-from textclf.corpora.splits import Division, Duplicates, digest, fold, numbered
+from textclf.dataset import splits
+from textclf.dataset.splits import Division, Duplicates, digest, fold, numbered
 from textclf.errors import DataError, UsageError
+from textclf.sources.document import SPLITS, Document
 
 SIZES = {"test_size": 0.1, "validation_size": 0.1}
 

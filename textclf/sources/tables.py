@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from textclf.corpora.files import PARQUET_ROWS, check_header, json_object, refuse_repeated
-from textclf.corpora.records import (
+from textclf.errors import DataError, UsageError
+from textclf.sources.columns import (
     LABEL_NAMES,
     MAX_CHARACTERS,
     TEXT_NAMES,
@@ -20,8 +20,8 @@ from textclf.corpora.records import (
     usual_name,
     value_of,
 )
-from textclf.errors import DataError, UsageError
-from textclf.rows.lines import Line, Row
+from textclf.sources.formats import PARQUET_ROWS, check_header, json_object, refuse_repeated
+from textclf.sources.lines import Line, Row
 
 BLANK: Final = "the line is blank"
 

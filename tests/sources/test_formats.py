@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from textclf.corpora import files, records
-from textclf.corpora.document import Document
-from textclf.corpora.files import digest, read_path, rows
-from textclf.corpora.records import Columns
 from textclf.errors import DataError, UsageError
+from textclf.sources import columns, formats
+from textclf.sources.columns import Columns
+from textclf.sources.document import Document
+from textclf.sources.formats import digest, read_path, rows
 
 ANY = Columns()
 
@@ -96,7 +96,7 @@ def test_a_file_without_documents_is_refused(tmp_path, ending):
     assert failure(DataError, path) == f"data{ending}: no documents in it"
 
 
-@pytest.mark.parametrize("ending", files.READERS)
+@pytest.mark.parametrize("ending", formats.READERS)
 def test_an_empty_file_is_refused(tmp_path, ending):
     assert f"data{ending}:" in failure(DataError, save(tmp_path / f"data{ending}", ""))
 
@@ -141,13 +141,13 @@ def test_a_text_without_end_is_refused(tmp_path, ending, monkeypatch):
     path = tmp_path / f"data{ending}"
     WRITERS[ending](path, ["x" * 200_000], ["a"])
     assert len(read(path)[0].text) == 200_000
-    monkeypatch.setattr(files, "MAX_CHARACTERS", 150_000)
+    monkeypatch.setattr(formats, "MAX_CHARACTERS", 150_000)
     assert failure(DataError, path).endswith("the line is longer than 150,000 characters")
 
 
 def test_a_text_of_many_lines_has_a_limit_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "MAX_CHARACTERS", 1000)
-    monkeypatch.setattr(records, "MAX_CHARACTERS", 1000)
+    monkeypatch.setattr(formats, "MAX_CHARACTERS", 1000)
+    monkeypatch.setattr(columns, "MAX_CHARACTERS", 1000)
     long = "line\n" * 250
     write_csv(tmp_path / "a.csv", [long], ["a"])
     assert failure(DataError, tmp_path / "a.csv").startswith(

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textclf.corpora.records import Columns
 from textclf.errors import DataError, UsageError
-from textclf.rows import lines, tables
-from textclf.rows.lines import Row
+from textclf.sources import lines, tables
+from textclf.sources.columns import Columns
+from textclf.sources.lines import Row
 
 
 def delimited(content, columns=Columns(), delimiter=","):  # noqa: B008 (frozen)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from textclf.corpora.records import Columns, find_columns
 from textclf.errors import UsageError
+from textclf.sources.columns import Columns, find_columns
 
 ANY = Columns()
 

@@ -3,10 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from textclf import corpora
-from textclf.corpora import CATALOGUE, Columns, Corpus, Document, SourceOptions, load
-from textclf.corpora.files import digest
+from textclf import sources
 from textclf.errors import UsageError
+from textclf.sources import CATALOGUE, Columns, Corpus, Document, SourceOptions, load
+from textclf.sources.formats import digest
 
 PLAIN = SourceOptions()
 TWO = "text,label\na,x\nb,y\n"
@@ -21,7 +21,7 @@ def asked(monkeypatch):
         calls.repository, calls.options = repository, options
         return Corpus("a-b", repository, "abc", {"train": [Document("1", "a", "x"), Document("2", "b", "y")]})
 
-    monkeypatch.setattr(corpora, "read_hub", read_hub)
+    monkeypatch.setattr(sources, "read_hub", read_hub)
     return calls
 
 
@@ -40,8 +40,8 @@ def failure(error, source, options=PLAIN):
 
 
 def test_exports_are_all_and_in_order():
-    assert sorted(corpora.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)) == corpora.__all__
-    assert all(hasattr(corpora, name) for name in corpora.__all__)
+    assert sorted(sources.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name)) == sources.__all__
+    assert all(hasattr(sources, name) for name in sources.__all__)
 
 
 def test_reads_the_corpus_that_needs_no_network():
@@ -162,5 +162,5 @@ def test_the_size_is_that_of_the_files(tmp_path):
     for name in ("train.csv", "test.csv"):
         (tmp_path / name).write_text("text,label\na,b\n", encoding="utf-8")
     options = SourceOptions(test=tmp_path / "test.csv")
-    assert corpora.size(load(str(tmp_path / "train.csv"), options=options)) == 30
-    assert corpora.size(load("bbc_news", options=SourceOptions())) == 0
+    assert sources.size(load(str(tmp_path / "train.csv"), options=options)) == 30
+    assert sources.size(load("bbc_news", options=SourceOptions())) == 0
