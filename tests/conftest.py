@@ -74,7 +74,7 @@ def corpus_csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def data_dir(corpus_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data directory of the small corpus; not to be changed by a test."""
-    from textclf.preprocessing import preprocess
+    from textclf.dataset.build import preprocess
 
     config = PreprocessConfig(source=str(corpus_csv), data_dir=tmp_path_factory.mktemp("data"), num_workers=1)
     return preprocess(config)[0]

@@ -7,8 +7,8 @@ import pytest
 from textclf import damage, runs
 from textclf.cli import main
 from textclf.damage import DAMAGED, FOREIGN, MISSING, UNCHECKED, Finding
+from textclf.dataset import manifest, tensors
 from textclf.errors import ArtefactError, DataError
-from textclf.store import manifest, tensors
 
 OF_DATA = ["tokenizer.json", "documents.parquet", "report.json", "packed/tokens.bin", "packed/offsets.npy"]
 OF_DATA += ["packed/packed.json", "tensors"]

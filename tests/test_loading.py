@@ -16,9 +16,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError
 from textclf.loading import EpochSampler, Example, InOrder, TokenDataset, Unread, batches, datasets, to_device
-from textclf.store.directory import DataDirectory
 
 CPU = torch.device("cpu")
 
@@ -360,7 +360,7 @@ from pathlib import Path
 import torch
 from textclf.errors import ArtefactError
 from textclf.loading import InOrder, batches, datasets
-from textclf.store.directory import DataDirectory
+from textclf.dataset.directory import DataDirectory
 
 def whole(examples):
     return examples

@@ -12,9 +12,9 @@ def preprocess(source: str = "bbc_news", **settings: Any) -> Path:
     Keywords are the fields of `config.PreprocessConfig`. One process by default, as a script must guard its main module
     (``if __name__ == "__main__":``) before it may start more. Raises `TextclfError`.
     """
-    from textclf import preprocessing
+    from textclf.dataset import build
 
-    path, _ = preprocessing.preprocess(PreprocessConfig(source=source, **{"num_workers": 1, **_paths(settings)}))
+    path, _ = build.preprocess(PreprocessConfig(source=source, **{"num_workers": 1, **_paths(settings)}))
     return path
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from textclf import runs
+from textclf.dataset import documents, manifest, packed, tensors
+from textclf.dataset.documents import Documents
+from textclf.dataset.manifest import Layout
 from textclf.inference import artefact
-from textclf.store import documents, manifest, packed, tensors
-from textclf.store.documents import Documents
-from textclf.store.manifest import Layout
 from textclf.system import checksums, files
 
 Progress = Callable[[Iterable[Any], str, int | None], Iterable[Any]]

@@ -80,7 +80,7 @@ def store(repeats: int, folder: Path) -> dict[str, Any]:
     """Files of one tensor each, written and read by torch and by us, and the packed copy. Nothing is written twice."""
     import torch
 
-    from textclf.store import packed, tensors
+    from textclf.dataset import packed, tensors
 
     generator = np.random.default_rng(0)
     ids = [generator.integers(2, 30_000, TOKENS, dtype=np.int32) for _ in range(DOCUMENTS)]
@@ -176,8 +176,8 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
 def _reuters(folder: Path) -> tuple[Any, Any]:
     """Some documents of Reuters R8, packed in the folder, as a dataset, and their tokenizer."""
     from textclf import loading
+    from textclf.dataset import packed
     from textclf.sources import SourceOptions, load
-    from textclf.store import packed
     from textclf.text.tokenizer import Tokenizer
 
     documents = list(load("reuters_r8", options=SourceOptions()).splits["train"])[::READ_BY_LSTM]

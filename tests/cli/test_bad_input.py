@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from textclf.cli import main
-from textclf.store.manifest import FORMAT_VERSION
+from textclf.dataset.manifest import FORMAT_VERSION
 
 
 def fails(runner: CliRunner, arguments: list[str], code: int, *parts: str) -> None:

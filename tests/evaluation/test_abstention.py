@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
+from textclf.dataset.directory import DataDirectory
 from textclf.evaluation import abstention
 from textclf.evaluation.abstention import curve, learn, point, unknown_shares
 from textclf.inference.runtime import softmax
-from textclf.store.directory import DataDirectory
 from textclf.system import files
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 

@@ -7,11 +7,11 @@ from scipy.stats import binom
 
 from tests.conftest import small_config
 from textclf.config import PreprocessConfig
+from textclf.dataset.build import preprocess
 from textclf.errors import UsageError
 from textclf.evaluation import compare as comparing
 from textclf.evaluation.compare import compare
 from textclf.evaluation.predictions import predict
-from textclf.preprocessing import preprocess
 from textclf.training import run
 
 

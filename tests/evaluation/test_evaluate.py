@@ -6,10 +6,10 @@ import pytest
 from tests.conftest import small_config
 from textclf import runs
 from textclf.config import PreprocessConfig
+from textclf.dataset.build import preprocess
 from textclf.errors import ArtefactError, UsageError
 from textclf.evaluation.evaluate import evaluate
 from textclf.models import bag_mlp
-from textclf.preprocessing import preprocess
 from textclf.training import run
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.conftest import small_config
 from textclf.config import PreprocessConfig
+from textclf.dataset.build import preprocess
 from textclf.evaluation import report
 from textclf.evaluation.evaluate import evaluate
-from textclf.preprocessing import preprocess
 from textclf.training import run
 
 

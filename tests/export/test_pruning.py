@@ -3,12 +3,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.predictions import Tokens
 from textclf.export.pruning import Pruning
 from textclf.inference import artefact
 from textclf.inference.classifier import Classifier
 from textclf.inference.quantised import EMBEDDING
-from textclf.store.directory import DataDirectory
 from textclf.text.bag import Bag, hash_pairs
 from textclf.text.tokenizer import UNK_ID
 

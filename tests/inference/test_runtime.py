@@ -8,12 +8,12 @@ import torch
 
 from tests.conftest import small_config
 from textclf import runs
+from textclf.dataset.directory import DataDirectory
 from textclf.inference import artefact
 from textclf.inference.classifier import Classifier
 from textclf.inference.runtime import FORWARD, softmax
 from textclf.loading import Examples
 from textclf.models import ARCHITECTURES, bag_mlp
-from textclf.store.directory import DataDirectory
 from textclf.text.bag import BagInputs
 from textclf.training.loop import Pass, predict
 from textclf.training.session import assemble

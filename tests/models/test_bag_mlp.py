@@ -4,9 +4,9 @@ import torch
 from torch.testing import assert_close
 
 from tests.conftest import small_config
+from textclf.dataset.directory import DataDirectory
 from textclf.loading import Examples
 from textclf.models.bag_mlp import HEAD_START, SHRINKAGE, BagMLP, collate
-from textclf.store.directory import DataDirectory
 from textclf.text.bag import BagInputs
 from textclf.training.session import assemble
 

@@ -6,9 +6,9 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.testing import assert_close
 
 from tests.conftest import small_config
+from textclf.dataset.directory import DataDirectory
 from textclf.loading import Examples
 from textclf.models.lstm import Batch, collate
-from textclf.store.directory import DataDirectory
 from textclf.text.tokenizer import PAD_ID, UNK_ID
 from textclf.training.session import assemble
 

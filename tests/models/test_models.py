@@ -9,10 +9,10 @@ from torch.testing import assert_close
 
 from tests.conftest import small_config
 from textclf.config import PRESETS
+from textclf.dataset.directory import DataDirectory
 from textclf.inference.runtime import FORWARD
 from textclf.loading import Examples
 from textclf.models import ARCHITECTURES, parameters, summary
-from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
 from textclf.text.tokenizer import UNK_ID
 from textclf.training.session import assemble

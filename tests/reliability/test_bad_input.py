@@ -28,12 +28,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from textclf.cli import main
+from textclf.dataset import documents, manifest, tensors
+from textclf.dataset.manifest import Layout
 from textclf.errors import DataError, UsageError
 from textclf.sources import columns, formats
 from textclf.sources.columns import Columns
 from textclf.sources.document import Document
-from textclf.store import documents, manifest, tensors
-from textclf.store.manifest import Layout
 from textclf.text.tokenizer import Tokenizer
 
 ROWS = [(f"the {number}th text of {number % 7} words", "ab"[number % 2]) for number in range(20)]

@@ -22,11 +22,11 @@ from tests.conftest import small_config
 from tests.reliability import memory
 from textclf import runs
 from textclf.cli import main
+from textclf.dataset import manifest, tensors
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, TextclfError
 from textclf.inference import artefact
 from textclf.inference.classifier import load_model
-from textclf.store import manifest, tensors
-from textclf.store.directory import DataDirectory
 from textclf.system import checksums
 from textclf.training.prepared import prepare
 

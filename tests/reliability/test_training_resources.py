@@ -12,9 +12,9 @@ import torch
 
 from tests.conftest import small_config
 from textclf import loading
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import ResourceError
 from textclf.loading import EpochSampler, InOrder, TokenDataset, batches
-from textclf.store.directory import DataDirectory
 from textclf.training import run
 
 CPU = torch.device("cpu")

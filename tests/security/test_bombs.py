@@ -17,10 +17,10 @@ from click.testing import CliRunner
 from tests.reliability import memory
 from textclf import runs
 from textclf.cli import main
+from textclf.dataset import documents, manifest, tensors
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError
 from textclf.inference import artefact, weights
-from textclf.store import documents, manifest, tensors
-from textclf.store.directory import DataDirectory
 from textclf.system import checksums
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.checkpoint import load_best

@@ -22,10 +22,10 @@ from tests.conftest import small_config
 from textclf import runs
 from textclf.cli import main
 from textclf.config import PreprocessConfig
+from textclf.dataset import manifest
+from textclf.dataset.build import preprocess
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError
-from textclf.preprocessing import preprocess
-from textclf.store import manifest
-from textclf.store.directory import DataDirectory
 from textclf.system import checksums
 from textclf.training import run as training
 from textclf.training.prepared import prepare

@@ -3,8 +3,8 @@ import json
 import pytest
 from scipy.stats import binomtest
 
+from textclf.dataset.manifest import Manifest
 from textclf.sources.catalogue import CATALOGUE
-from textclf.store.manifest import Manifest
 from textclf.training.card import model_card, wilson
 
 SPLIT = {"documents": 1234, "accuracy": 0.98761, "macro_f1": 0.5, "loss": 0.1}

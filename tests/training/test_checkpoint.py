@@ -9,8 +9,8 @@ import torch
 
 from tests.conftest import small_config
 from textclf import runs
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, ResourceError, UsageError
-from textclf.store.directory import DataDirectory
 from textclf.training import checkpoint
 from textclf.training.checkpoint import Progress
 from textclf.training.loop import AVERAGE_EVERY, EarlyStopping, Pass, train_epoch

@@ -14,10 +14,10 @@ from torch.optim import SGD
 from torch.testing import assert_close
 
 from tests.conftest import small_config
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import DivergedError
 from textclf.loading import Spent, TokenDataset
 from textclf.models import ARCHITECTURES
-from textclf.store.directory import DataDirectory
 from textclf.training import loop
 from textclf.training.loop import (
     AVERAGE_DECAY,

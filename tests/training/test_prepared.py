@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from tests.conftest import small_config
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import DataError
 from textclf.loading import Examples
 from textclf.models import ARCHITECTURES
-from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
 from textclf.text.remembered import Remembered
 from textclf.training import prepared

@@ -19,6 +19,8 @@ import textclf
 from tests.conftest import small_config
 from textclf import models, runs
 from textclf.config import REFIT_EPOCHS, PreprocessConfig, TrainConfig
+from textclf.dataset.build import preprocess
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, DataError, DivergedError, InterruptedRunError, TerminatedRunError, UsageError
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import HIGHEST, LOWEST, fit_temperature
@@ -26,8 +28,6 @@ from textclf.evaluation.metrics import measure
 from textclf.inference import artefact
 from textclf.inference.runtime import FORWARD
 from textclf.models import bag_mlp
-from textclf.preprocessing import preprocess
-from textclf.store.directory import DataDirectory
 from textclf.training import checkpoint, run
 from textclf.training.run import Display
 from textclf.training.session import assemble

@@ -6,10 +6,10 @@ import torch
 
 from tests.conftest import small_config
 from textclf.config import PreprocessConfig, TrainConfig
+from textclf.dataset.build import preprocess
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
 from textclf.loading import EpochSampler, InOrder
-from textclf.preprocessing import preprocess
-from textclf.store.directory import DataDirectory
 from textclf.text import INPUTS
 from textclf.training import session as module
 from textclf.training.prepared import LONG, find_data

@@ -5,8 +5,8 @@ import pytest
 
 from tests.conftest import small_config
 from textclf.config import TrainConfig
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
-from textclf.store.directory import DataDirectory
 from textclf.training.prepared import prepare
 from textclf.training.start import prepare_while_torch_loads
 

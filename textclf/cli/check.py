@@ -43,9 +43,9 @@ def command(path: Path, strict: bool) -> None:
 
 
 def _check_data(root: Path, *, strict: bool) -> None:
-    from textclf import damage, data_report
+    from textclf import damage
     from textclf.cli.display import progress, show_report
-    from textclf.store import manifest
+    from textclf.dataset import data_report, manifest
 
     _show(
         root,

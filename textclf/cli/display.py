@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from textclf.data_report import DataReport
+    from textclf.dataset.data_report import DataReport
 
 MOST_LABELS = 20
 """Classes that a report lists; the others are counted."""
@@ -44,7 +44,7 @@ def span(interval: tuple[float, float], *, sign: bool = False) -> str:
 
 def show_report(report: "DataReport") -> str:
     """The report of a data directory as text."""
-    from textclf.data_report import problems
+    from textclf.dataset.data_report import problems
 
     splits = [
         (

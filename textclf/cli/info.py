@@ -30,8 +30,7 @@ def command(path: Path) -> None:
 
 
 def _data(path: Path) -> str:
-    from textclf import data_report
-    from textclf.store import manifest
+    from textclf.dataset import data_report, manifest
 
     made = manifest.read(path)
     report = data_report.read(manifest.Layout(path).report)

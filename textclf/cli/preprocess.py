@@ -87,7 +87,7 @@ def command(**options: Any) -> None:
     """
     startup.one_thread()  # as there is nothing to multiply, and beside a second this process could not be copied
 
-    from textclf.preprocessing import preprocess
+    from textclf.dataset.build import preprocess
     from textclf.system.signals import stopping
 
     with stopping("the same command goes on where it was"):

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import runs
+from textclf.dataset import tensors
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
 from textclf.inference.runtime import FORWARD, softmax
-from textclf.store import tensors
-from textclf.store.directory import DataDirectory
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.translation import Translation

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from textclf import runs
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.metrics import measure
 from textclf.evaluation.predictions import Predictions, Tokens, answer
@@ -20,7 +21,6 @@ from textclf.export.pruning import SPECIAL, Pruning
 from textclf.inference import artefact
 from textclf.inference.artefact import Artefact
 from textclf.inference.quantised import EMBEDDING
-from textclf.store.directory import DataDirectory
 from textclf.system import files, folders
 from textclf.training.card import model_card
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
+from textclf.dataset.manifest import Manifest
 from textclf.sources.catalogue import CATALOGUE
-from textclf.store.manifest import Manifest
 
 SHOWN: Final = 20  # labels
 SMALL: Final = 50

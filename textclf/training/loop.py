@@ -15,9 +15,9 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import get_total_norm
 from torch.optim.swa_utils import AveragedModel
 
+from textclf.dataset.directory import UNSEEN
 from textclf.errors import DivergedError
 from textclf.loading import Spent, to_device
-from textclf.store.directory import UNSEEN
 from textclf.training import device
 from textclf.training.optimizer import Adam
 

@@ -13,8 +13,8 @@ from typing import Any, Final
 import numpy as np
 
 from textclf.config import TrainConfig
+from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, newest, together
 from textclf.errors import ArtefactError, DataError
-from textclf.store.directory import UNSEEN, DataDirectory, Part, Store, newest, together
 from textclf.system import files
 from textclf.text import Inputs, learn
 from textclf.text.remembered import Batch, Remembered

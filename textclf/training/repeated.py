@@ -9,7 +9,7 @@ import numpy as np
 
 from textclf import runs
 from textclf.config import TIERS, TrainConfig
-from textclf.store.directory import DataDirectory
+from textclf.dataset.directory import DataDirectory
 from textclf.training.prepared import Prepared, find_data, prepare
 from textclf.training.run import Display, train
 

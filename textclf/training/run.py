@@ -15,6 +15,7 @@ from torch import nn
 
 from textclf import models, runs
 from textclf.config import REFIT_EPOCHS, TrainConfig
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError
 from textclf.evaluation.abstention import learn, unknown_shares
 from textclf.evaluation.calibration import fit_temperature
@@ -23,7 +24,6 @@ from textclf.evaluation.predictions import Predictions
 from textclf.inference import artefact
 from textclf.inference.artefact import Abstention, Artefact
 from textclf.loading import BatchLoader
-from textclf.store.directory import DataDirectory
 from textclf.system import files
 from textclf.system.interrupt import Interrupt
 from textclf.system.startup import give_back_memory, keeping_memory

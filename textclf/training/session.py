@@ -11,9 +11,9 @@ from torch import nn
 
 from textclf import loading
 from textclf.config import TrainConfig
+from textclf.dataset.directory import DataDirectory
 from textclf.loading import BatchLoader, EpochSampler, InOrder, TokenDataset, Unread
 from textclf.models import ARCHITECTURES
-from textclf.store.directory import DataDirectory
 from textclf.system.startup import processors
 from textclf.text import Inputs
 from textclf.text.remembered import Remembered

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from textclf.config import TrainConfig
-from textclf.store import manifest
-from textclf.store.directory import DataDirectory
+from textclf.dataset import manifest
+from textclf.dataset.directory import DataDirectory
 from textclf.system import startup, workers
 from textclf.training.prepared import Prepared, find_data, prepare
 

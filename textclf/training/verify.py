@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from textclf import runs
 from textclf.config import changes
+from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
-from textclf.store.directory import DataDirectory
 from textclf.system import files
 from textclf.training import run as training
 from textclf.training.prepared import prepare

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.text.test_chunks import ODD
-from textclf import reading
+from textclf.dataset import read_corpus
 from textclf.dataset.splits import digest, fold, numbered
 from textclf.errors import ResourceError
 from textclf.sources import SPLITS, Document
@@ -24,12 +24,12 @@ def silent(items, _title, _total):
 
 def read(folder, splits=SOURCE, *, lowercase=True, progress=silent):
     with workers.crew(1, imports="textclf.errors") as crew:
-        return reading.read(splits, lowercase=lowercase, spool=folder / "numbers.bin", crew=crew, progress=progress)
+        return read_corpus.read(splits, lowercase=lowercase, spool=folder / "numbers.bin", crew=crew, progress=progress)
 
 
 @pytest.fixture(params=[1, 7, 1_000])
 def batch(request, monkeypatch):
-    monkeypatch.setattr(reading, "BATCH", request.param)
+    monkeypatch.setattr(read_corpus, "BATCH", request.param)
 
 
 @pytest.mark.usefixtures("batch")
@@ -55,7 +55,7 @@ def test_what_is_read_is_what_the_source_has(tmp_path, lowercase):
 @pytest.mark.usefixtures("batch")
 @pytest.mark.parametrize("at_a_time", [1, 50, 10**6])
 def test_chunks_are_counted_in_the_chosen_documents(tmp_path, monkeypatch, at_a_time):
-    monkeypatch.setattr(reading, "COUNTED", at_a_time)
+    monkeypatch.setattr(read_corpus, "COUNTED", at_a_time)
     found = read(tmp_path)
     everything = [document for split in SPLITS for document in SOURCE.get(split, ())]
     chosen = np.arange(len(everything)) % 3 == 0
@@ -76,12 +76,12 @@ def test_each_reading_has_numbers_of_its_own(tmp_path):
 
 
 def test_batches_end_at_many_documents_or_characters(monkeypatch):
-    monkeypatch.setattr(reading, "BATCH", 3)
-    monkeypatch.setattr(reading, "BATCH_CHARACTERS", 10)
+    monkeypatch.setattr(read_corpus, "BATCH", 3)
+    monkeypatch.setattr(read_corpus, "BATCH_CHARACTERS", 10)
     texts = ["a", "b", "c", "d", "x" * 30, "y" * 9, "z", "e"]
-    found = reading.batches(Document("", text, "") for text in texts)
+    found = read_corpus.batches(Document("", text, "") for text in texts)
     assert [len(batch) for batch in found] == [3, 2, 2, 1]
-    assert list(reading.batches([])) == []
+    assert list(read_corpus.batches([])) == []
 
 
 def test_progress_is_shown_a_batch_at_a_time(tmp_path):
@@ -106,7 +106,7 @@ def test_a_full_disk_is_named(tmp_path):
 
 
 def test_a_copy_of_a_process_tells_of_all_chunks_anew(monkeypatch):
-    assert reading._cut("a reading", True, ["the cat"]).new == ["the", "cat"]
+    assert read_corpus._cut("a reading", True, ["the cat"]).new == ["the", "cat"]
     monkeypatch.setattr(os, "getpid", lambda: 1)  # as in a copy
-    assert reading._cut("a reading", True, ["the cat"]).new == ["the", "cat"]
-    assert reading._cut("a reading", True, ["the cat sat"]).new == ["sat"]
+    assert read_corpus._cut("a reading", True, ["the cat"]).new == ["the", "cat"]
+    assert read_corpus._cut("a reading", True, ["the cat sat"]).new == ["sat"]

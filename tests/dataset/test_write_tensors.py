@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from tests.text.test_chunks import ODD, numbered
-from textclf import ragged, writing
-from textclf.store import packed, tensors
-from textclf.store.manifest import Layout
+from textclf import ragged
+from textclf.dataset import packed, tensors, write_tensors
+from textclf.dataset.manifest import Layout
+from textclf.dataset.near_copies import BANDS, ROWS, signatures
+from textclf.dataset.write_tensors import Numbered
 from textclf.system import workers
-from textclf.text.similar import BANDS, ROWS, signatures
 from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
-from textclf.writing import Numbered
 
 TEXTS = ["", *ODD, " ", *reversed(ODD), "the catty", ""]
 NAMES = [f"train-{number:07}" for number in range(len(TEXTS))]
@@ -16,7 +16,7 @@ NAMES = [f"train-{number:07}" for number in range(len(TEXTS))]
 
 @pytest.fixture(params=[1, 5, 1_000])
 def batch(request, monkeypatch):
-    monkeypatch.setattr(writing, "BATCH", request.param)
+    monkeypatch.setattr(write_tensors, "BATCH", request.param)
 
 
 def silent(items, _title, _total):
@@ -37,7 +37,7 @@ def write(folder, texts=TEXTS, *, compare=False, progress=silent):
     )
     layout = Layout(folder)
     with workers.crew(1, imports="textclf.errors") as crew:
-        written = writing.write(layout, NAMES, documents, compare=compare, crew=crew, progress=progress)
+        written = write_tensors.write(layout, NAMES, documents, compare=compare, crew=crew, progress=progress)
     return layout, written, tokenizer
 
 
@@ -80,7 +80,7 @@ def test_there_is_a_folder_for_every_pair_of_hex_digits(tmp_path):
 
 
 def test_long_documents_make_smaller_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(writing, "BATCH_CHUNKS", 10)
+    monkeypatch.setattr(write_tensors, "BATCH_CHUNKS", 10)
     bars = []
 
     def progress(items, title, total):

@@ -7,9 +7,9 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 
+from textclf.dataset import packed, tensors
+from textclf.dataset.directory import UNSEEN, DataDirectory, Part, newest, together
 from textclf.errors import ArtefactError, DataError, UsageError
-from textclf.store import packed, tensors
-from textclf.store.directory import UNSEEN, DataDirectory, Part, newest, together
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from textclf.dataset import manifest
+from textclf.dataset.manifest import FORMAT_VERSION, Layout, Manifest
 from textclf.errors import ArtefactError, DataError, UsageError
-from textclf.store import manifest
-from textclf.store.manifest import FORMAT_VERSION, Layout, Manifest
 from textclf.system import checksums
 
 MADE = Manifest(

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.config import TIERS, changes
+from textclf.dataset import documents, manifest, packed
+from textclf.dataset.documents import Documents
+from textclf.dataset.manifest import Layout, Manifest
+from textclf.dataset.packed import Packed
+from textclf.dataset.tensors import TensorFiles
 from textclf.errors import UsageError
-from textclf.store import documents, manifest, packed
-from textclf.store.documents import Documents
-from textclf.store.manifest import Layout, Manifest
-from textclf.store.packed import Packed
-from textclf.store.tensors import TensorFiles
 
 UNSEEN: int = -1
 """Class index of a label that the training split does not have."""

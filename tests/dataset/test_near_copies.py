@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from textclf.text.similar import near_copies, signatures
+from textclf.dataset.near_copies import near_copies, signatures
 
 
 def end_to_end(documents):

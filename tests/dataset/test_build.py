@@ -16,12 +16,11 @@ import numpy as np
 import pytest
 import torch
 
-from textclf import reading, writing
 from textclf.config import TIERS, PreprocessConfig
+from textclf.dataset import manifest, read_corpus, write_tensors
+from textclf.dataset.build import LEAVES_DATA_ALONE, preprocess
+from textclf.dataset.directory import UNSEEN, DataDirectory
 from textclf.errors import ArtefactError, DataError, ResourceError, UsageError
-from textclf.preprocessing import LEAVES_DATA_ALONE, preprocess
-from textclf.store import manifest
-from textclf.store.directory import UNSEEN, DataDirectory
 from textclf.system import workers
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
@@ -291,8 +290,8 @@ class Waiting(Thread):
 
 @pytest.mark.slow
 def test_the_number_of_processes_does_not_matter(monkeypatch):
-    monkeypatch.setattr(reading, "BATCH", 50)
-    monkeypatch.setattr(writing, "BATCH", 70)
+    monkeypatch.setattr(read_corpus, "BATCH", 50)
+    monkeypatch.setattr(write_tensors, "BATCH", 70)
     one, _ = make(LARGE, data_dir=Path("one"))
     monkeypatch.setattr(workers, "PATIENCE", 0.0)
     monkeypatch.setattr(workers, "Thread", Waiting)  # from the second batch on, others do all

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import ragged
-from textclf.store.tensors import Ids
+from textclf.dataset.tensors import Ids
 from textclf.system.checksums import crc32
 from textclf.system.files import make_folder, replacing, to_json, write_bytes
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from textclf.dataset import documents
+from textclf.dataset.documents import Documents
 from textclf.errors import ArtefactError
-from textclf.store import documents
-from textclf.store.documents import Documents
 
 ODD = ["../../x", "CON", "/abs", ".", "", " x ", "NA", "null", "001", "a\nb", "\0", "é", "e\u0301", "👍🏽", "x" * 300]
 
@@ -127,7 +127,7 @@ def test_more_columns_do_no_harm(path):
 
 def test_what_writing_needs_can_be_imported_in_the_background():
     code = (
-        "import sys, time; from textclf.store import documents; assert 'pyarrow' not in sys.modules; "
+        "import sys, time; from textclf.dataset import documents; assert 'pyarrow' not in sys.modules; "
         "documents.import_in_background(); deadline = time.time() + 30\n"
         "while 'pyarrow.parquet' not in sys.modules and time.time() < deadline: time.sleep(0.05)\n"
         "import pyarrow.parquet"

@@ -11,24 +11,23 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import data_report, reading, sources, writing
+from textclf import sources
 from textclf.config import PRESETS, TIERS, PreprocessConfig, changes
-from textclf.data_report import DataReport, describe_split
-from textclf.dataset import splits
+from textclf.dataset import data_report, documents, manifest, packed, read_corpus, splits, tensors, write_tensors
+from textclf.dataset.data_report import DataReport, describe_split
+from textclf.dataset.documents import Documents
+from textclf.dataset.manifest import Layout, Manifest
+from textclf.dataset.near_copies import near_copies
+from textclf.dataset.read_corpus import Progress, Reading
 from textclf.dataset.splits import Division
+from textclf.dataset.write_tensors import Numbered, Written
 from textclf.errors import DataError, UsageError
-from textclf.reading import Progress, Reading
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
-from textclf.store import documents, manifest, packed, tensors
-from textclf.store.documents import Documents
-from textclf.store.manifest import Layout, Manifest
 from textclf.system import checksums, files, folders, workers
 from textclf.system.startup import processors, refuse_full_disk
 from textclf.system.workers import Crew
 from textclf.text.chunks import Cut
-from textclf.text.similar import near_copies
 from textclf.text.tokenizer import Tokenizer
-from textclf.writing import Numbered, Written
 
 LEAVES_DATA_ALONE: Final = {
     "name",
@@ -68,7 +67,7 @@ def preprocess(
     count, is_long = config.num_workers or processors(), sources.size(corpus) >= LARGE
     with (
         folders.replacing(layout.root) as folder,
-        workers.crew(count, imports=writing.__name__, is_long=is_long) as crew,
+        workers.crew(count, imports=write_tensors.__name__, is_long=is_long) as crew,
     ):
         report = _make(Layout(folder), corpus, config, crew=crew, progress=progress, tell=tell)
     return layout.root, report
@@ -88,7 +87,7 @@ def _make(
     refuse_full_disk(layout.root, needed=sources.size(corpus), files=0)  # the numbers take about as much as the texts
     scratch = layout.root / "scratch"
     files.make_folder(scratch)
-    found = reading.read(
+    found = read_corpus.read(
         corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", crew=crew, progress=progress
     )
     order, parts = _divide(found, config)
@@ -105,7 +104,7 @@ def _make(
     starts, lengths = found.offsets[order], np.diff(found.offsets)[order]
     numbered = Numbered(found.spool, starts, lengths, *cut.encoded(tokenizer), tokenizer.size)
     compare = len(order) <= COMPARED
-    written = writing.write(layout, table.id.tolist(), numbered, compare=compare, crew=crew, progress=progress)
+    written = write_tensors.write(layout, table.id.tolist(), numbered, compare=compare, crew=crew, progress=progress)
     folders.remove(scratch)
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
     near, searched = _near_copies(table, written.signatures) if compare else _NOT_COMPARED

@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from textclf import data_report
-from textclf.data_report import DataReport, SplitReport, describe_split
+from textclf.dataset import data_report
+from textclf.dataset.data_report import DataReport, SplitReport, describe_split
 from textclf.errors import ArtefactError
 
 LABELS = {"né": 2, "x": 1}

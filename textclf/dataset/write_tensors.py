@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import ragged
-from textclf.reading import Progress, map_numbers
-from textclf.store import packed, tensors
-from textclf.store.manifest import Layout, folder_of
+from textclf.dataset import packed, tensors
+from textclf.dataset.manifest import Layout, folder_of
+from textclf.dataset.near_copies import signatures
+from textclf.dataset.read_corpus import Progress, map_numbers
 from textclf.system import files
 from textclf.system.workers import Crew
-from textclf.text.similar import signatures
 from textclf.text.tokenizer import UNK_ID
 
 BATCH: Final = 1_000  # documents that a process takes at a time

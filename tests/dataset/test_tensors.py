@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from textclf.dataset import tensors
+from textclf.dataset.tensors import TensorFiles
 from textclf.errors import ArtefactError
-from textclf.store import tensors
-from textclf.store.tensors import TensorFiles
 
 LENGTHS = [1, 5, 255, 256, 65_535, 65_536]
 IDS = np.array([3, 70_000, 2, 2**31 - 1], dtype=np.int32)

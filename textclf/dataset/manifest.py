@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from textclf.config import TIERS
+from textclf.dataset import packed
 from textclf.errors import ArtefactError, DataError, UsageError
-from textclf.store import packed
 from textclf.system import checksums, files
 
 FORMAT_VERSION: Final = 3

@@ -5,9 +5,9 @@ import zlib
 import numpy as np
 import pytest
 
-from textclf.store import packed, tensors
-from textclf.store.packed import Layout
-from textclf.store.tensors import TensorFiles
+from textclf.dataset import packed, tensors
+from textclf.dataset.packed import Layout
+from textclf.dataset.tensors import TensorFiles
 
 RUNS = [np.random.default_rng(length).integers(0, 100_000, length, dtype=np.int32) for length in (3, 1, 7, 1, 200, 2)]
 

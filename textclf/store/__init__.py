@@ -1,1 +1,0 @@
-"""The data directory: tensors, table of documents, packed copy, manifest. No torch, no texts."""
