@@ -15,7 +15,6 @@ ROOT = Path(textclf.__file__).parent
 ALLOWED = {
     "errors": set(),
     "system": set(),
-    "ragged": set(),
     "config": set(),
     "runs": set(),
     "sources": set(),
@@ -46,7 +45,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
 }
-OPEN_TO_ALL = {"errors", "system", "ragged"}
+OPEN_TO_ALL = {"errors", "system"}
 TORCH_FREE = (
     "textclf",
     "textclf.cli",

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 
 from tests.text.test_chunks import ODD, numbered
-from textclf import ragged
 from textclf.dataset import packed, tensors, write_tensors
 from textclf.dataset.manifest import Layout
 from textclf.dataset.near_copies import BANDS, ROWS, signatures
 from textclf.dataset.write_tensors import Numbered
 from textclf.system import workers
+from textclf.text import ragged
 from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
 
 TEXTS = ["", *ODD, " ", *reversed(ODD), "the catty", ""]

@@ -7,7 +7,7 @@ import pytest
 
 from textclf.text import bag as module
 from textclf.text.bag import PAIR_BITS, Bag, Frequencies
-from textclf.text.parts import word_parts
+from textclf.text.subwords import word_parts
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 TRAINING = [

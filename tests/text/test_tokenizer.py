@@ -12,7 +12,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from textclf.text.parts import word_parts
+from textclf.text.subwords import word_parts
 from textclf.text.tokenizer import PAD, PAD_ID, TYPE, UNK, UNK_ID, Tokenizer, count_tokens, split_chunk
 
 PLAIN = Tokenizer([])

@@ -26,7 +26,7 @@ from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.system import checksums, files, folders, workers
 from textclf.system.startup import processors, refuse_full_disk
 from textclf.system.workers import Crew
-from textclf.text.chunks import Cut
+from textclf.text.corpus_encoder import Cut
 from textclf.text.tokenizer import Tokenizer
 
 LEAVES_DATA_ALONE: Final = {

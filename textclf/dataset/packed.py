@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import ragged
 from textclf.dataset.tensors import Ids
 from textclf.system.checksums import crc32
 from textclf.system.files import make_folder, replacing, to_json, write_bytes
+from textclf.text import ragged
 
 
 @dataclass(frozen=True, slots=True)

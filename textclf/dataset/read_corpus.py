@@ -1,7 +1,7 @@
 """A corpus read once: its texts become numbers of chunks in a file, and a few arrays say the rest about each document.
 
 Texts are read here and cut by whichever processes there are, a batch at a time, so few of them are in memory at once.
-What stays are about 50 bytes a document and each distinct chunk: see `textclf.text.chunks`.
+What stays are about 50 bytes a document and each distinct chunk: see `textclf.text.corpus_encoder`.
 """
 
 import os
@@ -15,13 +15,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import ragged
 from textclf.dataset.splits import Division, digest, fold, numbered
 from textclf.sources import SPLITS, Document
 from textclf.system import files
 from textclf.system.workers import Crew
-from textclf.text.chunks import Chunks, Numbers
-from textclf.text.cut import Texts
+from textclf.text import ragged
+from textclf.text.byte_strings import Texts
+from textclf.text.corpus_encoder import Chunks, Numbers
 
 BATCH: Final = 1_000  # documents that a process takes at a time
 BATCH_CHARACTERS: Final = 500_000  # or fewer documents, once they have so many characters

@@ -11,13 +11,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import ragged
 from textclf.dataset import packed, tensors
 from textclf.dataset.manifest import Layout, folder_of
 from textclf.dataset.near_copies import signatures
 from textclf.dataset.read_corpus import Progress, map_numbers
 from textclf.system import files
 from textclf.system.workers import Crew
+from textclf.text import ragged
 from textclf.text.tokenizer import UNK_ID
 
 BATCH: Final = 1_000  # documents that a process takes at a time

@@ -17,7 +17,7 @@ from textclf.inference.artefact import Artefact
 from textclf.inference.runtime import FORWARD, softmax
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
-from textclf.text.translation import Translation
+from textclf.text.vocabulary_map import Translation
 
 BATCH: Final = 256  # documents
 SHOWN: Final = 60  # tokens of a document that are shown

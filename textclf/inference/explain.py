@@ -23,7 +23,7 @@ from textclf.inference.artefact import Artefact
 from textclf.inference.runtime import FORWARD, Floats
 from textclf.text.bag import Bag
 from textclf.text.sequence import Sequences
-from textclf.text.spans import spans
+from textclf.text.token_offsets import spans
 from textclf.text.tokenizer import UNK_ID
 
 BATCH: Final = 64  # texts, each without one token, that go through the lstm together

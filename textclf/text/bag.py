@@ -18,8 +18,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.ragged import offsets, places
-from textclf.text.rank import Ranks
+from textclf.text.bit_rank import Ranks
+from textclf.text.ragged import offsets, places
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 PAIR_BITS: Final = 22  # of a hashed pair: 4 million, of which most stay unused

@@ -8,9 +8,9 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.ragged import offsets, places
 from textclf.system.startup import processors
 from textclf.text.bag import Bag, BagInputs, Counts, Frequencies
+from textclf.text.ragged import offsets, places
 from textclf.text.tokenizer import Tokenizer
 
 LIMIT: Final = 40_000_000

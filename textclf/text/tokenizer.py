@@ -7,7 +7,7 @@ half, once a million words have been seen. Arrow's kernels are twice as fast aga
 prediction. `scripts/bench tokenizer` measures it.
 
 A word that the training split does not have becomes ``<unk>``, followed by those of its parts that training words have:
-see `textclf.text.parts`. What it is like is then not lost.
+see `textclf.text.subwords`. What it is like is then not lost.
 """
 
 import re
@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text.parts import most_frequent_parts, parts_of_words, word_parts
+from textclf.text.subwords import most_frequent_parts, parts_of_words, word_parts
 
 if TYPE_CHECKING:
-    from textclf.text.lookup import Lookup
+    from textclf.text.batch_encoder import Lookup
 
 PAD: Final = "<pad>"
 UNK: Final = "<unk>"
@@ -139,7 +139,7 @@ class Tokenizer:
 
     @cached_property
     def _lookup(self) -> "Lookup":
-        from textclf.text.lookup import Lookup  # few texts do without
+        from textclf.text.batch_encoder import Lookup  # few texts do without
 
         words = self._words[UNK_ID + 1 :]
         return Lookup(words, self._parts, first=UNK_ID + 1, unknown=UNK_ID, look_up=self._chunks.__getitem__)

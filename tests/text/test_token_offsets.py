@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textclf.text.spans import spans
+from textclf.text.token_offsets import spans
 from textclf.text.tokenizer import Tokenizer
 
 

@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import ragged
-from textclf.text.cut import SHORT, Slices, Table, Texts
+from textclf.text import ragged
+from textclf.text.byte_strings import SHORT, Slices, Table, Texts
 from textclf.text.tokenizer import Tokenizer, split_chunk
 
 _INT32: Final = struct.Struct("=i")

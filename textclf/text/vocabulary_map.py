@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import ragged
+from textclf.text import ragged
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 

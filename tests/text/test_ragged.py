@@ -1,6 +1,6 @@
 import numpy as np
 
-from textclf import ragged
+from textclf.text import ragged
 
 
 def test_places_stand_row_after_row():

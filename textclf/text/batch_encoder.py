@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import ragged
-from textclf.text.cut import SHORT, Slices, Table, Texts
-from textclf.text.parts import LENGTHS
+from textclf.text import ragged
+from textclf.text.byte_strings import SHORT, Slices, Table, Texts
+from textclf.text.subwords import LENGTHS
 
 _ELSEWHERE: Final = -2  # in place of the id of what is no short token of ASCII
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textclf.text.tokenizer import Tokenizer
-from textclf.text.translation import Translation
+from textclf.text.vocabulary_map import Translation
 
 TEXTS = ["the cat sat on the mat", "a dog barks at the cat", "rain and wind, all day!", "catty cats bark", ""]
 WORDS = sorted({word for text in TEXTS for word in text.replace(",", " , ").replace("!", " !").split()})

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.text.test_chunks import ODD
-from textclf.text.cut import Slices, Table, Texts
+from textclf.text.byte_strings import Slices, Table, Texts
 from textclf.text.tokenizer import chunks_of, split_chunk
 
 EVERYTHING = [*ODD, "", " \t", *("a" * size for size in range(20)), "b\ud800 c", *map(chr, range(0x3100))]

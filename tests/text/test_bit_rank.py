@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from textclf.text.rank import Ranks
+from textclf.text.bit_rank import Ranks
 
 
 def places(values, numbers):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from textclf.text.chunks import Chunks, Numbers
-from textclf.text.cut import Texts
+from textclf.text.byte_strings import Texts
+from textclf.text.corpus_encoder import Chunks, Numbers
 from textclf.text.tokenizer import Tokenizer, count_tokens
 
 ODD = [

@@ -1,15 +1,15 @@
 import pytest
 
-from textclf.text import parts
-from textclf.text.parts import most_frequent_parts, parts_of_words, word_parts
+from textclf.text import subwords
+from textclf.text.subwords import most_frequent_parts, parts_of_words, word_parts
 
 WORDS = ["cats", "a", "<", "aaaaa", "кошка", "字", "\U00020000\U00020001x", "\x00", "कि", "cat", "a" * 300, "\ud800b"]
 
 
-@pytest.mark.parametrize("bits", [0, parts.TABLE_BITS])
+@pytest.mark.parametrize("bits", [0, subwords.TABLE_BITS])
 @pytest.mark.parametrize("words", [WORDS, [*WORDS, *map(chr, range(0x400, 0x480))]])
 def test_the_parts_of_many_words_are_those_of_each(words, bits, monkeypatch):
-    monkeypatch.setattr(parts, "TABLE_BITS", bits)
+    monkeypatch.setattr(subwords, "TABLE_BITS", bits)
     found = parts_of_words(words)
     assert found.spellings == sorted(set(found.spellings))
     assert found.word.tolist() == sorted(found.word.tolist())
@@ -35,5 +35,5 @@ def test_in_long_texts_only_the_longer_parts_are_known(count, lengths):
 
 
 def test_of_equally_frequent_parts_those_first_by_spelling_are_kept(monkeypatch):
-    monkeypatch.setattr(parts, "SHORT_TEXT", 0)
+    monkeypatch.setattr(subwords, "SHORT_TEXT", 0)
     assert most_frequent_parts({"zebra": 2, "ant": 2}, limit=3, min_count=2) == ["<ant", "<zeb", "ant>"]

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import ragged
+from textclf.text import ragged
 
 SHORT: Final = 15  # bytes of a chunk that two 8-byte integers can hold, with its length: nearly all are so short
 _MASKS: Final = np.array([(1 << 8 * min(size, SHORT)) - 1 for size in range(SHORT + 2)], dtype=object)

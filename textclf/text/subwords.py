@@ -10,8 +10,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import ragged
-from textclf.text.rank import Ranks
+from textclf.text import ragged
+from textclf.text.bit_rank import Ranks
 
 LENGTHS: Final = (3, 4)  # characters; 3 to 5 did no better on our development sets and takes half as long again
 SHORT_TEXT: Final = 1_000_000  # tokens of training text up to which parts of 3 characters are known, too
