@@ -150,9 +150,9 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
     startup.let_threads_sleep()  # as `textclf train` does, before torch is loaded
     import torch
 
-    from textclf import loading
-    from textclf.models import lstm as model_file
-    from textclf.text.sequence import Sequences
+    from textclf.models.lstm import network as model_file
+    from textclf.models.sequences import Sequences
+    from textclf.training import batches as loading
 
     dataset, fitted = _reuters(folder)
     lengths, documents = dataset.lengths, len(dataset)
@@ -175,10 +175,10 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
 
 def _reuters(folder: Path) -> tuple[Any, Any]:
     """Some documents of Reuters R8, packed in the folder, as a dataset, and their tokenizer."""
-    from textclf import loading
     from textclf.dataset import packed
     from textclf.sources import SourceOptions, load
     from textclf.text.tokenizer import Tokenizer
+    from textclf.training import batches as loading
 
     documents = list(load("reuters_r8", options=SourceOptions()).splits["train"])[::READ_BY_LSTM]
     labels = sorted({document.label for document in documents})

@@ -17,10 +17,10 @@ import pytest
 from click.testing import CliRunner, Result
 from sklearn.metrics import f1_score
 
+from textclf.artefacts import artefact
+from textclf.artefacts.artefact import Abstention
 from textclf.cli import main
 from textclf.cli.predict import CLOSED
-from textclf.inference import artefact
-from textclf.inference.artefact import Abstention
 
 pytestmark = pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from tests.text.test_chunks import ODD
+from tests.text.test_corpus_encoder import ODD
 from textclf.dataset import read_corpus
 from textclf.dataset.splits import digest, fold, numbered
 from textclf.errors import ResourceError

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.text.test_chunks import ODD, numbered
+from tests.text.test_corpus_encoder import ODD, numbered
 from textclf.dataset import packed, tensors, write_tensors
 from textclf.dataset.manifest import Layout
 from textclf.dataset.near_copies import BANDS, ROWS, signatures

@@ -5,7 +5,7 @@ from scipy.stats import binomtest
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation import abstention
 from textclf.evaluation.abstention import curve, learn, point, unknown_shares
-from textclf.inference.runtime import softmax
+from textclf.models.arithmetic import softmax
 from textclf.system import files
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 

@@ -4,12 +4,12 @@ import shutil
 import pytest
 
 from tests.conftest import small_config
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.errors import ArtefactError, UsageError
 from textclf.evaluation.evaluate import evaluate
-from textclf.models import bag_mlp
+from textclf.models.bag_mlp import network
 from textclf.training import run
 
 
@@ -75,7 +75,7 @@ def test_a_run_its_model_and_latest_score_alike(run_dir):
 
 
 def test_a_better_model_scores_better(data_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(bag_mlp, "HEAD_START", 0.0)  # it is enough to learn this corpus
+    monkeypatch.setattr(network, "HEAD_START", 0.0)  # it is enough to learn this corpus
     worse, better = (
         evaluate(run.train(small_config("mlp", data_dir, tmp_path, epochs=epochs, lr=lr)).root, split="test").metrics
         for epochs, lr in ((1, 1e-4), (20, 0.05))

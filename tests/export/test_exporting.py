@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
+from textclf.artefacts import artefact
 from textclf.cli import main
-from textclf.inference import artefact
 from textclf.inference.classifier import Classifier, load_model
 
 ALL = {"README.md", "config.json", "labels.json", "model.safetensors", "tokenizer.json"}
@@ -139,7 +139,7 @@ def test_a_model_that_loses_too_much_is_refused_and_nothing_is_left(runner, run_
 
 def spoil(monkeypatch):
     """Let quantising forget the embeddings, so that the written model is bad."""
-    from textclf.inference import quantised
+    from textclf.artefacts import quantised
 
     whole = quantised.quantise
 

@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from textclf.artefacts import artefact
 from textclf.errors import ArtefactError
 from textclf.export import feeding, graph
 from textclf.export.feeding import Feeder
-from textclf.inference import artefact
 
 TEXTS = ["the cat sat on the mat number3", "bread with butter and jam", "", "unheardof catty", "wind " * 50, "a dog"]
 

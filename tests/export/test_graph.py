@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from textclf.artefacts import artefact
+from textclf.artefacts.quantised import EMBEDDING, PRECISIONS, quantise, restore
 from textclf.errors import UsageError
 from textclf.export import graph
-from textclf.inference import artefact
-from textclf.inference.quantised import EMBEDDING, PRECISIONS, quantise, restore
-from textclf.inference.runtime import FORWARD, softmax
+from textclf.models.arithmetic import FORWARD, softmax
 
 TEXTS = ["the cat sat on the mat number3", "bread with butter and jam", "", "unheardof catty", "wind " * 50, "a dog"]
 

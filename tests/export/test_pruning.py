@@ -3,13 +3,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from textclf.artefacts import artefact
+from textclf.artefacts.quantised import EMBEDDING
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.predictions import Tokens
 from textclf.export.pruning import Pruning
-from textclf.inference import artefact
 from textclf.inference.classifier import Classifier
-from textclf.inference.quantised import EMBEDDING
-from textclf.text.bag import Bag, hash_pairs
+from textclf.models.bag_mlp.features import Bag, hash_pairs
 from textclf.text.tokenizer import UNK_ID
 
 TEXTS = ["the cat sat on the mat number3", "bread with butter and jam number0", "", "unheardof catty", "wind " * 50]

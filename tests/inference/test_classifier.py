@@ -7,12 +7,11 @@ from itertools import islice, repeat
 import numpy as np
 import pytest
 
-from textclf import runs
+from textclf.artefacts import artefact, runs
+from textclf.artefacts.artefact import Abstention
 from textclf.errors import UsageError
-from textclf.inference import artefact
-from textclf.inference.artefact import Abstention
 from textclf.inference.classifier import BATCH, Classifier, Prediction, load_model
-from textclf.inference.runtime import softmax
+from textclf.models.arithmetic import softmax
 
 LABELS = ["animals", "food", "weather"]
 

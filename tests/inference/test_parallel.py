@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.errors import UsageError
 from textclf.inference import parallel
 from textclf.inference.classifier import BATCH, MOST_CHARACTERS, batched, load_model

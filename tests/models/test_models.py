@@ -10,11 +10,11 @@ from torch.testing import assert_close
 from tests.conftest import small_config
 from textclf.config import PRESETS
 from textclf.dataset.directory import DataDirectory
-from textclf.inference.runtime import FORWARD
-from textclf.loading import Examples
-from textclf.models import ARCHITECTURES, parameters, summary
-from textclf.text import INPUTS
+from textclf.models.architectures import ARCHITECTURES, parameters, summary
+from textclf.models.arithmetic import FORWARD
+from textclf.models.inputs import INPUTS
 from textclf.text.tokenizer import UNK_ID
+from textclf.training.batches import Examples
 from textclf.training.session import assemble
 
 TEXTS = [

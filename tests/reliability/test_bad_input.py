@@ -653,7 +653,7 @@ def link_to(target):
 
 def folder(**files):
     def make(path):
-        for name, content in formats.items():
+        for name, content in files.items():
             (path / name).parent.mkdir(parents=True, exist_ok=True)
             (path / name).write_bytes(content)
 

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import small_config
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.cli import main
 from textclf.errors import ArtefactError
 from textclf.inference.classifier import load_model

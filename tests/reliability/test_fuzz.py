@@ -20,12 +20,11 @@ from hypothesis import strategies as st
 
 from tests.conftest import small_config
 from tests.reliability import memory
-from textclf import runs
+from textclf.artefacts import artefact, runs
 from textclf.cli import main
 from textclf.dataset import manifest, tensors
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, TextclfError
-from textclf.inference import artefact
 from textclf.inference.classifier import load_model
 from textclf.system import checksums
 from textclf.training.prepared import prepare

@@ -47,10 +47,10 @@ def fill(step, data_dir, folder, answer):
         return
     import torch
 
-    from textclf import runs
+    from textclf.artefacts import runs
     from textclf.errors import TextclfError
+    from textclf.experiments.verify import outcome
     from textclf.training import checkpoint, run
-    from textclf.training.verify import outcome
 
     torch.set_num_threads(1)
     checkpoint.EVERY = 0.0

@@ -9,8 +9,8 @@ from math import inf
 import pytest
 
 from tests.conftest import small_config
-from textclf import runs
-from textclf.training.verify import outcome
+from textclf.artefacts import runs
+from textclf.experiments.verify import outcome
 
 FRESH = multiprocessing.get_context("forkserver")
 """Starts processes as new ones, from one that has loaded torch and done nothing with it."""
@@ -23,11 +23,11 @@ def train(settings, again=None):
     """Train, or go on with a run; a checkpoint is written every few steps."""
     import torch
 
-    from textclf.models import bag_mlp
+    from textclf.models.bag_mlp import network
     from textclf.training import checkpoint, run
 
     torch.set_num_threads(1)
-    bag_mlp.HEAD_START = 0.25  # or the mlp would know this corpus before the first epoch
+    network.HEAD_START = 0.25  # or the mlp would know this corpus before the first epoch
     checkpoint.EVERY, checkpoint.SHARE = 0.03, inf
     if again is None:
         run.train(settings)

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from tests.conftest import small_config
-from textclf import loading
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ResourceError
-from textclf.loading import EpochSampler, InOrder, TokenDataset, batches
+from textclf.training import batches as loading
 from textclf.training import run
+from textclf.training.batches import EpochSampler, InOrder, TokenDataset, batches
 
 CPU = torch.device("cpu")
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from textclf import runs
+from textclf.artefacts import runs
+from textclf.experiments.verify import outcome
 from textclf.training import run
-from textclf.training.verify import outcome
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 EARLIEST = 0.4  # seconds that Python and click take to start

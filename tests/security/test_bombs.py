@@ -15,12 +15,11 @@ import torch
 from click.testing import CliRunner
 
 from tests.reliability import memory
-from textclf import runs
+from textclf.artefacts import artefact, runs, safetensors
 from textclf.cli import main
 from textclf.dataset import documents, manifest, tensors
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError
-from textclf.inference import artefact, weights
 from textclf.system import checksums
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.checkpoint import load_best
@@ -144,10 +143,10 @@ def test_weights_that_say_they_have_a_long_header(claimed, run, tmp_path):
 
 def test_weights_that_have_a_long_header(tmp_path):
     path = tmp_path / "model.safetensors"
-    header = b"{" + b" " * weights.MOST_HEADER + b"}"
+    header = b"{" + b" " * safetensors.MOST_HEADER + b"}"
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(ValueError, match="header"):
-        weights.read(path)
+        safetensors.read(path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "labels.json", "tokenizer.json"])

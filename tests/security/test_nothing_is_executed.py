@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 import textclf
 from tests.conftest import small_config
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.cli import main
 from textclf.config import PreprocessConfig
 from textclf.dataset import manifest

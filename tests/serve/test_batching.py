@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from textclf.inference.classifier import BATCH, load_model
-from textclf.inference.runtime import softmax
+from textclf.models.arithmetic import softmax
 from textclf.serve import batching
 from textclf.serve.batching import Batcher
 from textclf.serve.counting import Counts

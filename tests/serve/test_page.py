@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.serve.conftest import serving
-from textclf.inference import artefact
+from textclf.artefacts import artefact
 from textclf.inference.classifier import load_model
 
 pytest.importorskip("fastapi")

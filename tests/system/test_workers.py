@@ -115,7 +115,7 @@ from textclf.system import workers
 if "beside" in sys.argv:
     threading.Thread(target=threading.Event().wait, daemon=True).start()
 if __name__ == "__main__":
-    with processes.pool(2, imports="textclf.errors") as pool:
+    with workers.pool(2, imports="textclf.errors") as pool:
         print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
         [pool.submit(time.sleep, 60) for _ in range(2)]
 """
@@ -202,20 +202,20 @@ def die_while_answering():
         os.write(pipe.fileno(), bytes(50))
         die()
 
-    processes._send = send_half
+    workers._send = send_half
 
-with processes.apart(use) as result:
+with workers.apart(use) as result:
     process, *arrays = result()
 assert (arrays[0] == range(1_000_000)).all() and arrays[1].shape == (0, 3) and arrays[2].tolist() == ["a", None]
 arrays[0] += 1  # as if made here
 print(process == os.getpid(), len(arrays), "colorsys" in sys.modules)
 for function in (refuse, die, die_while_answering):
     try:
-        with processes.apart(function) as result:
+        with workers.apart(function) as result:
             result()
     except (ArtefactError, ResourceError) as error:
         print(type(error).__name__, error)
-with processes.apart(use):
+with workers.apart(use):
     pass  # nobody waits
 try:
     os.waitpid(-1, 0)
@@ -286,14 +286,14 @@ def open_pipes():
     return sum(map(is_pipe, range(100)))
 
 known.append("what this one knows")
-with processes.pool(3, imports="textclf.errors") as pool:
-    answers = list(processes.in_order(pool, what_is_known, range(30), ahead=6))
+with workers.pool(3, imports="textclf.errors") as pool:
+    answers = list(workers.in_order(pool, what_is_known, range(30), ahead=6))
     assert [number for number, _, _ in answers] == list(range(30))
     print({count for _, count, _ in answers}, len({process for _, _, process in answers} - {os.getpid()}))
-    assert all(processes.in_order(pool, is_deaf, range(6), ahead=6))
+    assert all(workers.in_order(pool, is_deaf, range(6), ahead=6))
     print([pool.submit(open_pipes).result() for _ in range(3)])
 for function in (refuse, die, die_while_answering):
-    with processes.pool(2, imports="textclf.errors") as pool:
+    with workers.pool(2, imports="textclf.errors") as pool:
         other = pool.submit(time.sleep, 0.2)
         try:
             pool.submit(function).result(timeout=20)
@@ -322,13 +322,13 @@ from pathlib import Path
 from textclf.system import files, workers
 
 def write():
-    with atomic.replacing(Path("made")) as temporary:
+    with files.replacing(Path("made")) as temporary:
         temporary.write_text("half")
         print("begun", flush=True)
         time.sleep(60)
 
 try:
-    with processes.apart(write) as result:
+    with workers.apart(write) as result:
         result()
 except KeyboardInterrupt:
     print("stopped")

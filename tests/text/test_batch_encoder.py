@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.text.test_chunks import ODD
+from tests.text.test_corpus_encoder import ODD
 from tests.text.test_tokenizer import random_texts
 from textclf.text import tokenizer as module
 from textclf.text.tokenizer import UNK_ID, Tokenizer

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.text.test_chunks import ODD
+from tests.text.test_corpus_encoder import ODD
 from textclf.text.byte_strings import Slices, Table, Texts
 from textclf.text.tokenizer import chunks_of, split_chunk
 

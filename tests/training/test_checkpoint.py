@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.conftest import small_config
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.training import checkpoint
@@ -139,7 +139,7 @@ def test_best_is_whole_and_durable_at_any_moment(fresh, step, tmp_path, monkeypa
     """A power cut takes what was written since, and the run goes on from a last.pt that knows nothing of it."""
     session, synced = fresh(), []
     run, keeper = keeping(session, tmp_path)
-    monkeypatch.setattr(checkpoint.atomic, "sync", lambda path: synced.append(path.name))
+    monkeypatch.setattr(checkpoint.files, "sync", lambda path: synced.append(path.name))
     contents = [b""]
     for epoch in (1, 2, 3, 4):
         step(session)

@@ -16,9 +16,9 @@ from torch.testing import assert_close
 from tests.conftest import small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import DivergedError
-from textclf.loading import Spent, TokenDataset
-from textclf.models import ARCHITECTURES
+from textclf.models.architectures import ARCHITECTURES
 from textclf.training import loop
+from textclf.training.batches import Spent, TokenDataset
 from textclf.training.loop import (
     AVERAGE_DECAY,
     AVERAGE_EVERY,

@@ -6,11 +6,11 @@ import pytest
 from tests.conftest import small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import DataError
-from textclf.loading import Examples
-from textclf.models import ARCHITECTURES
-from textclf.text import INPUTS
-from textclf.text.remembered import Remembered
+from textclf.models.architectures import ARCHITECTURES
+from textclf.models.bag_mlp.feature_cache import Remembered
+from textclf.models.inputs import INPUTS
 from textclf.training import prepared
+from textclf.training.batches import Examples
 from textclf.training.prepared import prepare
 
 

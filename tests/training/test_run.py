@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 import textclf
 from tests.conftest import small_config
-from textclf import models, runs
+from textclf.artefacts import artefact, runs
 from textclf.config import REFIT_EPOCHS, PreprocessConfig, TrainConfig
 from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
@@ -25,9 +25,9 @@ from textclf.errors import ArtefactError, DataError, DivergedError, InterruptedR
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import HIGHEST, LOWEST, fit_temperature
 from textclf.evaluation.metrics import measure
-from textclf.inference import artefact
-from textclf.inference.runtime import FORWARD
-from textclf.models import bag_mlp
+from textclf.models import architectures as models
+from textclf.models.arithmetic import FORWARD
+from textclf.models.bag_mlp import network
 from textclf.training import checkpoint, run
 from textclf.training.run import Display
 from textclf.training.session import assemble
@@ -54,7 +54,7 @@ def settings(data_dir, tmp_path, monkeypatch):
 
     With all of its head start, the mlp would know this corpus before the first epoch.
     """
-    monkeypatch.setattr(bag_mlp, "HEAD_START", 0.25)
+    monkeypatch.setattr(network, "HEAD_START", 0.25)
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
     monkeypatch.setattr(checkpoint, "SHARE", inf)
     for name in ("confusion", "reliability"):
@@ -67,13 +67,13 @@ def settings(data_dir, tmp_path, monkeypatch):
     return make
 
 
-HEAD_START = bag_mlp.HEAD_START
+HEAD_START = network.HEAD_START
 
 
 @pytest.fixture
 def as_in_another_process(settings, monkeypatch):
     """What `settings` changed here is not changed there."""
-    monkeypatch.setattr(bag_mlp, "HEAD_START", HEAD_START)
+    monkeypatch.setattr(network, "HEAD_START", HEAD_START)
 
 
 @pytest.fixture

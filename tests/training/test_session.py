@@ -9,9 +9,9 @@ from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
-from textclf.loading import EpochSampler, InOrder
-from textclf.text import INPUTS
+from textclf.models.inputs import INPUTS
 from textclf.training import session as module
+from textclf.training.batches import EpochSampler, InOrder
 from textclf.training.prepared import LONG, find_data
 from textclf.training.session import EVALUATION_BATCH, MOST_WORKERS, assemble, begin
 

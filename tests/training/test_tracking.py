@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from tests.conftest import small_config
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.training import checkpoint, run
 from textclf.training.loop import Epoch, Score
 from textclf.training.run import Display

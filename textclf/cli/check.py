@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.errors import ArtefactError, DataError
 
 if TYPE_CHECKING:
-    from textclf.damage import Finding
+    from textclf.artefacts.integrity import Finding
 
 OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
 
@@ -43,13 +43,13 @@ def command(path: Path, strict: bool) -> None:
 
 
 def _check_data(root: Path, *, strict: bool) -> None:
-    from textclf import damage
+    from textclf.artefacts import integrity
     from textclf.cli.display import progress, show_report
     from textclf.dataset import data_report, manifest
 
     _show(
         root,
-        damage.of_data(root, progress=progress),
+        integrity.of_data(root, progress=progress),
         f"make it again: textclf preprocess --name {root.name} --overwrite",
     )
     report = data_report.read(manifest.Layout(root).report)
@@ -62,9 +62,9 @@ def _check_data(root: Path, *, strict: bool) -> None:
 
 
 def _check_run(run: runs.Layout) -> None:
-    from textclf import damage
+    from textclf.artefacts import integrity
 
-    _show(run.root, damage.of_run(run), "train a new model: textclf train")
+    _show(run.root, integrity.of_run(run), "train a new model: textclf train")
     if run.metrics.exists():
         click.echo("no problems")
     else:
@@ -72,15 +72,15 @@ def _check_run(run: runs.Layout) -> None:
 
 
 def _check_model(root: Path) -> None:
-    from textclf import damage
+    from textclf.artefacts import integrity
 
-    _show(root, damage.of_model(root), "train a new model: textclf train")
+    _show(root, integrity.of_model(root), "train a new model: textclf train")
     click.echo("no problems")
 
 
 def _show(root: Path, findings: Iterable["Finding"], remedy: str) -> None:
     """Print a line for each finding; raises ArtefactError if there is one that is worse than a file left unchecked."""
-    from textclf.damage import DAMAGED, FOREIGN, MISSING
+    from textclf.artefacts.integrity import DAMAGED, FOREIGN, MISSING
 
     counts = dict.fromkeys((DAMAGED, MISSING, FOREIGN), 0)
     for finding in findings:

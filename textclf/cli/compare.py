@@ -10,7 +10,7 @@ import click
 from textclf.cli.display import span, table
 
 if TYPE_CHECKING:
-    from textclf.evaluation.compare import Comparison
+    from textclf.experiments.compare import Comparison
 
 SURE = 0.05
 """p-value below which a difference is called one."""
@@ -31,7 +31,7 @@ def command(run_a: Path, run_b: Path, split: str, layout: str) -> None:
     Example:
       textclf compare RUN_A RUN_B
     """
-    from textclf.evaluation.compare import compare
+    from textclf.experiments.compare import compare
 
     comparison = compare(run_a, run_b, split=split)
     click.echo(_json(comparison) if layout == "json" else _text(comparison))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.system import startup
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def command(run: Path, labels: tuple[str, ...], top_k: int, layout: str) -> None
     """
     model = runs.model_dir(run)
     startup.one_thread()
-    from textclf.inference import artefact, explain  # after what may be wrong: they import numpy
+    from textclf.artefacts import artefact
+    from textclf.inference import explain  # after what may be wrong: they import numpy
 
     trained = artefact.load(model)
     found = {label: explain.top_words(trained, label, top_k=top_k) for label in labels or trained.labels}

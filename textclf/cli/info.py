@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.cli.display import show_report, table
 from textclf.config import TIERS
 from textclf.errors import UsageError

@@ -11,7 +11,7 @@ from textclf.config import PRESETS, TrainConfig
 from textclf.system import startup
 
 if TYPE_CHECKING:
-    from textclf.training.repeated import Outlook, Point
+    from textclf.experiments.seeds import Outlook, Point
 
 DEFAULTS = TrainConfig.create()
 
@@ -46,13 +46,13 @@ def command(output: Path | None, layout: str, **options: Any) -> None:
     startup.share_freed_memory()
     from textclf.cli.training_display import TerminalDisplay
     from textclf.evaluation import plots
-    from textclf.training import repeated
+    from textclf.experiments import seeds
     from textclf.training.prepared import find_data
 
     config = TrainConfig.create(tier="tiny", **options)
     path = output or find_data(config).parent / f"learning-curve-{find_data(config).name}-{config.model}.svg"
-    points = list(repeated.over_tiers(config, display=TerminalDisplay()))
-    expected = repeated.outlook(points)
+    points = list(seeds.over_tiers(config, display=TerminalDisplay()))
+    expected = seeds.outlook(points)
     figure = plots.learning_curve(
         [point.documents for point in points],
         [point.accuracy for point in points],

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.errors import DataError, ResourceError, UsageError
 from textclf.system import files, startup
 
 if TYPE_CHECKING:
-    from textclf.answers import Answer, Shape, Tally
     from textclf.inference.classifier import Prediction
+    from textclf.inference.outputs import Answer, Shape, Tally
     from textclf.sources.columns import Columns
     from textclf.sources.lines import Row
 
@@ -145,8 +145,7 @@ def command(
     model = runs.model_dir(run)
     startup.one_thread()
     with startup.loading_to_stay():
-        from textclf import answers
-        from textclf.inference import classifier, parallel  # after what may be wrong: they import numpy
+        from textclf.inference import classifier, outputs, parallel  # after what may be wrong: they import numpy
 
         trained = classifier.load_model(model)
     rows = _rows_of_texts(texts)
@@ -160,7 +159,7 @@ def command(
 
         explanation.write(trained, _texts(rows), top_k=top_k or 1, layout=layout)
         return
-    shape = answers.Shape(
+    shape = outputs.Shape(
         top=min(top_k or 1, len(trained.labels)),
         probabilities=top_k is not None,
         ids=id_column is not None,
@@ -175,11 +174,11 @@ def command(
         num_workers=num_workers or startup.processors(),
         patience=0 if _is_much(input_file, parallel.MUCH) else parallel.PATIENCE,
     )
-    tally = answers.Tally()
+    tally = outputs.Tally()
     least = max(reject_below or 0, trained.trained.abstention.threshold(target_precision) if target_precision else 0)
     rejects = partial(_rejects, least=least, unlike=target_precision is not None)
     try:
-        with closing(answers.answer(rows, predict, rejects=rejects)) as batches:  # and the other processes with it
+        with closing(outputs.answer(rows, predict, rejects=rejects)) as batches:  # and the other processes with it
             _write(tally.watch(_shown(batches)), shape, layout, output)
     except BrokenPipeError:
         _forget_stdout()
@@ -277,18 +276,18 @@ def _shown(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:
 
 def _write(batches: Iterator[list["Answer"]], shape: "Shape", layout: str, output: Path | None) -> None:
     """Write answers to stdout, or to a file that is whole or absent."""
-    from textclf import answers
+    from textclf.inference import outputs
 
     if output is None:
         with files.naming_full_disk(Path("stdout")):
-            answers.LINES[layout](batches, sys.stdout, shape)
+            outputs.LINES[layout](batches, sys.stdout, shape)
         return
     with files.replacing(output.resolve()) as temporary:  # a link stays one
         if layout == "parquet":
-            answers.write_parquet(batches, temporary, shape)
+            outputs.write_parquet(batches, temporary, shape)
             return
         with temporary.open("w", encoding="utf-8", newline="") as file:
-            answers.LINES[layout](batches, file, shape)
+            outputs.LINES[layout](batches, file, shape)
 
 
 def _conclude(tally: "Tally", shape: "Shape") -> None:

@@ -22,7 +22,7 @@ def command(run: Path, split: str, output: Path | None) -> None:
     Example:
       textclf report --run runs/latest
     """
-    from textclf import runs
+    from textclf.artefacts import runs
     from textclf.evaluation import report
 
     path = output or runs.resolve(run).report

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.errors import UsageError
 from textclf.system import startup
 
@@ -68,7 +68,7 @@ def command(paths: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...
 
 def _load(models: list[Path], counts: "Counts") -> "dict[str, Served]":
     """The models by the names of their runs."""
-    from textclf.inference import artefact
+    from textclf.artefacts import artefact
     from textclf.inference.classifier import Classifier
     from textclf.serve.app import Served
 

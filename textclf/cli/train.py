@@ -162,7 +162,7 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
     startup.let_threads_sleep()
     startup.one_thread()
     startup.share_freed_memory()
-    from textclf import runs
+    from textclf.artefacts import runs
     from textclf.training.start import prepare_while_torch_loads
 
     if resume is not None:
@@ -175,10 +175,10 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
     config = TrainConfig.create(**options)
     prepared = prepare_while_torch_loads(config)
     from textclf.cli.training_display import TerminalDisplay
-    from textclf.training import repeated
+    from textclf.experiments.seeds import over_seeds
 
     metrics = []
-    for finished in repeated.over_seeds(config, seeds, display=TerminalDisplay(), prepared=prepared):
+    for finished in over_seeds(config, seeds, display=TerminalDisplay(), prepared=prepared):
         click.echo(finished.root)
         metrics.append(runs.read_json(finished.metrics))
     if seeds > 1:
@@ -187,7 +187,7 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
 
 def _summary(metrics: Sequence[Mapping[str, Any]]) -> str:
     """Mean and standard deviation over the runs."""
-    from textclf.training.repeated import spread
+    from textclf.experiments.seeds import spread
 
     rows = []
     for split in ("validation", "test"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.training import device
 from textclf.training.loop import Batches, Epoch, Meter
 from textclf.training.run import Display

@@ -23,9 +23,9 @@ def command(run: Path) -> None:
     """
     startup.let_threads_sleep()
     startup.share_freed_memory()
-    from textclf import runs
+    from textclf.artefacts import runs
     from textclf.cli.training_display import TerminalDisplay
-    from textclf.training.verify import verify
+    from textclf.experiments.verify import verify
 
     layout = runs.resolve(run)
     found = verify(layout, display=TerminalDisplay())

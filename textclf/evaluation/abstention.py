@@ -12,9 +12,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.artefacts.artefact import Abstention
 from textclf.dataset.directory import DataDirectory
-from textclf.inference.artefact import Abstention
-from textclf.inference.runtime import softmax
+from textclf.models.arithmetic import softmax
 from textclf.text.tokenizer import Tokenizer
 
 PRECISIONS: Final = (0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.evaluation.metrics import cross_entropy
-from textclf.inference.runtime import softmax
+from textclf.models.arithmetic import softmax
 
 BINS: Final = 15
 LOWEST: Final = 0.05

@@ -8,13 +8,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import runs
+from textclf.artefacts import artefact, runs
+from textclf.artefacts.artefact import Artefact
 from textclf.dataset import tensors
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
-from textclf.inference import artefact
-from textclf.inference.artefact import Artefact
-from textclf.inference.runtime import FORWARD, softmax
+from textclf.models.arithmetic import FORWARD, softmax
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary_map import Translation

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from textclf import runs
+from textclf.artefacts import runs
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import reliability
 from textclf.evaluation.evaluate import score

@@ -11,18 +11,17 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from textclf import runs
+from textclf.artefacts import artefact, runs
+from textclf.artefacts.artefact import Artefact
+from textclf.artefacts.card import model_card
+from textclf.artefacts.quantised import EMBEDDING
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.metrics import measure
 from textclf.evaluation.predictions import Predictions, Tokens, answer
 from textclf.export import feeding, graph
 from textclf.export.pruning import SPECIAL, Pruning
-from textclf.inference import artefact
-from textclf.inference.artefact import Artefact
-from textclf.inference.quantised import EMBEDDING
 from textclf.system import files, folders
-from textclf.training.card import model_card
 
 LADDER: Final = ("float16", "int8", "int4")
 """Precisions that are tried for a size, the most exact first; what is too large still in the last is pruned."""

@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
+from textclf.artefacts import artefact, quantised, safetensors
+from textclf.artefacts.artefact import Artefact
 from textclf.errors import ArtefactError
-from textclf.inference import artefact, quantised, weights
-from textclf.inference.artefact import Artefact
+from textclf.models.inputs import INPUTS
 from textclf.system import files
-from textclf.text import INPUTS
 from textclf.text.tokenizer import Tokenizer
 
 SETTINGS: Final = "inputs.json"
@@ -36,7 +36,7 @@ class Feeder:
             settings = files.read_object(root / SETTINGS)
             kind: Any = INPUTS[settings["model"]]
             self._tokenizer = Tokenizer.from_json(files.read_object(artefact.Layout(root).tokenizer))
-            learnt = quantised.restore(weights.read(root / LEARNT)[0])
+            learnt = quantised.restore(safetensors.read(root / LEARNT)[0])
             self._inputs = kind(**artefact.complete(learnt, kind, self._tokenizer), **settings["inputs"])
             if not self._inputs.fits(self._tokenizer):
                 raise ValueError("the inputs are not those of the tokenizer")

@@ -1,6 +1,6 @@
 """A model as an ONNX graph, for any ONNX Runtime: from what `textclf.text` makes of a text to probabilities.
 
-The arithmetic is that of `textclf.inference.runtime`. Weights stand in the file in few bits, and are float32 again when
+The arithmetic is that of `textclf.models.arithmetic`. Weights stand in the file in few bits, and are float32 again when
 they have been looked up. https://onnx.ai/onnx/operators says what each operator does.
 
 Letters: B documents, V views, N features in all bags, T tokens, E embedding size, H hidden size, C classes.
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import __version__
+from textclf.artefacts.artefact import Artefact
+from textclf.artefacts.quantised import EMBEDDING, SCALE, quantise
+from textclf.artefacts.safetensors import Arrays
 from textclf.errors import UsageError
-from textclf.inference.artefact import Artefact
-from textclf.inference.quantised import EMBEDDING, SCALE, quantise
-from textclf.inference.runtime import DIRECTIONS
-from textclf.inference.weights import Arrays
+from textclf.models.arithmetic import DIRECTIONS
 
 OPSET: Final = 18
 IR_VERSION: Final = 9  # the first ONNX Runtime that reads it is 1.14, of 2023

@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.inference.artefact import Artefact
-from textclf.inference.quantised import EMBEDDING
-from textclf.text.bag import Bag, hash_pairs
-from textclf.text.sequence import Sequences
+from textclf.artefacts.artefact import Artefact
+from textclf.artefacts.quantised import EMBEDDING
+from textclf.models.bag_mlp.features import Bag, hash_pairs
+from textclf.models.sequences import Sequences
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int64]]

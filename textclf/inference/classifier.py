@@ -8,11 +8,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf import runs
+from textclf.artefacts import artefact, runs
+from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
-from textclf.inference import artefact
-from textclf.inference.artefact import Artefact
-from textclf.inference.runtime import FORWARD, Floats, softmax
+from textclf.models.arithmetic import FORWARD, Floats, softmax
 
 BATCH: Final = 64  # texts that go through the model together
 MOST_CHARACTERS: Final = 500_000  # of a batch, unless its last text is longer

@@ -18,11 +18,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
-from textclf.inference.artefact import Artefact
-from textclf.inference.runtime import FORWARD, Floats
-from textclf.text.bag import Bag
-from textclf.text.sequence import Sequences
+from textclf.models.arithmetic import FORWARD, Floats
+from textclf.models.bag_mlp.features import Bag
+from textclf.models.sequences import Sequences
 from textclf.text.token_offsets import spans
 from textclf.text.tokenizer import UNK_ID
 

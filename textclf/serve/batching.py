@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.inference.classifier import BATCH, MOST_CHARACTERS, Classifier, batched
-from textclf.inference.runtime import FORWARD, Floats, softmax
+from textclf.models.arithmetic import FORWARD, Floats, softmax
 from textclf.serve.counting import Counts
 from textclf.text.tokenizer import UNK_ID
 

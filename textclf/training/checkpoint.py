@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch import nn
 
+from textclf.artefacts.runs import Layout
 from textclf.config import changes
 from textclf.errors import ArtefactError, UsageError
-from textclf.runs import Layout
 from textclf.system import files
 from textclf.training import device
 from textclf.training.loop import Batches, EarlyStopping, Halfway, Learner, Meter

@@ -17,8 +17,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from textclf.dataset.directory import UNSEEN
 from textclf.errors import DivergedError
-from textclf.loading import Spent, to_device
 from textclf.training import device
+from textclf.training.batches import Spent, to_device
 from textclf.training.optimizer import Adam
 
 AVERAGE_EVERY: Final = 4
@@ -32,7 +32,7 @@ CHECK_EVERY: Final = 100
 
 Batches = Iterable[Any]
 """NamedTuples of tensors, with a field ``labels`` of shape (B,): what one model's ``collate`` makes. What is trained on
-is a `textclf.loading.BatchLoader`, which has a sampler to tell the epoch to, and knows the documents of each batch."""
+is a `textclf.training.batches.BatchLoader`, which has a sampler to tell the epoch to, and knows its documents."""
 
 
 class Score(NamedTuple):

@@ -15,9 +15,9 @@ import numpy as np
 from textclf.config import TrainConfig
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, newest, together
 from textclf.errors import ArtefactError, DataError
+from textclf.models.bag_mlp.feature_cache import Batch, Remembered
+from textclf.models.inputs import Inputs, learn
 from textclf.system import files
-from textclf.text import Inputs, learn
-from textclf.text.remembered import Batch, Remembered
 from textclf.text.tokenizer import Tokenizer
 
 BATCH: Final = 256  # documents read at a time

@@ -13,7 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from textclf import models, runs
+from textclf.artefacts import artefact, runs
+from textclf.artefacts.artefact import Abstention, Artefact
+from textclf.artefacts.card import model_card
 from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError
@@ -21,15 +23,13 @@ from textclf.evaluation.abstention import learn, unknown_shares
 from textclf.evaluation.calibration import fit_temperature
 from textclf.evaluation.metrics import Metrics, measure
 from textclf.evaluation.predictions import Predictions
-from textclf.inference import artefact
-from textclf.inference.artefact import Abstention, Artefact
-from textclf.loading import BatchLoader
+from textclf.models import architectures as models
 from textclf.system import files
 from textclf.system.interrupt import Interrupt
 from textclf.system.startup import give_back_memory, keeping_memory
 from textclf.text.tokenizer import UNK_ID
 from textclf.training import device, loop
-from textclf.training.card import model_card
+from textclf.training.batches import BatchLoader
 from textclf.training.checkpoint import Keeper, Progress, load_best
 from textclf.training.loop import Batches, Epoch, Meter, Pass
 from textclf.training.prepared import Prepared, find_data, prepare

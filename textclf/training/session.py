@@ -9,16 +9,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from textclf import loading
 from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
-from textclf.loading import BatchLoader, EpochSampler, InOrder, TokenDataset, Unread
-from textclf.models import ARCHITECTURES
+from textclf.models.architectures import ARCHITECTURES
+from textclf.models.bag_mlp.feature_cache import Remembered
+from textclf.models.inputs import Inputs
 from textclf.system.startup import processors
-from textclf.text import Inputs
-from textclf.text.remembered import Remembered
 from textclf.text.tokenizer import Tokenizer
 from textclf.training import device
+from textclf.training.batches import BatchLoader, EpochSampler, InOrder, TokenDataset, Unread, to_device
+from textclf.training.batches import batches as make_batches
 from textclf.training.loop import EarlyStopping, Learner
 from textclf.training.optimizer import Adam
 from textclf.training.prepared import Prepared, prepare
@@ -94,7 +94,7 @@ def begin(
     model = architecture.module(classes=classes, **sizes).to(processor)
     if architecture.head_start is not None:
         batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # their order, too, follows from the seed
-        architecture.head_start(model, (loading.to_device(batch, processor) for batch in batches))
+        architecture.head_start(model, (to_device(batch, processor) for batch in batches))
     return Learner.of(model, Adam(model.parameters(), lr=given(config.lr), fused=processor.type != "mps"))
 
 
@@ -121,7 +121,7 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
         )
         workers = _workers(config, processor) if trained_on else 0
         dataset = TokenDataset(tokens, *part)
-        loaders[name] = loading.batches(
+        loaders[name] = make_batches(
             dataset, sampler, collate, num_workers=workers, device=processor, ids=prepared.data.documents.id
         )
     return loaders

@@ -16,7 +16,7 @@ from torch.utils.tensorboard.summary import hparams
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import reliability
 from textclf.evaluation.metrics import confusion
-from textclf.inference.runtime import softmax
+from textclf.models.arithmetic import softmax
 from textclf.training.loop import Epoch, Score
 
 MOST_CURVES: Final = 20

@@ -1,0 +1,318 @@
+import random
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from textclf.models.bag_mlp import features as module
+from textclf.models.bag_mlp.features import PAIR_BITS, Bag, Frequencies
+from textclf.text.subwords import word_parts
+from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
+
+TRAINING = [
+    "the cat sat on the mat",
+    "the cat ran",
+    "a dog sat on a cat",
+    "the dog ran; the dog ran",
+    "dogs and cats",
+]
+ODD = ["", "qqq", "catty", "qqq catty dogged qqq", "cat", "cat qqq sat", "zebra cat sat xyz mat " * 20]
+
+
+def random_texts(seed, count=40, letters="abc"):
+    """Texts of short words: many share parts, and of some only the parts are known."""
+    rng = random.Random(seed)
+    words = ["".join(rng.choices(letters, k=rng.randrange(1, 6))) for _ in range(60)]
+    weights = [1 / (rank + 1) for rank in range(60)]
+    return [" ".join(rng.choices(words, weights, k=rng.randrange(1, 25))) for _ in range(count)]
+
+
+def learn(texts, **limits):
+    return Tokenizer.fit(texts, **{"max_parts": 1_000, **limits})
+
+
+def encoded(texts, tokenizer):
+    ids = [tokenizer.encode(text) for text in texts]
+    return np.concatenate(ids), np.array([len(run) for run in ids])
+
+
+def fit(texts, tokenizer, size=1_000):
+    frequencies = Frequencies(tokenizer)
+    for start in range(0, len(texts), size):
+        found = frequencies.find(*(batch := encoded(texts[start : start + size], tokenizer)))
+        frequencies.add(found, len(batch[1]))
+    return frequencies.bag()
+
+
+def weigh(bag, texts, tokenizer):
+    """For each view and text, the weight of each feature."""
+    features, offsets, weights = bag(*encoded(texts, tokenizer))
+    assert len(features) == len(weights)
+    assert offsets.tolist() == sorted(offsets.tolist())
+    assert len(offsets) == bag.views * len(texts)
+    parts = zip(np.split(features, offsets[1:]), np.split(weights, offsets[1:]), strict=True)
+    bags = [list(zip(own.tolist(), theirs.tolist(), strict=True)) for own, theirs in parts]
+    assert [len(dict(own)) for own in bags] == [len(own) for own in bags]  # no feature stands twice
+    return [[dict(own) for own in bags[view * len(texts) :][: len(texts)]] for view in range(bag.views)]
+
+
+def pair_hash(first, second):
+    """Multiplicative hashing in whole numbers of any length."""
+    return (first * 2**32 + second) * 0x9E3779B97F4A7C15 % 2**64 // 2 ** (64 - PAIR_BITS)
+
+
+def words_and_pairs(text, tokenizer):
+    """Names of what stands in a text: its known words, and pairs of known words by their hash."""
+    ids = [tokenizer.words.index(token) if token in tokenizer.words else UNK_ID for token in tokenizer.tokens(text)]
+    known = [(first, second) for first, second in pairwise(ids) if UNK_ID not in (first, second)]
+    return [*(f"word {index}" for index in ids if index != UNK_ID), *(f"pair {pair_hash(*pair)}" for pair in known)]
+
+
+def parts(text, tokenizer):
+    return [part for token in tokenizer.tokens(text) for part in word_parts(token) if part in tokenizer.parts]
+
+
+def names(bag, tokenizer):
+    """What each feature stands for."""
+    found = [f"word {index}" for index in range(bag.words)] + [f"pair {pair}" for pair in bag.pairs]
+    assert len(found) + len(tokenizer.parts) == len(bag.rarity)
+    return found, [f"part {part}" for part in tokenizer.parts]
+
+
+def expected_weights(training, queries, features):
+    """The same from scikit-learn, dense: sublinear counts times the square root of its idf, at length 1."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    def rows(*, use_idf):
+        options = {"analyzer": list, "lowercase": False, "vocabulary": features}
+        vectorizer = TfidfVectorizer(sublinear_tf=True, use_idf=use_idf, norm=None, **options)
+        return vectorizer.fit(training).transform(queries).toarray()
+
+    weights = np.sqrt(rows(use_idf=True) * rows(use_idf=False))
+    return weights / np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("training", "limits"),
+    [
+        (TRAINING, {}),
+        (TRAINING, {"max_vocab": 3}),
+        (TRAINING, {"max_parts": 0}),
+        (random_texts(0), {}),
+        (random_texts(1), {"max_vocab": 30, "max_parts": 40}),
+        (random_texts(2), {"min_count": 3}),
+    ],
+)
+def test_weights_are_those_of_scikit_learn_with_the_square_root_of_idf(training, limits):
+    tokenizer = learn(training, **limits)
+    bag = fit(training, tokenizer)
+    queries = [*training, *random_texts(0), *random_texts(9, letters="abcd"), *ODD]
+    of_words, of_parts = names(bag, tokenizer)
+    views = [(words_and_pairs, of_words, 0)]
+    if tokenizer.parts:
+        views.append((lambda *given: [f"part {part}" for part in parts(*given)], of_parts, len(of_words)))
+    weighed = weigh(bag, queries, tokenizer)
+    assert len(weighed) == len(views)
+    for (analyse, features, first), bags in zip(views, weighed, strict=True):
+        found = [[analyse(text, tokenizer) for text in texts] for texts in (training, queries)]
+        expected = np.zeros((len(queries), len(bag.rarity)))
+        expected[:, first : first + len(features)] = expected_weights(*found, features)
+        dense = np.array([[own.get(feature, 0) for feature in range(len(bag.rarity))] for own in bags])
+        assert dense.any()
+        np.testing.assert_allclose(dense, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_weights_follow_the_formula():
+    tokenizer = learn(TRAINING)
+    the, dog, mat = (tokenizer.words.index(word) for word in ("the", "dog", "mat"))
+    bag = fit(TRAINING, tokenizer)
+    (own,), _ = weigh(bag, ["the the dog mat"], tokenizer)
+    weights = (1 + np.log(2)) * np.sqrt(1 + np.log(6 / 4)), np.sqrt(1 + np.log(6 / 3))
+    assert own == pytest.approx({PAD_ID: 0, the: weights[0] / np.hypot(*weights), dog: weights[1] / np.hypot(*weights)})
+    assert mat >= bag.words  # one document has it
+
+
+@pytest.mark.parametrize("training", [TRAINING, random_texts(0)])
+def test_pairs_are_features_if_two_training_documents_have_them(training):
+    tokenizer = learn(training)
+    found = [set(words_and_pairs(text, tokenizer)) for text in training]
+    counts = Counter(name for names in found for name in names if name.startswith("pair"))
+    expected = sorted(int(name.split()[1]) for name, count in counts.items() if count >= 2)
+    assert 0 < len(expected) < len(counts)
+    pairs = fit(training, tokenizer).pairs
+    assert pairs.tolist() == expected
+    assert pairs.dtype == np.int32
+
+
+@pytest.mark.parametrize("training", [TRAINING, random_texts(0)])
+def test_words_are_features_down_to_the_rarest_that_two_training_documents_have(training):
+    tokenizer = learn(training)
+    counts = Counter(word for text in training for word in set(tokenizer.tokens(text)))
+    last = max(index for index, word in enumerate(tokenizer.words) if counts[word] >= 2)
+    assert fit(training, tokenizer).words == last + 1 < tokenizer.size
+
+
+def test_only_the_most_frequent_pairs_are_features(monkeypatch):
+    training = ["a b", "a b", "a b", "c d", "c d", "e f", "e f", "e f", "g h"]
+    tokenizer = learn(training)
+    monkeypatch.setattr(module, "MOST_PAIRS", 2)
+    expected = [pair_hash(*(tokenizer.words.index(word) for word in pair)) for pair in ("ab", "ef")]
+    assert fit(training, tokenizer).pairs.tolist() == sorted(expected)
+
+
+def test_the_last_word_of_a_document_and_the_first_of_the_next_are_no_pair():
+    tokenizer = learn(["a b", "c a"])
+    assert fit(["a", "b", "a", "b", "a", "b"], tokenizer).pairs.tolist() == []
+    bag = fit(["a b", "a b"], tokenizer)
+    apart, together = weigh(bag, ["a", "b"], tokenizer)[0], weigh(bag, ["a b"], tokenizer)[0]
+    assert [len(own) for own in apart] == [2, 2]
+    assert [len(own) for own in together] == [4]
+
+
+def test_unknown_words_are_in_no_pair_and_their_neighbours_are_none():
+    tokenizer = learn(["a b", "a b"])
+    for text in ("a qqq b", "qqq a", "b qqq", "qqq qqq"):
+        assert fit([text, text], tokenizer).pairs.tolist() == []
+    bag = fit(["a b", "a b"], tokenizer)
+    known = {bag.words}  # the one pair
+    for text, expected in (("a qqq b", set()), ("a b qqq", known), ("qqq a b", known), ("b a", set())):
+        (own,), _ = weigh(bag, [text], tokenizer)
+        assert set(own) & known == expected
+
+
+def test_parts_of_unknown_words_are_in_no_pair():
+    tokenizer = learn(["cat cat"])
+    assert tokenizer.encode("cats").tolist()[0] == UNK_ID
+    assert len(tokenizer.encode("cats")) > 1
+    assert fit(["cats cat cats", "cat cats"], tokenizer).pairs.tolist() == []
+
+
+def test_rare_words_are_in_pairs():
+    training = ["a b", "a b c", "c d", "c d", "e e e e e d"]
+    tokenizer = learn(training, min_count=1)
+    bag = fit(training, tokenizer)
+    assert pair_hash(tokenizer.words.index("a"), tokenizer.words.index("b")) in bag.pairs
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_word_has_the_same_parts_whether_or_not_it_is_known(seed):
+    training = random_texts(seed)
+    tokenizer = learn(training)
+    fewer = Tokenizer(tokenizer.words[2:5], parts=tokenizer.parts)
+    bag, other = fit(training, tokenizer), fit(training, fewer)
+    shift = bag.words + len(bag.pairs) - other.words - len(other.pairs)
+    _, known = weigh(bag, [*training, *ODD], tokenizer)
+    _, unknown = weigh(other, [*training, *ODD], fewer)
+    moved = [{feature + shift if feature else 0: weight for feature, weight in own.items()} for own in unknown]
+    assert known == moved
+
+
+def test_every_bag_begins_with_padding_that_weighs_nothing():
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    features, offsets, weights = bag(*encoded([*TRAINING, *ODD], tokenizer))
+    assert (features[offsets] == PAD_ID).all()
+    assert (weights[offsets] == 0).all()
+    assert (features == PAD_ID).sum() == len(offsets)
+    assert (features.dtype, offsets.dtype, weights.dtype) == (np.int32, np.int64, np.float32)
+
+
+def test_a_bag_has_length_1_or_0_if_it_has_no_feature():
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    texts = [*TRAINING, *ODD, "cat " * 10_000]
+    features = set(names(bag, tokenizer)[0])
+    known = (
+        [features & set(words_and_pairs(text, tokenizer)) for text in texts],
+        [parts(text, tokenizer) for text in texts],
+    )
+    for view, found in zip(weigh(bag, texts, tokenizer), known, strict=True):
+        assert [np.linalg.norm(list(own.values())) for own in view] == pytest.approx(
+            [float(bool(own)) for own in found], abs=1e-6
+        )
+        assert {True, False} == set(map(bool, found))
+
+
+def test_an_unknown_word_weighs_nothing():
+    tokenizer = learn(TRAINING)
+    bag = fit([*TRAINING, "qqq", "qqq"], tokenizer)
+    (with_unknown, without), _ = weigh(bag, ["qqq cat xyz sat qqq", "cat; qqq; sat"], tokenizer)
+    assert with_unknown[UNK_ID] == without[UNK_ID] == 0
+    assert (bag.rarity[: UNK_ID + 1] == 0).all()
+    assert (bag.rarity[UNK_ID + 1 :] > 0).all()
+
+
+def test_more_of_a_word_weighs_more_and_the_order_counts_in_pairs_alone():
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    cat, sat = tokenizer.words.index("cat"), tokenizer.words.index("sat")
+    (once, twice), _ = weigh(bag, ["cat sat", "cat cat sat"], tokenizer)
+    assert once[cat] / once[sat] < twice[cat] / twice[sat]
+    (forwards, backwards), (spelled, turned) = weigh(bag, ["sat on", "on sat"], tokenizer)
+    assert len(forwards) == len(backwards) + 1
+    assert spelled == turned
+
+
+def test_a_rare_word_weighs_more_than_a_common_one():
+    tokenizer = learn(TRAINING)
+    the, cat, mat = (tokenizer.words.index(word) for word in ("the", "cat", "mat"))
+    bag = fit(["the mat", "cat mat", "the cat the", "the"], tokenizer)
+    assert bag.rarity[[the, cat, mat]] == pytest.approx(np.sqrt(1 + np.log([5 / 4, 5 / 3, 5 / 3])))
+    (own,), _ = weigh(bag, ["the cat"], tokenizer)
+    assert 0 < own[the] < own[cat]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_document_does_not_see_the_others_of_its_batch(seed):
+    training = random_texts(9)
+    tokenizer = learn(training)
+    bag = fit(training, tokenizer)
+    texts = [*random_texts(seed, letters="abcd"), *training[:5], *ODD]
+    together = weigh(bag, texts, tokenizer)
+    alone = [weigh(bag, [text], tokenizer) for text in texts]
+    assert together == [[views[view][0] for views in alone] for view in range(2)]
+    assert [view[::-1] for view in together] == weigh(bag, texts[::-1], tokenizer)
+
+
+def test_how_the_training_documents_are_batched_does_not_matter():
+    training = random_texts(0)
+    tokenizer = learn(training)
+    one, other = fit(training, tokenizer, size=7), fit(training, tokenizer)
+    assert one.words == other.words
+    for name in ("pairs", "spelling", "spelled", "rarity"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_without_parts_a_document_is_seen_in_one_way():
+    for max_parts, views in ((0, 1), (10, 2)):
+        tokenizer = learn(TRAINING, max_parts=max_parts)
+        bag = fit(TRAINING, tokenizer)
+        assert bag.views == views
+        assert bag.sizes == {"features": bag.words + len(bag.pairs) + max_parts, "views": views}
+
+
+def test_documents_times_features_may_exceed_32_bits():
+    words, count = 1_000_000, 5_000
+    nothing = np.zeros(0, dtype=np.int32)
+    bag = Bag(words, nothing, nothing, np.zeros(words, dtype=np.int32), np.ones(words, dtype=np.float32))
+    expected = [[0, 2, words - 1 - place] for place in range(count)]
+    tokens = np.array([row[:0:-1] for row in expected], dtype=np.int32).ravel()
+    features, offsets, _ = bag(tokens, np.full(count, 2))
+    assert offsets.tolist() == list(range(0, 3 * count, 3))
+    assert features.reshape(count, 3).tolist() == expected
+
+
+def test_the_tokens_that_were_given_stay_as_they_are():
+    tokenizer = learn(TRAINING)
+    tokens, lengths = encoded([*TRAINING, *ODD], tokenizer)
+    before = tokens.tolist(), lengths.tolist()
+    frequencies = Frequencies(tokenizer)
+    frequencies.add(frequencies.find(tokens, lengths), len(lengths))
+    frequencies.bag()(tokens, lengths)
+    assert (tokens.tolist(), lengths.tolist()) == before
+
+
+def test_more_documents_than_can_be_numbered_are_refused():
+    with pytest.raises(ValueError, match="too many documents at once"):
+        module._numbered(2**40, bits=23)

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from textclf.models.sequences import Sequences
+from textclf.text.tokenizer import PAD_ID, UNK_ID
+
+WORDS = 1_000
+
+
+def end_to_end(documents):
+    tokens = np.array([token for document in documents for token in document], dtype=np.int32)
+    return tokens, np.array([len(document) for document in documents], dtype=np.int64)
+
+
+def test_documents_are_cut_and_padded():
+    tokens, lengths = Sequences(WORDS, 3)(*end_to_end([[5, 6], [7], [8, 9, 10, 11, 12]]))
+    assert tokens.tolist() == [[5, 6, PAD_ID], [7, PAD_ID, PAD_ID], [8, 9, 10]]
+    assert lengths.tolist() == [2, 1, 3]
+    assert (tokens.dtype, lengths.dtype) == (np.int64, np.int64)
+
+
+def test_a_batch_is_as_wide_as_its_longest_document():
+    tokens, lengths = Sequences(WORDS, 256)(*end_to_end([[5, 6], [7]]))
+    assert tokens.tolist() == [[5, 6], [7, PAD_ID]]
+    assert lengths.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("max_length", [1, 2, 10, 1_000])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_row_is_the_start_of_its_document(seed, max_length):
+    random = np.random.default_rng(seed)
+    documents = [random.integers(1, WORDS, random.integers(1, 30)).tolist() for _ in range(20)]
+    tokens, lengths = Sequences(WORDS, max_length)(*end_to_end(documents))
+    assert tokens.shape == (20, min(max_length, max(map(len, documents))))
+    for row, length, document in zip(tokens.tolist(), lengths.tolist(), documents, strict=True):
+        start = document[:max_length]
+        assert length == len(start)
+        assert row == start + [PAD_ID] * (len(row) - length)
+
+
+def test_parts_of_unknown_words_are_not_read_and_take_no_room():
+    documents = [[UNK_ID, 10, 11, 5, UNK_ID, 12], [UNK_ID, 13], [7, 8], [UNK_ID, 10, 10, 10, 10, UNK_ID, 6, 7]]
+    tokens, lengths = Sequences(10, 3)(*end_to_end(documents))
+    assert tokens.tolist() == [[UNK_ID, 5, UNK_ID], [UNK_ID, PAD_ID, PAD_ID], [7, 8, PAD_ID], [UNK_ID, UNK_ID, 6]]
+    assert lengths.tolist() == [3, 1, 2, 3]
+    assert (tokens.dtype, lengths.dtype) == (np.int64, np.int64)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_document_reads_as_if_its_parts_were_not_there(seed):
+    random = np.random.default_rng(seed)
+    documents = [[3, *random.integers(1, 2 * WORDS, random.integers(1, 30)).tolist()] for _ in range(20)]
+    without = [[token for token in document if token < WORDS] for document in documents]
+    sequences = Sequences(WORDS, 12)
+    for one, other in zip(sequences(*end_to_end(documents)), sequences(*end_to_end(without)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_model_is_told_how_many_words_there_are():
+    assert Sequences(10, 3).sizes == {"vocabulary": 10}
+
+
+@pytest.mark.parametrize("words", [9, WORDS])
+def test_the_tokens_that_were_given_stay_as_they_are(words):
+    tokens, lengths = end_to_end([[5, 6], [7], [8, 9, 10]])
+    before = tokens.tolist(), lengths.tolist()
+    Sequences(words, 2)(tokens, lengths)
+    assert (tokens.tolist(), lengths.tolist()) == before

@@ -1,0 +1,364 @@
+"""The model artefact: a folder, whole in itself, that predicts anywhere. Owns its files; knows nothing about training.
+
+No file in it can hold code: weights are safetensors, everything else is JSON. Written whole: config.json comes last,
+and has a checksum of each, so that no damage goes unnoticed.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from mmap import mmap
+from pathlib import Path
+from threading import Thread
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf.artefacts import quantised, safetensors
+from textclf.artefacts.safetensors import Arrays
+from textclf.errors import ArtefactError, UsageError
+from textclf.models.arithmetic import FORWARD
+from textclf.models.bag_mlp.features import Bag
+from textclf.models.inputs import INPUTS, Inputs
+from textclf.system import checksums, files
+from textclf.text.tokenizer import UNK_ID, Tokenizer
+
+FORMAT_VERSION: Final = 3
+QUANTISED_VERSION: Final = FORMAT_VERSION + 1
+"""Of an artefact whose weights are in fewer bits, and which leaves out what follows from its tokenizer."""
+
+FOLLOWING: Final = ("spelling", "spelled")
+"""What the inputs hold that follows from the tokenizer; kept to start faster, unless the artefact shall be small."""
+
+CONFIG: Final = "config.json"
+
+MOST_JSON: Final = 16_000_000
+"""Bytes that words or labels may have beyond those of the weights, of which each has some."""
+
+_PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The files of ``model/``."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """Format version, model, sizes, where it comes from, and checksums of all files; written last."""
+        return self.root / CONFIG
+
+    @property
+    def weights(self) -> Path:
+        """Parameters, and what the inputs learnt under the prefix ``inputs.``."""
+        return self.root / "model.safetensors"
+
+    @property
+    def tokenizer(self) -> Path:
+        """The vocabulary."""
+        return self.root / "tokenizer.json"
+
+    @property
+    def labels(self) -> Path:
+        """Label names by class index."""
+        return self.root / "labels.json"
+
+    @property
+    def graph(self) -> Path:
+        """The weights of a model for ONNX Runtime, in place of the weights here and of config.json."""
+        return self.root / "model.onnx"
+
+    @property
+    def card(self) -> Path:
+        """The model card."""
+        return self.root / "README.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Abstention:
+    """When an answer is not to be trusted, as validation documents have shown."""
+
+    thresholds: Mapping[str, float] | None = None
+    """Precision, as ``0.95``, to the probability from which answers have it, if there is one. None: of an old model."""
+    unlike: float = 0.5
+    """Share of unknown words from which a text is unlike those of the corpus."""
+
+    def threshold(self, precision: float) -> float:
+        """The probability from which answers are at least so precise; raises UsageError if none is known."""
+        if self.thresholds is None:
+            raise UsageError("this model was trained before thresholds were learned; train it again: textclf train")
+        known = {float(name): threshold for name, threshold in self.thresholds.items()}
+        if enough := [each for each in known if each >= precision]:
+            return known[min(enough)]
+        highest = f"{max(known):g} is the highest that is" if known else "none is"
+        raise UsageError(
+            f"a precision of {precision:g} was not shown on the validation documents ({highest}); ask for less, or "
+            "preprocess with a larger --validation-size and train again"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """A trained model, without torch."""
+
+    model: str
+    """Name in `INPUTS`."""
+    weights: Arrays
+    """Parameter name to array."""
+    tokenizer: Tokenizer
+    inputs: Inputs
+    labels: list[str]
+    temperature: float
+    """What logits are divided by, for probabilities that say how often the model is right."""
+    trained: Mapping[str, Any]
+    """Corpus, tier and figures, for people."""
+    abstention: Abstention = field(default_factory=Abstention)
+
+
+def save(root: Path, artefact: Artefact, *, card: str, precision: str = "float32") -> None:
+    """Write the artefact, its weights in a precision of `quantised.PRECISIONS`.
+
+    The folder is no artefact before its config.json is there. Raises what `quantised.quantise` raises.
+    """
+    if root.is_symlink():
+        root.unlink()  # what a link leads to is not ours to write to
+    files.make_folder(root)
+    for name, content in contents(artefact, card=card, precision=precision).items():
+        files.write_bytes(root / name, content)
+
+
+def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> dict[str, bytes]:
+    """The files of an artefact by name, in the order in which they are to be written."""
+    layout = Layout(Path())
+    learnt, settings = split(artefact.inputs)
+    arrays = quantised.quantise(artefact.weights, precision)
+    if precision != "float32":
+        learnt = compact(learnt, without=FOLLOWING if precision == "int4" else ())
+    arrays |= {f"inputs.{name}": array for name, array in learnt.items()}
+    checked = {
+        layout.weights.name: serialise(arrays),
+        layout.labels.name: encode(artefact.labels, indent=2),
+        layout.tokenizer.name: encode(artefact.tokenizer.to_json()),
+    }
+    config: dict[str, Any] = {
+        "format_version": FORMAT_VERSION if precision == "float32" else QUANTISED_VERSION,
+        "model": artefact.model,
+        "inputs": settings,
+        "temperature": artefact.temperature,
+        "trained": dict(artefact.trained),
+        "abstention": asdict(artefact.abstention),
+    }
+    written = {**checked, layout.card.name: card.encode()}
+    config["crc32"] = {name: zlib.crc32(content) for name, content in written.items()}
+    config["crc32"][CONFIG] = own_checksum(config)
+    return {**written, CONFIG: files.to_json(config)}
+
+
+def size(artefact: Artefact) -> int:
+    """Bytes of weights, inputs and vocabulary, as `save` would write them in float32, but for what heads a file."""
+    learnt, _ = split(artefact.inputs)
+    arrays = sum(array.nbytes for array in (*artefact.weights.values(), *learnt.values()))
+    return arrays + len(encode(artefact.tokenizer.to_json()))
+
+
+def compact(learnt: Arrays, *, without: Sequence[str] = ()) -> Arrays:
+    """What inputs learnt from documents, in few bytes: float16, and whole numbers in the smallest type for them."""
+    return {name: array.astype(_small_type(array)) for name, array in learnt.items() if name not in without}
+
+
+def _small_type(array: NDArray[Any]) -> np.dtype[Any]:
+    if array.dtype == np.float32:
+        return np.dtype(np.float16)
+    smallest = np.min_scalar_type(int(array.max(initial=0)))
+    return smallest if smallest in (np.uint8, np.uint16) else array.dtype
+
+
+def complete(learnt: Arrays, kind: Callable[..., Inputs], tokenizer: Tokenizer) -> Arrays:
+    """What `compact` made small, as inputs need it."""
+    whole = {
+        name: array.astype(np.int32) if array.dtype in (np.uint8, np.uint16) else array
+        for name, array in learnt.items()
+    }
+    if kind is Bag and not whole.keys() & set(FOLLOWING):
+        whole |= dict(zip(FOLLOWING, tokenizer.spelling(), strict=True))
+    return whole
+
+
+def serialise(arrays: Arrays) -> bytes:
+    """A safetensors file."""
+    from safetensors.numpy import save as safetensors
+
+    return safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def own_checksum(config: Mapping[str, Any]) -> int:
+    """CRC-32 of all that a config.json says, but for itself."""
+    others = {name: crc32 for name, crc32 in config["crc32"].items() if name != CONFIG}
+    return zlib.crc32(json.dumps({**config, "crc32": others}, sort_keys=True).encode())
+
+
+def _is_as_said(config: Mapping[str, Any]) -> bool:
+    """Whether its own checksum is right; that of earlier models is of all but the checksums."""
+    earlier = {key: value for key, value in config.items() if key != "crc32"}
+    return config["crc32"][CONFIG] in (own_checksum(config), zlib.crc32(json.dumps(earlier, sort_keys=True).encode()))
+
+
+def damaged(root: Path) -> Iterator[Path]:
+    """The files that are missing, or not to the last bit those that `save` wrote; of the card, earlier ones kept none.
+
+    Raises ArtefactError if config.json, which has the checksums, cannot tell.
+    """
+    layout = Layout(root)
+    try:
+        content = layout.config.read_bytes()
+        config = files.parse_object(content)
+        crc32 = dict(config["crc32"])
+        if content != files.to_json(config) or not _is_as_said(config):
+            raise ValueError("it is not what was written")
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ArtefactError(f"{layout.config} is damaged ({error}); train the model again: textclf train") from error
+    for name in (path.name for path in (layout.weights, layout.labels, layout.tokenizer, layout.card)):
+        path = root / name
+        if not path.is_file() or (name in crc32 and checksums.crc32(path) != crc32[name]):
+            yield path
+
+
+def encode(value: Any, *, indent: int | None = None) -> bytes:
+    """JSON for programs, in UTF-8."""
+    return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()
+
+
+def load(root: Path) -> Artefact:
+    """Read an artefact; raises UsageError if there is none, ArtefactError if it is damaged or of another format."""
+    layout = Layout(root)
+    if layout.graph.exists():
+        raise UsageError(f"{root} is for ONNX Runtime; make one for textclf: textclf export --format safetensors")
+    if not layout.config.exists():
+        raise UsageError(f"no model in {root} (it has no config.json); train one: textclf train")
+    try:
+        return _read(layout)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ArtefactError(f"the model in {root} is damaged ({error}); train it again: textclf train") from error
+
+
+def _read(layout: Layout) -> Artefact:
+    if layout.config.stat().st_size > MOST_JSON:
+        raise ValueError(f"{layout.config.name} is too large")
+    config = files.read_object(layout.config)
+    if config["format_version"] not in (FORMAT_VERSION, QUANTISED_VERSION):
+        raise ArtefactError(
+            f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION} "
+            f"and {QUANTISED_VERSION}; upgrade textclf, or train the model again: textclf train"
+        )
+    if config["model"] not in INPUTS:
+        raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
+    checked = {path.name for path in (layout.config, layout.weights, layout.tokenizer, layout.labels)}
+    if set(config["crc32"]) - {layout.card.name} != checked:
+        raise ValueError(f"{layout.config.name} has checksums of other files")
+    if not _is_as_said(config):
+        raise ValueError(f"{layout.config.name} is not what was written")
+    for path in (layout.labels, layout.tokenizer):
+        if path.stat().st_size > max(MOST_JSON, layout.weights.stat().st_size):
+            raise ValueError(f"{path.name} is larger than the weights")
+    arrays, content = safetensors.read(layout.weights)
+    with _verified_meanwhile(arrays, content, crc32=config["crc32"][layout.weights.name]):
+        artefact = _build(layout, config, arrays)
+        _check(artefact)
+    _try(artefact)
+    return artefact
+
+
+def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
+    if config["format_version"] == QUANTISED_VERSION:
+        arrays = quantised.restore(arrays)
+    learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
+    kind: Callable[..., Inputs] = INPUTS[config["model"]]
+    tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
+    if config["format_version"] == QUANTISED_VERSION:
+        learnt = complete(learnt, kind, tokenizer)
+    return Artefact(
+        model=config["model"],
+        weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
+        tokenizer=tokenizer,
+        inputs=kind(**{**learnt, **config["inputs"]}),
+        labels=_read_json(layout.labels, config["crc32"]),
+        temperature=float(config["temperature"]),
+        trained=config["trained"],
+        abstention=Abstention(**config.get("abstention", {})),
+    )
+
+
+def _read_json(path: Path, crc32: Mapping[str, int]) -> Any:
+    if checksums.crc32(path) != crc32[path.name]:  # before there is memory for all of it
+        raise ValueError(f"{path.name} is not what was written")
+    return files.parse_json(path.read_bytes())
+
+
+@contextmanager
+def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterator[None]:
+    """Read every weight in a thread; raises ValueError at the end if one is damaged or not a number.
+
+    Neither the checksum nor numpy holds Python's lock, so this takes no time where there is a second processor.
+    """
+    found: list[bool] = []
+
+    def verify() -> None:
+        found.append(zlib.crc32(content) == crc32)
+        found.append(all(_is_finite(array.reshape(-1)) for array in arrays.values()))
+
+    thread = Thread(target=verify)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if found != [True, True]:
+        raise ValueError("the weights are not those that were written, or one is not a finite number")
+
+
+def _is_finite(numbers: NDArray[Any]) -> bool:
+    """Whether all are; by pieces, as each takes a quarter of its memory."""
+    return all(np.isfinite(numbers[start : start + _PIECE]).all() for start in range(0, len(numbers), _PIECE))
+
+
+def _check(artefact: Artefact) -> None:
+    """Raise ValueError if the files do not belong together."""
+    if any(array.dtype != np.float32 for array in artefact.weights.values()):
+        raise ValueError("a weight has another type than float32")
+    labels = artefact.labels
+    if (
+        not isinstance(labels, list)
+        or not all(isinstance(label, str) for label in labels)
+        or len(set(labels)) != len(labels)
+    ):
+        raise ValueError("the labels are not a list of distinct strings")
+    if not 0.01 <= artefact.temperature <= 100:
+        raise ValueError("the temperature is not a number between 0.01 and 100")
+    shares = (artefact.abstention.unlike, *(artefact.abstention.thresholds or {}).values())
+    if not all(0 <= share <= 1 for share in (*shares, *map(float, artefact.abstention.thresholds or {}))):
+        raise ValueError("a threshold is not a number between 0 and 1")
+    if not artefact.inputs.fits(artefact.tokenizer):
+        raise ValueError("the inputs are not those of the tokenizer")
+    rows, expected = len(artefact.weights["embedding.weight"]), next(iter(artefact.inputs.sizes.values()))
+    if rows != expected:
+        raise ValueError(f"{rows} embeddings for {expected} features")
+
+
+def _try(artefact: Artefact) -> None:
+    """Raise what a trial run raises, or ValueError if it does not give a logit for each label."""
+    last_word, last_id = artefact.tokenizer.size - 1, artefact.tokenizer.size + len(artefact.tokenizer.parts) - 1
+    inputs = artefact.inputs(np.array([UNK_ID, last_word, last_id], dtype=np.int32), np.array([3]))
+    shape = FORWARD[artefact.model](artefact.weights, inputs).shape
+    if shape != (1, len(artefact.labels)):
+        raise ValueError(f"logits of shape {shape} for one text and {len(artefact.labels)} labels")
+
+
+def split(inputs: Inputs) -> tuple[Arrays, dict[str, Any]]:
+    """What the inputs learnt from documents, and their settings."""
+    values = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
+    learnt = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    return learnt, {name: value for name, value in values.items() if name not in learnt}

@@ -1,0 +1,85 @@
+"""Weights in fewer bits, as files hold them; they are float32 again when they have been loaded. Needs numpy only.
+
+In float16 each weight is a number by itself. In int8 and int4 so is each, but for the embeddings, which are nearly all
+of a model: a row of them is whole numbers, and one float16 that all of them are multiplied by
+(https://arxiv.org/abs/1712.05877 has the idea).
+"""
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf.artefacts.safetensors import Arrays
+
+EMBEDDING: Final = "embedding.weight"
+SCALE: Final = "embedding.scale"
+"""What each row of the embeddings is multiplied by, shape (rows,)."""
+
+PRECISIONS: Final = ("float32", "float16", "int8", "int4")
+"""From the most exact to the smallest."""
+_LARGEST: Final = {"int8": 127, "int4": 7}
+_ZERO: Final = 8  # what 0 is stored as in half a byte; a half that is 0 stands for no number
+
+
+def quantise(weights: Arrays, precision: str) -> Arrays:
+    """Weights as they are stored; raises ValueError if one is too large for float16."""
+    if precision == "float32":
+        return dict(weights)
+    stored: Arrays = {name: _half(array) for name, array in weights.items() if name != EMBEDDING}
+    if precision == "float16":
+        return stored | {EMBEDDING: _half(weights[EMBEDDING])}
+    rows, scale = _rows(weights[EMBEDDING], _LARGEST[precision])
+    return stored | {EMBEDDING: _packed(rows) if precision == "int4" else rows, SCALE: scale}
+
+
+def restore(stored: Arrays) -> Arrays:
+    """Arrays of a file as they are used; raises ValueError if embeddings and scales do not go together."""
+    arrays = {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in stored.items()}
+    scale = arrays.pop(SCALE, None)
+    if scale is None:
+        return arrays
+    rows = stored[EMBEDDING]
+    if rows.dtype == np.uint8 and rows.ndim == 2:
+        rows = _unpacked(rows)
+    if rows.dtype != np.int8 or rows.ndim != 2 or scale.shape != rows.shape[:1] or scale.dtype != np.float32:
+        raise ValueError("the embeddings are not rows of whole numbers with a scale each")
+    if not np.isfinite(scale).all():
+        raise ValueError("a scale of the embeddings is not a finite number")
+    return arrays | {EMBEDDING: rows * scale[:, None]}
+
+
+def _half(array: NDArray[Any]) -> NDArray[np.float16]:
+    """The same in float16, without a warning where that has no such number."""
+    with np.errstate(over="ignore"):
+        half = array.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise ValueError("a weight is too large for float16")
+    return half
+
+
+def _rows(embedding: NDArray[np.float32], largest: int) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
+    """Whole numbers of at most that size, and a scale a row; a row of zeros has the scale 0."""
+    scale = _half(np.abs(embedding).max(axis=1, initial=0) / np.float32(largest))
+    divisor = np.where(scale == 0, np.float32(1), scale.astype(np.float32))
+    whole = np.clip(np.rint(embedding / divisor[:, None]), -largest, largest)
+    return whole.astype(np.int8), scale
+
+
+def _packed(rows: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Two numbers a byte, the first in its low half; the last half is 0 where the width is odd."""
+    halves = np.zeros((len(rows), rows.shape[1] + rows.shape[1] % 2), dtype=np.uint8)
+    halves[:, : rows.shape[1]] = rows + _ZERO
+    packed: NDArray[np.uint8] = halves[:, ::2] | halves[:, 1::2] << 4
+    return packed
+
+
+def _unpacked(packed: NDArray[np.uint8]) -> NDArray[np.int8]:
+    """The numbers again; raises ValueError where there is none inside a row."""
+    halves = np.empty((len(packed), 2 * packed.shape[1]), dtype=np.uint8)
+    halves[:, ::2], halves[:, 1::2] = packed & 15, packed >> 4
+    if halves.size and not halves[:, -1].any():
+        halves = halves[:, :-1]
+    if not halves.all():
+        raise ValueError("half a byte of the embeddings is no number")
+    return halves.astype(np.int8) - np.int8(_ZERO)

@@ -1,0 +1,1 @@
+"""More than one run: over seeds, two compared, one trained again."""

@@ -1,0 +1,1 @@
+"""Bags of embeddings and a multi-layer perceptron."""
