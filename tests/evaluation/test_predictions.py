@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,7 +24,7 @@ def test_answers_and_probabilities_are_those_of_predict(run_dir):
 def test_mistakes_come_with_the_surest_first(run_dir):
     found = predict(run_dir, split="train")
     labels = np.roll(found.labels, 1)  # of other documents: most answers are wrong now
-    wrong = type(found)(found.run, found.data, found.split, found.rows, labels, found.raw, found.trained)
+    wrong = replace(found, labels=labels)
     places = wrong.mistakes(10)
     sure = wrong.probabilities.max(axis=1)[places]
     assert len(places) == 10

@@ -1,11 +1,13 @@
 import json
 import shutil
 import sys
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
 from textclf.artefacts import artefact
+from textclf.artefacts.artefact import Abstention
 from textclf.cli import main
 from textclf.inference.classifier import Classifier, load_model
 
@@ -63,6 +65,34 @@ def test_every_command_takes_an_export(precision, runner, run_dir, tmp_path):
     assert -100 * compared["accuracy"] == pytest.approx(made["drop"], abs=1e-6)
     report = invoke(runner, "report", "--run", tmp_path / "out", "--output", tmp_path / "r.html")
     assert report.exit_code == 0, report.stderr
+
+
+def with_thresholds(run_dir, tmp_path):
+    """A copy of the run whose model has learned thresholds: sixty documents are too few to show a precision."""
+    copy = shutil.copytree(run_dir, tmp_path / "with thresholds")
+    trained = replace(artefact.load(copy / "model"), abstention=Abstention({"0.9": 0.4}, unlike=0.7))
+    artefact.save(copy / "model", trained, card="")
+    return copy, trained
+
+
+@pytest.mark.parametrize("share", [2.0, 0.95])
+def test_an_export_keeps_the_learned_thresholds(share, runner, run_dir, tmp_path):
+    run, trained = with_thresholds(run_dir, tmp_path)
+    export(runner, run, tmp_path / "int4", "--precision", "int4")
+    export(runner, run, tmp_path / "out", "--max-size", int(share * bytes_of(tmp_path / "int4")))
+    assert artefact.load(tmp_path / "out" / "model").abstention == trained.abstention
+    for path in (run, tmp_path / "out", tmp_path / "int4"):
+        answered = invoke(runner, "predict", "--run", path, "rain and wind", "--target-precision", 0.9)
+        assert answered.exit_code == 0, answered.stderr
+        assert "of 1 rows have an answer" in answered.stderr
+
+
+def test_an_export_changes_nothing_of_the_model_but_its_figures(runner, run_dir, tmp_path):
+    run, trained = with_thresholds(run_dir, tmp_path)
+    export(runner, run, tmp_path / "out", "--precision", "float32")
+    written = artefact.load(tmp_path / "out" / "model")
+    for name in {field.name for field in fields(trained)} - {"weights", "tokenizer", "inputs", "trained"}:
+        assert getattr(written, name) == getattr(trained, name), name
 
 
 def sizes(runner, run_dir, tmp_path):
@@ -209,8 +239,17 @@ def test_an_onnx_export_is_run_from_texts(share, runner, run_dir, tmp_path):
     export(runner, run_dir, tmp_path / "ours", "--precision", "int4")
     assert bytes_of(output) <= size
     model = output / "model"
-    expected = {"README.md", "inputs.json", "inputs.safetensors", "labels.json", "model.onnx", "tokenizer.json"}
-    assert {path.name for path in model.iterdir()} == expected
+    assert {path.name for path in model.iterdir()} == {
+        "README.md",
+        "inputs.json",
+        "inputs.safetensors",
+        "labels.json",
+        "model.onnx",
+        "thresholds.json",
+        "tokenizer.json",
+    }
+    thresholds = json.loads((model / "thresholds.json").read_text())
+    assert Abstention(**thresholds) == artefact.load(run_dir / "model").abstention
     texts = ["rain and wind", "", "the cat sat on the mat"]
     session = onnxruntime.InferenceSession(model / "model.onnx", providers=["CPUExecutionProvider"])
     logits, probabilities = session.run(None, Feeder(model)(texts))

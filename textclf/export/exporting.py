@@ -5,7 +5,7 @@ size alone, so that no document of validation or test has a say in it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -30,6 +30,8 @@ USUAL: Final = "int8"
 FINENESS: Final = 500  # a pruned model could have at the most this part of all features more, and still be small enough
 MOST_DOCUMENTS: Final = 50_000  # that say how much a feature matters
 LONG: Final = -0.30000000000000004  # takes the place of figures that are not known yet: none is longer in JSON
+THRESHOLDS: Final = "thresholds.json"
+"""The learned abstention thresholds of a model for ONNX Runtime: precision to probability."""
 TOLERANCE: Final = 1e-4
 """How far ONNX Runtime's logits may be from ours."""
 
@@ -270,15 +272,7 @@ def _model(source: _Source, small: _Small, metrics: Mapping[str, Any], made: Exp
     trained, precision = small
     summary = _summary(made)
     figures = {split: metrics[split] for split in ("validation", "test") if split in metrics}
-    described = Artefact(
-        trained.model,
-        trained.weights,
-        trained.tokenizer,
-        trained.inputs,
-        trained.labels,
-        trained.temperature,
-        {**trained.trained, **figures, "exported": _without_size(summary)},
-    )
+    described = replace(trained, trained={**trained.trained, **figures, "exported": _without_size(summary)})
     card = model_card(
         metrics,
         source.data.counts(source.metrics["tier"]),
@@ -299,6 +293,7 @@ def _onnx(trained: Artefact, card: str, precision: str) -> dict[str, bytes]:
         layout.tokenizer.name: artefact.encode(trained.tokenizer.to_json()),
         layout.labels.name: artefact.encode(trained.labels, indent=2),
         layout.card.name: card.encode(),
+        THRESHOLDS: artefact.encode(asdict(trained.abstention), indent=2),
     }
     return files | feeding.contents(trained)
 

@@ -54,7 +54,7 @@ class Pruning:
             return self._keep_of_bag(ranked, inputs)
         words = np.sort(ranked)
         tokenizer = _tokenizer(self._trained.tokenizer, words, np.array([], dtype=np.int64))
-        return self._with(words, tokenizer, Sequences(tokenizer.size, inputs.max_length))
+        return self._with(words, tokenizer, replace(inputs, words=tokenizer.size))
 
     def _keep_of_bag(self, ranked: NDArray[np.int64], bag: Bag) -> Artefact:
         """Words that only pairs need follow those that are features."""

@@ -69,7 +69,7 @@ def answer(rows: Iterable[Row], predict: Predict, *, rejects: Callable[[Predicti
 
     def texts() -> Iterator[str]:
         for row in rows:
-            asked.append(Row("", *row[1:]))
+            asked.append(row._replace(text=""))
             yield row.text  # a row with an error is predicted, too: that keeps rows and answers side by side
 
     for predictions in predict(texts()):

@@ -20,7 +20,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -128,7 +128,7 @@ def rows(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterat
     if path.is_dir():
         if not (folders := _class_folders(path)):
             raise DataError(f"{path}: no class folders and no train file or folder in it")
-        named_by_file = Columns(columns.text, columns.label, columns.id or "id")
+        named_by_file = replace(columns, id=columns.id or "id")
         return documents(_class_records(path, folders, codec), columns=named_by_file, where=str(path))
     reader = READERS.get(path.suffix.lower())
     if reader is None:
