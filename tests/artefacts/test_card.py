@@ -96,7 +96,7 @@ def test_the_card_of_an_export_says_what_was_lost_and_how_to_use_it():
     exported = {"before": figures, "after": smaller, "split": "test", "agreement": 0.98765, "form": "onnx"}
     card = card_of(exported=exported)
     sentence = " ".join(card.split())
-    assert "int4 weights, 1,234 of 9,000 features, 99,999 of 5,000,000 bytes" in sentence
+    assert "int4 weights, 1,234 of 9,000 features, about 100 of 5,000 kB" in sentence
     assert "On test, its accuracy is 0.8876 where that of the whole model was 0.9000" in sentence
     assert "98.77% of the documents the same label. Figures are of the smaller model" in sentence
     assert "onnxruntime.InferenceSession" in card

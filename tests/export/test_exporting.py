@@ -186,6 +186,14 @@ def test_a_size_that_nothing_fits_into_is_refused(runner, run_dir, tmp_path):
     assert list((tmp_path / "here").iterdir()) == []
 
 
+def test_what_a_killed_export_left_behind_is_not_part_of_the_next_one(runner, run_dir, tmp_path):
+    left = tmp_path / ".out.1.tmp" / "model"
+    left.mkdir(parents=True)
+    (left / "model.onnx").write_bytes(b"half a graph")
+    export(runner, run_dir, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out" / "model").iterdir()} == ALL
+
+
 def test_what_is_there_is_not_overwritten(runner, run_dir, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
@@ -197,7 +205,7 @@ def test_what_is_there_is_not_overwritten(runner, run_dir, tmp_path):
 @pytest.mark.parametrize("size", ["0", "-1", "2XB", "MB", "", "nan", "1e9", "٣MB"])
 def test_a_size_that_is_none_is_bad_usage(size, runner, run_dir):
     line = refused(runner, 2, "--run", run_dir, "--output", "out", "--max-size", size)
-    assert "is no size, such as 500kB, 2MB or 1.5MiB" in line
+    assert "is not a size such as 500kB, 2MB or 1.5MiB" in line
 
 
 @pytest.mark.parametrize(

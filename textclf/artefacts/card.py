@@ -116,8 +116,9 @@ def _exported(exported: Mapping[str, Any] | None, refit: Any) -> str:
     old, new = exported["before"], exported["after"]
     return f"""
 Made smaller: {new["precision"]} weights, {new["features"]:,} of {old["features"]:,} features,
-{new["size"]:,} of {old["size"]:,} bytes. On {exported["split"]}, its accuracy is {new["accuracy"]:.4f} where that of
-the whole model was {old["accuracy"]:.4f}, and it gives {exported["agreement"]:.2%} of the documents the same label.
+about {new["size"] / 1000:,.0f} of {old["size"] / 1000:,.0f} kB. On {exported["split"]}, its accuracy is
+{new["accuracy"]:.4f} where that of the whole model was {old["accuracy"]:.4f}, and it gives
+{exported["agreement"]:.2%} of the documents the same label.
 Figures {"of test " if refit else ""}are of the smaller model.
 """
 

@@ -10,23 +10,23 @@ import click
 from textclf.cli.display import table
 
 if TYPE_CHECKING:
-    from textclf.export.exporting import Exported
+    from textclf.export.contents import Exported
 
 UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 SCORES: Final = (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("loss", "loss"))
 
 
 class Size(click.ParamType[int]):
-    """Bytes, as 500kB, 2MB, 1.5MiB or 2000000."""
+    """A number of bytes: 500kB, 2MB, 1.5MiB or 2000000."""
 
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The number of bytes; a usage error if it is none."""
+        """The number of bytes; a usage error if the value is not a size."""
         found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?) *([A-Z]*)", str(value).strip().upper(), re.ASCII)
         size = int(float(found[1]) * UNITS[found[2]]) if found and found[2] in UNITS else 0
         if not size:
-            self.fail(f"{value!r} is no size, such as 500kB, 2MB or 1.5MiB", param, ctx)
+            self.fail(f"{value!r} is not a size such as 500kB, 2MB or 1.5MiB", param, ctx)
         return size
 
 
@@ -34,54 +34,53 @@ class Size(click.ParamType[int]):
 @click.option(
     "--run", type=click.Path(path_type=Path), default=Path("runs/latest"), show_default=True, help="Run directory."
 )
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to make.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to create.")
 @click.option("--format", "form", type=click.Choice(["safetensors", "onnx"]), default="safetensors", show_default=True)
 @click.option(
     "--precision",
     type=click.Choice(["float32", "float16", "int8", "int4"]),
-    help="Of the weights.  [default: the most exact that is small enough; int8 without --max-size]",
+    help="Precision of the weights.  [default: the most exact that fits --max-size; without --max-size int8]",
 )
-@click.option("--max-size", type=Size(), help="Of all files together: 2MB, 500kB.")
+@click.option("--max-size", type=Size(), help="Maximum total size, e.g. 2MB.")
 @click.option(
     "--max-drop",
     type=click.FloatRange(min=0),
     default=0.5,
     show_default=True,
-    help="Points of accuracy, of 100, that may be lost; if more are, nothing is exported.",
+    help="Maximum loss of accuracy in percentage points; if more is lost, nothing is exported.",
 )
 @click.option(
     "--split",
     type=click.Choice(["validation", "test"]),
     default="test",
     show_default=True,
-    help="Where the loss is measured; nothing is chosen by it.",
+    help="Split to measure the loss on; it does not influence the export.",
 )
 @click.option("--format-output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(form: str, format_output: str, **given: Any) -> None:
-    """Make a run's model smaller, or an ONNX file, and test it again.
+def command(form: str, format_output: str, **options: Any) -> None:
+    """Make a run's model smaller, or convert it to ONNX, and test it again.
 
-    Weights are rounded to float16, int8 or int4. If that is not small enough, the least important words, pairs and
-    parts of words go. The export is a run that every command takes, and its model/ is what one copies elsewhere; that
-    of --format onnx is for ONNX Runtime.
+    Weights are rounded to float16, int8 or int4. If that is not small enough, the least important words, pairs of words
+    and subwords are removed. The export is a run that every command takes; copy its model/ folder to use it elsewhere.
+    An export in --format onnx is for ONNX Runtime.
 
     \b
     Examples:
       textclf export --output small --max-size 2MB
       textclf export --run runs/latest --output for-onnx --format onnx --max-drop 0.1
     """
-    from textclf.export.exporting import Wanted, export
+    from textclf.export.exporting import ExportRequest, export
 
-    made = export(given.pop("run"), Wanted(form=form, **given))
-    click.echo(_json(made) if format_output == "json" else _text(made))
-
-
-def _json(made: "Exported") -> str:
-    values = made._asdict() | {"output": str(made.output), "before": made.before._asdict()}
-    return json.dumps(values | {"after": made.after._asdict()}, indent=2, ensure_ascii=False)
+    exported = export(options.pop("run"), ExportRequest(form=form, **options))
+    click.echo(_json(exported) if format_output == "json" else _text(exported))
 
 
-def _text(made: "Exported") -> str:
-    before, after = made.before, made.after
+def _json(exported: "Exported") -> str:
+    return json.dumps({"output": str(exported.output), **exported.summary()}, indent=2, ensure_ascii=False)
+
+
+def _text(exported: "Exported") -> str:
+    before, after = exported.before, exported.after
     scores = [(name, f"{getattr(before, key):.4f}", f"{getattr(after, key):.4f}") for name, key in SCORES]
     rows = [
         ("weights", before.precision, after.precision),
@@ -91,11 +90,11 @@ def _text(made: "Exported") -> str:
     ]
     return "\n".join(
         [
-            f"{made.run}, {made.split} split: {made.documents:,} documents",
+            f"{exported.run}, {exported.split} split: {exported.documents:,} documents",
             "",
             table(("", "before", "after"), rows, align="<>>"),
             "",
-            f"{made.drop:.2f} points of accuracy lost, {made.agreement:.2%} of the documents get the same label",
-            str(made.output),
+            f"{exported.drop:.2f} points of accuracy lost, {exported.agreement:.2%} of documents get the same label",
+            str(exported.output),
         ]
     )

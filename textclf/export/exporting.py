@@ -1,324 +1,217 @@
-"""Export a finished run: the most exact model that is small enough, tested again, and refused if it is worse by more.
+"""Export a finished run: choose the most exact model that is small enough, test it again, refuse it if it is worse.
 
-An export is a run itself, so that every command takes it; its ``model/`` is what goes elsewhere. It is chosen by its
-size alone, so that no document of validation or test has a say in it.
+The export is a run itself, so that every command takes it; its ``model/`` folder is what is copied elsewhere. The model
+is chosen by its size alone, so that no validation or test document influences the choice.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
 from textclf.artefacts import artefact, runs
-from textclf.artefacts.artefact import Artefact
-from textclf.artefacts.card import model_card
-from textclf.artefacts.quantised import EMBEDDING
-from textclf.dataset.directory import DataDirectory
 from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.metrics import measure
-from textclf.evaluation.predictions import Predictions, Tokens, answer
-from textclf.export import feeding, graph
-from textclf.export.pruning import SPECIAL, Pruning
+from textclf.evaluation.predictions import Predictions, Tokens
+from textclf.export import graph
+from textclf.export.contents import Candidate, Exported, Figures, model_files, run_files, total
+from textclf.export.finished_run import FinishedRun
+from textclf.export.pruning import SPECIAL
 from textclf.system import files, folders
 
-LADDER: Final = ("float16", "int8", "int4")
-"""Precisions that are tried for a size, the most exact first; what is too large still in the last is pruned."""
-USUAL: Final = "int8"
-"""Where no size is asked for."""
-FINENESS: Final = 500  # a pruned model could have at the most this part of all features more, and still be small enough
-MOST_DOCUMENTS: Final = 50_000  # that say how much a feature matters
-LONG: Final = -0.30000000000000004  # takes the place of figures that are not known yet: none is longer in JSON
-THRESHOLDS: Final = "thresholds.json"
-"""The learned abstention thresholds of a model for ONNX Runtime: precision to probability."""
+PRECISIONS: Final = ("float16", "int8", "int4")
+"""Precisions that are tried for a maximum size, the most exact first; a model too large in int4 is pruned."""
+DEFAULT_PRECISION: Final = "int8"
+"""Precision without a maximum size."""
+PRUNING_STEPS: Final = 500
+"""The search for the number of features stops at this fraction of all features."""
+LONGEST_NUMBER: Final = -0.30000000000000004
+"""Stands for a figure that is not measured yet: no number is longer in JSON."""
 TOLERANCE: Final = 1e-4
-"""How far ONNX Runtime's logits may be from ours."""
+"""Largest allowed difference between ONNX Runtime's logits and textclf's, relative to the largest logit."""
+ROUNDING: Final = 1e-4
+"""Percentage points of accuracy that are no loss but rounding."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to export."""
+class ExportRequest:
+    """What to export, and how small and how good it must be."""
 
     output: Path
     form: str
-    """"safetensors", for textclf, or "onnx"."""
+    """One of `contents.FORMS`."""
     precision: str | None
-    """One of LADDER, or None for the most exact that is small enough."""
+    """Precision of the weights; None: the most exact one that is small enough."""
     max_size: int | None
-    """Bytes of the whole folder."""
+    """Maximum bytes of the whole folder."""
     max_drop: float
-    """Percentage points of accuracy."""
+    """Maximum loss of accuracy, in percentage points."""
     split: str
-    """On which the drop is measured."""
+    """The split that the loss is measured on."""
 
 
-class Figures(NamedTuple):
-    """Of a model, before or after."""
-
-    precision: str
-    features: int
-    size: int
-    """Bytes of its folder."""
-    accuracy: float
-    macro_f1: float
-    loss: float
-
-
-class Exported(NamedTuple):
-    """What came of it."""
-
-    output: Path
-    form: str
-    run: str
-    split: str
-    documents: int
-    before: Figures
-    after: Figures
-    agreement: float
-    """Share of the documents that get the same label, between 0 and 1."""
-    drop: float
-    """Percentage points of accuracy that are lost; negative: won."""
-
-
-class _Small(NamedTuple):
-    """A model, and how exactly it is to be written."""
-
-    trained: Artefact
-    precision: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    """A finished run, and the data it is of."""
-
-    run: runs.Layout
-    trained: Artefact
-    data: DataDirectory
-    tokens: Tokens
-    config: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-
-    @classmethod
-    def open(cls, path: Path) -> "_Source":
-        run = runs.resolve(path)
-        trained = artefact.load(run.model)
-        made = runs.data_of(run)
-        data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
-        config, metrics = runs.read_json(run.config), runs.read_json(run.metrics)
-        return cls(run, trained, data, Tokens(data, trained.tokenizer), config, metrics)
-
-    def predict(self, trained: Artefact) -> dict[str, Predictions]:
-        """What a model says of every split that the data has."""
-        splits = [split for split in ("validation", "test") if len(self.data.rows(split))]
-        tokens = self.tokens if trained is self.trained else Tokens(self.data, trained.tokenizer)
-        return {split: answer(trained, tokens, split=split, run=self.run.root.name) for split in splits}
-
-    def pruning(self) -> Pruning:
-        rows = self.data.rows(self.metrics["tier"])
-        some = rows[:: -(-len(rows) // MOST_DOCUMENTS)]
-        return Pruning(self.trained, self.tokens.batches(some))
-
-
-def export(path: Path, wanted: Wanted) -> Exported:
+def export(path: Path, request: ExportRequest) -> Exported:
     """Export a run.
 
-    Raises UsageError if there is no such run or split, if the output is there already, or if packages are missing;
-    TextclfError, and leaves nothing behind, if no model is small enough or the one that is loses too much.
+    Raises UsageError if there is no such run or split, if the output exists, or if packages are missing. Raises
+    TextclfError, and leaves nothing behind, if no model is small enough or the chosen one loses too much.
     """
-    if wanted.output.exists() and (not wanted.output.is_dir() or any(wanted.output.iterdir())):
-        raise UsageError(f"{wanted.output} exists; remove it, or choose another --output")
-    if wanted.form == "onnx":
+    output = request.output
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise UsageError(f"{output} exists; remove it, or choose another --output")
+    if request.form == "onnx":
         graph.need_packages()
-    source = _Source.open(path)
-    before = source.predict(source.trained)
-    if wanted.split not in before:
-        raise UsageError(f"{source.data.layout.root} has no {wanted.split} split; choose another --split")
-    small = _fit(source, wanted)
-    with folders.replacing(wanted.output) as folder:
-        return _write(folder, source, small, before, wanted)
+    run = FinishedRun.open(path)
+    before = run.predict(run.trained)
+    if request.split not in before:
+        raise UsageError(f"{run.data.layout.root} has no {request.split} split; choose another --split")
+    candidate = choose(run, request)
+    with folders.replacing(output) as folder:
+        return _write(folder, run, candidate, before[request.split], request)
 
 
-def _fit(source: _Source, wanted: Wanted) -> _Small:
-    """The most exact model that is small enough."""
-    if wanted.max_size is None:
-        return _Small(source.trained, wanted.precision or USUAL)
-    ladder = LADDER if wanted.precision is None else (wanted.precision,)
-    for precision in ladder:
-        if _size(source, _Small(source.trained, precision), wanted) <= wanted.max_size:
-            return _Small(source.trained, precision)
-    return _prune(source, ladder[-1], wanted, most=wanted.max_size)
+# Choosing
 
 
-def _prune(source: _Source, precision: str, wanted: Wanted, *, most: int) -> _Small:
-    """The model with about as many features as there is room for."""
-    pruning = source.pruning()
+def choose(run: FinishedRun, request: ExportRequest) -> Candidate:
+    """The most exact model that is small enough; raises TextclfError if there is none."""
+    if request.max_size is None:
+        return Candidate(run.trained, request.precision or DEFAULT_PRECISION)
+    precisions = PRECISIONS if request.precision is None else (request.precision,)
+    for precision in precisions:
+        candidate = Candidate(run.trained, precision)
+        if _largest_size(run, candidate, request) <= request.max_size:
+            return candidate
+    return _prune(run, precisions[-1], request, max_size=request.max_size)
+
+
+def _prune(run: FinishedRun, precision: str, request: ExportRequest, *, max_size: int) -> Candidate:
+    """The model with about as many features as fit, found by bisection."""
+    pruning = run.pruning()
     low, high = SPECIAL, pruning.features
-    best = _Small(pruning.keep(low), precision)
-    if (smallest := _size(source, best, wanted)) > most:
+    best = Candidate(pruning.keep(low), precision)
+    if (smallest := _largest_size(run, best, request)) > max_size:
         raise TextclfError(
-            f"no model of {source.run.root} fits into {most:,} bytes, the smallest has {smallest:,}; raise --max-size"
+            f"no model of {run.layout.root} fits into {max_size:,} bytes, the smallest has {smallest:,}; "
+            "raise --max-size"
         )
-    while high - low > max(pruning.features // FINENESS, 1):
+    while high - low > max(pruning.features // PRUNING_STEPS, 1):
         middle = (low + high) // 2
-        tried = _Small(pruning.keep(middle), precision)
-        if _size(source, tried, wanted) <= most:
-            low, best = middle, tried
+        candidate = Candidate(pruning.keep(middle), precision)
+        if _largest_size(run, candidate, request) <= max_size:
+            low, best = middle, candidate
         else:
             high = middle
     return best
 
 
-def _size(source: _Source, small: _Small, wanted: Wanted) -> int:
-    """Bytes of the folder that would be exported, with some room."""
-    metrics = {
-        **source.metrics,
-        **{split: dict.fromkeys(source.metrics[split], LONG) for split in ("validation", "test")},
-    }
-    same = _figures(source.trained, "float32", 10**9, metrics["test"])
-    guess = Exported(wanted.output, wanted.form, source.run.root.name, wanted.split, 10**9, same, same, LONG, LONG)
-    groups = _model(source, small, metrics, guess, wanted.form), _records(source, metrics, guess)
-    return sum(len(content) for files in groups for content in files.values())
-
-
-def _write(folder: Path, source: _Source, small: _Small, before: Mapping[str, Predictions], wanted: Wanted) -> Exported:
-    """Write a model, test what was written, and write it again with its figures; raises TextclfError if it is bad."""
-    run = runs.Layout(folder)
-    artefact.save(run.model, small.trained, card="", precision=small.precision)
-    written = artefact.load(run.model)
-    after = source.predict(written)
-    folders.remove(run.model)
-    measured = {split: measure(found.labels, found.logits)._asdict() for split, found in after.items()}
-    kept = {"validation": source.metrics["validation"]} if source.metrics["refit"] else {}  # it has learnt those, too
-    old, new = before[wanted.split], after[wanted.split]
-    metrics = {
-        **source.metrics,
-        **measured,
-        **kept,
-        "parameters": sum(array.size for array in written.weights.values()),
-    }
-    made = Exported(
-        wanted.output,
-        wanted.form,
-        source.run.root.name,
-        wanted.split,
-        len(old.labels),
-        _figures(
-            source.trained, _precision(source), _bytes(source.run.model), measure(old.labels, old.logits)._asdict()
-        ),
-        _figures(written, small.precision, 0, measured[wanted.split]),
-        float(np.mean(old.answers == new.answers)),
-        float(100 * (np.mean(old.answers == old.labels) - np.mean(new.answers == new.labels))),
+def _largest_size(run: FinishedRun, candidate: Candidate, request: ExportRequest) -> int:
+    """Upper bound for the bytes of the exported folder, whatever its figures turn out to be."""
+    longest = {split: dict.fromkeys(run.metrics[split], LONGEST_NUMBER) for split in ("validation", "test")}
+    figures = Figures.of(Candidate(run.trained, "float32"), longest["test"], size=10**9)
+    exported = Exported(
+        request.output, request.form, run.name, request.split, 10**9, figures, figures, LONGEST_NUMBER, LONGEST_NUMBER
     )
-    for _ in range(5):  # the size stands in the card, whose digits count, as do those of its checksum
-        size = sum(map(len, _model(source, small, metrics, made, wanted.form).values()))
-        made = made._replace(after=made.after._replace(size=size))
-    _accept(made, wanted)
-    files.make_folder(run.model)
-    for name, content in _model(source, small, metrics, made, wanted.form).items():
-        files.write_bytes(run.model / name, content)
-    for name, content in _records(source, metrics, made).items():
+    metrics = {**run.metrics, **longest}
+    return total(model_files(run, candidate, metrics, exported)) + total(run_files(run, metrics, exported))
+
+
+# Writing
+
+
+def _write(
+    folder: Path, run: FinishedRun, candidate: Candidate, before: Predictions, request: ExportRequest
+) -> Exported:
+    """Write the export; raises TextclfError if it loses too much, is too large, or ONNX Runtime disagrees."""
+    layout = runs.Layout(folder)
+    written = _write_and_read(candidate, layout.model)
+    predictions = run.predict(written.trained)
+    after = predictions[request.split]
+    metrics = _metrics(run, written, predictions)
+    exported = _compared(run, written, before, after, request)
+    about = exported.sized(total(model_files(run, candidate, metrics, exported)))  # the card says about how large it is
+    model = model_files(run, candidate, metrics, about)
+    exported = exported.sized(total(model))
+    records = run_files(run, metrics, exported)
+    _accept(exported, request, size=total(model) + total(records))
+    files.make_folder(layout.model)
+    for name, content in model.items():
+        files.write_bytes(layout.model / name, content)
+    for name, content in records.items():
         files.write_bytes(folder / name, content)
-    if wanted.form == "onnx":
-        _compare(run.model / artefact.Layout(run.model).graph.name, written, new, source)
-    made = made._replace(after=made.after._replace(size=_bytes(run.model)))
-    if wanted.max_size is not None and (size := _bytes(folder)) > wanted.max_size:
-        raise TextclfError(f"the export has {size:,} bytes, more than {wanted.max_size:,}; choose a smaller --max-size")
-    return made
+    if request.form == "onnx":
+        _check_graph(artefact.Layout(layout.model).graph, run, after)
+    return exported
 
 
-def _accept(made: Exported, wanted: Wanted) -> None:
-    """Raise TextclfError if too much is lost; a hundredth of a hundredth of a point is rounding."""
-    if made.drop > wanted.max_drop + 1e-4:
+def _write_and_read(candidate: Candidate, folder: Path) -> Candidate:
+    """The candidate as it is read back: its weights have lost what its precision cannot hold."""
+    folders.remove(folder)  # that of an export that was killed may be there
+    artefact.save(folder, candidate.trained, card="", precision=candidate.precision)
+    written = artefact.load(folder)
+    folders.remove(folder)
+    return candidate._replace(trained=written)
+
+
+def _metrics(run: FinishedRun, written: Candidate, predictions: Mapping[str, Predictions]) -> dict[str, Any]:
+    """What metrics.json holds: the run's metrics, with those of the exported model where they can be measured."""
+    measured = {split: _measured(found) for split, found in predictions.items()}
+    if run.metrics["refit"]:  # the model was also trained on the validation documents
+        measured["validation"] = run.metrics["validation"]
+    parameters = sum(array.size for array in written.trained.weights.values())
+    return {**run.metrics, **measured, "parameters": parameters}
+
+
+def _compared(
+    run: FinishedRun, written: Candidate, before: Predictions, after: Predictions, request: ExportRequest
+) -> Exported:
+    """The exported model beside the run's, before the size of the export is known."""
+    whole = Candidate(run.trained, run.precision)
+    size = sum(path.stat().st_size for path in run.layout.model.rglob("*") if path.is_file())
+    return Exported(
+        output=request.output,
+        form=request.form,
+        run=run.name,
+        split=request.split,
+        documents=len(before.labels),
+        before=Figures.of(whole, _measured(before), size=size),
+        after=Figures.of(written, _measured(after), size=0),
+        agreement=float(np.mean(before.answers == after.answers)),
+        drop=float(100 * (np.mean(before.answers == before.labels) - np.mean(after.answers == after.labels))),
+    )
+
+
+def _measured(predictions: Predictions) -> dict[str, Any]:
+    return measure(predictions.labels, predictions.logits)._asdict()
+
+
+def _accept(exported: Exported, request: ExportRequest, *, size: int) -> None:
+    """Raise TextclfError if the export loses too much accuracy or its folder is too large."""
+    before, after = exported.before, exported.after
+    if exported.drop > request.max_drop + ROUNDING:
         raise TextclfError(
-            f"not exported: accuracy on {made.split} falls from {made.before.accuracy:.4f} to "
-            f"{made.after.accuracy:.4f}, by {made.drop:.2f} points and not the {wanted.max_drop:g} allowed, with "
-            f"{made.after.size:,} bytes ({made.after.precision}, {made.after.features:,} of "
-            f"{made.before.features:,} features); raise --max-size or --max-drop"
+            f"not exported: accuracy on {exported.split} falls from {before.accuracy:.4f} to {after.accuracy:.4f}, "
+            f"by {exported.drop:.2f} points and not the {request.max_drop:g} allowed, with {after.size:,} bytes "
+            f"({after.precision}, {after.features:,} of {before.features:,} features); raise --max-size or --max-drop"
+        )
+    if request.max_size is not None and size > request.max_size:
+        raise TextclfError(
+            f"the export has {size:,} bytes, more than {request.max_size:,}; choose a smaller --max-size"
         )
 
 
-def _figures(trained: Artefact, precision: str, size: int, metrics: Mapping[str, Any]) -> Figures:
-    features = len(trained.weights[EMBEDDING])
-    return Figures(precision, features, size, metrics["accuracy"], metrics["macro_f1"], metrics["loss"])
-
-
-def _precision(source: _Source) -> str:
-    """Of the model that is exported, which may be an export."""
-    return str(source.metrics.get("exported", {}).get("after", {}).get("precision", "float32"))
-
-
-def _bytes(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _summary(made: Exported) -> dict[str, Any]:
-    """What metrics.json and the artefact say of an export."""
-    values = made._asdict() | {"before": made.before._asdict(), "after": made.after._asdict()}
-    del values["output"]
-    return values
-
-
-def _without_size(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for config.json, whose length depends on all that it says: it cannot say how long it is."""
-    models = {which: {**summary[which]} for which in ("before", "after")}
-    for model in models.values():
-        del model["size"]
-    return {**summary, **models}
-
-
-def _model(source: _Source, small: _Small, metrics: Mapping[str, Any], made: Exported, form: str) -> dict[str, bytes]:
-    """The files of ``model/`` by name."""
-    trained, precision = small
-    summary = _summary(made)
-    figures = {split: metrics[split] for split in ("validation", "test") if split in metrics}
-    described = replace(trained, trained={**trained.trained, **figures, "exported": _without_size(summary)})
-    card = model_card(
-        metrics,
-        source.data.counts(source.metrics["tier"]),
-        source.data.manifest,
-        size=made.after.size,
-        versions=source.config["versions"],
-        exported=summary,
-    )
-    if form == "safetensors":
-        return artefact.contents(described, card=card, precision=precision)
-    return _onnx(described, card, precision)
-
-
-def _onnx(trained: Artefact, card: str, precision: str) -> dict[str, bytes]:
-    layout = artefact.Layout(Path())
-    files = {
-        layout.graph.name: graph.serialise(trained, precision=precision),
-        layout.tokenizer.name: artefact.encode(trained.tokenizer.to_json()),
-        layout.labels.name: artefact.encode(trained.labels, indent=2),
-        layout.card.name: card.encode(),
-        THRESHOLDS: artefact.encode(asdict(trained.abstention), indent=2),
-    }
-    return files | feeding.contents(trained)
-
-
-def _records(source: _Source, metrics: Mapping[str, Any], made: Exported) -> dict[str, bytes]:
-    """The files that make the folder a run, by name; how it was trained is what it was."""
-    run = runs.Layout(Path())
-    history = source.run.history
-    kept = {run.history.name: history.read_bytes()} if history.exists() else {}
-    return kept | {
-        run.config.name: files.to_json({**source.config, "exported": made.run}),
-        run.metrics.name: files.to_json({**metrics, "exported": _summary(made)}),
-    }
-
-
-def _compare(path: Path, written: Artefact, expected: Predictions, source: _Source) -> None:
-    """Run the graph on the split; raises TextclfError if its logits are others than those of the numpy runtime."""
+def _check_graph(path: Path, run: FinishedRun, expected: Predictions) -> None:
+    """Run the ONNX graph on the split; raises TextclfError if its logits differ from textclf's."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    tokens = Tokens(source.data, written.tokenizer)
-    start = 0
-    for batch in tokens.batches(expected.rows):
-        logits = session.run(["logits"], written.inputs(*batch)._asdict())[0]
-        apart = float(np.abs(logits - expected.logits[start : start + len(logits)]).max())
-        start += len(logits)
-        if not apart <= TOLERANCE * max(1.0, float(np.abs(logits).max())):
-            raise TextclfError(f"ONNX Runtime gives logits that are {apart:.2g} from ours; try another version of it")
+    trained = expected.trained
+    batches = Tokens(run.data, trained.tokenizer).batches(expected.rows)
+    logits = np.concatenate([session.run(["logits"], trained.inputs(*batch)._asdict())[0] for batch in batches])
+    difference = float(np.abs(logits - expected.logits).max())
+    if not difference <= TOLERANCE * max(1.0, float(np.abs(expected.logits).max())):
+        raise TextclfError(
+            f"ONNX Runtime's logits differ by {difference:.2g} from textclf's; try another version of it"
+        )

@@ -1,0 +1,129 @@
+"""The files of an export, and what they say about it. Knows nothing about how the model was chosen.
+
+config.json, history.jsonl, metrics.json   make the folder a run, which every command takes
+model/                                     the model itself: an artefact, or an ONNX graph with what it needs
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from textclf.artefacts import artefact, runs
+from textclf.artefacts.artefact import Artefact
+from textclf.artefacts.card import model_card
+from textclf.artefacts.quantised import EMBEDDING
+from textclf.export import feeding, graph
+from textclf.export.finished_run import FinishedRun
+from textclf.system import files
+
+THRESHOLDS: Final = "thresholds.json"
+"""The learned abstention thresholds of a model for ONNX Runtime: precision to probability."""
+
+
+class Candidate(NamedTuple):
+    """A model that could be exported, and the precision that its weights would be written in."""
+
+    trained: Artefact
+    precision: str
+
+
+class Figures(NamedTuple):
+    """Size and scores of one model."""
+
+    precision: str
+    features: int
+    size: int
+    """Bytes of its folder."""
+    accuracy: float
+    macro_f1: float
+    loss: float
+
+    @classmethod
+    def of(cls, candidate: Candidate, metrics: Mapping[str, Any], *, size: int) -> "Figures":
+        """Figures of a model from its metrics on one split."""
+        features = len(candidate.trained.weights[EMBEDDING])
+        return cls(candidate.precision, features, size, metrics["accuracy"], metrics["macro_f1"], metrics["loss"])
+
+
+class Exported(NamedTuple):
+    """What was exported, compared with the run it comes from."""
+
+    output: Path
+    form: str
+    """One of `FORMS`."""
+    run: str
+    split: str
+    """The split that both models are compared on."""
+    documents: int
+    before: Figures
+    after: Figures
+    agreement: float
+    """Share of the documents that get the same label from both models, between 0 and 1."""
+    drop: float
+    """Percentage points of accuracy that are lost; negative if the export is better."""
+
+    def sized(self, size: int) -> "Exported":
+        """The same with the size of the exported model, in bytes."""
+        return self._replace(after=self.after._replace(size=size))
+
+    def summary(self) -> dict[str, Any]:
+        """What metrics.json says about the export."""
+        values = self._asdict() | {"before": self.before._asdict(), "after": self.after._asdict()}
+        del values["output"]
+        return values
+
+    def summary_without_sizes(self) -> dict[str, Any]:
+        """What the artefact's config.json says: it cannot state a size that depends on its own length."""
+        values = self.summary()
+        del values["before"]["size"], values["after"]["size"]
+        return values
+
+
+def run_files(run: FinishedRun, metrics: Mapping[str, Any], exported: Exported) -> dict[str, bytes]:
+    """The files that make the folder a run, by name; its history is that of the run it comes from."""
+    layout = runs.Layout(Path())
+    history = {layout.history.name: run.layout.history.read_bytes()} if run.layout.history.exists() else {}
+    return {
+        **history,
+        layout.config.name: files.to_json({**run.config, "exported": exported.run}),
+        layout.metrics.name: files.to_json({**metrics, "exported": exported.summary()}),
+    }
+
+
+def model_files(
+    run: FinishedRun, candidate: Candidate, metrics: Mapping[str, Any], exported: Exported
+) -> dict[str, bytes]:
+    """The files of ``model/`` by name."""
+    measured = {split: metrics[split] for split in ("validation", "test") if split in metrics}
+    about = {**candidate.trained.trained, **measured, "exported": exported.summary_without_sizes()}
+    card = model_card(
+        metrics,
+        run.data.counts(run.metrics["tier"]),
+        run.data.manifest,
+        size=exported.after.size,
+        versions=run.config["versions"],
+        exported=exported.summary(),
+    )
+    return FORMS[exported.form](replace(candidate.trained, trained=about), card=card, precision=candidate.precision)
+
+
+def total(contents: Mapping[str, bytes]) -> int:
+    """Bytes of some files."""
+    return sum(map(len, contents.values()))
+
+
+def _onnx(trained: Artefact, *, card: str, precision: str) -> dict[str, bytes]:
+    layout = artefact.Layout(Path())
+    return {
+        layout.graph.name: graph.serialise(trained, precision=precision),
+        layout.tokenizer.name: artefact.encode(trained.tokenizer.to_json()),
+        layout.labels.name: artefact.encode(trained.labels, indent=2),
+        layout.card.name: card.encode(),
+        THRESHOLDS: artefact.encode(asdict(trained.abstention), indent=2),
+        **feeding.contents(trained),
+    }
+
+
+FORMS: Final[Mapping[str, Callable[..., dict[str, bytes]]]] = {"safetensors": artefact.contents, "onnx": _onnx}
+"""Form of an export to the files of ``model/``: from the model, its card and a precision."""

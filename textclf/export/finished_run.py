@@ -1,0 +1,59 @@
+"""A finished run that is to be exported, opened with the data it was trained on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from textclf.artefacts import artefact, runs
+from textclf.artefacts.artefact import Artefact
+from textclf.dataset.directory import DataDirectory
+from textclf.evaluation.predictions import Predictions, Tokens, answer
+from textclf.export.pruning import Pruning
+
+MOST_DOCUMENTS: Final = 50_000
+"""Training documents, evenly spaced, from which the importance of a feature is computed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """A run's model, figures and settings, and its data directory."""
+
+    layout: runs.Layout
+    trained: Artefact
+    data: DataDirectory
+    tokens: Tokens
+    config: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, path: Path) -> "FinishedRun":
+        """Read everything that an export needs; raises UsageError if there is no such run, ArtefactError on damage."""
+        layout = runs.resolve(path)
+        trained = artefact.load(layout.model)
+        made = runs.data_of(layout)
+        data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
+        config, metrics = runs.read_json(layout.config), runs.read_json(layout.metrics)
+        return cls(layout, trained, data, Tokens(data, trained.tokenizer), config, metrics)
+
+    @property
+    def name(self) -> str:
+        """The name of the run's folder."""
+        return self.layout.root.name
+
+    @property
+    def precision(self) -> str:
+        """Precision of the run's own weights: float32 unless the run is an export itself."""
+        return str(self.metrics.get("exported", {}).get("after", {}).get("precision", "float32"))
+
+    def predict(self, trained: Artefact) -> dict[str, Predictions]:
+        """Predictions of a model, which may be smaller than the run's, by split: of each split the data has."""
+        splits = [split for split in ("validation", "test") if len(self.data.rows(split))]
+        tokens = self.tokens if trained is self.trained else Tokens(self.data, trained.tokenizer)
+        return {split: answer(trained, tokens, split=split, run=self.name) for split in splits}
+
+    def pruning(self, *, most_documents: int = MOST_DOCUMENTS) -> Pruning:
+        """The model with its features ranked by their importance in the training documents."""
+        rows = self.data.rows(self.metrics["tier"])
+        sampled = rows[:: -(-len(rows) // most_documents)]
+        return Pruning(self.trained, self.tokens.batches(sampled))
