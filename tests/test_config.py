@@ -10,11 +10,8 @@ from textclf.config import (
     FEW_DOCUMENTS,
     FEW_PATIENCE,
     LARGEST_BATCH,
-    LONG_TEXT,
     MOST_PARTS,
-    NARROW_LR,
     PARTS_UP_TO,
-    PRESETS,
     REFIT_AT_MOST,
     TIERS,
     PreprocessConfig,
@@ -22,6 +19,8 @@ from textclf.config import (
     TrainConfig,
 )
 from textclf.errors import UsageError
+from textclf.models import MODELS
+from textclf.models.bag_mlp import LONG_TEXT, NARROW_LR
 
 MIDDLE = Tier(share=0.25, at_least=10, at_most=100, epochs=1, purpose="try the bounds")
 DOCUMENTS = {"documents": 3_000, "tokens": 90_000, "length": 80}
@@ -62,16 +61,16 @@ def test_the_model_and_the_tier_are_mlp_and_mid_if_not_given():
 
 
 @pytest.mark.parametrize("tier", TIERS)
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_what_is_left_open_follows_from_the_tier_and_the_model(tier, model):
     config = TrainConfig.create(tier=tier, model=model, epochs=None, lr=None)
-    for row in (TIERS[tier], PRESETS[model]):
+    for row in (TIERS[tier], MODELS[model].PRESET):
         shared = {field.name for field in fields(row)} & {field.name for field in fields(config)} - BY_DOCUMENTS
         assert shared
         assert {name: getattr(config, name) for name in shared} == {name: getattr(row, name) for name in shared}
 
 
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_what_follows_from_the_documents_is_open_until_they_are_known(model):
     config = TrainConfig.create(model=model)
     assert {name: getattr(config, name) for name in BY_DOCUMENTS} == dict.fromkeys(BY_DOCUMENTS)
@@ -82,15 +81,15 @@ def test_what_follows_from_the_documents_is_open_until_they_are_known(model):
 
 
 @pytest.mark.parametrize("tier", ["mid", "full"])
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_settings_that_are_complete_stay_as_they_are(tier, model):
     complete = TrainConfig.create(tier=tier, model=model).completed(**DOCUMENTS)
     assert complete.completed(documents=10_000_000, tokens=10**9, length=1_000) == complete
 
 
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_the_batch_size_follows_from_the_number_of_documents(model):
-    steps, smallest = PRESETS[model].steps, PRESETS[model].smallest_batch
+    steps, smallest = MODELS[model].PRESET.steps, MODELS[model].PRESET.smallest_batch
     for documents, expected in (
         (1, smallest // 2),
         (FEW_DOCUMENTS - 1, smallest // 2),
@@ -105,22 +104,24 @@ def test_the_batch_size_follows_from_the_number_of_documents(model):
         assert type(config.batch_size) is int
 
 
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_an_epoch_has_about_as_many_steps_as_it_should(model):
-    smallest = PRESETS[model].smallest_batch
+    smallest = MODELS[model].PRESET.smallest_batch
     for documents in range(FEW_DOCUMENTS, 100_000, 77):
         size = TrainConfig.create(model=model).completed(documents=documents, tokens=9, length=9).batch_size
         assert log2(size).is_integer()
         if smallest < size < LARGEST_BATCH * smallest:
-            assert abs(log2(documents / size / PRESETS[model].steps)) <= 0.5
+            assert abs(log2(documents / size / MODELS[model].PRESET.steps)) <= 0.5
 
 
 @pytest.mark.parametrize("batch_size", [None, 1, 8, 32, 100, 1_000])
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_the_learning_rate_grows_with_the_square_root_of_the_batch_size(batch_size, model):
     config = TrainConfig.create(model=model, batch_size=batch_size).completed(**DOCUMENTS)
     assert config.batch_size == batch_size or batch_size is None
-    assert config.lr == pytest.approx(PRESETS[model].lr * sqrt(config.batch_size / PRESETS[model].smallest_batch))
+    assert config.lr == pytest.approx(
+        MODELS[model].PRESET.lr * sqrt(config.batch_size / MODELS[model].PRESET.smallest_batch)
+    )
 
 
 @pytest.mark.parametrize(
@@ -129,16 +130,16 @@ def test_the_learning_rate_grows_with_the_square_root_of_the_batch_size(batch_si
 )
 def test_the_mlp_is_narrower_on_long_documents_and_the_lstm_is_not(tokens, narrow):
     documents = DOCUMENTS | {"tokens": tokens * DOCUMENTS["documents"]}
-    mlp, lstm = (TrainConfig.create(model=name).completed(**documents) for name in PRESETS)
+    mlp, lstm = (TrainConfig.create(model=name).completed(**documents) for name in MODELS)
     wide = TrainConfig.create().completed(**DOCUMENTS)
-    assert lstm.hidden_size == PRESETS["lstm"].hidden_size
-    assert mlp.hidden_size == PRESETS["mlp"].hidden_size // narrow
+    assert lstm.hidden_size == MODELS["lstm"].PRESET.hidden_size
+    assert mlp.hidden_size == MODELS["mlp"].PRESET.hidden_size // narrow
     assert mlp.lr == pytest.approx(wide.lr * (NARROW_LR if narrow > 1 else 1))
 
 
 @pytest.mark.parametrize(("length", "expected"), [(1, 1), (80, 80), (256, 256), (5_000, 256)])
 def test_the_lstm_reads_as_much_as_most_documents_have_and_the_mlp_everything(length, expected):
-    mlp, lstm = (TrainConfig.create(model=name).completed(**DOCUMENTS | {"length": length}) for name in PRESETS)
+    mlp, lstm = (TrainConfig.create(model=name).completed(**DOCUMENTS | {"length": length}) for name in MODELS)
     assert mlp.max_length is None
     assert lstm.max_length == expected
 
@@ -164,14 +165,14 @@ def test_a_model_that_is_quick_is_trained_again_on_all_of_a_corpus_that_is_small
 @pytest.mark.parametrize(
     ("model", "documents", "expected"),
     [
-        ("mlp", FEW_DOCUMENTS, PRESETS["mlp"].patience),
+        ("mlp", FEW_DOCUMENTS, MODELS["mlp"].PRESET.patience),
         ("mlp", FEW_DOCUMENTS - 1, FEW_PATIENCE),
-        ("lstm", FEW_DOCUMENTS, PRESETS["lstm"].patience),
-        ("lstm", FEW_DOCUMENTS - 1, max(FEW_PATIENCE, PRESETS["lstm"].patience)),
+        ("lstm", FEW_DOCUMENTS, MODELS["lstm"].PRESET.patience),
+        ("lstm", FEW_DOCUMENTS - 1, max(FEW_PATIENCE, MODELS["lstm"].PRESET.patience)),
     ],
 )
 def test_few_documents_ask_for_patience(model, documents, expected):
-    assert PRESETS["mlp"].patience < FEW_PATIENCE
+    assert MODELS["mlp"].PRESET.patience < FEW_PATIENCE
     completed = TrainConfig.create(model=model).completed(**DOCUMENTS | {"documents": documents})
     assert completed.patience == expected
 
@@ -239,7 +240,7 @@ def test_a_setting_that_does_not_exist_is_refused():
         TrainConfig.create(epochen=3)
 
 
-@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("model", MODELS)
 def test_training_settings_survive_json(model):
     config = TrainConfig.create(
         model=model, data="bbc_news", data_dir=Path("d/é"), run_dir=Path("r"), seed=3, num_workers=0, lr=1e-3
@@ -250,7 +251,7 @@ def test_training_settings_survive_json(model):
         assert {type(value) for value in (again.data_dir, again.run_dir)} == {type(Path())}
 
 
-@pytest.mark.parametrize("config", [PreprocessConfig(), TrainConfig.create(), TIERS["tiny"], PRESETS["mlp"]])
+@pytest.mark.parametrize("config", [PreprocessConfig(), TrainConfig.create(), TIERS["tiny"], MODELS["mlp"].PRESET])
 def test_settings_cannot_change_on_the_way(config):
     with pytest.raises(FrozenInstanceError):
         setattr(config, fields(config)[0].name, None)

@@ -10,7 +10,8 @@ import pytest
 
 import textclf
 from textclf.cli import main
-from textclf.config import PRESETS, TIERS, PreprocessConfig, TrainConfig
+from textclf.config import TIERS, PreprocessConfig, TrainConfig
+from textclf.models import MODELS
 
 PROJECT = Path(textclf.__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -81,8 +82,8 @@ def test_the_readme_shows_the_tables_of_tiers_and_presets() -> None:
     for name, tier in TIERS.items():
         most = f"{tier.at_most:,}" if tier.at_most else "all"
         assert f"| {name} | {tier.share:.0%} | {tier.at_least:,} | {most} | {tier.epochs} |" in README
-    for name, preset in PRESETS.items():
-        *sizes, refits = dataclasses.astuple(preset)
+    for name, model in MODELS.items():
+        *sizes, refits = dataclasses.astuple(model.PRESET)
         cells = [*("" if value is None else f"{value:g}" for value in sizes), "yes" if refits else "no"]
         assert f"| `{name}` | {' | '.join(cells)} |" in README
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from textclf.errors import UsageError
+from textclf.models import find
 
 STORES: Final = ("packed", "files")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
@@ -25,15 +26,6 @@ Below it the validation loss is noisy, too, so that training is patient for FEW_
 """
 
 FEW_PATIENCE: Final = 2
-
-LONG_TEXT: Final = 64
-"""Tokens of the mean document above which the mlp is half as wide: many features fit the training documents soon.
-
-Above twice as many it is half as wide again.
-"""
-
-NARROW_LR: Final = 1.3
-"""How many times higher the learning rate of the mlp is on long text."""
 
 REFIT_AT_MOST: Final = 50_000
 """Training documents up to which the validation documents are worth training on."""
@@ -127,41 +119,6 @@ class PreprocessConfig:
         return MOST_PARTS if tokens <= PARTS_UP_TO else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """Sizes and learning rate of a model, where the user names none. None: not a setting of this model."""
-
-    embedding_size: int | None
-    hidden_size: int
-    """Units of the hidden layer; of each direction in an LSTM."""
-    dropout: float
-    """Share of the units before the output layer, and of an LSTM's inputs, that training drops."""
-    word_dropout: float | None
-    """Share of the tokens that training reads as ``<unk>``."""
-    max_length: int | None
-    """Tokens read from the start of a document at the most, if 95 % of the documents are not shorter."""
-    label_smoothing: float
-    """Share of the target's probability that is spread over all classes."""
-    steps: int
-    """Optimizer steps per epoch that the default batch size aims at."""
-    smallest_batch: int
-    """Documents of the default batch at the least."""
-    lr: float
-    """Adam's learning rate for the smallest batch; it grows with the square root of the batch size."""
-    patience: int
-    """Epochs without a better validation loss after which training stops."""
-    min_gain: float
-    """Fraction by which an epoch must lower the validation loss to be better."""
-    refits: bool
-    """Whether the model is trained on the validation documents, too, after the search for the best epoch."""
-
-
-PRESETS: Final[Mapping[str, Preset]] = {
-    # embedding, hidden, dropout, word dropout, max length, smoothing, steps, batch, lr, patience, min gain, refits
-    "mlp": Preset(None, 128, 0.5, None, None, 0.05, 48, 64, 6e-3, 1, 0.01, True),
-    "lstm": Preset(128, 96, 0.5, 0.2, 256, 0.1, 96, 32, 5e-3, 2, 0.002, False),
-}
-
 CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
 """Fields of a preset that are no settings themselves: `TrainConfig.completed` makes settings of them."""
 
@@ -227,7 +184,7 @@ class TrainConfig:
             if given.get(name, choices[0]) not in choices:
                 raise UsageError(f"no {name} named {given[name]!r}; there are {', '.join(choices)}")
         length = _row(TIERS, tier, "tier")
-        preset = _row(PRESETS, model, "model")
+        preset = find(model).PRESET
         sizes = {name: value for name, value in asdict(preset).items() if name not in CHOSEN_LATER}
         if foreign := [name for name, usual in sizes.items() if usual is None and name in given]:
             raise UsageError(f"--{foreign[0].replace('_', '-')} is not a setting of the {model}; leave it out")
@@ -239,21 +196,20 @@ class TrainConfig:
 
         The rules were chosen on validation splits of corpora from 2,000 to 15,000 documents.
         """
-        preset = PRESETS[self.model]
+        preset = find(self.model).preset_for(documents=documents, tokens=tokens)
         usual = 2 ** round(log2(max(documents, 1) / preset.steps))
         few = documents < FEW_DOCUMENTS
         smallest = preset.smallest_batch // 2 if few else preset.smallest_batch
         batch_size = self.batch_size or min(max(usual, smallest), LARGEST_BATCH * preset.smallest_batch)
-        quick = preset.refits and self.tier == "full" and documents <= REFIT_AT_MOST
-        halvings = sum(tokens > bound * documents for bound in (LONG_TEXT, 2 * LONG_TEXT)) if self.model == "mlp" else 0
+        is_refit = preset.refits and self.tier == "full" and documents <= REFIT_AT_MOST
         return replace(
             self,
-            hidden_size=self.hidden_size or preset.hidden_size // 2**halvings,
+            hidden_size=self.hidden_size or preset.hidden_size,
             batch_size=batch_size,
-            lr=self.lr or preset.lr * sqrt(batch_size / preset.smallest_batch) * (NARROW_LR if halvings else 1),
+            lr=self.lr or preset.lr * sqrt(batch_size / preset.smallest_batch),
             patience=self.patience or max(preset.patience, FEW_PATIENCE if few else 0),
             max_length=self.max_length or (preset.max_length and min(preset.max_length, length)),
-            refit=quick if self.refit is None else self.refit,
+            refit=is_refit if self.refit is None else self.refit,
         )
 
     def to_json(self) -> dict[str, Any]:

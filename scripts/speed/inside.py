@@ -151,13 +151,14 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
     import torch
 
     from textclf.models.lstm import network as model_file
-    from textclf.models.sequences import Sequences
+    from textclf.models.sequences.batch import collate as make_batch
+    from textclf.models.sequences.features import Sequences
     from textclf.training import batches as loading
 
     dataset, fitted = _reuters(folder)
     lengths, documents = dataset.lengths, len(dataset)
     longest = min(256, int(np.percentile(lengths, 95)))  # as `textclf train` chooses it
-    collate = partial(model_file.collate, inputs=Sequences.of(fitted, max_length=longest))
+    collate = partial(make_batch, inputs=Sequences.of(fitted, max_length=longest))
     sizes: dict[str, Any] = {"vocabulary": fitted.size, "classes": int(dataset.labels.max()) + 1}
     presets: dict[str, Any] = {"embedding_size": 128, "hidden_size": 96, "dropout": 0.5, "word_dropout": 0.2}
     model = model_file.LSTMClassifier(**sizes, **presets)

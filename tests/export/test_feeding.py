@@ -5,7 +5,7 @@ import pytest
 
 from textclf.artefacts import artefact
 from textclf.errors import ArtefactError
-from textclf.export import feeding, graph
+from textclf.export import feeding
 from textclf.export.feeding import Feeder
 
 TEXTS = ["the cat sat on the mat number3", "bread with butter and jam", "", "unheardof catty", "wind " * 50, "a dog"]
@@ -39,7 +39,7 @@ def test_names_types_and_axes_are_those_of_the_graph(folder, trained):
     fed = Feeder(folder)(TEXTS)
     types = {"INT32": np.int32, "INT64": np.int64, "FLOAT": np.float32}
     assert [(name, array.dtype, array.ndim) for name, array in fed.items()] == [
-        (name, types[kind], len(shape)) for name, kind, shape in graph.INPUTS[trained.model]
+        (name, types[kind], len(shape)) for name, kind, shape in trained.kind.onnx_graph().inputs
     ]
 
 

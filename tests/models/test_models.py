@@ -1,20 +1,20 @@
 """What every model promises, whichever it is."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
-from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
 from tests.conftest import small_config
-from textclf.config import PRESETS
+from textclf import models
 from textclf.dataset.directory import DataDirectory
-from textclf.models.architectures import ARCHITECTURES, parameters, summary
-from textclf.models.arithmetic import FORWARD
-from textclf.models.inputs import INPUTS
+from textclf.models import MODELS
+from textclf.models.model import Examples
+from textclf.models.summary import parameters, summary
 from textclf.text.tokenizer import UNK_ID
-from textclf.training.batches import Examples
 from textclf.training.session import assemble
 
 TEXTS = [
@@ -28,7 +28,7 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(params=sorted(ARCHITECTURES))
+@pytest.fixture(params=sorted(MODELS))
 def name(request):
     return request.param
 
@@ -50,7 +50,7 @@ def collate(session, texts, inputs=None):
     ids = [session.tokenizer.encode(text) for text in texts]
     labels = np.arange(len(texts)) % len(session.data.manifest.labels)
     examples = Examples(np.concatenate(ids), np.array([len(run) for run in ids]), labels)
-    return ARCHITECTURES[session.config.model].collate(examples, inputs=inputs or session.inputs)
+    return MODELS[session.config.model].architecture().collate(examples, inputs=inputs or session.inputs)
 
 
 def loss(model, batch):
@@ -63,8 +63,9 @@ def dense(weight):
     return weight.grad.to_dense() if weight.grad.is_sparse else weight.grad
 
 
-def test_every_table_has_the_same_models():
-    assert set(ARCHITECTURES) == set(INPUTS) == set(FORWARD) == set(PRESETS)
+def test_a_model_is_its_folder():
+    folders = {path.parent.name for path in Path(models.__file__).parent.glob("*/network.py")}
+    assert {model.__name__.rpartition(".")[2] for model in MODELS.values()} == folders
 
 
 def test_logits_have_a_row_for_each_document_and_a_column_for_each_class_in_both_views(session, model):
@@ -128,24 +129,6 @@ def test_initial_biases_are_zero(model):
 def test_initial_embeddings_are_small(model):
     deviation = model.embedding.weight.std()
     assert 0.01 < deviation < 0.8  # torch draws them with 1
-
-
-def test_parameters_counts_all():
-    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1, bias=False))
-    assert parameters(model) == 2 * 3 + 3 + 3
-
-
-def test_summary_shows_each_layer_with_its_shapes_and_the_total():
-    model = nn.Sequential()
-    model.add_module("embedding", nn.Embedding(1000, 3))
-    model.add_module("dropout", nn.Dropout())
-    model.add_module("inner", nn.Sequential(nn.Linear(3, 2)))
-    expected = [
-        "embedding  Embedding  (1000, 3)    3,000",
-        "inner.0    Linear     (2, 3) (2,)      8",
-        "total                              3,008",
-    ]
-    assert summary(model).splitlines() == expected
 
 
 def test_summary_names_every_layer_of_the_models(model):

@@ -16,7 +16,7 @@ from torch.testing import assert_close
 from tests.conftest import small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import DivergedError
-from textclf.models.architectures import ARCHITECTURES
+from textclf.models import MODELS
 from textclf.training import loop
 from textclf.training.batches import Spent, TokenDataset
 from textclf.training.loop import (
@@ -514,7 +514,7 @@ def test_a_refit_whose_loss_is_no_number_ends():
     assert str(caught.value).endswith("try less than --lr 0.1, or --no-refit")
 
 
-@pytest.mark.parametrize("model", sorted(ARCHITECTURES))
+@pytest.mark.parametrize("model", sorted(MODELS))
 def test_eight_documents_can_be_learnt_by_heart(model, data_dir, tmp_path):
     data = DataDirectory.open(data_dir)
     session = assemble(small_config(model, data_dir, tmp_path, dropout=0.0, lr=0.02), data)
@@ -522,7 +522,7 @@ def test_eight_documents_can_be_learnt_by_heart(model, data_dir, tmp_path):
     labels = np.zeros(len(data.documents.id), dtype=np.int64)
     labels[rows] = [0, 1, 2, 0, 1, 2, 0, 1]  # whatever they say
     eight = TokenDataset(data.packed(), rows, labels[rows], data.documents.tokens[rows].astype(np.int64))
-    batches = Loaded([ARCHITECTURES[model].collate(eight.__getitems__(range(8)), inputs=session.inputs)])
+    batches = Loaded([MODELS[model].architecture().collate(eight.__getitems__(range(8)), inputs=session.inputs)])
     assert evaluate(session.learner.model, batches, how=CPU).accuracy < 1
     for number in range(100):
         train_epoch(session.learner, batches, number, how=CPU)

@@ -6,11 +6,10 @@ import pytest
 from tests.conftest import small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import DataError
-from textclf.models.architectures import ARCHITECTURES
+from textclf.models import MODELS
 from textclf.models.bag_mlp.feature_cache import Remembered
-from textclf.models.inputs import INPUTS
+from textclf.models.model import Examples
 from textclf.training import prepared
-from textclf.training.batches import Examples
 from textclf.training.prepared import prepare
 
 
@@ -19,13 +18,13 @@ def data(data_dir):
     return DataDirectory.open(data_dir)
 
 
-@pytest.fixture(params=sorted(INPUTS))
+@pytest.fixture(params=sorted(MODELS))
 def config(request, data_dir, tmp_path):
     return small_config(request.param, data_dir, tmp_path)
 
 
 def test_the_inputs_are_those_that_an_artefact_keeps(config, data):
-    assert type(prepare(config, data).inputs) is INPUTS[config.model]
+    assert type(prepare(config, data).inputs) is MODELS[config.model].runtime().features
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1024])
@@ -35,7 +34,7 @@ def test_quick_inputs_make_the_same_batches(config, data, batch, monkeypatch):
     assert isinstance(ready.training_inputs, Remembered) is (config.model == "mlp")
     for part in ready.parts.values():
         examples = Examples(*ready.tokens.gather(part.rows), part.labels, part.rows)
-        collate = ARCHITECTURES[config.model].collate
+        collate = MODELS[config.model].architecture().collate
         batches = (collate(examples, inputs=inputs) for inputs in (ready.training_inputs, ready.inputs))
         for one, other in zip(*batches, strict=True):
             assert one.dtype == other.dtype

@@ -25,8 +25,7 @@ from textclf.errors import ArtefactError, DataError, DivergedError, InterruptedR
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import HIGHEST, LOWEST, fit_temperature
 from textclf.evaluation.metrics import measure
-from textclf.models import architectures as models
-from textclf.models.arithmetic import FORWARD
+from textclf.models import summary as models
 from textclf.models.bag_mlp import network
 from textclf.training import checkpoint, run
 from textclf.training.run import Display
@@ -176,7 +175,7 @@ def test_the_test_figures_are_those_of_the_artefact_and_its_temperature(finished
     trained, data = artefact.load(finished.model), DataDirectory.open(data_dir)
     metrics, rows = read(finished.metrics), data.rows("test")
     assert trained.temperature == metrics["temperature"]
-    logits = FORWARD[trained.model](trained.weights, trained.inputs(*data.packed().gather(rows)))
+    logits = trained.raw_logits(*data.packed().gather(rows))
     expected = measure(data.classes()[rows], logits / np.float32(trained.temperature))._asdict()
     assert metrics["test"] == pytest.approx(expected, abs=1e-5)
 
@@ -925,7 +924,7 @@ def test_on_a_gpu_training_runs_in_bfloat16_and_the_model_predicts_on_any_machin
     on_gpu, _ = run.loop.predict(session.learner.model, session.batches["test"], how=run.loop.Pass(session.device))
     trained = artefact.load(layout.model)
     rows = session.data.rows("test")[session.batches["test"].batch_sampler.order]
-    in_numpy = FORWARD[model](trained.weights, trained.inputs(*session.data.packed().gather(rows)))
+    in_numpy = trained.raw_logits(*session.data.packed().gather(rows))
     np.testing.assert_allclose(in_numpy, on_gpu.numpy(), rtol=0, atol=1e-2)  # cuDNN rounds to TF32
     assert (in_numpy.argmax(axis=1) == on_gpu.numpy().argmax(axis=1)).all()
 

@@ -9,7 +9,7 @@ from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
-from textclf.models.inputs import INPUTS
+from textclf.models import MODELS
 from textclf.training import session as module
 from textclf.training.batches import EpochSampler, InOrder
 from textclf.training.prepared import LONG, find_data
@@ -53,7 +53,7 @@ def test_no_data_says_how_to_make_some():
         DataDirectory.open(find_data(TrainConfig.create(data="nothing")))
 
 
-@pytest.mark.parametrize("model", sorted(INPUTS))
+@pytest.mark.parametrize("model", sorted(MODELS))
 def test_the_seed_draws_the_weights(model, make):
     torch.manual_seed(99)  # whatever was drawn before
     one = weights(make(model, seed=3))
@@ -61,7 +61,7 @@ def test_the_seed_draws_the_weights(model, make):
     assert not torch.equal(one, weights(make(model, seed=4)))
 
 
-@pytest.mark.parametrize("model", sorted(INPUTS))
+@pytest.mark.parametrize("model", sorted(MODELS))
 def test_every_split_is_read_whole(model, make, data):
     session = make(model, refit=True)
     assert set(session.batches) == {"train", "validation", "test", "refit"}
@@ -79,7 +79,7 @@ def test_train_and_validation_are_put_together_only_if_they_are_trained_on(make)
 def test_what_the_settings_leave_open_follows_from_the_documents(data, data_dir):
     lengths = data.documents.tokens[data.rows("train")]
     size = {"documents": 48, "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, LONG))}
-    for model in INPUTS:
+    for model in MODELS:
         config = TrainConfig.create(model=model, tier="full", data=str(data_dir), device="cpu")
         session = assemble(config, data)
         assert None in (config.lr, config.batch_size)
@@ -165,7 +165,7 @@ def test_only_a_model_that_pads_wants_batches_of_one_length(make, data):
         assert sampler.lengths.tolist() == np.minimum(lengths, kept).tolist()
 
 
-@pytest.mark.parametrize("model", sorted(INPUTS))
+@pytest.mark.parametrize("model", sorted(MODELS))
 def test_both_stores_give_the_same_batches(model, make):
     packed, files = (make(model, store=store, num_workers=0) for store in ("packed", "files"))
     for split in packed.batches:
@@ -227,7 +227,7 @@ def test_the_settings_reach_the_optimizer_and_early_stopping(make):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("model", sorted(INPUTS))
+@pytest.mark.parametrize("model", sorted(MODELS))
 def test_on_a_gpu_the_model_is_there_and_batches_are_pinned(model, make):
     session = make(model, device="cuda", num_workers=0)
     assert {weight.device.type for weight in session.learner.model.parameters()} == {"cuda"}

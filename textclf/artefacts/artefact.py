@@ -6,7 +6,7 @@ and has a checksum of each, so that no damage goes unnoticed.
 
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from mmap import mmap
@@ -20,18 +20,15 @@ from numpy.typing import NDArray
 from textclf.artefacts import quantised, safetensors
 from textclf.artefacts.safetensors import Arrays
 from textclf.errors import ArtefactError, UsageError
-from textclf.models.arithmetic import FORWARD
-from textclf.models.bag_mlp.features import Bag
-from textclf.models.inputs import INPUTS, Inputs
+from textclf.models import MODELS
+from textclf.models.arithmetic import Floats
+from textclf.models.model import EMBEDDING, Features, Model
 from textclf.system import checksums, files
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 FORMAT_VERSION: Final = 3
 QUANTISED_VERSION: Final = FORMAT_VERSION + 1
 """Of an artefact whose weights are in fewer bits, and which leaves out what follows from its tokenizer."""
-
-FOLLOWING: Final = ("spelling", "spelled")
-"""What the inputs hold that follows from the tokenizer; kept to start faster, unless the artefact shall be small."""
 
 CONFIG: Final = "config.json"
 
@@ -106,17 +103,30 @@ class Artefact:
     """A trained model, without torch."""
 
     model: str
-    """Name in `INPUTS`."""
+    """Name in `textclf.models.MODELS`."""
     weights: Arrays
     """Parameter name to array."""
     tokenizer: Tokenizer
-    inputs: Inputs
+    inputs: Features
     labels: list[str]
     temperature: float
     """What logits are divided by, for probabilities that say how often the model is right."""
     trained: Mapping[str, Any]
     """Corpus, tier and figures, for people."""
     abstention: Abstention = field(default_factory=Abstention)
+
+    @property
+    def kind(self) -> Model:
+        """What the model brings."""
+        return MODELS[self.model]
+
+    def raw_logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
+        """Logits of documents whose token ids stand end to end, before calibration; shape (B, C)."""
+        return self.kind.runtime().logits(self.weights, self.inputs(tokens, lengths))
+
+    def logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
+        """Calibrated logits: their softmax says how often the model is right; shape (B, C)."""
+        return self.raw_logits(tokens, lengths) / np.float32(self.temperature)
 
 
 def save(root: Path, artefact: Artefact, *, card: str, precision: str = "float32") -> None:
@@ -137,7 +147,7 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
     learnt, settings = split(artefact.inputs)
     arrays = quantised.quantise(artefact.weights, precision)
     if precision != "float32":
-        learnt = compact(learnt, without=FOLLOWING if precision == "int4" else ())
+        learnt = compact(learnt, without=artefact.inputs.DERIVED if precision == "int4" else ())
     arrays |= {f"inputs.{name}": array for name, array in learnt.items()}
     checked = {
         layout.weights.name: serialise(arrays),
@@ -177,15 +187,13 @@ def _small_type(array: NDArray[Any]) -> np.dtype[Any]:
     return smallest if smallest in (np.uint8, np.uint16) else array.dtype
 
 
-def complete(learnt: Arrays, kind: Callable[..., Inputs], tokenizer: Tokenizer) -> Arrays:
-    """What `compact` made small, as inputs need it."""
+def restore(learnt: Arrays, features: type[Features], tokenizer: Tokenizer) -> Arrays:
+    """The arrays of features again, from what `compact` made of them."""
     whole = {
         name: array.astype(np.int32) if array.dtype in (np.uint8, np.uint16) else array
         for name, array in learnt.items()
     }
-    if kind is Bag and not whole.keys() & set(FOLLOWING):
-        whole |= dict(zip(FOLLOWING, tokenizer.spelling(), strict=True))
-    return whole
+    return whole if whole.keys() & set(features.DERIVED) else whole | features.derive(tokenizer)
 
 
 def serialise(arrays: Arrays) -> bytes:
@@ -254,7 +262,7 @@ def _read(layout: Layout) -> Artefact:
             f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION} "
             f"and {QUANTISED_VERSION}; upgrade textclf, or train the model again: textclf train"
         )
-    if config["model"] not in INPUTS:
+    if config["model"] not in MODELS:
         raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
     checked = {path.name for path in (layout.config, layout.weights, layout.tokenizer, layout.labels)}
     if set(config["crc32"]) - {layout.card.name} != checked:
@@ -276,10 +284,10 @@ def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefac
     if config["format_version"] == QUANTISED_VERSION:
         arrays = quantised.restore(arrays)
     learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
-    kind: Callable[..., Inputs] = INPUTS[config["model"]]
+    kind: type[Features] = MODELS[config["model"]].runtime().features
     tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
     if config["format_version"] == QUANTISED_VERSION:
-        learnt = complete(learnt, kind, tokenizer)
+        learnt = restore(learnt, kind, tokenizer)
     return Artefact(
         model=config["model"],
         weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
@@ -343,7 +351,7 @@ def _check(artefact: Artefact) -> None:
         raise ValueError("a threshold is not a number between 0 and 1")
     if not artefact.inputs.fits(artefact.tokenizer):
         raise ValueError("the inputs are not those of the tokenizer")
-    rows, expected = len(artefact.weights["embedding.weight"]), next(iter(artefact.inputs.sizes.values()))
+    rows, expected = len(artefact.weights[EMBEDDING]), next(iter(artefact.inputs.sizes.values()))
     if rows != expected:
         raise ValueError(f"{rows} embeddings for {expected} features")
 
@@ -351,14 +359,13 @@ def _check(artefact: Artefact) -> None:
 def _try(artefact: Artefact) -> None:
     """Raise what a trial run raises, or ValueError if it does not give a logit for each label."""
     last_word, last_id = artefact.tokenizer.size - 1, artefact.tokenizer.size + len(artefact.tokenizer.parts) - 1
-    inputs = artefact.inputs(np.array([UNK_ID, last_word, last_id], dtype=np.int32), np.array([3]))
-    shape = FORWARD[artefact.model](artefact.weights, inputs).shape
+    shape = artefact.raw_logits(np.array([UNK_ID, last_word, last_id], dtype=np.int32), np.array([3])).shape
     if shape != (1, len(artefact.labels)):
         raise ValueError(f"logits of shape {shape} for one text and {len(artefact.labels)} labels")
 
 
-def split(inputs: Inputs) -> tuple[Arrays, dict[str, Any]]:
+def split(inputs: Features) -> tuple[Arrays, dict[str, Any]]:
     """What the inputs learnt from documents, and their settings."""
-    values = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
+    values = {field.name: getattr(inputs, field.name) for field in fields(inputs)}  # type: ignore[arg-type]
     learnt = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     return learnt, {name: value for name, value in values.items() if name not in learnt}

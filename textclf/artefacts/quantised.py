@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts.safetensors import Arrays
+from textclf.models.model import EMBEDDING
 
-EMBEDDING: Final = "embedding.weight"
 SCALE: Final = "embedding.scale"
 """What each row of the embeddings is multiplied by, shape (rows,)."""
 

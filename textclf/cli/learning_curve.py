@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.cli.display import table
-from textclf.config import PRESETS, TrainConfig
+from textclf.config import TrainConfig
+from textclf.models import MODELS
 from textclf.system import startup
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ DEFAULTS = TrainConfig.create()
 
 
 @click.command("learning-curve")
-@click.option("--model", type=click.Choice(list(PRESETS)), default=DEFAULTS.model, show_default=True)
+@click.option("--model", type=click.Choice(list(MODELS)), default=DEFAULTS.model, show_default=True)
 @click.option("--data", help="Name under --data-dir, or a path. [default: the newest]")
 @click.option(
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=DEFAULTS.data_dir, show_default=True

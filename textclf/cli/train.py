@@ -9,8 +9,9 @@ import click
 from click.core import ParameterSource
 
 from textclf.cli.display import table
-from textclf.config import PRECISIONS, PRESETS, STORES, TIERS, TrainConfig
+from textclf.config import PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
+from textclf.models import MODELS
 from textclf.system import startup
 
 DEFAULTS = TrainConfig.create()
@@ -40,7 +41,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     show_default=True,
     help="Part of the training split.",
 )
-@click.option("--model", type=click.Choice(list(PRESETS)), default=DEFAULTS.model, show_default=True)
+@click.option("--model", type=click.Choice(list(MODELS)), default=DEFAULTS.model, show_default=True)
 @click.option("--data", help="Name under --data-dir, or a path. [default: the newest]")
 @click.option(
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=DEFAULTS.data_dir, show_default=True

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import sources
-from textclf.config import PRESETS, TIERS, PreprocessConfig, changes
+from textclf.config import TIERS, PreprocessConfig, changes
 from textclf.dataset import data_report, documents, manifest, packed, read_corpus, splits, tensors, write_tensors
 from textclf.dataset.data_report import DataReport, describe_split
 from textclf.dataset.documents import Documents
@@ -299,7 +299,7 @@ def _describe(
             written.unknown[rows],
             table.label[rows].tolist(),
             empty=int(is_empty[rows].sum()),
-            most=PRESETS["lstm"].max_length or 0,
+            most=data_report.USUALLY_READ,
         )
     return DataReport(
         name=corpus.name,

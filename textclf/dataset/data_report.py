@@ -19,6 +19,10 @@ MUCH_UNKNOWN: Final = 0.2
 """Share of unknown tokens above which a split is of another kind than the training split."""
 
 
+USUALLY_READ: Final = 256
+"""Tokens per document that a model which reads tokens in order reads by default."""
+
+
 @dataclass(frozen=True, slots=True)
 class SplitReport:
     """One split."""
@@ -30,7 +34,7 @@ class SplitReport:
     empty: int
     """Documents without any token."""
     truncated: int
-    """Documents longer than the lstm reads."""
+    """Documents of more than USUALLY_READ tokens."""
     lengths: Mapping[str, int]
     """Tokens of the shortest and longest document, and at the median and the 95th percentile."""
     labels: Mapping[str, int]

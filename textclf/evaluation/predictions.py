@@ -13,7 +13,7 @@ from textclf.artefacts.artefact import Artefact
 from textclf.dataset import tensors
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
-from textclf.models.arithmetic import FORWARD, softmax
+from textclf.models.arithmetic import softmax
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary_map import Translation
@@ -123,6 +123,5 @@ def answer(trained: Artefact, tokens: Tokens, *, split: str, run: str) -> Predic
     rows = data.rows(split)
     if not len(rows):
         raise UsageError(f"{data.layout.root} has no {split} split")
-    forward = FORWARD[trained.model]
-    raw = np.concatenate([forward(trained.weights, trained.inputs(*batch)) for batch in tokens.batches(rows)])
+    raw = np.concatenate([trained.raw_logits(*batch) for batch in tokens.batches(rows)])
     return Predictions(run, data, split, rows, data.classes()[rows], raw, trained, tokens.words)

@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.artefacts.card import model_card
-from textclf.artefacts.quantised import EMBEDDING
 from textclf.export import feeding, graph
 from textclf.export.finished_run import FinishedRun
+from textclf.models.model import EMBEDDING
 from textclf.system import files
 
 THRESHOLDS: Final = "thresholds.json"

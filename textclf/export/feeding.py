@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from textclf.artefacts import artefact, quantised, safetensors
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import ArtefactError
-from textclf.models.inputs import INPUTS
+from textclf.models import MODELS
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
 
@@ -23,21 +23,21 @@ def contents(trained: Artefact) -> dict[str, bytes]:
     learnt, settings = artefact.split(trained.inputs)
     return {
         SETTINGS: artefact.encode({"model": trained.model, "inputs": settings}, indent=2),
-        LEARNT: artefact.serialise(artefact.compact(learnt, without=artefact.FOLLOWING)),
+        LEARNT: artefact.serialise(artefact.compact(learnt, without=trained.inputs.DERIVED)),
     }
 
 
 class Feeder:
-    """Makes what `graph.INPUTS` lists for a model; raises ArtefactError if its files cannot be read."""
+    """Makes what a model's graph reads; raises ArtefactError if its files cannot be read."""
 
     def __init__(self, folder: str | Path) -> None:
         root = Path(folder)
         try:
             settings = files.read_object(root / SETTINGS)
-            kind: Any = INPUTS[settings["model"]]
+            kind: Any = MODELS[settings["model"]].runtime().features
             self._tokenizer = Tokenizer.from_json(files.read_object(artefact.Layout(root).tokenizer))
             learnt = quantised.restore(safetensors.read(root / LEARNT)[0])
-            self._inputs = kind(**artefact.complete(learnt, kind, self._tokenizer), **settings["inputs"])
+            self._inputs = kind(**artefact.restore(learnt, kind, self._tokenizer), **settings["inputs"])
             if not self._inputs.fits(self._tokenizer):
                 raise ValueError("the inputs are not those of the tokenizer")
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

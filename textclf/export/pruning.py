@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts.artefact import Artefact
-from textclf.artefacts.quantised import EMBEDDING
 from textclf.models.bag_mlp.features import Bag, hash_pairs
-from textclf.models.sequences import Sequences
+from textclf.models.model import EMBEDDING
+from textclf.models.sequences.features import Sequences
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int64]]
@@ -54,7 +54,7 @@ class Pruning:
             return self._keep_of_bag(ranked, inputs)
         words = np.sort(ranked)
         tokenizer = _tokenizer(self._trained.tokenizer, words, np.array([], dtype=np.int64))
-        return self._with(words, tokenizer, replace(inputs, words=tokenizer.size))
+        return self._with(words, tokenizer, Sequences(tokenizer.size, inputs.max_length))
 
     def _keep_of_bag(self, ranked: NDArray[np.int64], bag: Bag) -> Artefact:
         """Words that only pairs need follow those that are features."""

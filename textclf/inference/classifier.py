@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
-from textclf.models.arithmetic import FORWARD, Floats, softmax
+from textclf.models.arithmetic import Floats, softmax
 
 BATCH: Final = 64  # texts that go through the model together
 MOST_CHARACTERS: Final = 500_000  # of a batch, unless its last text is longer
@@ -77,7 +77,7 @@ class Classifier:
         if top_k < 1:
             raise UsageError(f"top_k must be at least 1, not {top_k}")
         tokens, lengths = self.trained.tokenizer.encode_all(texts)
-        probabilities = softmax(self._logits(tokens, lengths))
+        probabilities = softmax(self.trained.logits(tokens, lengths))
         if top_k == 1:
             places = probabilities.argmax(axis=1, keepdims=True)
         else:
@@ -102,11 +102,7 @@ class Classifier:
 
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
-        return self._logits(*self.trained.tokenizer.encode_all(texts))
-
-    def _logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
-        inputs = self.trained.inputs(tokens, lengths)
-        return FORWARD[self.trained.model](self.trained.weights, inputs) / np.float32(self.trained.temperature)
+        return self.trained.logits(*self.trained.tokenizer.encode_all(texts))
 
 
 def batched(texts: Iterable[str]) -> Iterator[list[str]]:

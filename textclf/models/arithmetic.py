@@ -1,49 +1,13 @@
-"""The forward pass of each model in numpy: predictions start without waiting for torch.
+"""What the numpy forward passes share: array types, softmax, a linear layer."""
 
-The arithmetic is that of `textclf.models`, line by line, and tests hold the two together. Letters as there: B
-documents, V views, N features, T tokens, E embedding size, H hidden size, C classes.
-"""
-
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.models.bag_mlp.features import BagInputs
-from textclf.models.sequences import SequenceInputs
-
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 Weights = Mapping[str, Floats]
-
-DIRECTIONS: Final = ("forwards", "backwards")
-"""Names of the lstm's two halves."""
-
-
-def bag_mlp(weights: Weights, inputs: BagInputs) -> Floats:
-    """Logits of `models.bag_mlp.BagMLP`, the mean over its views, shape (B, C)."""
-    hidden = np.maximum(_weighted_sums(weights["embedding.weight"], inputs), 0)  # (V * B, H)
-    views = sum(name.startswith("outputs.") and name.endswith(".weight") for name in weights)
-    logits = [_linear(weights, f"outputs.{view}", part) for view, part in enumerate(np.split(hidden, views))]
-    mean: Floats = np.mean(logits, axis=0)
-    return mean
-
-
-def lstm(weights: Weights, inputs: SequenceInputs) -> Floats:
-    """Logits of `models.lstm.LSTMClassifier`, the mean of its two views, shape (B, C)."""
-    order = np.argsort(-inputs.lengths, kind="stable")  # longest first: those not yet at their end are the first rows
-    tokens, lengths = inputs.tokens[order], inputs.lengths[order]
-    largest, states, embedded = _read_both_ways(weights, tokens, lengths)
-    pooled = np.concatenate((largest, states / lengths[:, None]), axis=1, dtype=np.float32)  # (B, 4H)
-    averaged = (embedded / lengths[:, None]).astype(np.float32)  # (B, E)
-    views = _linear(weights, "output", pooled), _linear(weights, "output_of_mean", averaged)  # each (B, C)
-    mean = np.empty_like(views[0])
-    mean[order] = np.mean(views, axis=0)
-    return mean
-
-
-FORWARD: Final[Mapping[str, Callable[[Weights, Any], Floats]]] = {"mlp": bag_mlp, "lstm": lstm}
-"""Model name to its forward pass."""
 
 
 def softmax(logits: Floats) -> Floats:
@@ -53,74 +17,6 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def _linear(weights: Weights, name: str, x: Floats) -> Floats:
+def linear(weights: Weights, name: str, x: Floats) -> Floats:
+    """A linear layer: x (B, I) to (B, O)."""
     return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
-
-
-def _weighted_sums(embedding: Floats, inputs: BagInputs) -> Floats:
-    """The weighted sum of the embeddings of each bag, shape (V * B, H).
-
-    A bag at a time: its rows stay in the processor's cache, and BLAS weighs and adds them, five times as fast as
-    `numpy.add.reduceat` over those of all bags.
-    """
-    ends = [*inputs.offsets[1:].tolist(), len(inputs.features)]
-    sums = np.empty((len(ends), embedding.shape[1]), dtype=np.float32)
-    for bag, (start, end) in enumerate(zip(inputs.offsets.tolist(), ends, strict=True)):
-        rows = embedding.take(inputs.features[start:end], axis=0)
-        np.dot(inputs.weights[start:end], rows, out=sums[bag])
-    return sums
-
-
-def _read_both_ways(
-    weights: Weights, tokens: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> tuple[Floats, Floats, Floats]:
-    """Read documents, the longest first, from left to right and from right to left, a token a step.
-
-    Returns over the steps of each document: the largest and the sum of its states, each of shape (B, 2H), and the sum
-    of its embeddings, shape (B, E).
-    """
-    embedding, kernels = weights["embedding.weight"], np.stack([_kernel(weights, name) for name in DIRECTIONS])
-    documents, sizes = len(tokens), (embedding.shape[1], kernels.shape[2] // 4)  # E, H
-    place = np.arange(tokens.shape[1])  # (T,)
-    mirrored = np.take_along_axis(tokens, np.maximum(lengths[:, None] - 1 - place, 0), axis=1)
-    both = np.stack((tokens, mirrored)).transpose(2, 0, 1)  # (T, 2, B)
-    enters = np.ones((2, documents, sum(sizes) + 1), dtype=np.float32)  # a token's embedding, the last state, and 1
-    enters[..., sizes[0] : -1] = 0
-    gates = np.empty((2, documents, kernels.shape[2]), dtype=np.float32)
-    cells, total = np.zeros((2, 2, documents, sizes[1]), dtype=np.float32)
-    largest, embedded = np.full_like(total, -np.inf), np.zeros((documents, sizes[0]), dtype=np.float32)
-    for step, reading in enumerate((lengths[:, None] > place).sum(axis=0).tolist()):
-        entering = enters[:, :reading]
-        entering[..., : sizes[0]] = embedding[both[step, :, :reading]]
-        embedded[:reading] += entering[0, :, : sizes[0]]
-        states = _step(np.matmul(entering, kernels, out=gates[:, :reading]), cells[:, :reading])
-        entering[..., sizes[0] : -1] = states
-        np.maximum(largest[:, :reading], states, out=largest[:, :reading])
-        total[:, :reading] += states
-    return np.concatenate(largest, axis=1), np.concatenate(total, axis=1), embedded
-
-
-def _kernel(weights: Weights, name: str) -> Floats:
-    """What makes the gates of an LSTM from an embedding, a state and a 1, shape (E + H + 1, 4H).
-
-    They stand in the order enter, keep, leave, candidate. What makes the first three is halved, since ``sigmoid(x) =
-    tanh(x / 2) / 2 + 1 / 2``, which unlike ``1 / (1 + exp(-x))`` never overflows.
-    """
-    bias = weights[f"{name}.bias_ih_l0"] + weights[f"{name}.bias_hh_l0"]
-    whole = np.concatenate((weights[f"{name}.weight_ih_l0"], weights[f"{name}.weight_hh_l0"], bias[:, None]), axis=1)
-    enter, keep, candidate, leave = np.split(whole, 4)
-    return np.ascontiguousarray(np.concatenate((enter / 2, keep / 2, leave / 2, candidate)).T)
-
-
-def _step(gates: Floats, cells: Floats) -> Floats:
-    """The next states of an LSTM, shape (2, B, H); changes both of its arguments."""
-    np.tanh(gates, out=gates)
-    size = cells.shape[2]
-    gates[..., : 3 * size] *= 0.5
-    gates[..., : 3 * size] += 0.5
-    enter, keep, leave, candidate = np.split(gates, 4, axis=2)
-    cells *= keep
-    cells += np.multiply(enter, candidate, out=enter)
-    states = np.tanh(cells)
-    states *= leave
-    return states

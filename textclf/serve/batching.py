@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.inference.classifier import BATCH, MOST_CHARACTERS, Classifier, batched
-from textclf.models.arithmetic import FORWARD, Floats, softmax
+from textclf.models.arithmetic import Floats, softmax
 from textclf.serve.counting import Counts
-from textclf.text.tokenizer import UNK_ID
 
 
 class Read(NamedTuple):
@@ -93,7 +92,5 @@ def read(classifier: Classifier, texts: list[str]) -> Read:
     """Probabilities and unknown words of texts, as one batch."""
     trained = classifier.trained
     tokens, lengths = trained.tokenizer.encode_all(texts)
-    logits = FORWARD[trained.model](trained.weights, trained.inputs(tokens, lengths)) / np.float32(trained.temperature)
-    starts = np.cumsum(lengths) - lengths
-    words = np.add.reduceat(tokens < trained.tokenizer.size, starts, dtype=np.int64)
-    return Read(softmax(logits), np.add.reduceat(tokens == UNK_ID, starts, dtype=np.int64) / words)
+    words, unknown = trained.tokenizer.words_and_unknown(tokens, lengths)
+    return Read(softmax(trained.logits(tokens, lengths)), unknown / words)

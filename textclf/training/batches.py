@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textclf.dataset.directory import DataDirectory, Store
 from textclf.errors import ResourceError, TextclfError
-from textclf.models.examples import Examples
+from textclf.models.model import Examples
 from textclf.text.ragged import offsets
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for

@@ -15,8 +15,9 @@ import numpy as np
 from textclf.config import TrainConfig
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, newest, together
 from textclf.errors import ArtefactError, DataError
+from textclf.models import find
 from textclf.models.bag_mlp.feature_cache import Batch, Remembered
-from textclf.models.inputs import Inputs, learn
+from textclf.models.model import Features
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
 
@@ -33,7 +34,7 @@ class Prepared:
     data: DataDirectory
     tokens: Store
     tokenizer: Tokenizer
-    inputs: Inputs
+    inputs: Features
     """What the artefact keeps."""
     training_inputs: Callable[..., Any]
     """The same, quicker where a document is read many times."""
@@ -66,7 +67,9 @@ def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
         parts["refit"] = together(parts["train"], parts["validation"])
     tokenizer = read_tokenizer(data)
     training = _batches(tokens, parts["train"])
-    inputs, training_inputs = learn(config.model, training, tokenizer=tokenizer, max_length=config.max_length)
+    inputs, training_inputs = (
+        find(config.model).runtime().learn(training, tokenizer=tokenizer, max_length=config.max_length)
+    )
     if isinstance(training_inputs, Remembered):
         training_inputs.remember(_batches(tokens, parts["validation"]))
     tokens = copy(tokens)  # mapped anew, if it is: what was read of it need not stay in memory

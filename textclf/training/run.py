@@ -23,7 +23,7 @@ from textclf.evaluation.abstention import learn, unknown_shares
 from textclf.evaluation.calibration import fit_temperature
 from textclf.evaluation.metrics import Metrics, measure
 from textclf.evaluation.predictions import Predictions
-from textclf.models import architectures as models
+from textclf.models.summary import parameters, summary
 from textclf.system import files
 from textclf.system.interrupt import Interrupt
 from textclf.system.startup import give_back_memory, keeping_memory
@@ -120,15 +120,15 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
         processor=session.device,
     )
     progress = keeper.resume()
-    summary = models.summary(session.learner.model)
-    display.begin(run, session, summary, first_epoch=progress.epoch + 1)
+    layers = summary(session.learner.model)
+    display.begin(run, session, layers, first_epoch=progress.epoch + 1)
     with (
         left_to_the_next_call(),
         Tracker(run.root, first_epoch=progress.epoch + 1) as tracker,
         Interrupt(f"go on: textclf train --resume {run.root}") as interrupt,
     ):
         if progress.epoch == 0:
-            tracker.introduce(summary, session.config.to_json())
+            tracker.introduce(layers, session.config.to_json())
         how = Pass(
             session.device,
             seed=session.config.seed,
@@ -277,7 +277,7 @@ def _metrics(
         "tier": session.config.tier,
         "model": session.config.model,
         "seed": session.config.seed,
-        "parameters": models.parameters(session.learner.model),
+        "parameters": parameters(session.learner.model),
         "train": epochs[best_epoch - 1]["train"],
         "validation": validation._asdict(),
         "test": test._asdict(),

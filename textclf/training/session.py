@@ -11,9 +11,9 @@ from torch import nn
 
 from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
-from textclf.models.architectures import ARCHITECTURES
+from textclf.models import find
 from textclf.models.bag_mlp.feature_cache import Remembered
-from textclf.models.inputs import Inputs
+from textclf.models.model import Features
 from textclf.system.startup import processors
 from textclf.text.tokenizer import Tokenizer
 from textclf.training import device
@@ -37,7 +37,7 @@ class Session:
     config: TrainConfig
     data: DataDirectory
     tokenizer: Tokenizer
-    inputs: Inputs
+    inputs: Features
     learner: Learner
     batches: dict[str, BatchLoader]
     """Of each split; and of train and validation together, as "refit", where the settings ask for that."""
@@ -84,14 +84,14 @@ def complete(prepared: Prepared) -> Session:
 
 
 def begin(
-    config: TrainConfig, inputs: Inputs, batches: BatchLoader, *, classes: int, processor: torch.device
+    config: TrainConfig, inputs: Features, batches: BatchLoader, *, classes: int, processor: torch.device
 ) -> Learner:
     """A model to be trained on these batches, and its optimizer; settings end here: they become plain arguments."""
-    architecture = ARCHITECTURES[config.model]
+    architecture = find(config.model).architecture()
     torch.manual_seed(config.seed % 2**63)
     sizes = {name: getattr(config, name) for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}
     sizes = {**inputs.sizes, **{name: value for name, value in sizes.items() if value is not None}}
-    model = architecture.module(classes=classes, **sizes).to(processor)
+    model = architecture.network(classes=classes, **sizes).to(processor)
     if architecture.head_start is not None:
         batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # their order, too, follows from the seed
         architecture.head_start(model, (to_device(batch, processor) for batch in batches))
@@ -100,7 +100,7 @@ def begin(
 
 def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoader]:
     """A DataLoader for each part: what is trained on is shuffled anew each epoch, the rest is in order of length."""
-    config, architecture = prepared.config, ARCHITECTURES[prepared.config.model]
+    config, architecture = prepared.config, find(prepared.config.model).architecture()
     inputs, tokens = prepared.training_inputs, prepared.tokens
     if isinstance(inputs, Remembered) and config.store == "packed":
         tokens = Unread(tokens, inputs.has)
@@ -114,7 +114,7 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
                 len(part),
                 batch_size=given(config.batch_size),
                 seed=config.seed,
-                lengths=lengths if architecture.buckets else None,
+                lengths=lengths if architecture.sorts_by_length else None,
             )
             if trained_on
             else InOrder(part.lengths, batch_size=EVALUATION_BATCH, tokens=EVALUATION_TOKENS)

@@ -7,7 +7,7 @@ from tests.conftest import small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.models.bag_mlp.features import BagInputs
 from textclf.models.bag_mlp.network import HEAD_START, SHRINKAGE, BagMLP, collate
-from textclf.training.batches import Examples
+from textclf.models.model import Examples
 from textclf.training.session import assemble
 
 TEXTS = ["the cat sat on the mat", "catty dog", "qqq", "", "bread with butter"]

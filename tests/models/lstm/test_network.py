@@ -7,9 +7,9 @@ from torch.testing import assert_close
 
 from tests.conftest import small_config
 from textclf.dataset.directory import DataDirectory
-from textclf.models.lstm.network import Batch, collate
+from textclf.models.model import Examples
+from textclf.models.sequences.batch import Batch, collate
 from textclf.text.tokenizer import PAD_ID, UNK_ID
-from textclf.training.batches import Examples
 from textclf.training.session import assemble
 
 DOCUMENTS = [[5, 6, 7, 8, 9, 10], [11], [12, 13, 5]]

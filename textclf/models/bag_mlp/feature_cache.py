@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.models.bag_mlp.features import Bag, BagInputs, Counts, Frequencies
+from textclf.models.model import Learnt
 from textclf.system.startup import processors
 from textclf.text.ragged import offsets, places
 from textclf.text.tokenizer import Tokenizer
@@ -102,6 +103,12 @@ class Remembered:
                 self._starts, self._sizes = _grown(self._starts, 2 * most, fill=-1), _grown(self._sizes, 2 * most)
             self._starts[rows] = starts.reshape(self.bag.views, -1).T
             self._sizes[rows] = sizes.reshape(self.bag.views, -1).T
+
+
+def learn(batches: Iterable[Batch], *, tokenizer: Tokenizer, max_length: int | None) -> Learnt:
+    """A bag that has learnt from the training documents, and a cache of their features."""
+    remembered = Remembered.fit(batches, tokenizer=tokenizer)
+    return Learnt(remembered.bag, training=remembered)
 
 
 class _Shelf:

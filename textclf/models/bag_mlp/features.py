@@ -86,6 +86,7 @@ class Bag:
     """Square root of each feature's inverse document frequency, shape (features,); 0 for ``<pad>`` and ``<unk>``."""
     max_length: ClassVar[int] = np.iinfo(np.int32).max
     """Tokens kept: all of them."""
+    DERIVED: ClassVar[tuple[str, ...]] = ("spelling", "spelled")
 
     @property
     def views(self) -> int:
@@ -96,6 +97,11 @@ class Bag:
     def sizes(self) -> dict[str, int]:
         """What a model must know to read these inputs."""
         return {"features": len(self.rarity), "views": self.views}
+
+    @classmethod
+    def derive(cls, tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
+        """The subwords of every word."""
+        return dict(zip(cls.DERIVED, tokenizer.spelling(), strict=True))
 
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether this is whole and of that vocabulary; what was read from a file may be damaged."""

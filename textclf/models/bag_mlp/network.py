@@ -23,7 +23,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from textclf.models.bag_mlp.features import BagInputs
-from textclf.models.examples import Examples
+from textclf.models.model import Examples
 
 HEAD_START: Final = 4.0
 """How far embeddings go towards their classes before training."""

@@ -8,35 +8,11 @@ without the order of its words, that learn side by side, share their embeddings,
 B documents, T tokens in the longest, E embedding size, H hidden size of each direction, C classes.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 
-from textclf.models.examples import Examples
-from textclf.models.sequences import Sequences
+from textclf.models.sequences.batch import Batch
 from textclf.text.tokenizer import PAD_ID, UNK_ID
-
-
-class Batch(NamedTuple):
-    """Token ids, padded to the longest document."""
-
-    tokens: Tensor
-    """Shape (B, T), int64."""
-    lengths: Tensor
-    """Shape (B,), int64, without padding."""
-    labels: Tensor
-    """Shape (B,), int64."""
-
-
-def collate(examples: Examples, *, inputs: Sequences) -> Batch:
-    """Cut and pad some documents and make them a batch."""
-    sequences = inputs(examples.tokens, examples.lengths, examples.rows)
-    return Batch(
-        tokens=torch.from_numpy(sequences.tokens),
-        lengths=torch.from_numpy(sequences.lengths),
-        labels=torch.from_numpy(examples.labels),
-    )
 
 
 class LSTMClassifier(nn.Module):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from textclf.models.sequences import Sequences
+from textclf.models.sequences.features import Sequences
 from textclf.text.tokenizer import PAD_ID, UNK_ID
 
 WORDS = 1_000

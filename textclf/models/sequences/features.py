@@ -1,11 +1,13 @@
 """Token ids to a padded matrix: the first tokens of each document, in order. Knows nothing about torch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.models.model import Learnt
 from textclf.text.tokenizer import PAD_ID, Tokenizer
 
 
@@ -26,6 +28,7 @@ class Sequences:
     """Ids from here on are parts of unknown words, which are not read."""
     max_length: int
     """Tokens kept."""
+    DERIVED: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def of(cls, tokenizer: Tokenizer, *, max_length: int | None = None) -> "Sequences":
@@ -36,6 +39,11 @@ class Sequences:
     def sizes(self) -> dict[str, int]:
         """What a model must know to read these inputs."""
         return {"vocabulary": self.words}
+
+    @classmethod
+    def derive(cls, tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
+        """Nothing follows from the tokenizer alone."""
+        return {}
 
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether this is of that vocabulary; what was read from a file may be damaged."""
@@ -56,3 +64,9 @@ class Sequences:
         padded = np.full(inside.shape, PAD_ID, dtype=np.int64)
         padded[inside] = tokens[(starts[:, None] + columns)[inside]]
         return SequenceInputs(padded, kept)
+
+
+def learn(_batches: Iterable[Any], *, tokenizer: Tokenizer, max_length: int | None) -> Learnt:
+    """Features of a vocabulary; nothing is learnt from the training documents, and nothing is worth a cache."""
+    features = Sequences.of(tokenizer, max_length=max_length)
+    return Learnt(features, training=features)
