@@ -145,7 +145,7 @@ def test_an_empty_text_is_answered_with_a_warning(runner: CliRunner, run_dir: Pa
     done = runner.invoke(main, ["predict", "--run", str(run_dir), "  ", "rain"])
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 2
-    assert done.stderr == "textclf: text 1 is empty; its answer is what the model says when it sees nothing\n"
+    assert done.stderr == "textclf: text 1 is empty; its label is what the model gives without any word\n"
 
 
 def test_info_of_data_and_run(runner: CliRunner, data_dir: Path, run_dir: Path) -> None:

@@ -135,7 +135,7 @@ def test_strict_stops_at_a_bad_row_and_leaves_no_output(run_dir: Path) -> None:
         (["--input", "-", "--input-format", "parquet"], "Parquet is not read from a pipe"),
         (["--input", "-", "--text-column", "text"], "lines have no columns: leave out --text-column"),
         (["--input", "rows.csv", "--text-column", "body"], "no column 'body'; rows.csv has the columns text"),
-        (["--input", "rows.csv", "--output", "rows.csv"], "rows.csv is the input, too"),
+        (["--input", "rows.csv", "--output", "rows.csv"], "rows.csv is also the input"),
         (["--input", "rows.csv", "--output", "gone/out.csv"], "no such folder: gone"),
         (["--input", "rows.csv", "--output", "a_pipe"], "a_pipe is not a file but a pipe or a device"),
     ],
@@ -210,7 +210,7 @@ def test_what_is_not_probable_enough_has_no_label(run_dir: Path, table: Path, la
     result = done(run_dir, *options)
     given = sum(label is not None for label in expected)
     assert result.stderr.startswith(f"textclf: {given} of 6 rows have an answer ({given / 6:.2%})\ntextclf: accuracy ")
-    assert result.stderr.endswith(f"on the {given} that have one and a label\n")
+    assert result.stderr.endswith(f"on {given} rows with a label and an answer\n")
     if layout == "parquet":
         rows = pq.read_table("out").to_pylist()
     elif layout == "csv":

@@ -26,9 +26,9 @@ def texts(count):
 def test_several_processes_answer_as_one_does(count, model):
     classifier = load_model(model)
     expected = classifier.predict(texts(count), top_k=2)
-    for workers, patience in ((1, 0), (2, 0), (3, 0), (2, 60)):
+    for workers, alone_seconds in ((1, 0), (2, 0), (3, 0), (2, 60)):
         batches = parallel.predict(
-            load_model(model), model, texts(count), top_k=2, num_workers=workers, patience=patience
+            load_model(model), model, texts(count), top_k=2, num_workers=workers, alone_seconds=alone_seconds
         )
         assert list(itertools.chain.from_iterable(batches)) == expected
 
@@ -44,7 +44,7 @@ texts = [f"the cat{number % 3} and number{number % 7}" for number in range(3000)
 loaded = classifier.load_model(model)
 expected = loaded.predict(texts, top_k=2)
 classifier.artefact.load = None  # a copy has no need to
-batches = parallel.predict(loaded, model, texts, top_k=2, num_workers=3, patience=0)
+batches = parallel.predict(loaded, model, texts, top_k=2, num_workers=3, alone_seconds=0)
 answers = [next(batches), next(batches)]
 print(len(multiprocessing.active_children()))
 assert list(chain(*answers, *batches)) == expected
@@ -58,20 +58,30 @@ def test_copies_of_a_process_answer_with_what_it_has_loaded(model):
     assert subprocess.run(command, env=alone, capture_output=True, text=True, check=True).stdout == "2\n"
 
 
+def test_only_a_large_file_has_other_processes_started_at_once(model, tmp_path):
+    classifier, given = load_model(model), {"top_k": 1, "num_workers": 2}
+    small, large = tmp_path / "small", tmp_path / "large"
+    for path, size in ((small, 1), (large, parallel.LARGE_FILE)):
+        path.touch()
+        os.truncate(path, size)
+    for file, seconds in ((None, 0.5), (small, 0.5), (tmp_path, 0.5), (large, 0)):
+        assert parallel.predictor(classifier, model, file=file, **given).keywords["alone_seconds"] == seconds
+
+
 def test_few_texts_are_read_ahead(model):
     read = []
     endless = (read.append(text) or text for text in itertools.cycle(texts(100)))
     answered = 0
-    batches = parallel.predict(load_model(model), model, endless, top_k=1, num_workers=2, patience=0)
+    batches = parallel.predict(load_model(model), model, endless, top_k=1, num_workers=2, alone_seconds=0)
     for batch in itertools.islice(batches, 100):
         answered += len(batch)
-        assert len(read) - answered <= (2 * parallel.LATE + 1) * parallel.CHUNK * BATCH
+        assert len(read) - answered <= (2 * parallel.FINISHED_CHUNKS + 1) * parallel.CHUNK * BATCH
     batches.close()
 
 
 def test_a_few_texts_start_no_process(model, monkeypatch):
     monkeypatch.setattr("textclf.system.workers.pool", None)
-    batches = parallel.predict(load_model(model), model, texts(200), top_k=1, num_workers=2, patience=60)
+    batches = parallel.predict(load_model(model), model, texts(200), top_k=1, num_workers=2, alone_seconds=60)
     assert sum(map(len, batches)) == 200
 
 
@@ -80,7 +90,7 @@ def test_an_error_comes_out_once_those_before_it_are_answered(model):
         yield from texts(10 * BATCH)
         raise UsageError("no more")
 
-    batches = parallel.predict(load_model(model), model, failing(), top_k=1, num_workers=2, patience=0)
+    batches = parallel.predict(load_model(model), model, failing(), top_k=1, num_workers=2, alone_seconds=0)
     assert len(next(batches)) == BATCH
     with pytest.raises(UsageError, match="no more"):
         list(batches)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textclf.cli import options
 from textclf.cli.display import span, table
 
 if TYPE_CHECKING:
@@ -21,11 +22,9 @@ LEAST_COVERAGE = 0.5
 
 
 @click.command("evaluate")
-@click.option(
-    "--run", type=click.Path(path_type=Path), default=Path("runs/latest"), show_default=True, help="Run directory."
-)
-@click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
-@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.run
+@options.split
+@options.text_or_json
 def command(run: Path, split: str, layout: str) -> None:
     """Score a run's model on the validation or test split of its data.
 

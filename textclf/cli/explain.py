@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from textclf.artefacts import runs
+from textclf.cli import options
 from textclf.system import startup
 
 if TYPE_CHECKING:
@@ -14,18 +15,12 @@ if TYPE_CHECKING:
 
 
 @click.command("explain")
-@click.option(
-    "--run",
-    type=click.Path(path_type=Path),
-    default=Path("runs/latest"),
-    show_default=True,
-    help="Run directory, or its model/ folder.",
-)
+@options.run
 @click.option(
     "--top-words", "labels", multiple=True, metavar="LABEL", help="Only this label; may be repeated. [default: all]"
 )
 @click.option("--top-k", type=click.IntRange(min=1), default=20, show_default=True, help="Words for each label.")
-@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.text_or_json
 def command(run: Path, labels: tuple[str, ...], top_k: int, layout: str) -> None:
     """Say which words a model takes for signs of a label.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from textclf.cli import options
 from textclf.cli.display import table
 
 if TYPE_CHECKING:
@@ -31,9 +32,7 @@ class Size(click.ParamType[int]):
 
 
 @click.command("export")
-@click.option(
-    "--run", type=click.Path(path_type=Path), default=Path("runs/latest"), show_default=True, help="Run directory."
-)
+@options.run
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to create.")
 @click.option("--format", "form", type=click.Choice(["safetensors", "onnx"]), default="safetensors", show_default=True)
 @click.option(
@@ -57,7 +56,7 @@ class Size(click.ParamType[int]):
     help="Split to measure the loss on; it does not influence the export.",
 )
 @click.option("--format-output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(form: str, format_output: str, **options: Any) -> None:
+def command(run: Path, form: str, format_output: str, **given: Any) -> None:
     """Make a run's model smaller, or convert it to ONNX, and test it again.
 
     Weights are rounded to float16, int8 or int4. If that is not small enough, the least important words, pairs of words
@@ -71,7 +70,7 @@ def command(form: str, format_output: str, **options: Any) -> None:
     """
     from textclf.export.exporting import ExportRequest, export
 
-    exported = export(options.pop("run"), ExportRequest(form=form, **options))
+    exported = export(run, ExportRequest(form=form, **given))
     click.echo(_json(exported) if format_output == "json" else _text(exported))
 
 

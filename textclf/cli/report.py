@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
+from textclf.cli import options
+
 
 @click.command("report")
-@click.option(
-    "--run", type=click.Path(path_type=Path), default=Path("runs/latest"), show_default=True, help="Run directory."
-)
-@click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
+@options.run
+@options.split
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: report.html in the run directory]"
 )

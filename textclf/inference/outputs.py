@@ -1,220 +1,159 @@
-"""Answers to rows, one each, in order, and the formats they are written in. Knows nothing about files that are read.
+"""The formats that answers are written in. One answer per row, in order; knows nothing about how rows are read.
 
-    text       the label, or with --top-k labels and probabilities between tabs
+    text       the label, or with --top-k labels and probabilities separated by tabs
     json       one array of objects
-    jsonl      an object a line
-    csv        a header, then a row an answer
+    jsonl      one object per line
+    csv        a header, then one row per answer
     parquet    the same columns, typed
     fasttext   __label__x, or with --top-k __label__x 0.98 __label__y 0.01, as fastText prints them
 
-A row without an answer has an empty line in text and fasttext, and no label in the others.
+A row without an answer has an empty line in text and fasttext, and no label in the other formats.
 """
 
 import json
 import re
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from functools import partial
-from itertools import chain
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from textclf.inference.classifier import Prediction
 from textclf.sources.lines import LABEL, Row
+from textclf.system import files
 
 _SPACE: Final = re.compile(r"\s")
 
-Predict = Callable[[Iterable[str]], Iterator[list[Prediction]]]
-
-Answered = Generator[list["Answer"], None, None]
-
-PARQUET_ROWS: Final = 16_384
-"""Rows of a row group, which are in memory together."""
+GROUP_ROWS: Final = 16_384
+"""Rows per Parquet row group, which are in memory together."""
 
 
 class Answer(NamedTuple):
-    """What is said of one row."""
+    """The answer to one row."""
 
     row: Row
     """Without its text."""
     prediction: Prediction
-    """Of the empty text, where the row has an error."""
+    """If the row has an error, that of the empty text."""
     rejected: bool
     """Whether the label is not to be trusted."""
 
     @property
     def label(self) -> str | None:
-        """The label; None where there is none to give."""
+        """The label; None if it is rejected or the row has an error."""
         return None if self.rejected or self.row.error else self.prediction.label
 
 
-class Shape(NamedTuple):
-    """What answers are asked to hold."""
+Batches = Iterable[list[Answer]]
 
-    top: int
-    """Labels of each."""
+
+class Fields(NamedTuple):
+    """Which fields the answers have."""
+
+    top_k: int
+    """Labels per answer."""
     probabilities: bool
     """Whether fasttext shows them."""
     ids: bool
     """Whether the rows have ids."""
-    rejects: bool
+    rejected: bool
     """Whether labels can be rejected."""
     details: bool
     """Whether tables have columns for more than labels and probabilities."""
 
 
-def answer(rows: Iterable[Row], predict: Predict, *, rejects: Callable[[Prediction], bool]) -> Answered:
-    """Answer rows in batches, until it is closed. Texts are forgotten as soon as they are predicted."""
-    asked: deque[Row] = deque()
-
-    def texts() -> Iterator[str]:
-        for row in rows:
-            asked.append(row._replace(text=""))
-            yield row.text  # a row with an error is predicted, too: that keeps rows and answers side by side
-
-    for predictions in predict(texts()):
-        yield [Answer(asked.popleft(), prediction, rejects(prediction)) for prediction in predictions]
-
-
-# Figures
-
-
-class Tally:
-    """Counts answers as they go by, for what is said at the end."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-        self.first_error: str | None = None
-        self.errors = 0
-        self.rejected = 0
-        self.pairs: Counter[tuple[str, str | None]] = Counter()
-        """Label of the row and of the answer."""
-
-    def watch(self, batches: Iterable[list[Answer]]) -> Iterator[list[Answer]]:
-        """Pass answers through."""
-        for batch in batches:
-            for each in batch:
-                self._count(each)
-            yield batch
-
-    def _count(self, given: Answer) -> None:
-        self.rows += 1
-        if given.row.error:
-            self.errors += 1
-            self.first_error = self.first_error or given.row.error
+def write(batches: Batches, layout: str, fields: Fields, output: Path | None) -> None:
+    """Write answers to stdout, or to a file that appears when it is complete. Raises ResourceError on a full disk."""
+    if output is None:
+        with files.naming_full_disk(Path("stdout")):
+            WRITERS[layout](batches, sys.stdout, fields)
+        return
+    with files.replacing(output.resolve()) as temporary:  # a link stays a link
+        if layout == PARQUET:
+            write_parquet(batches, temporary, fields)
             return
-        self.rejected += given.rejected
-        if given.row.label is not None:
-            self.pairs[given.row.label, given.label] += 1
-
-    def score(self) -> str | None:
-        """Accuracy and macro-F1 of the rows that have a label, those without an answer apart; None without any."""
-        answered = {pair: count for pair, count in self.pairs.items() if pair[1] is not None}
-        total, scored = self.pairs.total(), sum(answered.values())
-        if not total:
-            return None
-        if not scored:
-            return f"none of {total:,} rows with a label has an answer"
-        which = f"{scored:,} rows with a label" if scored == total else f"the {scored:,} that have one and a label"
-        return f"accuracy {accuracy(answered):.4f}, macro-F1 {macro_f1(answered):.4f} on {which}"
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            WRITERS[layout](batches, file, fields)
 
 
-def accuracy(pairs: Mapping[tuple[str, str | None], int]) -> float:
-    """Share of the answers that are right, of counted pairs of label and answer."""
-    return sum(count for (label, said), count in pairs.items() if label == said) / sum(pairs.values())
+# Lines
 
 
-def macro_f1(pairs: Mapping[tuple[str, str | None], int]) -> float:
-    """Mean F1 of all labels and answers that there are, as scikit-learn has it; of counts, not of documents."""
-    sizes: Counter[str | None] = Counter()
-    right: Counter[str | None] = Counter()
-    for (label, said), count in pairs.items():
-        sizes.update({label: count})
-        sizes.update({said: count})
-        right[label] += count * (label == said)
-    return sum(2 * right[label] / size for label, size in sizes.items()) / len(sizes)
+def _write_lines(batches: Batches, out: IO[str], line: Callable[[Answer], str]) -> None:
+    for batch in batches:
+        out.write("".join(f"{line(answer)}\n" for answer in batch))  # one write per line doubles the time to predict
+        out.flush()
 
 
-# Formats of lines
+def write_text(batches: Batches, out: IO[str], fields: Fields) -> None:
+    """Labels, or labels and probabilities separated by tabs; white space in a label becomes a space."""
+    _write_lines(batches, out, lambda answer: _text(answer, with_probabilities=fields.top_k > 1))
 
 
-def write_text(batches: Iterable[list[Answer]], out: IO[str], shape: Shape) -> None:
-    """Labels, or labels and probabilities between tabs; white space in a label is a space."""
-    _write_lines(batches, out, partial(_text, top=shape.top))
-
-
-def _text(given: Answer, *, top: int) -> str:
-    if given.label is None:
+def _text(answer: Answer, *, with_probabilities: bool) -> str:
+    if answer.label is None:
         return ""
-    if top == 1:
-        return _on_one_line(given.label)
-    return "\t".join(f"{_on_one_line(label)}\t{probability:.4f}" for label, probability in given.prediction.top)
+    if not with_probabilities:
+        return _on_one_line(answer.label)
+    return "\t".join(f"{_on_one_line(label)}\t{probability:.4f}" for label, probability in answer.prediction.top)
 
 
 def _on_one_line(label: str) -> str:
     return label if label.isprintable() else _SPACE.sub(" ", label)
 
 
-def write_fasttext(batches: Iterable[list[Answer]], out: IO[str], shape: Shape) -> None:
-    """What `fasttext predict` prints, or `fasttext predict-prob`; white space in a label is an underscore."""
-    _write_lines(batches, out, partial(_fasttext, probabilities=shape.probabilities))
+def write_fasttext(batches: Batches, out: IO[str], fields: Fields) -> None:
+    """What `fasttext predict` or `fasttext predict-prob` prints; white space in a label becomes an underscore."""
+    _write_lines(batches, out, lambda answer: _fasttext(answer, with_probabilities=fields.probabilities))
 
 
-def _fasttext(given: Answer, *, probabilities: bool) -> str:
-    if given.label is None:
+def _fasttext(answer: Answer, *, with_probabilities: bool) -> str:
+    if answer.label is None:
         return ""
-    words = []
-    for label, probability in given.prediction.top:
-        words.append(f"{LABEL}{_SPACE.sub('_', label)}")
-        if probabilities:
-            words.append(f"{probability:g}")  # six digits, as C++ prints a number
-    return " ".join(words)
+    labels = ((f"{LABEL}{_SPACE.sub('_', label)}", probability) for label, probability in answer.prediction.top)
+    if with_probabilities:  # with six digits, as C++ prints a number
+        return " ".join(f"{label} {probability:g}" for label, probability in labels)
+    return " ".join(label for label, _ in labels)
 
 
-def write_jsonl(batches: Iterable[list[Answer]], out: IO[str], shape: Shape) -> None:
-    """An object a line."""
-    _write_lines(batches, out, lambda given: json.dumps(_record(given, shape), ensure_ascii=False))
+def write_jsonl(batches: Batches, out: IO[str], fields: Fields) -> None:
+    """One object per line."""
+    _write_lines(batches, out, lambda answer: json.dumps(_record(answer, fields), ensure_ascii=False))
 
 
-def _write_lines(batches: Iterable[list[Answer]], out: IO[str], line: Callable[[Answer], str]) -> None:
-    for batch in batches:
-        out.write("".join(f"{line(given)}\n" for given in batch))  # at once: by lines it takes as long as predicting
-        out.flush()
-
-
-def write_json(batches: Iterable[list[Answer]], out: IO[str], shape: Shape) -> None:
+def write_json(batches: Batches, out: IO[str], fields: Fields) -> None:
     """One array, as `json.dumps` would indent it; it is never in memory as a whole."""
     before = "[\n"
-    for given in chain.from_iterable(batches):
-        lines = json.dumps(_record(given, shape), ensure_ascii=False, indent=2).splitlines()
+    for answer in chain.from_iterable(batches):
+        lines = json.dumps(_record(answer, fields), ensure_ascii=False, indent=2).splitlines()
         out.write(before + "\n".join(f"  {line}" for line in lines))
         before = ",\n"
     out.write("[]\n" if before == "[\n" else "\n]\n")
     out.flush()
 
 
-def _record(given: Answer, shape: Shape) -> dict[str, object]:
-    """An answer as JSON holds it."""
-    record: dict[str, object] = {"id": given.row.id} if shape.ids else {}
-    if given.row.error:
-        return {**record, "label": None, "probability": None, "top": [], "error": given.row.error}
-    prediction = given.prediction
-    record |= prediction._asdict() | {"label": given.label, "top": [score._asdict() for score in prediction.top]}
-    return record | {"rejected": given.rejected} if shape.rejects else record
+def _record(answer: Answer, fields: Fields) -> dict[str, object]:
+    """An answer as a JSON object."""
+    record: dict[str, object] = {"id": answer.row.id} if fields.ids else {}
+    if answer.row.error:
+        return {**record, "label": None, "probability": None, "top": [], "error": answer.row.error}
+    prediction = answer.prediction
+    record |= prediction._asdict() | {"label": answer.label, "top": [score._asdict() for score in prediction.top]}
+    return record | {"rejected": answer.rejected} if fields.rejected else record
 
 
 # Tables
 
 
-def write_csv(batches: Iterable[list[Answer]], out: IO[str], shape: Shape) -> None:
-    """A header, then a row an answer."""
+def write_csv(batches: Batches, out: IO[str], fields: Fields) -> None:
+    """A header, then one row per answer."""
     import csv
 
     writer = csv.writer(out, lineterminator="\n")
     for number, batch in enumerate(batches):
-        if number == 0:
-            writer.writerow(_columns(shape))
-        writer.writerows([_cell(value) for value in _values(given, shape)] for given in batch)
+        if number == 0:  # with the first answers, so that an error before them leaves stdout empty
+            writer.writerow(_columns(fields))
+        writer.writerows([_cell(value) for value in _values(answer, fields)] for answer in batch)
         out.flush()
 
 
@@ -224,64 +163,57 @@ def _cell(value: Any) -> Any:
     return f"{value:.6f}" if isinstance(value, float) else value
 
 
-def write_parquet(batches: Iterable[list[Answer]], path: Path, shape: Shape) -> None:
+def write_parquet(batches: Batches, path: Path, fields: Fields, *, group_rows: int = GROUP_ROWS) -> None:
     """The columns of CSV, typed."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     types = {"text": pa.string(), "number": pa.float64(), "truth": pa.bool_()}
-    schema = pa.schema([(name, types[kind]) for name, kind in _columns(shape).items()])
+    schema = pa.schema([(name, types[kind]) for name, kind in _columns(fields).items()])
+    rows = (_values(answer, fields) for answer in chain.from_iterable(batches))
     with pq.ParquetWriter(path, schema) as writer:
-        for rows in _grouped(chain.from_iterable(batches), shape):
-            columns = zip(*rows, strict=True)
+        while group := list(islice(rows, group_rows)):
+            columns = zip(*group, strict=True)
             arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
             writer.write_table(pa.table(arrays, schema=schema))
 
 
-def _grouped(answers: Iterator[Answer], shape: Shape) -> Iterator[list[list[Any]]]:
-    group: list[list[Any]] = []
-    for given in answers:
-        group.append(_values(given, shape))
-        if len(group) == PARQUET_ROWS:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-def _columns(shape: Shape) -> dict[str, str]:
+def _columns(fields: Fields) -> dict[str, str]:
     """Names and kinds of the columns of a table."""
-    columns = {"id": "text"} if shape.ids else {}
+    columns = {"id": "text"} if fields.ids else {}
     columns |= {"label": "text", "probability": "number"}
-    for place in range(2, shape.top + 1):
+    for place in range(2, fields.top_k + 1):
         columns |= {f"label_{place}": "text", f"probability_{place}": "number"}
-    if shape.details:
+    if fields.details:
         columns |= {"unknown": "number", "truncated": "truth", "unlike": "truth"}
-    if shape.rejects:
+    if fields.rejected:
         columns |= {"rejected": "truth"}
-    return columns | {"error": "text"} if shape.details else columns
+    return columns | {"error": "text"} if fields.details else columns
 
 
-def _values(given: Answer, shape: Shape) -> list[Any]:
+def _values(answer: Answer, fields: Fields) -> list[Any]:
     """An answer by the columns of `_columns`."""
-    row, prediction = given.row, given.prediction
-    values: list[Any] = [row.id] if shape.ids else []
+    row, prediction = answer.row, answer.prediction
+    values: list[Any] = [row.id] if fields.ids else []
     if row.error:
-        return [*values, *[None] * (len(_columns(shape)) - len(values) - 1), row.error]
+        return [*values, *[None] * (len(_columns(fields)) - len(values) - 1), row.error]
     values += chain.from_iterable(prediction.top)
-    values[shape.ids] = given.label
-    if shape.details:
+    values[fields.ids] = answer.label
+    if fields.details:
         values += (prediction.unknown, prediction.truncated, prediction.unlike)
-    if shape.rejects:
-        values.append(given.rejected)
-    return [*values, None] if shape.details else values
+    if fields.rejected:
+        values.append(answer.rejected)
+    return [*values, None] if fields.details else values
 
 
-LINES: Final[Mapping[str, Callable[[Iterable[list[Answer]], IO[str], Shape], None]]] = {
+PARQUET: Final = "parquet"
+"""The one format that needs a file."""
+
+WRITERS: Final[Mapping[str, Callable[[Batches, IO[str], Fields], None]]] = {
     "text": write_text,
     "json": write_json,
     "jsonl": write_jsonl,
     "csv": write_csv,
     "fasttext": write_fasttext,
 }
-"""Formats of text; parquet needs a file."""
+"""Formats of text."""

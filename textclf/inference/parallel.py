@@ -1,13 +1,13 @@
-"""Many texts to labels, by several processes. The answers are those of one process, in the same order.
+"""Predict many texts with several processes. The answers are those of one process, in the same order.
 
-Starting a process takes about as long as two thousand texts of 200 words, unless it is a copy of this one. So this one
-answers alone until it has worked for a while, and goes on when it has help, as one of them: whoever has few texts waits
-for nothing.
+Starting a process takes about as long as predicting two thousand texts of 200 words, unless it is a forked copy. So
+this process works alone at first, and starts others only if there are enough texts; then it works as one of them.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from time import perf_counter
@@ -15,13 +15,28 @@ from typing import Final
 
 from textclf.inference.classifier import Answers, Classifier, Prediction, batched, load_model
 
-PATIENCE: Final = 0.5  # seconds of work before other processes are started, which takes them about as long
-MUCH: Final = 4_000_000  # bytes of text that take longer than that: no need to wait and see
-CHUNK: Final = 2  # batches that a process takes at a time: few, so that all are done at about the same time
-AHEAD: Final = 2  # chunks under way for each process: one at work, one waiting
-LATE: Final = 16  # chunks for each process that are answered while the first of them is not
+ALONE_SECONDS: Final = 0.5
+"""Seconds of work before other processes are started, which takes them about as long."""
+LARGE_FILE: Final = 4_000_000
+"""Bytes of a file that takes longer than ALONE_SECONDS: others can be started at once."""
+CHUNK: Final = 2
+"""Batches that a process takes at a time: few, so that all processes finish at about the same time."""
+QUEUED_CHUNKS: Final = 2
+"""Chunks per other process: one being predicted, one waiting."""
+FINISHED_CHUNKS: Final = 16
+"""Chunks per process that may wait for an earlier one before this process waits, too."""
 
-_loaded: dict[Path, Classifier] = {}  # what a process reads once, or has from the one that it is a copy of
+_loaded: dict[Path, Classifier] = {}
+"""The classifier of this process, by its folder; a forked copy has it from the start."""
+
+
+def predictor(
+    classifier: Classifier, model: Path, *, top_k: int, num_workers: int, file: Path | None
+) -> Callable[[Iterable[str]], Iterator[list[Prediction]]]:
+    """`predict` for the texts of a file, if there is one; a large file has other processes started at once."""
+    is_large = file is not None and file.is_file() and file.stat().st_size >= LARGE_FILE
+    seconds = 0 if is_large else ALONE_SECONDS
+    return partial(predict, classifier, model, top_k=top_k, num_workers=num_workers, alone_seconds=seconds)
 
 
 def predict(
@@ -31,49 +46,49 @@ def predict(
     *,
     top_k: int,
     num_workers: int,
-    patience: float = PATIENCE,
+    alone_seconds: float = ALONE_SECONDS,
 ) -> Iterator[list[Prediction]]:
-    """Classify texts a batch at a time, with that many processes if there are many texts; 1: in this one alone.
+    """Classify texts in batches, with up to ``num_workers`` processes, of which this is one.
 
-    After ``patience`` seconds of work this one starts the others, which read the classifier from ``model`` if they are
-    no copies of this one. Few of the texts are in memory at a time. Raises ResourceError if a process is killed.
+    After ``alone_seconds`` of work this process starts the others; one that is no forked copy loads the classifier from
+    ``model``. Few texts are in memory at a time. Raises ResourceError if a process is killed.
     """
     batches = batched(texts)
     worked = 0.0
     for batch in batches:
         start = perf_counter()
         answers = classifier.answer(batch, top_k=top_k)
-        worked += perf_counter() - start  # without the wait for texts
+        worked += perf_counter() - start  # without waiting for texts
         yield classifier.name(answers)
-        if worked >= patience and num_workers > 1:
+        if worked >= alone_seconds and num_workers > 1:
             break
     else:
         return
-    yield from _together(classifier, model, batches, top_k=top_k, num_workers=num_workers)
+    yield from _predict_together(classifier, model, batches, top_k=top_k, num_workers=num_workers)
 
 
-def _together(
+def _predict_together(
     classifier: Classifier, model: Path, batches: Iterator[list[str]], *, top_k: int, num_workers: int
 ) -> Iterator[list[Prediction]]:
-    """Answer batches in this process and, once they are ready, in others."""
+    """Predict batches in this process and, as soon as they are ready, in others."""
     from textclf.system import workers  # takes 30 ms to import
 
     _loaded[model] = classifier
     others = num_workers - 1
-    under_way: deque[Future[list[Answers]]] = deque()
+    pending: deque[Future[list[Answers]]] = deque()
     with workers.pool(others, imports=__name__) as pool:
         ready = [pool.submit(_load, model) for _ in range(others)]
         while chunk := list(islice(batches, CHUNK)):
             has_help = any(loaded.done() for loaded in ready)
-            if has_help and sum(not answers.done() for answers in under_way) < AHEAD * others:
-                under_way.append(pool.submit(_answer, model, top_k, chunk))
+            if has_help and sum(not answers.done() for answers in pending) < QUEUED_CHUNKS * others:
+                pending.append(pool.submit(_answer, model, top_k, chunk))
             else:
                 done: Future[list[Answers]] = Future()
                 done.set_result([classifier.answer(batch, top_k=top_k) for batch in chunk])
-                under_way.append(done)
-            while under_way and (under_way[0].done() or len(under_way) > LATE * num_workers):
-                yield from map(classifier.name, under_way.popleft().result())
-        for answers in under_way:
+                pending.append(done)
+            while pending and (pending[0].done() or len(pending) > FINISHED_CHUNKS * num_workers):
+                yield from map(classifier.name, pending.popleft().result())
+        for answers in pending:
             yield from map(classifier.name, answers.result())
 
 
@@ -86,7 +101,7 @@ def _answer(model: Path, top_k: int, batches: list[list[str]]) -> list[Answers]:
 
 
 def _classifier(model: Path) -> Classifier:
-    """The model, instead of its being sent with every chunk."""
+    """The model, loaded once per process instead of sent with every chunk."""
     if model not in _loaded:
         _loaded[model] = load_model(model)
     return _loaded[model]

@@ -1,0 +1,91 @@
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from textclf.artefacts.artefact import Abstention
+from textclf.errors import UsageError
+from textclf.inference.classifier import Prediction, Score
+from textclf.inference.outputs import Answer
+from textclf.inference.predicting import MOST_SHOWN, Rejection, Tally, accuracy, answer, macro_f1
+from textclf.sources.lines import Row
+
+PREDICTION = Prediction("a", 0.75, (Score("a", 0.75),), unknown=0.5, truncated=True, unlike=False)
+GIVEN = Answer(Row("", "7", "x"), PREDICTION, rejected=False)
+REJECTED = GIVEN._replace(rejected=True)
+BROKEN = GIVEN._replace(row=Row("", None, None, "f, line 2: no"))
+
+
+def predictions(texts):
+    """Two at a time: the longer a text, the more probable."""
+    texts = list(texts)
+    made = [PREDICTION._replace(probability=len(text) / 10, unlike="?" in text) for text in texts]
+    return iter([made[:2], made[2:]])
+
+
+def test_each_row_gets_the_answer_to_its_text_and_texts_are_dropped():
+    rows = [Row("four", "1"), Row("", "2", None, "no text"), Row("sevens!", "3", "a")]
+    first, second = answer(rows, predictions, Rejection(below=0.5))
+    assert [len(first), len(second)] == [2, 1]
+    assert [each.row for each in first + second] == [row._replace(text="") for row in rows]
+    assert [each.prediction.probability for each in first + second] == [0.4, 0.0, 0.7]
+    assert [each.rejected for each in first + second] == [True, True, False]
+    assert [each.label for each in first + second] == [None, None, "a"]
+
+
+@pytest.mark.parametrize(
+    ("below", "target", "expected"),
+    [(None, None, (0, False)), (0.3, None, (0.3, False)), (0.3, 0.9, (0.8, True)), (0.9, 0.9, (0.9, True))],
+)
+def test_a_target_precision_takes_the_learned_threshold_and_rejects_unlike_texts(below, target, expected):
+    assert Rejection.of(Abstention({"0.9": 0.8}), below=below, target_precision=target) == expected
+
+
+def test_a_target_precision_needs_learned_thresholds():
+    with pytest.raises(UsageError, match="before thresholds were learned"):
+        Rejection.of(Abstention(), below=None, target_precision=0.9)
+
+
+@pytest.mark.parametrize(
+    ("rejection", "probability", "unlike", "applies"),
+    [
+        (Rejection(), 0.0, True, False),
+        (Rejection(below=0.5), 0.5, True, False),
+        (Rejection(below=0.5), 0.4, False, True),
+        (Rejection(unlike=True), 0.9, True, True),
+        (Rejection(unlike=True), 0.9, False, False),
+    ],
+)
+def test_a_rejection_applies_to(rejection, probability, unlike, applies):
+    assert rejection.applies(PREDICTION._replace(probability=probability, unlike=unlike)) is applies
+
+
+def test_a_tally_counts_and_sums_up():
+    tally = Tally()
+    assert [len(batch) for batch in tally.watch([[GIVEN, REJECTED], [BROKEN]])] == [2, 1]
+    assert (tally.rows, tally.errors, tally.rejected, tally.first_error) == (3, 1, 1, "f, line 2: no")
+    score = "accuracy 0.0000, macro-F1 0.0000 on 1 rows with a label and an answer"
+    errors = "1 of 3 rows could not be read, the first: f, line 2: no"
+    assert tally.summary(with_coverage=False) == [errors, score]
+    assert tally.summary(with_coverage=True) == [errors, "1 of 3 rows have an answer (33.33%)", score]
+
+
+def test_without_rows_or_answers_there_is_no_score():
+    assert Tally().summary(with_coverage=False) == []
+    assert Tally().summary(with_coverage=True) == ["0 of 0 rows have an answer (0.00%)"]
+    only = Tally()
+    list(only.watch([[REJECTED]]))
+    assert only.summary(with_coverage=False) == ["none of 1 rows with a label has an answer"]
+
+
+def test_a_long_error_is_one_short_line():
+    tally = Tally()
+    list(tally.watch([[BROKEN._replace(row=Row("", error="a\n" * 1_000))]]))
+    (line,) = tally.summary(with_coverage=False)
+    assert "\n" not in line
+    assert len(line) < MOST_SHOWN + 60
+
+
+def test_the_score_is_that_of_scikit_learn():
+    pairs = {("a", "b"): 3, ("a", "a"): 2, ("c", "b"): 1, ("b", "b"): 4, ("d", "a"): 1}
+    labels, said = zip(*(pair for pair, count in pairs.items() for _ in range(count)), strict=True)
+    assert macro_f1(pairs) == pytest.approx(f1_score(labels, said, average="macro", zero_division=0))
+    assert accuracy(pairs) == pytest.approx(accuracy_score(labels, said))

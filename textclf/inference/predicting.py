@@ -1,0 +1,118 @@
+"""One prediction run: rows in, answers out, one each and in order, and the figures that sum them up."""
+
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import Final, NamedTuple
+
+from textclf.artefacts.artefact import Abstention
+from textclf.inference.classifier import Prediction
+from textclf.inference.outputs import Answer
+from textclf.sources.lines import Row
+
+MOST_SHOWN: Final = 300
+"""Characters of a row's error in the summary."""
+
+Predict = Callable[[Iterable[str]], Iterator[list[Prediction]]]
+"""Texts to predictions, in batches and in order."""
+
+Pairs = Mapping[tuple[str, str | None], int]
+"""Number of rows by their own label and the label of their answer."""
+
+
+class Rejection(NamedTuple):
+    """Which predictions are not to be trusted."""
+
+    below: float = 0
+    """Predictions less probable than this."""
+    unlike: bool = False
+    """Whether to reject texts unlike the corpus."""
+
+    @classmethod
+    def of(cls, abstention: Abstention, *, below: float | None, target_precision: float | None) -> "Rejection":
+        """A minimum probability, or the learned threshold of a precision; raises what `Abstention.threshold` raises."""
+        if target_precision is None:
+            return cls(below or 0)
+        return cls(max(below or 0, abstention.threshold(target_precision)), unlike=True)
+
+    def applies(self, prediction: Prediction) -> bool:
+        """Whether to reject this prediction."""
+        return prediction.probability < self.below or (self.unlike and prediction.unlike)
+
+
+def answer(rows: Iterable[Row], predict: Predict, rejection: Rejection) -> Generator[list[Answer], None, None]:
+    """Answer rows in batches, until it is closed. Each text is dropped as soon as it is predicted."""
+    pending: deque[Row] = deque()
+
+    def texts() -> Iterator[str]:
+        for row in rows:
+            pending.append(row._replace(text=""))
+            yield row.text  # rows with an error are predicted, too, to keep rows and predictions in step
+
+    for predictions in predict(texts()):
+        yield [Answer(pending.popleft(), prediction, rejection.applies(prediction)) for prediction in predictions]
+
+
+class Tally:
+    """Counts answers as they pass by."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.errors = 0
+        self.first_error = ""
+        self.rejected = 0
+        self.pairs: Counter[tuple[str, str | None]] = Counter()
+        """Label of the row and of the answer."""
+
+    def watch(self, batches: Iterable[list[Answer]]) -> Iterator[list[Answer]]:
+        """Pass answers through."""
+        for batch in batches:
+            for each in batch:
+                self._count(each)
+            yield batch
+
+    def _count(self, answer: Answer) -> None:
+        self.rows += 1
+        if answer.row.error:
+            self.errors += 1
+            self.first_error = self.first_error or answer.row.error
+            return
+        self.rejected += answer.rejected
+        if answer.row.label is not None:
+            self.pairs[answer.row.label, answer.label] += 1
+
+    def summary(self, *, with_coverage: bool) -> list[str]:
+        """Sentences about the rows: unreadable ones, how many have an answer, and the score."""
+        sentences = []
+        if self.errors:
+            error = " ".join(self.first_error.split())[:MOST_SHOWN]
+            sentences.append(f"{self.errors:,} of {self.rows:,} rows could not be read, the first: {error}")
+        if with_coverage:
+            answered = self.rows - self.errors - self.rejected
+            coverage = answered / max(self.rows, 1)
+            sentences.append(f"{answered:,} of {self.rows:,} rows have an answer ({coverage:.2%})")
+        return [*sentences, self.score()] if self.pairs else sentences
+
+    def score(self) -> str:
+        """Accuracy and macro-F1 of the rows that have both a label and an answer; at least one row has a label."""
+        answered = {pair: count for pair, count in self.pairs.items() if pair[1] is not None}
+        total, scored = self.pairs.total(), sum(answered.values())
+        if not scored:
+            return f"none of {total:,} rows with a label has an answer"
+        which = "rows with a label" if scored == total else "rows with a label and an answer"
+        return f"accuracy {accuracy(answered):.4f}, macro-F1 {macro_f1(answered):.4f} on {scored:,} {which}"
+
+
+def accuracy(pairs: Pairs) -> float:
+    """Share of the answers that are right."""
+    return sum(count for (label, answer), count in pairs.items() if label == answer) / sum(pairs.values())
+
+
+def macro_f1(pairs: Pairs) -> float:
+    """Mean F1 over all labels and answers that occur, as scikit-learn computes it from single documents."""
+    sizes: Counter[str | None] = Counter()
+    right: Counter[str | None] = Counter()
+    for (label, answer), count in pairs.items():
+        sizes.update({label: count})
+        sizes.update({answer: count})
+        right[label] += count * (label == answer)
+    return sum(2 * right[label] / size for label, size in sizes.items()) / len(sizes)
