@@ -14,7 +14,8 @@ from textclf.models import MODELS
 from textclf.models.bag_mlp import network
 from textclf.models.bag_mlp.features import BagInputs
 from textclf.models.model import Examples
-from textclf.training.loop import Pass, predict
+from textclf.training.loop import StepOptions, predict
+from textclf.training.objective import Softmax
 from textclf.training.session import assemble
 
 KNOWN = ["cat", "dog", "bread", "butter", "rain", "wind", "storm", ",", "number0"]
@@ -96,7 +97,7 @@ def test_numpy_agrees_with_torch_on_every_document_of_the_data(trained, session)
     for split, loader in session.batches.items():
         if split in ("train", "refit"):
             continue
-        reference, labels = predict(session.learner.model, loader, how=Pass(torch.device("cpu")))
+        reference, labels = predict(session.learner.model, loader, options=StepOptions(torch.device("cpu"), Softmax()))
         rows = data.rows(split)[loader.batch_sampler.order]
         numpy = trained.raw_logits(*tokens.gather(rows))
         np.testing.assert_allclose(numpy, reference.numpy(), rtol=0, atol=1e-5)

@@ -50,23 +50,23 @@ def fill(step, data_dir, folder, answer):
     from textclf.artefacts import runs
     from textclf.errors import TextclfError
     from textclf.experiments.verify import outcome
-    from textclf.training import checkpoint, run
+    from textclf.training import run
+    from textclf.training.checkpoint import Pace
 
     torch.set_num_threads(1)
-    checkpoint.EVERY = 0.0
-    seen = []
+    pace, seen = Pace(seconds=0.0), []
     for kilobytes in range(4, ROOM, step):
         mounted(folder, kilobytes)
         code, message = 0, ""
         try:
-            layout = run.train(small_config("mlp", data_dir, folder / "runs", epochs=2, refit=True))
+            layout = run.train(small_config("mlp", data_dir, folder / "runs", epochs=2, refit=True), pace=pace)
         except TextclfError as error:
             code, message = error.exit_code, str(error)
             layout = next((runs.Layout(path) for path in folder.glob("runs/*-*")), None)
         left = [path.name for path in folder.rglob("*.tmp")]
         broken = [str(path.relative_to(folder)) for path in folder.rglob("*.json*") if not is_whole(path)]
         mounted(folder, ROOM)
-        again = run.resume(layout) if layout and layout.config.exists() else None
+        again = run.resume(layout, pace=pace) if layout and layout.config.exists() else None
         seen.append({"code": code, "message": message, "left": left, "broken": broken})
         seen[-1]["outcome"] = again and outcome(again)
         subprocess.run(["umount", folder], check=True)

@@ -24,15 +24,16 @@ def train(settings, again=None):
     import torch
 
     from textclf.models.bag_mlp import network
-    from textclf.training import checkpoint, run
+    from textclf.training import run
+    from textclf.training.checkpoint import Pace
 
     torch.set_num_threads(1)
     network.HEAD_START = 0.25  # or the mlp would know this corpus before the first epoch
-    checkpoint.EVERY, checkpoint.SHARE = 0.03, inf
+    pace = Pace(seconds=0.03, share=inf)
     if again is None:
-        run.train(settings)
+        run.train(settings, pace=pace)
     else:
-        run.resume(again)
+        run.resume(again, pace=pace)
 
 
 def run_for(seconds, *task):

@@ -130,7 +130,7 @@ def test_lack_of_memory_is_reported_with_the_batch_size_to_try(error, size, data
     def fails(*_, **__):
         raise error
 
-    monkeypatch.setattr(run.loop.Pass, "logits", fails)
+    monkeypatch.setattr(run.loop.StepOptions, "logits", fails)
     with pytest.raises(ResourceError) as caught:
         run.train(small_config("mlp", data_dir, tmp_path, batch_size=size))
     advice = "try --batch-size 4" if size == 8 else "try a smaller --hidden-size"
@@ -142,7 +142,7 @@ def test_another_error_stays_what_it_is(data_dir, tmp_path, monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(run.loop.Pass, "logits", fails)
+    monkeypatch.setattr(run.loop.StepOptions, "logits", fails)
     with pytest.raises(RuntimeError, match="shapes"):
         run.train(small_config("mlp", data_dir, tmp_path))
 

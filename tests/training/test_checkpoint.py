@@ -13,7 +13,9 @@ from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.training import checkpoint
 from textclf.training.checkpoint import Progress
-from textclf.training.loop import AVERAGE_EVERY, EarlyStopping, Pass, train_epoch
+from textclf.training.learner import AVERAGE_EVERY
+from textclf.training.loop import EarlyStopping, StepOptions, train_epoch
+from textclf.training.objective import Softmax
 from textclf.training.session import assemble
 
 
@@ -39,7 +41,7 @@ def step(fresh):
     assert len(batches) > AVERAGE_EVERY  # the mean of the weights moves more than once
 
     def train(session):
-        train_epoch(session.learner, batches, 5, how=Pass(torch.device("cpu")))
+        train_epoch(session.learner, batches, 5, options=StepOptions(torch.device("cpu"), Softmax()))
 
     return train
 
@@ -126,59 +128,59 @@ def test_best_restores_the_weights(fresh, trained, tmp_path):
 
 
 def keeping(session, folder):
-    """A new run of a session in a folder, and what keeps its checkpoints."""
+    """A new run of a session in a folder, and its checkpointer."""
     run = runs.create(folder, corpus="tiny", tier="tiny", model=session.config.model)
-    keeper = checkpoint.Keeper(
+    checkpointer = checkpoint.Checkpointer(
         run, session.learner, session.stopping, settings=session.config.shaping_steps(), processor=torch.device("cpu")
     )
-    keeper.resume()
-    return run, keeper
+    checkpointer.resume()
+    return run, checkpointer
 
 
 def test_best_is_whole_and_durable_at_any_moment(fresh, step, tmp_path, monkeypatch):
     """A power cut takes what was written since, and the run goes on from a last.pt that knows nothing of it."""
     session, synced = fresh(), []
-    run, keeper = keeping(session, tmp_path)
+    run, checkpointer = keeping(session, tmp_path)
     monkeypatch.setattr(checkpoint.files, "sync", lambda path: synced.append(path.name))
     contents = [b""]
     for epoch in (1, 2, 3, 4):
         step(session)
         if epoch != 3:
             session.stopping.is_best(epoch, 1 / epoch)
-        keeper.epoch(Progress(epoch, 1.0))
+        checkpointer.epoch(Progress(epoch, 1.0))
         assert (run.best.read_bytes() if run.best.exists() else b"") == contents[-1]
         assert synced.count(".newest.pt.tmp") == len(contents) - 1
         if epoch == 1:
             continue  # 2 is better before 1 was needed
-        keeper.save(Progress(epoch, 1.0))
+        checkpointer.save(Progress(epoch, 1.0))
         assert (run.best.read_bytes() != contents[-1]) is (epoch != 3)
         if epoch != 3:
-            assert same(keeper.best(), session.learner.average.module)
+            assert same(checkpointer.best(), session.learner.average.module)
             contents.append(run.best.read_bytes())
     assert sorted(path.name for path in run.best.parent.iterdir()) == ["best.pt", "last.pt"]
 
 
 def test_better_weights_than_last_knows_of_are_forgotten_with_what_else_was_being_written(fresh, tmp_path):
     session = fresh()
-    run, keeper = keeping(session, tmp_path)
+    run, checkpointer = keeping(session, tmp_path)
     session.stopping.is_best(1, 1.0)
-    keeper.epoch(Progress(1, 1.0))
+    checkpointer.epoch(Progress(1, 1.0))
     assert [path.name for path in run.best.parent.iterdir()] == [".newest.pt.tmp"]
     runs.clear_temporaries(run)
     assert not list(run.best.parent.iterdir())
-    keeper.keep_best()
+    checkpointer.keep_best()
     assert not list(run.best.parent.iterdir())
 
 
 def test_the_best_weights_stay_in_their_file_until_they_are_looked_at(fresh, step, tmp_path):
     session = fresh()
-    run, keeper = keeping(session, tmp_path)
+    run, checkpointer = keeping(session, tmp_path)
     session.stopping.is_best(1, 1.0)
-    keeper.epoch(Progress(1, 1.0))
-    keeper.keep_best()
+    checkpointer.epoch(Progress(1, 1.0))
+    checkpointer.keep_best()
     before = {name: value.clone() for name, value in session.learner.average.module.state_dict().items()}
     step(session)
-    best, average = keeper.best(), session.learner.average.module
+    best, average = checkpointer.best(), session.learner.average.module
     assert all(torch.equal(value, before[name]) for name, value in best.state_dict().items())
     if (maps := Path("/proc/self/maps")).exists():
         lines = maps.read_text(encoding="utf-8").splitlines()
@@ -190,7 +192,7 @@ def test_the_best_weights_stay_in_their_file_until_they_are_looked_at(fresh, ste
 
 
 def test_no_checkpoint_is_the_user_s_mistake(fresh, tmp_path):
-    with pytest.raises(UsageError, match=r"no checkpoint .*last\.pt; begin a new run: textclf train"):
+    with pytest.raises(UsageError, match=r"no checkpoint .*last\.pt; start a new run: textclf train"):
         load_last(tmp_path / "last.pt", fresh())
 
 
@@ -207,7 +209,9 @@ def test_no_checkpoint_is_the_user_s_mistake(fresh, tmp_path):
 )
 def test_a_damaged_checkpoint_is_named(damage, last, fresh):
     last.write_bytes(damage(last.read_bytes()))
-    with pytest.raises(ArtefactError, match=r"last\.pt is damaged or of another model; begin a new run: textclf train"):
+    with pytest.raises(
+        ArtefactError, match=r"last\.pt is damaged, or of another model or version; start a new run: textclf train"
+    ):
         load_last(last, fresh())
 
 
@@ -291,7 +295,7 @@ def test_other_settings_are_refused_and_listed(trained, fresh, tmp_path):
         checkpoint.load_last(path, restored.learner, restored.stopping, settings=before | {"lr": 0.2, "seed": 2})
     assert str(caught.value) == (
         f"{path} was written with other settings (lr was 0.1 and is 0.2, seed was 1 and is 2); "
-        "begin a new run: textclf train"
+        "start a new run: textclf train"
     )
     assert not equal(restored, trained)  # nothing was put in place
     checkpoint.load_last(path, restored.learner, restored.stopping, settings=before)

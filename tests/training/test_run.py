@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from copy import deepcopy
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -28,6 +29,8 @@ from textclf.evaluation.metrics import measure
 from textclf.models import summary as models
 from textclf.models.bag_mlp import network
 from textclf.training import checkpoint, run
+from textclf.training.loop import StepOptions
+from textclf.training.objective import Softmax
 from textclf.training.run import Display
 from textclf.training.session import assemble
 
@@ -54,8 +57,6 @@ def settings(data_dir, tmp_path, monkeypatch):
     With all of its head start, the mlp would know this corpus before the first epoch.
     """
     monkeypatch.setattr(network, "HEAD_START", 0.25)
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    monkeypatch.setattr(checkpoint, "SHARE", inf)
     for name in ("confusion", "reliability"):
         monkeypatch.setattr(plots, name, lambda *_, **__: None)
     monkeypatch.setattr(plots, "pixels", lambda _: np.zeros((1, 1, 3), dtype=np.uint8))
@@ -66,6 +67,7 @@ def settings(data_dir, tmp_path, monkeypatch):
     return make
 
 
+train, resume = (partial(function, pace=checkpoint.Pace(0.0, inf)) for function in (run.train, run.resume))
 HEAD_START = network.HEAD_START
 
 
@@ -164,7 +166,9 @@ def test_the_temperature_is_fitted_to_the_validation_documents_of_the_best_epoch
     checkpoint.load_best(finished.best, best)
     logits, labels = (
         part.numpy()
-        for part in run.loop.predict(best, session.batches["validation"], how=run.loop.Pass(session.device))
+        for part in run.loop.predict(
+            best, session.batches["validation"], options=StepOptions(session.device, Softmax())
+        )
     )
     assert metrics["temperature"] == pytest.approx(fit_temperature(labels, logits), rel=1e-4)
     expected = measure(labels, logits / np.float32(metrics["temperature"]))._asdict()
@@ -202,12 +206,12 @@ def test_config_says_how_to_train_the_same_again(finished, data_dir):
     assert config["versions"]["torch"] == torch.__version__
     assert config["versions"]["textclf"] == textclf.__version__
     assert config["versions"]["python"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
-    again = run.train(TrainConfig.from_json(config["settings"] | {"run_dir": "again"}))
+    again = train(TrainConfig.from_json(config["settings"] | {"run_dir": "again"}))
     assert same(again, finished)
 
 
 def test_the_name_of_a_run_says_what_it_is_and_latest_names_the_newest(settings, model):
-    first, second = (run.train(settings(model, epochs=1)) for _ in range(2))
+    first, second = (train(settings(model, epochs=1)) for _ in range(2))
     assert first.root != second.root
     assert first.root.name.startswith(f"tiny_corpus-full-{model}-2")
     assert (second.root.parent / "latest").read_text() == f"{second.root.name}\n"
@@ -256,7 +260,7 @@ class Stopped(Exception):  # noqa: N818
 
 def test_a_display_is_shown_everything(settings, model):
     display = Shown()
-    layout = run.train(settings(model, epochs=2), display=display)
+    layout = train(settings(model, epochs=2), display=display)
     assert display.run == layout
     assert display.first_epoch == 1
     assert display.summary == models.summary(display.session.learner.model)
@@ -269,7 +273,7 @@ def test_a_display_is_shown_everything(settings, model):
 def test_config_is_written_before_the_first_step(settings, model):
     display = Shown(stop_in_epoch=1)
     with pytest.raises(Stopped):
-        run.train(settings(model), display=display)
+        train(settings(model), display=display)
     assert display.files == {"config.json", "history.jsonl"}
     assert display.record["settings"]["model"] == model
     assert not (display.run.root.parent / "latest").exists()
@@ -278,12 +282,12 @@ def test_config_is_written_before_the_first_step(settings, model):
 def test_a_mistake_leaves_no_run_behind(settings, tmp_path):
     for given in ({"device": "abacus"}, {"data": "nothing"}):
         with pytest.raises(UsageError):
-            run.train(settings(**given))
+            train(settings(**given))
     assert not (tmp_path / "runs").exists()
 
 
 def test_training_learns(settings, model):
-    metrics = read(run.train(settings(model, epochs=15, lr=0.02)).metrics)
+    metrics = read(train(settings(model, epochs=15, lr=0.02)).metrics)
     assert metrics["test"]["accuracy"] >= 0.8
     assert metrics["validation"]["loss"] < 0.7  # guessing gives log 3
 
@@ -293,10 +297,10 @@ def test_training_learns(settings, model):
 
 def test_the_seed_decides_every_bit(settings, model):
     torch.manual_seed(1)
-    one = run.train(settings(model, seed=5, epochs=3))
+    one = train(settings(model, seed=5, epochs=3))
     torch.manual_seed(2)
-    again = run.train(settings(model, seed=5, epochs=3))
-    other = run.train(settings(model, seed=6, epochs=3))
+    again = train(settings(model, seed=5, epochs=3))
+    other = train(settings(model, seed=6, epochs=3))
     assert same(one, again)
     assert without_seconds(read(one.metrics)) == without_seconds(read(again.metrics))
     assert not same(one, other)
@@ -313,18 +317,18 @@ def test_the_seed_decides_every_bit(settings, model):
     ],
 )
 def test_neither_store_nor_workers_change_a_bit(given, settings, model):
-    assert same(run.train(settings(model, epochs=3, **given)), run.train(settings(model, epochs=3)))
+    assert same(train(settings(model, epochs=3, **given)), train(settings(model, epochs=3)))
 
 
 def test_early_stopping_keeps_the_best_epoch(settings):
     given = {"epochs": 30, "patience": 2, "lr": 0.3, "dropout": 0.0}
-    stopped = run.train(settings(**given))
+    stopped = train(settings(**given))
     metrics, epochs = read(stopped.metrics), history(stopped)
     best = max(epoch["number"] for epoch in epochs if epoch["is_best"])
     assert (metrics["best_epoch"], metrics["epochs"]) == (best, best + 2)
     assert len(epochs) == best + 2 < 30
     assert metrics["train"] == epochs[best - 1]["train"] != epochs[-1]["train"]
-    until_best = run.train(settings(**given | {"epochs": best}))
+    until_best = train(settings(**given | {"epochs": best}))
     assert same(stopped, until_best)
 
 
@@ -337,9 +341,14 @@ def test_the_settings_reach_the_loop(settings, monkeypatch):
 
     monkeypatch.setattr(run.loop, "fit", fit)
     with pytest.raises(Stopped):
-        run.train(settings(seed=5, clip_norm=0.25, label_smoothing=0.2, epochs=7, patience=3, precision="bfloat16"))
-    how = told["how"]
-    assert (how.seed, how.clip_norm, how.label_smoothing, how.autocast) == (5, 0.25, 0.2, torch.bfloat16)
+        train(settings(seed=5, clip_norm=0.25, label_smoothing=0.2, epochs=7, patience=3, precision="bfloat16"))
+    options = told["options"]
+    assert (options.seed, options.clip_norm, options.objective.label_smoothing, options.autocast) == (
+        5,
+        0.25,
+        0.2,
+        torch.bfloat16,
+    )
     assert (told["epochs"], told["stopping"].patience) == (range(1, 8), 3)
 
 
@@ -353,7 +362,7 @@ class Kept(Shown):
 
 def test_what_predicts_is_the_mean_of_the_weights(settings, model):
     display = Kept()
-    layout = run.train(settings(model, epochs=1), display=display)
+    layout = train(settings(model, epochs=1), display=display)
     average, last = display.learner.average.module.state_dict(), display.learner.model.state_dict()
     best = torch.load(layout.best, weights_only=True)["model"]
     for name, weight in average.items():
@@ -374,30 +383,28 @@ def test_what_training_needed_is_let_go_before_the_end_loads_its_libraries(setti
         sizes.append(len(learner.optimizer.state) + len(learner.optimizer.parameters))
 
     monkeypatch.setattr(run, "give_back_memory", look)
-    run.train(settings(model, epochs=1), display=display)
+    train(settings(model, epochs=1), display=display)
     assert sizes == [0, 0]
 
 
 def test_a_refit_goes_on_with_train_and_validation(settings, model):
     given = {"epochs": 30, "lr": 0.3, "patience": 2, "dropout": 0.0}
     display, plain = Shown(), Kept()
-    layout = run.train(settings(model, refit=True, **given), display=display)
+    layout = train(settings(model, refit=True, **given), display=display)
     metrics = read(layout.metrics)
     assert metrics["refit"] == display.refit == {"documents": 54, "epochs": REFIT_EPOCHS}
     assert display.steps == metrics["epochs"] * 6 + REFIT_EPOCHS * 7
-    run.train(settings(model, refit=False, **given), display=plain)
-    how = run.loop.Pass(
-        plain.session.device, seed=0, clip_norm=1.0, label_smoothing=plain.session.config.label_smoothing
-    )
+    train(settings(model, refit=False, **given), display=plain)
+    options = StepOptions(plain.session.device, Softmax(plain.session.config.label_smoothing), seed=0, clip_norm=1.0)
     learner, epochs = plain.learner, range(metrics["epochs"] + 1, metrics["epochs"] + 1 + REFIT_EPOCHS)
-    scores = list(run.loop.refit(learner, display.session.batches["refit"], epochs=epochs, how=how))
+    scores = list(run.loop.refit(learner, display.session.batches["refit"], epochs=epochs, options=options))
     assert {score.documents for score in scores} == {54}
     for name, weight in learner.average.module.state_dict().items():
         assert np.array_equal(weights(layout)[name], weight.numpy())
 
 
 def test_a_refit_changes_nothing_that_was_measured_on_validation(settings, model):
-    plain, refitted = (run.train(settings(model, epochs=3, refit=refit)) for refit in (False, True))
+    plain, refitted = (train(settings(model, epochs=3, refit=refit)) for refit in (False, True))
     one, other = read(plain.metrics), read(refitted.metrics)
     for name in ("train", "validation", "temperature", "epochs", "best_epoch", "parameters"):
         assert one[name] == other[name]
@@ -412,9 +419,9 @@ def test_a_refit_leaves_out_documents_whose_label_no_training_document_has(corpu
     validation = tmp_path / "validation.csv"
     validation.write_text("text,label\nthe cat,?\nrain and wind,weather\n")
     made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, validation=validation))
-    train = DataDirectory.open(made).manifest.splits["train"]
-    metrics = read(run.train(small_config("mlp", made, tmp_path / "runs", epochs=1, refit=True)).metrics)
-    assert metrics["refit"] == {"documents": train + 1, "epochs": 2}
+    trained = DataDirectory.open(made).manifest.splits["train"]
+    metrics = read(train(small_config("mlp", made, tmp_path / "runs", epochs=1, refit=True)).metrics)
+    assert metrics["refit"] == {"documents": trained + 1, "epochs": 2}
     assert metrics["validation"]["documents"] == 2
 
 
@@ -425,7 +432,7 @@ def test_a_refit_that_diverges_says_how_to_do_without(settings):
                 list(self.session.learner.model.parameters())[-1].fill_(float("nan"))
 
     with pytest.raises(DivergedError, match=r"not a number in epoch 2, step 1, on .*, or --no-refit$"):
-        run.train(settings(refit=True, epochs=1), display=Poisons())
+        train(settings(refit=True, epochs=1), display=Poisons())
     assert not files(only_run(settings().run_dir).root) & ONLY_IN_A_FINISHED_RUN
 
 
@@ -440,16 +447,16 @@ def test_a_refit_that_diverges_says_how_to_do_without(settings):
 )
 def test_a_run_that_was_stopped_in_the_refit_begins_the_refit_again_and_ends_the_same(stop, model, settings):
     given = {"epochs": 3, "refit": True, "lr": 0.02}
-    straight = run.train(settings(model, **given))
+    straight = train(settings(model, **given))
     assert read(straight.metrics)["refit"]["epochs"] > 1
     display = Shown(**stop)
     with pytest.raises(Stopped):
-        run.train(settings(model, **given), display=display)
+        train(settings(model, **given), display=display)
     stopped = display.run
     assert not files(stopped.root) & ONLY_IN_A_FINISHED_RUN
     torch.manual_seed(77)
     again = Shown()
-    run.resume(stopped, display=again)
+    resume(stopped, display=again)
     assert again.refit == read(straight.metrics)["refit"]
     assert len(again.epochs) == 3 - len(display.epochs)
     for path in straight.model.iterdir():
@@ -468,19 +475,19 @@ def test_a_signal_in_the_refit_stops_it_and_says_how_to_go_on(settings):
 
     display = Signalled()
     with pytest.raises(InterruptedRunError) as caught:
-        run.train(settings(refit=True, epochs=2), display=display)
+        train(settings(refit=True, epochs=2), display=display)
     assert str(caught.value) == f"stopped; go on: textclf train --resume {display.run.root}"
-    assert same(run.resume(display.run), run.train(settings(refit=True, epochs=2)))
+    assert same(resume(display.run), train(settings(refit=True, epochs=2)))
 
 
 # Resume
 
 
 def test_a_run_that_was_killed_in_its_last_moment_is_sealed_as_if_it_had_not_been(settings):
-    layout = run.train(settings(epochs=1))
+    layout = train(settings(epochs=1))
     sealed = layout.checksums.read_bytes()
     layout.checksums.rename(layout.root / ".checksums.json.1234.tmp")  # on the point of taking its place
-    assert run.resume(layout) == layout
+    assert resume(layout) == layout
     assert layout.checksums.read_bytes() == sealed
     assert not list(layout.root.rglob(".*.tmp"))
 
@@ -497,14 +504,14 @@ def test_a_run_that_was_killed_in_its_last_moment_is_sealed_as_if_it_had_not_bee
     ids=str,
 )
 def test_a_resumed_run_ends_as_if_it_had_never_been_stopped(stop, model, settings):
-    straight = run.train(settings(model, epochs=4))
+    straight = train(settings(model, epochs=4))
     display = Shown(**stop)
     with pytest.raises(Stopped):
-        run.train(settings(model, epochs=4), display=display)
+        train(settings(model, epochs=4), display=display)
     stopped = display.run
     assert not files(stopped.root) & ONLY_IN_A_FINISHED_RUN
     torch.manual_seed(77)  # another process starts with other random numbers
-    assert run.resume(stopped) == stopped
+    assert resume(stopped) == stopped
     assert same(stopped, straight)
     assert list(map(without_seconds, history(stopped))) == list(map(without_seconds, history(straight)))
     assert without_seconds(read(stopped.metrics)) == without_seconds(read(straight.metrics))
@@ -513,30 +520,30 @@ def test_a_resumed_run_ends_as_if_it_had_never_been_stopped(stop, model, setting
     assert (stopped.root.parent / "latest").read_text() == f"{stopped.root.name}\n"
 
 
-def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(settings, model, monkeypatch):
-    monkeypatch.setattr(checkpoint, "EVERY", 1000.0)
-    straight = run.train(settings(model, epochs=4))
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(settings, model):
+    pace = checkpoint.Pace(seconds=1000.0)
+    straight = train(settings(model, epochs=4), pace=pace)
     first, second = Shown(stop_in_epoch=3), Shown()
     with pytest.raises(Stopped):
-        run.train(settings(model, epochs=4), display=first)
+        train(settings(model, epochs=4), display=first, pace=pace)
     assert (first.run.last.exists(), first.run.best.exists()) == (False, True)
-    run.resume(first.run, display=second)
+    resume(first.run, display=second)
     assert second.first_epoch == 1
     assert same(first.run, straight)
     assert list(map(without_seconds, history(first.run))) == list(map(without_seconds, history(straight)))
 
 
 def test_a_run_can_be_stopped_and_resumed_again_and_again(settings, model):
-    straight = run.train(settings(model, epochs=4))
+    straight = train(settings(model, epochs=4))
     first = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
-        run.train(settings(model, epochs=4), display=first)
+        train(settings(model, epochs=4), display=first)
     second = Shown(stop_in_epoch=3, after_steps=2)
     with pytest.raises(Stopped):
-        run.resume(first.run, display=second)
+        resume(first.run, display=second)
     assert second.first_epoch == 2
     third = Shown()
-    run.resume(first.run, display=third)
+    resume(first.run, display=third)
     assert third.first_epoch == 3
     assert [epoch.number for epoch in third.epochs] == [3, 4]
     assert same(first.run, straight)
@@ -553,46 +560,46 @@ def test_a_signal_stops_before_the_next_step_and_says_how_to_go_on(number, error
                     signal.raise_signal(number)
                 yield batch
 
-    straight = run.train(settings(epochs=3))
+    straight = train(settings(epochs=3))
     handlers = {sent: signal.getsignal(sent) for sent in (signal.SIGINT, signal.SIGTERM)}
     display = Signalled()
     with pytest.raises(error) as caught:
-        run.train(settings(epochs=3), display=display)
+        train(settings(epochs=3), display=display)
     assert str(caught.value) == f"stopped; go on: textclf train --resume {display.run.root}"
     assert {sent: signal.getsignal(sent) for sent in handlers} == handlers
     assert display.steps == 9
     assert [epoch["number"] for epoch in history(display.run)] == [1]
-    assert same(run.resume(display.run), straight)
+    assert same(resume(display.run), straight)
 
 
 @pytest.mark.slow
 def test_a_run_with_workers_is_resumed_to_the_same_bits(settings):
-    straight = run.train(settings(epochs=4))
+    straight = train(settings(epochs=4))
     display = Shown(stop_after_epoch=2)
     with pytest.raises(Stopped):
-        run.train(settings(epochs=4, num_workers=2), display=display)
-    assert same(run.resume(display.run), straight)
+        train(settings(epochs=4, num_workers=2), display=display)
+    assert same(resume(display.run), straight)
 
 
 def test_early_stopping_counts_on_after_a_resume(settings):
     given = {"epochs": 30, "patience": 2, "lr": 0.3, "dropout": 0.0}
-    straight = run.train(settings(**given))
+    straight = train(settings(**given))
     for last in (read(straight.metrics)["best_epoch"] + 1, read(straight.metrics)["epochs"]):
         display = Shown(stop_after_epoch=last)
         with pytest.raises(Stopped):
-            run.train(settings(**given), display=display)
-        run.resume(display.run)
+            train(settings(**given), display=display)
+        resume(display.run)
         assert without_seconds(read(display.run.metrics)) == without_seconds(read(straight.metrics))
         assert same(display.run, straight)
 
 
 def test_resuming_a_finished_run_changes_nothing(settings, model):
-    layout = run.train(settings(model, epochs=2))
+    layout = train(settings(model, epochs=2))
     before = {path.name: path.read_bytes() for path in layout.model.iterdir()} | {
         "history": layout.history.read_bytes()
     }
     display = Shown()
-    run.resume(layout, display=display)
+    resume(layout, display=display)
     assert display.steps == 0
     after = {path.name: path.read_bytes() for path in layout.model.iterdir()} | {"history": layout.history.read_bytes()}
     assert after == before
@@ -601,10 +608,10 @@ def test_resuming_a_finished_run_changes_nothing(settings, model):
 def test_the_seconds_before_the_stop_count(settings):
     display = Shown(stop_after_epoch=2)
     with pytest.raises(Stopped):
-        run.train(settings(epochs=3), display=display)
+        train(settings(epochs=3), display=display)
     last = torch.load(display.run.last, weights_only=True)
     torch.save(last | {"seconds": 1000.0}, display.run.last)
-    seconds = read(run.resume(display.run).metrics)["seconds"]
+    seconds = read(resume(display.run).metrics)["seconds"]
     assert 1000 < seconds["train"] < seconds["total"] < 1100
 
 
@@ -633,12 +640,12 @@ def forget_the_seed(layout, monkeypatch):
     "forget", [forget_the_optimizer, forget_the_average, forget_the_random_numbers, forget_the_seed]
 )
 def test_a_resume_that_forgets_something_would_be_found(forget, settings, monkeypatch):
-    straight = run.train(settings(epochs=3))
+    straight = train(settings(epochs=3))
     display = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
-        run.train(settings(epochs=3), display=display)
+        train(settings(epochs=3), display=display)
     forget(display.run, monkeypatch)
-    assert not same(run.resume(display.run), straight)
+    assert not same(resume(display.run), straight)
 
 
 @pytest.fixture
@@ -655,41 +662,41 @@ def own_data(corpus_csv):
 def test_resume_is_refused_when_the_data_was_made_anew(own_data, settings):
     display = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
-        run.train(settings(data=own_data()), display=display)
+        train(settings(data=own_data()), display=display)
     own_data(seed=1)
     before = files(display.run.root)
     with pytest.raises(UsageError) as caught:
-        run.resume(display.run)
+        resume(display.run)
     assert "tiny_corpus was made anew since it was trained on (seed was 0 and is 1)" in str(caught.value)
     assert str(caught.value).endswith("train a new model: textclf train")
     assert files(display.run.root) == before
     own_data()  # the same documents again are the same data
-    run.resume(display.run)
+    resume(display.run)
 
 
 def test_resume_finds_the_data_from_another_folder(own_data, settings, tmp_path, monkeypatch):
     own_data()
     display = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
-        run.train(settings(data="tiny_corpus"), display=display)
+        train(settings(data="tiny_corpus"), display=display)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert run.resume(display.run).metrics.exists()
+    assert resume(display.run).metrics.exists()
 
 
 def test_resume_from_inside_the_run_makes_it_the_latest(settings, monkeypatch):
     display = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
-        run.train(settings(epochs=2), display=display)
+        train(settings(epochs=2), display=display)
     monkeypatch.chdir(display.run.root)
-    run.resume(runs.resolve(Path()))
+    resume(runs.resolve(Path()))
     assert (display.run.root.parent / "latest").read_text() == f"{display.run.root.name}\n"
     assert not (display.run.root / "latest").exists()
 
 
 def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path):
     with pytest.raises(UsageError, match=r"has no config\.json"):
-        run.resume(runs.Layout(tmp_path))
+        resume(runs.Layout(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -705,10 +712,10 @@ def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path):
     ids=["empty", "no data", "no fingerprint", "no settings", "an unknown setting", "null"],
 )
 def test_resume_of_a_damaged_config_names_the_file(damage, settings):
-    layout = run.train(settings(epochs=1))
+    layout = train(settings(epochs=1))
     layout.config.write_text(json.dumps(damage(read(layout.config))))
     with pytest.raises(ArtefactError) as caught:
-        run.resume(layout)
+        resume(layout)
     assert str(layout.config) in str(caught.value)
 
 
@@ -717,7 +724,7 @@ def test_resume_of_a_damaged_config_names_the_file(damage, settings):
 
 def test_a_run_that_diverges_at_once_has_no_best(settings):
     with pytest.raises(DivergedError) as caught:
-        run.train(settings(lr=1e30))
+        train(settings(lr=1e30))
     assert caught.value.exit_code == 6
     layout = only_run(settings().run_dir)
     assert files(layout.root) == {"config.json", "history.jsonl", "events", "checkpoints/last.pt"}
@@ -741,11 +748,11 @@ def test_a_run_that_diverges_later_keeps_the_weights_from_before(poison, setting
 
     display = Poisons()
     with pytest.raises(DivergedError, match="not a number in epoch 2, step 1, on train-"):
-        run.train(settings(model, epochs=4), display=display)
+        train(settings(model, epochs=4), display=display)
     assert finite(display.run.best)
     assert finite(display.run.last)
     assert [epoch["number"] for epoch in history(display.run)] == [1]
-    assert same(run.resume(display.run), run.train(settings(model, epochs=4)))  # without the poison
+    assert same(resume(display.run), train(settings(model, epochs=4)))  # without the poison
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -756,7 +763,7 @@ def test_a_split_without_any_known_label_is_bad_data_and_no_divergence(split, co
 
     def preprocess_and_train():
         made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, **{split: hidden}))
-        run.train(small_config("mlp", made, tmp_path / "runs", epochs=1))
+        train(small_config("mlp", made, tmp_path / "runs", epochs=1))
 
     with pytest.raises(DataError, match=split):
         preprocess_and_train()
@@ -766,7 +773,7 @@ def test_some_unknown_labels_count_as_errors(corpus_csv, tmp_path):
     test = tmp_path / "test.csv"
     test.write_text("text,label\nthe cat,?\nrain and wind,weather\n")
     made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, test=test))
-    metrics = read(run.train(small_config("mlp", made, tmp_path / "runs", epochs=20, lr=0.05)).metrics)
+    metrics = read(train(small_config("mlp", made, tmp_path / "runs", epochs=20, lr=0.05)).metrics)
     assert metrics["test"]["accuracy"] == 0.5
 
 
@@ -778,7 +785,7 @@ def test_a_damaged_file_is_named_in_one_line_from_a_worker_too(data_dir, tmp_pat
     messages = []
     for workers in (0, 2):
         with pytest.raises(ArtefactError) as caught:
-            run.train(settings("lstm", data=copied, store="files", num_workers=workers))
+            train(settings("lstm", data=copied, store="files", num_workers=workers))
         messages.append(str(caught.value))
     assert tensor.name in messages[0]
     assert messages[1] == messages[0]
@@ -855,8 +862,8 @@ def test_a_signal_ends_with_its_exit_code_and_the_command_that_goes_on(number, s
     finish = len(history(stopped)) + 1
     record = read(stopped.config)
     stopped.config.write_text(json.dumps(record | {"settings": record["settings"] | {"epochs": finish}}))
-    resumed = run.resume(stopped)
-    straight = run.train(settings(epochs=finish, patience=1_000_000))
+    resumed = resume(stopped)
+    straight = train(settings(epochs=finish, patience=1_000_000))
     assert same(resumed, straight)
 
 
@@ -867,7 +874,7 @@ def test_a_run_leaves_no_worker_behind(last, settings):
     before = set(multiprocessing.active_children())
     display = Shown(stop_after_epoch=last)
     try:
-        run.train(settings(num_workers=2, epochs=3), display=display)
+        train(settings(num_workers=2, epochs=3), display=display)
     except Stopped:
         assert not set(multiprocessing.active_children()) - before
     assert len(display.epochs) == (last or 3)
@@ -905,15 +912,15 @@ def test_on_a_gpu_training_runs_in_bfloat16_and_the_model_predicts_on_any_machin
     settings, model, data_dir, monkeypatch
 ):
     types = set()
-    logits = run.loop.Pass.logits
+    logits = StepOptions.logits
 
-    def noting(how, network, batch):
-        types.add((how.autocast, batch.labels.device.type))
-        return logits(how, network, batch)
+    def noting(options, network, batch):
+        types.add((options.autocast, batch.labels.device.type))
+        return logits(options, network, batch)
 
     with monkeypatch.context() as patched:
-        patched.setattr(run.loop.Pass, "logits", noting)
-        layout = run.train(settings(model, device="cuda", epochs=15, lr=0.02))
+        patched.setattr(StepOptions, "logits", noting)
+        layout = train(settings(model, device="cuda", epochs=15, lr=0.02))
     assert types == {(torch.bfloat16, "cuda"), (None, "cuda")}  # training, and the figures of the finished model
     metrics = read(layout.metrics)
     assert metrics["device"].startswith("cuda")
@@ -921,7 +928,9 @@ def test_on_a_gpu_training_runs_in_bfloat16_and_the_model_predicts_on_any_machin
 
     session = assemble(settings(model, device="cuda"), DataDirectory.open(data_dir))
     checkpoint.load_best(layout.best, session.learner.model)
-    on_gpu, _ = run.loop.predict(session.learner.model, session.batches["test"], how=run.loop.Pass(session.device))
+    on_gpu, _ = run.loop.predict(
+        session.learner.model, session.batches["test"], options=StepOptions(session.device, Softmax())
+    )
     trained = artefact.load(layout.model)
     rows = session.data.rows("test")[session.batches["test"].batch_sampler.order]
     in_numpy = trained.raw_logits(*session.data.packed().gather(rows))
@@ -934,6 +943,6 @@ def test_on_a_gpu_training_runs_in_bfloat16_and_the_model_predicts_on_any_machin
 def test_a_run_resumes_on_a_gpu(settings, model):
     display = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
-        run.train(settings(model, device="cuda", epochs=3), display=display)
-    run.resume(display.run)
+        train(settings(model, device="cuda", epochs=3), display=display)
+    resume(display.run)
     assert [epoch["number"] for epoch in history(display.run)] == [1, 2, 3]

@@ -10,7 +10,8 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tests.conftest import small_config
 from textclf.artefacts import runs
 from textclf.training import checkpoint, run
-from textclf.training.loop import Epoch, Score
+from textclf.training.loop import Epoch
+from textclf.training.meters import Score
 from textclf.training.run import Display
 from textclf.training.tracking import Tracker
 
@@ -192,12 +193,12 @@ def test_an_epoch_whose_checkpoint_was_lost_is_shown_once(lost, data_dir, tmp_pa
             raise Stopped
         saved.append(save(*state, **more))
 
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    monkeypatch.setattr(checkpoint, "SHARE", inf)
-    monkeypatch.setattr(checkpoint.Keeper, "watch", lambda _keeper, batches, _meter: batches)  # after epochs alone
+    monkeypatch.setattr(
+        checkpoint.Checkpointer, "watch", lambda _checkpointer, batches, _meter: batches
+    )  # after epochs alone
     monkeypatch.setattr(checkpoint, "save_last", save_until_the_power_goes)
     with pytest.raises(Stopped):
-        run.train(small_config("mlp", data_dir, tmp_path, epochs=3))
+        run.train(small_config("mlp", data_dir, tmp_path, epochs=3), pace=checkpoint.Pace(0.0, inf))
     monkeypatch.setattr(checkpoint, "save_last", save)
     (path,) = tmp_path.glob("tiny_corpus-*")
     made_earlier(path)

@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from textclf.artefacts import runs
 from textclf.training import device
-from textclf.training.loop import Batches, Epoch, Meter
+from textclf.training.loop import Batches, Epoch
+from textclf.training.meters import Meter
 from textclf.training.run import Display
 from textclf.training.session import Session
 

@@ -1,6 +1,6 @@
-"""Checkpoints: ``last.pt`` to go on from, ``best.pt`` with the weights of the best epoch.
+"""Checkpoints: ``last.pt`` to resume a run from, ``best.pt`` with the weights of the best epoch.
 
-Tensors, numbers and text only, read with ``weights_only=True``, which unpickles nothing but these.
+They hold tensors, numbers and text only, and are read with ``weights_only=True``, which unpickles nothing else.
 """
 
 import zipfile
@@ -19,13 +19,21 @@ from textclf.config import changes
 from textclf.errors import ArtefactError, UsageError
 from textclf.system import files
 from textclf.training import device
-from textclf.training.loop import Batches, EarlyStopping, Halfway, Learner, Meter
+from textclf.training.learner import Learner
+from textclf.training.loop import Batches, EarlyStopping, MidEpoch
+from textclf.training.meters import Meter
 
-EVERY: Final = 20.0
-"""Seconds of training from one checkpoint to the next: writing one takes as long as an epoch of a small corpus."""
 
-SHARE: Final = 0.05
-"""Most of the time that is spent on writing checkpoints; of a large model they come less often."""
+class Pace(NamedTuple):
+    """How often a checkpoint is written, whichever of the two is rarer."""
+
+    seconds: float = 20.0
+    """Between two checkpoints: writing one takes as long as an epoch of a small corpus."""
+    share: float = 0.05
+    """Largest share of the time that is spent on writing: checkpoints of a large model are rarer."""
+
+
+PACE: Final = Pace()
 
 
 class Progress(NamedTuple):
@@ -34,19 +42,20 @@ class Progress(NamedTuple):
     epoch: int
     """Number of the last finished epoch; 0 before the first."""
     seconds: float
-    """Spent training until then."""
-    halfway: Halfway | None = None
-    """Of the next epoch, if it was begun."""
+    """Spent training so far."""
+    mid_epoch: MidEpoch | None = None
+    """State of the next epoch, if it has begun."""
 
 
-class Keeper:
-    """Writes the weights of each epoch that is the best so far, and now and then all that it takes to go on.
+class Checkpointer:
+    """Writes the weights of each epoch that is the best so far and, every few seconds, all that a resume needs.
 
-    The best weights are on disk alone: in memory they would take as much as the model. They are written beside best.pt,
-    and take its place when they are needed: an epoch need not wait for the disk, and best.pt is whole at any moment.
+    The best weights are kept on disk only: in memory they would take as much room as the model. They are written to a
+    file of their own and renamed to best.pt when they are needed: no epoch waits for the disk, and best.pt is whole at
+    any moment.
 
-    A run that is stopped goes on from the last checkpoint, or from the beginning if it was stopped before there was
-    one; either way it ends in the same weights. All that it goes on from is in one file: the history is in it, too.
+    A stopped run continues from its last checkpoint, or from the beginning if it has none; either way it ends in the
+    same weights. One file holds all that it continues from, the history included.
     """
 
     def __init__(
@@ -57,30 +66,32 @@ class Keeper:
         *,
         settings: Mapping[str, Any],
         processor: torch.device,
+        pace: Pace = PACE,
     ) -> None:
         self.run = run
         self.learner = learner
         self.stopping = stopping
         self.settings = settings
         self.processor = processor
+        self.pace = pace
         self.progress = Progress(epoch=0, seconds=0.0)
-        self._newest = run.best.with_name(".newest.pt.tmp")  # better weights than those of best.pt, if it is there
-        self._saved = self._begun = perf_counter()
-        self._took = 0.0
+        self._newest = run.best.with_name(".newest.pt.tmp")  # if present, better than best.pt
+        self._saved = self._started = perf_counter()
+        self._writing_took = 0.0
 
     def resume(self) -> Progress:
-        """Go back to the last checkpoint, if there is one; raises ArtefactError if it is damaged."""
+        """Return to the last checkpoint, if there is one; raises ArtefactError if it is damaged."""
         history = ""
         if self.run.last.exists():
             self.progress, history = load_last(self.run.last, self.learner, self.stopping, settings=self.settings)
             if self.stopping.best_epoch:
-                self.best()  # now, not after hours of training, tell that it is damaged
+                self.best()  # report damage now, not after hours of training
         files.write_text(self.run.history, history)
-        self._begun = perf_counter() - self.progress.seconds
+        self._started = perf_counter() - self.progress.seconds
         return self.progress
 
     def epoch(self, progress: Progress) -> None:
-        """An epoch has ended."""
+        """Keep what an epoch that has just ended leaves to keep."""
         self.progress = progress
         if self.stopping.best_epoch == progress.epoch:
             save_best(self._newest, self.learner.average.module, durable=False)
@@ -88,30 +99,30 @@ class Keeper:
             self.save(progress)
 
     def watch(self, batches: Batches, meter: Meter) -> Iterator[Any]:
-        """Pass training batches through, and save between two steps when it is time."""
+        """Pass training batches through, and write a checkpoint between two steps when it is due."""
         for batch in batches:
             if self._is_due():
-                self.save_halfway(meter)
+                self.save_mid_epoch(meter)
             yield batch
 
-    def save_halfway(self, meter: Meter) -> None:
-        """Write all it takes to go on in the middle of an epoch."""
-        halfway = Halfway(meter.state_dict(), device.random_state(self.processor))
-        self.save(self.progress._replace(seconds=perf_counter() - self._begun, halfway=halfway))
+    def save_mid_epoch(self, meter: Meter) -> None:
+        """Write a checkpoint in the middle of an epoch."""
+        mid_epoch = MidEpoch(meter.state_dict(), device.random_state(self.processor))
+        self.save(self.progress._replace(seconds=perf_counter() - self._started, mid_epoch=mid_epoch))
 
     def save(self, progress: Progress) -> None:
-        """Write all it takes to go on, unless the weights are no numbers any more: the next step will find that out."""
-        begun = perf_counter()
+        """Write a checkpoint, unless a weight is not finite: the next step will report that."""
+        started = perf_counter()
         if not all(parameter.detach().sum().isfinite() for parameter in self.learner.model.parameters()):
             return
-        self.keep_best()  # first: what last.pt counts as best must be there
+        self.keep_best()  # first, because last.pt refers to it
         history = self.run.history.read_text(encoding="utf-8")
         save_last(self.run.last, self.learner, self.stopping, progress, history=history, settings=self.settings)
         self._saved = perf_counter()
-        self._took = self._saved - begun
+        self._writing_took = self._saved - started
 
     def best(self) -> nn.Module:
-        """A model with the weights of the best epoch that best.pt knows of; on a CPU they stay there, mapped."""
+        """A model with the weights of best.pt; on a CPU they are memory-mapped."""
         module = self.learner.average.module
         shapes = {id(weight): nn.Parameter(weight.to("meta")) for weight in module.parameters()}
         model: nn.Module = deepcopy(module, shapes)  # which copies no weights
@@ -119,7 +130,7 @@ class Keeper:
         return model.to(self.processor)
 
     def keep_best(self) -> None:
-        """Put the best weights into best.pt, when they are on the disk and not only in the kernel's memory."""
+        """Rename the best weights to best.pt, once the disk and not only the kernel's memory has them."""
         if self._newest.exists():
             with files.naming_full_disk(self.run.best):
                 files.sync(self._newest)
@@ -127,7 +138,7 @@ class Keeper:
 
     def _is_due(self) -> bool:
         passed = perf_counter() - self._saved
-        return passed >= EVERY and passed * SHARE >= self._took
+        return passed >= self.pace.seconds and passed * self.pace.share >= self._writing_took
 
 
 def save_last(
@@ -139,7 +150,7 @@ def save_last(
     history: str = "",
     settings: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write all that is needed to go on from there."""
+    """Write all that a resume needs."""
     state = {
         "model": learner.model.state_dict(),
         "average": learner.average.state_dict(),
@@ -148,7 +159,7 @@ def save_last(
         "best_loss": stopping.best_loss,
         "epoch": progress.epoch,
         "seconds": progress.seconds,
-        "halfway": progress.halfway and progress.halfway._asdict(),
+        "mid_epoch": progress.mid_epoch and progress.mid_epoch._asdict(),
         "history": history,
         "settings": dict(settings or {}),
     }
@@ -158,9 +169,9 @@ def save_last(
 def load_last(
     path: Path, learner: Learner, stopping: EarlyStopping, *, settings: Mapping[str, Any] | None = None
 ) -> tuple[Progress, str]:
-    """Put the learner and early stopping where they were; returns how far that is, and the history until then.
+    """Restore the learner and early stopping; returns the progress and the history until then.
 
-    Raises UsageError if there is no such file or it is of other settings, ArtefactError if it is damaged or of another
+    Raises UsageError if there is no such file or its settings differ, ArtefactError if it is damaged or of another
     model.
     """
     with _reading(path) as state:
@@ -169,35 +180,35 @@ def load_last(
         learner.average.load_state_dict(state["average"])
         learner.optimizer.load_state_dict(state["optimizer"])
         stopping.best_epoch, stopping.best_loss = state["best_epoch"], state["best_loss"]
-        halfway = Halfway(**state["halfway"]) if state["halfway"] else None
-        return Progress(state["epoch"], state["seconds"], halfway), str(state["history"])
+        mid_epoch = MidEpoch(**state["mid_epoch"]) if state["mid_epoch"] else None
+        return Progress(state["epoch"], state["seconds"], mid_epoch), str(state["history"])
 
 
 def save_best(path: Path, model: nn.Module, *, durable: bool = True) -> None:
-    """Write the weights of the best epoch so far; not durable: a power cut may take them."""
+    """Write the weights of the best epoch so far; if not durable, a power cut may lose them."""
     _save(path, {"model": model.state_dict()}, durable=durable)
 
 
 def load_best(path: Path, model: nn.Module, *, assign: bool = False) -> None:
-    """Give the model the weights of the best epoch; those of the file itself, if they are to be assigned."""
+    """Load the weights of the best epoch; with ``assign`` they stay in the file, memory-mapped."""
     with _reading(path) as state:
         model.load_state_dict(state["model"], assign=assign)
 
 
 def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
-    """Raise UsageError, listing what differs, if a run would go on with other settings than it began with."""
+    """Raise UsageError, listing the differences, if the settings are not those that the run started with."""
     if changed := changes(before, now):
         raise UsageError(
-            f"{path} was written with other settings ({', '.join(changed)}); begin a new run: textclf train"
+            f"{path} was written with other settings ({', '.join(changed)}); start a new run: textclf train"
         )
 
 
 def _save(path: Path, state: Mapping[str, Any], *, durable: bool = True) -> None:
-    """Write it piece by piece: a copy of all of it in memory would be as large as what trains."""
+    """Write tensor by tensor: a copy of the whole checkpoint in memory would be as large as what trains."""
     with files.replacing(path, durable=durable, needed=_size(state)) as temporary, temporary.open("wb") as file:
         try:
             torch.save(state, file)
-        except RuntimeError as error:  # torch closes its archive whatever happened, and that fails, too
+        except RuntimeError as error:  # after any error torch closes its archive, which fails as well
             raise error.__context__ if isinstance(error.__context__, OSError) else error  # noqa: B904
 
 
@@ -211,16 +222,18 @@ def _size(value: Any) -> int:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[dict[str, Any]]:
-    """What a checkpoint holds; raises ArtefactError if it cannot be read, or used."""
+    """The content of a checkpoint; raises ArtefactError if it cannot be read or used."""
     if not path.exists():
-        raise UsageError(f"no checkpoint {path}; begin a new run: textclf train")
+        raise UsageError(f"no checkpoint {path}; start a new run: textclf train")
     try:
         with zipfile.ZipFile(path) as archive:
-            # What torch does not look at: it would inflate without a bound, and knows no checksum.
+            # Torch checks neither: it would decompress without a limit, and ignores the checksums.
             if any(member.compress_type for member in archive.infolist()) or archive.testzip():
                 raise ArtefactError(f"{path} is damaged")
         yield torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except UsageError:
         raise
-    except Exception as error:  # of seven kinds for damaged files alone, none of them documented
-        raise ArtefactError(f"{path} is damaged or of another model; begin a new run: textclf train") from error
+    except Exception as error:  # damaged files alone raise seven types, none of them documented
+        raise ArtefactError(
+            f"{path} is damaged, or of another model or version; start a new run: textclf train"
+        ) from error

@@ -30,8 +30,10 @@ from textclf.system.startup import give_back_memory, keeping_memory
 from textclf.text.tokenizer import UNK_ID
 from textclf.training import device, loop
 from textclf.training.batches import BatchLoader
-from textclf.training.checkpoint import Keeper, Progress, load_best
-from textclf.training.loop import Batches, Epoch, Meter, Pass
+from textclf.training.checkpoint import PACE, Checkpointer, Pace, Progress, load_best
+from textclf.training.loop import Batches, Epoch, StepOptions
+from textclf.training.meters import Meter
+from textclf.training.objective import Softmax
 from textclf.training.prepared import Prepared, find_data, prepare
 from textclf.training.session import Session, complete, given
 from textclf.training.tracking import Examined, Tracker, left_to_the_next_call
@@ -41,6 +43,9 @@ PACKAGES: Final = ("textclf", "torch", "numpy", "datasets", "scikit-learn", "ten
 MISTAKES: Final = 20  # documents that TensorBoard lists
 FIRST_WORD: Final = UNK_ID + 1  # embeddings of both models begin with the words, by falling count
 WORDS: Final = 1000  # that the projector shows
+
+GPU_CHECK_EVERY: Final = 100
+"""Steps from one check for NaN to the next on a GPU, where each check forces a sync."""
 
 
 class Display:
@@ -63,7 +68,9 @@ class Display:
         """The model was tested."""
 
 
-def train(config: TrainConfig, *, display: Display | None = None, prepared: Prepared | None = None) -> runs.Layout:
+def train(
+    config: TrainConfig, *, display: Display | None = None, prepared: Prepared | None = None, pace: Pace = PACE
+) -> runs.Layout:
     """Train a model in a new run directory, on what was prepared for these settings if anything was.
 
     Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, DivergedError if the loss is
@@ -78,10 +85,10 @@ def train(config: TrainConfig, *, display: Display | None = None, prepared: Prep
         session = complete(ready)
         run = runs.create(config.run_dir, corpus=session.data.manifest.name, tier=config.tier, model=config.model)
         files.write_json(run.config, _record(session))
-        return _complete(session, run, display or Display())
+        return _complete(session, run, display or Display(), pace)
 
 
-def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
+def resume(run: runs.Layout, *, display: Display | None = None, pace: Pace = PACE) -> runs.Layout:
     """Go on with a run from its last checkpoint; it ends as if it had never been stopped.
 
     Raises what `train` raises, and UsageError if the data is not that which the run began with.
@@ -98,7 +105,7 @@ def resume(run: runs.Layout, *, display: Display | None = None) -> runs.Layout:
         return run
     ready = prepare(config, data)
     with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)), files.naming_full_disk(run.root):
-        return _complete(complete(ready), run, display or Display())
+        return _complete(complete(ready), run, display or Display(), pace)
 
 
 def settings_of(run: runs.Layout) -> TrainConfig:
@@ -109,17 +116,18 @@ def settings_of(run: runs.Layout) -> TrainConfig:
         raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
 
 
-def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layout:
+def _complete(session: Session, run: runs.Layout, display: Display, pace: Pace) -> runs.Layout:
     """Train to the end, test once, and leave the model that predicts."""
     started = perf_counter()
-    keeper = Keeper(
+    checkpointer = Checkpointer(
         run,
         session.learner,
         session.stopping,
         settings=session.config.shaping_steps(),
         processor=session.device,
+        pace=pace,
     )
-    progress = keeper.resume()
+    progress = checkpointer.resume()
     layers = summary(session.learner.model)
     display.begin(run, session, layers, first_epoch=progress.epoch + 1)
     with (
@@ -129,26 +137,27 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
     ):
         if progress.epoch == 0:
             tracker.introduce(layers, session.config.to_json())
-        how = Pass(
+        options = StepOptions(
             session.device,
+            Softmax(session.config.label_smoothing),
             seed=session.config.seed,
             autocast=device.autocast(session.config.precision, session.device),
             clip_norm=session.config.clip_norm,
-            label_smoothing=session.config.label_smoothing,
+            check_every=1 if session.device.type == "cpu" else GPU_CHECK_EVERY,
             watch=lambda batches, meter: interrupt.between_steps(display.watch(batches, meter)),
         )
 
         def watch(batches: Batches, meter: Meter) -> Batches:
-            shown = keeper.watch(display.watch(batches, meter), meter)
-            return interrupt.between_steps(shown, save=lambda: keeper.save_halfway(meter))
+            shown = checkpointer.watch(display.watch(batches, meter), meter)
+            return interrupt.between_steps(shown, save=lambda: checkpointer.save_mid_epoch(meter))
 
         try:
             with keeping_memory():
-                train_seconds = _fit(session, keeper, progress, tracker, display, replace(how, watch=watch))
-            validated = _predict(session, keeper.best(), "validation")
+                train_seconds = _fit(session, checkpointer, progress, tracker, display, replace(options, watch=watch))
+            validated = _predict(session, checkpointer.best(), "validation")
             if session.config.refit:
                 with keeping_memory():
-                    train_seconds += _refit(session, run, tracker, display, how)
+                    train_seconds += _refit(session, run, tracker, display, options)
             else:
                 load_best(run.best, session.learner.average.module)
             final = session.end()
@@ -174,9 +183,16 @@ def _complete(session: Session, run: runs.Layout, display: Display) -> runs.Layo
     return run
 
 
-def _fit(session: Session, keeper: Keeper, progress: Progress, tracker: Tracker, display: Display, how: Pass) -> float:
+def _fit(
+    session: Session,
+    checkpointer: Checkpointer,
+    progress: Progress,
+    tracker: Tracker,
+    display: Display,
+    options: StepOptions,
+) -> float:
     """Train, and keep every epoch as it ends; returns the seconds spent on it, those before a stop included."""
-    history = keeper.run.history
+    history = checkpointer.run.history
     started = perf_counter() - progress.seconds
     over = session.stopping.is_over(progress.epoch)
     epochs = range(progress.epoch + 1, progress.epoch + 1 if over else session.config.epochs + 1)
@@ -186,27 +202,27 @@ def _fit(session: Session, keeper: Keeper, progress: Progress, tracker: Tracker,
             session.batches,
             epochs=epochs,
             stopping=session.stopping,
-            how=how,
-            halfway=progress.halfway,
+            options=options,
+            mid_epoch=progress.mid_epoch,
         ):
             tracker.epoch(epoch)
             with history.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(_epoch_record(epoch)) + "\n")
             progress = Progress(epoch.number, perf_counter() - started)
-            keeper.epoch(progress)
+            checkpointer.epoch(progress)
             display.epoch(epoch)
     finally:
-        keeper.keep_best()
+        checkpointer.keep_best()
     return progress.seconds
 
 
-def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Display, how: Pass) -> float:
+def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Display, options: StepOptions) -> float:
     """Train for some more epochs, on train and validation together; returns the seconds spent on it."""
     started = perf_counter()
     batches, searched = session.batches["refit"], len(files.read_lines(run.history))
     epochs = range(searched + 1, searched + 1 + REFIT_EPOCHS)
     display.begin_refit(documents=_documents(batches), epochs=len(epochs))
-    for number, score in zip(epochs, loop.refit(session.learner, batches, epochs=epochs, how=how), strict=True):
+    for number, score in zip(epochs, loop.refit(session.learner, batches, epochs=epochs, options=options), strict=True):
         tracker.refit(score, number)
     return perf_counter() - started
 
@@ -228,7 +244,7 @@ def _documents(batches: BatchLoader) -> int:
 
 def _predict(session: Session, model: nn.Module, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Logits and labels of a split, in float32: the weights that predict will be used so."""
-    logits, labels = loop.predict(model, session.batches[split], how=Pass(session.device))
+    logits, labels = loop.predict(model, session.batches[split], options=StepOptions(session.device, Softmax()))
     return logits.numpy(), labels.numpy()
 
 

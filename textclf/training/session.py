@@ -19,7 +19,8 @@ from textclf.text.tokenizer import Tokenizer
 from textclf.training import device
 from textclf.training.batches import BatchLoader, EpochSampler, InOrder, TokenDataset, Unread, to_device
 from textclf.training.batches import batches as make_batches
-from textclf.training.loop import EarlyStopping, Learner
+from textclf.training.learner import Learner
+from textclf.training.loop import EarlyStopping
 from textclf.training.optimizer import Adam
 from textclf.training.prepared import Prepared, prepare
 

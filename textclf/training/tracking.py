@@ -17,7 +17,8 @@ from textclf.evaluation import plots
 from textclf.evaluation.calibration import reliability
 from textclf.evaluation.metrics import confusion
 from textclf.models.arithmetic import softmax
-from textclf.training.loop import Epoch, Score
+from textclf.training.loop import Epoch
+from textclf.training.meters import Score
 
 MOST_CURVES: Final = 20
 """Classes that get a precision-recall curve."""
