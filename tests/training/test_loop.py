@@ -349,7 +349,7 @@ def test_an_epoch_draws_its_dropout_from_seed_and_number_alone():
 
 @pytest.mark.parametrize("steps", [0, 1, 3, 5])
 @pytest.mark.parametrize("forgotten", [None, "random", "steps"])
-def test_an_epoch_that_was_stopped_mid_epoch_goes_on_to_the_same_bits(steps, forgotten):
+def test_an_epoch_stopped_midway_continues_to_the_same_bits(steps, forgotten):
     batches, kept = make_batches(8, 8, 8, 8, 8, 8), []
     straight, stopped = (learner_of(Scaled(dropout=0.5)) for _ in range(2))
 
