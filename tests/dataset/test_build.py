@@ -17,9 +17,10 @@ import pytest
 import torch
 
 from textclf.config import TIERS, PreprocessConfig
-from textclf.dataset import manifest, read_corpus, write_tensors
+from textclf.dataset import manifest
 from textclf.dataset.build import LEAVES_DATA_ALONE, preprocess
 from textclf.dataset.directory import UNSEEN, DataDirectory
+from textclf.dataset.read_corpus import BATCH, BatchSize
 from textclf.errors import ArtefactError, DataError, ResourceError, UsageError
 from textclf.system import workers
 from textclf.text.tokenizer import UNK_ID, Tokenizer
@@ -39,11 +40,11 @@ def settings(**given):
     return replace(PreprocessConfig(source="films.csv", num_workers=1), **given)
 
 
-def make(rows=None, **given):
+def make(rows=None, *, batch=BATCH, **given):
     """Preprocess these rows, or films.csv as it is; returns the data directory and the report."""
     if rows is not None:
         write_csv("films.csv", rows)
-    return preprocess(settings(**given))
+    return preprocess(settings(**given), batch=batch)
 
 
 def tree(root):
@@ -290,12 +291,10 @@ class Waiting(Thread):
 
 @pytest.mark.slow
 def test_the_number_of_processes_does_not_matter(monkeypatch):
-    monkeypatch.setattr(read_corpus, "BATCH", 50)
-    monkeypatch.setattr(write_tensors, "BATCH", 70)
     one, _ = make(LARGE, data_dir=Path("one"))
     monkeypatch.setattr(workers, "PATIENCE", 0.0)
     monkeypatch.setattr(workers, "Thread", Waiting)  # from the second batch on, others do all
-    other, _ = make(data_dir=Path("other"), num_workers=2)
+    other, _ = make(data_dir=Path("other"), num_workers=2, batch=BatchSize(50))
     assert tree(one) == tree(other)
 
 

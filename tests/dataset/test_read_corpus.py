@@ -1,16 +1,17 @@
 import errno
 import os
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from tests.text.test_corpus_encoder import ODD
-from textclf.dataset import read_corpus
+from textclf.dataset.read_corpus import BatchSize, Work, _number, batches, read_corpus, row_slices
 from textclf.dataset.splits import digest, fold, numbered
 from textclf.errors import ResourceError
 from textclf.sources import SPLITS, Document
 from textclf.system import workers
-from textclf.text.tokenizer import chunks_of, count_tokens
+from textclf.text.tokenizer import count_tokens, pre_tokens_of
 
 SOURCE = {
     "train": [Document(f"é{number}", text, "zyx"[number % 3]) for number, text in enumerate([*ODD, "", " \t", *ODD])],
@@ -22,20 +23,20 @@ def silent(items, _title, _total):
     return items
 
 
-def read(folder, splits=SOURCE, *, lowercase=True, progress=silent):
+def read(folder, splits=SOURCE, *, lowercase=True, progress=silent, batch=1_000):
     with workers.crew(1, imports="textclf.errors") as crew:
-        return read_corpus.read(splits, lowercase=lowercase, spool=folder / "numbers.bin", crew=crew, progress=progress)
+        work = Work(crew, progress, BatchSize(batch))
+        return read_corpus(splits, lowercase=lowercase, spool=folder / "numbers.bin", work=work)
 
 
-@pytest.fixture(params=[1, 7, 1_000])
-def batch(request, monkeypatch):
-    monkeypatch.setattr(read_corpus, "BATCH", request.param)
+def numbers_in(found):
+    return np.fromfile(found.spool, dtype=np.int32).tolist()
 
 
-@pytest.mark.usefixtures("batch")
+@pytest.mark.parametrize("batch", [1, 7, 1_000])
 @pytest.mark.parametrize("lowercase", [True, False])
-def test_what_is_read_is_what_the_source_has(tmp_path, lowercase):
-    found = read(tmp_path, lowercase=lowercase)
+def test_what_is_read_is_what_the_source_has(tmp_path, lowercase, batch):
+    found = read(tmp_path, lowercase=lowercase, batch=batch)
     everything = [document for split in SPLITS for document in SOURCE.get(split, ())]
     assert found.source_ids() == [document.id for document in everything]
     assert found.labels == ["new", "x", "y", "z"]
@@ -47,41 +48,49 @@ def test_what_is_read_is_what_the_source_has(tmp_path, lowercase):
     assert ((lengths == 0) == [not document.text.strip() for document in everything]).all()
     assert (
         found.offsets[-1]
-        == len(found.numbers())
-        >= sum(len(chunks_of(document.text, lowercase=lowercase)) for document in everything)
+        == len(numbers_in(found))
+        >= sum(len(pre_tokens_of(document.text, lowercase=lowercase)) for document in everything)
     )
 
 
-@pytest.mark.usefixtures("batch")
-@pytest.mark.parametrize("at_a_time", [1, 50, 10**6])
-def test_chunks_are_counted_in_the_chosen_documents(tmp_path, monkeypatch, at_a_time):
-    monkeypatch.setattr(read_corpus, "COUNTED", at_a_time)
-    found = read(tmp_path)
+@pytest.mark.parametrize("batch", [1, 7, 1_000])
+@pytest.mark.parametrize("at_once", [1, 50, 10**6])
+def test_pre_tokens_are_counted_in_the_chosen_documents(tmp_path, batch, at_once):
+    found = read(tmp_path, batch=batch)
     everything = [document for split in SPLITS for document in SOURCE.get(split, ())]
     chosen = np.arange(len(everything)) % 3 == 0
-    counts = found.chunks.cut().counts(found.count_chunks(chosen))
+    counts = found.pre_tokens.tokenize().count_tokens(found.count_pre_tokens(chosen, at_once=at_once))
     texts = [document.text for document, is_chosen in zip(everything, chosen, strict=True) if is_chosen]
     assert counts == count_tokens(texts)
 
 
-def test_texts_without_any_chunk_can_be_read(tmp_path):
+def test_texts_without_any_pre_token_can_be_read(tmp_path):
     found = read(tmp_path, {"train": [Document("1", "", "a"), Document("2", " ", "b")]})
     assert found.offsets.tolist() == [0, 0, 0]
-    assert found.numbers().tolist() == found.count_chunks(np.array([True, True])).tolist() == []
+    assert numbers_in(found) == found.count_pre_tokens(np.array([True, True])).tolist() == []
 
 
 def test_each_reading_has_numbers_of_its_own(tmp_path):
-    first = read(tmp_path, {"train": [Document("1", "a b", "x")]}).numbers().tolist()
-    assert read(tmp_path, {"train": [Document("1", "b a", "x")]}).numbers().tolist() == first == [0, 1]
+    first = numbers_in(read(tmp_path, {"train": [Document("1", "a b", "x")]}))
+    assert numbers_in(read(tmp_path, {"train": [Document("1", "b a", "x")]})) == first == [0, 1]
 
 
-def test_batches_end_at_many_documents_or_characters(monkeypatch):
-    monkeypatch.setattr(read_corpus, "BATCH", 3)
-    monkeypatch.setattr(read_corpus, "BATCH_CHARACTERS", 10)
+def test_batches_end_at_many_documents_or_characters():
     texts = ["a", "b", "c", "d", "x" * 30, "y" * 9, "z", "e"]
-    found = read_corpus.batches(Document("", text, "") for text in texts)
+    found = batches((Document("", text, "") for text in texts), BatchSize(3, 10))
     assert [len(batch) for batch in found] == [3, 2, 2, 1]
-    assert list(read_corpus.batches([])) == []
+    assert list(batches([], BatchSize())) == []
+
+
+@pytest.mark.parametrize(
+    ("at_most", "rows", "expected"), [(5, None, [3, 1, 1, 2]), (5, 2, [2, 2, 1, 2]), (99, None, [7])]
+)
+def test_row_slices_end_at_many_values_or_rows(at_most, rows, expected):
+    offsets = np.cumsum([0, 2, 2, 0, 3, 9, 1, 1])
+    slices = list(row_slices(offsets, at_most=at_most, rows=rows))
+    assert [some.stop - some.start for some in slices] == expected
+    assert [row for some in slices for row in range(7)[some]] == list(range(7))
+    assert list(row_slices(np.array([0]), at_most=at_most, rows=rows)) == []
 
 
 def test_progress_is_shown_a_batch_at_a_time(tmp_path):
@@ -105,8 +114,17 @@ def test_a_full_disk_is_named(tmp_path):
         read(tmp_path, progress=full)
 
 
-def test_a_copy_of_a_process_tells_of_all_chunks_anew(monkeypatch):
-    assert read_corpus._cut("a reading", True, ["the cat"]).new == ["the", "cat"]
+def test_a_copy_of_a_process_is_another_worker_and_reports_all_its_pre_tokens(monkeypatch):
+    first = _number(b"a reading", True, ["the cat"])
     monkeypatch.setattr(os, "getpid", lambda: 1)  # as in a copy
-    assert read_corpus._cut("a reading", True, ["the cat"]).new == ["the", "cat"]
-    assert read_corpus._cut("a reading", True, ["the cat sat"]).new == ["sat"]
+    second, third = (_number(b"a reading", True, [text]) for text in ("the cat", "the cat sat"))
+    assert (first.new, second.new, third.new) == (["the", "cat"], ["the", "cat"], ["sat"])
+    assert first.worker != second.worker == third.worker
+
+
+def test_each_thread_is_a_worker_of_its_own():
+    first = _number(b"threads", True, ["the cat"])
+    with ThreadPoolExecutor(1) as thread:
+        second = thread.submit(_number, b"threads", True, ["the cat"]).result()
+    assert first.new == second.new == ["the", "cat"]
+    assert first.worker != second.worker

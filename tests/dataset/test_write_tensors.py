@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from tests.text.test_corpus_encoder import ODD, numbered
-from textclf.dataset import packed, tensors, write_tensors
+from textclf.dataset import packed, tensors
 from textclf.dataset.manifest import Layout
 from textclf.dataset.near_copies import BANDS, ROWS, signatures
-from textclf.dataset.write_tensors import Numbered
+from textclf.dataset.read_corpus import BATCH, BatchSize, Work
+from textclf.dataset.write_tensors import EncodedDocuments, write_documents
 from textclf.system import workers
 from textclf.text import ragged
 from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
@@ -14,36 +15,30 @@ TEXTS = ["", *ODD, " ", *reversed(ODD), "the catty", ""]
 NAMES = [f"train-{number:07}" for number in range(len(TEXTS))]
 
 
-@pytest.fixture(params=[1, 5, 1_000])
-def batch(request, monkeypatch):
-    monkeypatch.setattr(write_tensors, "BATCH", request.param)
-
-
 def silent(items, _title, _total):
     return items
 
 
-def write(folder, texts=TEXTS, *, compare=False, progress=silent):
+def write(folder, texts=TEXTS, *, compare=False, progress=silent, batch=BATCH):
     """Write texts in the reverse of the order in which they were read; the tokenizer knows half of the words."""
-    runs, chunks = numbered(texts)
+    runs, pre_tokens = numbered(texts)
     tokenizer = Tokenizer.from_counts(count_tokens(ODD[::2]), max_parts=300)
     scratch = folder / "scratch"
     scratch.mkdir()
     np.concatenate([*runs, np.empty(0, dtype=np.int32)]).tofile(scratch / "numbers.bin")
     lengths = np.array([len(run) for run in runs])
     starts = ragged.offsets(lengths)[:-1]
-    documents = Numbered(
-        scratch / "numbers.bin", starts[::-1], lengths[::-1], *chunks.cut().encoded(tokenizer), tokenizer.size
-    )
+    encoded = pre_tokens.tokenize().encode(tokenizer)
+    documents = EncodedDocuments(scratch / "numbers.bin", starts[::-1], lengths[::-1], encoded, tokenizer.size)
     layout = Layout(folder)
     with workers.crew(1, imports="textclf.errors") as crew:
-        written = write_tensors.write(layout, NAMES, documents, compare=compare, crew=crew, progress=progress)
+        written = write_documents(layout, NAMES, documents, compare=compare, work=Work(crew, progress, batch))
     return layout, written, tokenizer
 
 
-@pytest.mark.usefixtures("batch")
-def test_each_document_is_written_as_the_tokenizer_encodes_it(tmp_path):
-    layout, written, tokenizer = write(tmp_path)
+@pytest.mark.parametrize("batch", [1, 5, 1_000])
+def test_each_document_is_written_as_the_tokenizer_encodes_it(tmp_path, batch):
+    layout, written, tokenizer = write(tmp_path, batch=BatchSize(batch))
     ids = [tokenizer.encode(text) for text in reversed(TEXTS)]
     assert [tensors.read(layout.tensor(name)).tolist() for name in NAMES] == [run.tolist() for run in ids]
     assert len(list(layout.tensors.glob("*/*"))) == len(TEXTS)
@@ -57,9 +52,9 @@ def test_each_document_is_written_as_the_tokenizer_encodes_it(tmp_path):
     assert written.ids.size == 0
 
 
-@pytest.mark.usefixtures("batch")
-def test_signatures_are_made_when_asked_for(tmp_path):
-    _, written, tokenizer = write(tmp_path, compare=True)
+@pytest.mark.parametrize("batch", [1, 5, 1_000])
+def test_signatures_are_made_when_asked_for(tmp_path, batch):
+    _, written, tokenizer = write(tmp_path, compare=True, batch=BatchSize(batch))
     ids = [tokenizer.encode(text) for text in reversed(TEXTS)]
     expected = signatures(np.concatenate(ids), np.array([len(run) for run in ids]))
     assert np.array_equal(written.signatures, expected)
@@ -79,8 +74,7 @@ def test_there_is_a_folder_for_every_pair_of_hex_digits(tmp_path):
     assert sorted(path.name for path in layout.tensors.iterdir()) == [f"{number:02x}" for number in range(256)]
 
 
-def test_long_documents_make_smaller_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(write_tensors, "BATCH_CHUNKS", 10)
+def test_long_documents_make_smaller_batches(tmp_path):
     bars = []
 
     def progress(items, title, total):
@@ -88,7 +82,7 @@ def test_long_documents_make_smaller_batches(tmp_path, monkeypatch):
         bars.append((title, len(items), total))
         return items
 
-    layout, _, tokenizer = write(tmp_path, progress=progress)
+    layout, _, tokenizer = write(tmp_path, progress=progress, batch=BatchSize(size=10))
     assert bars[0][0] == "tokens"
     assert 5 < bars[0][1] == bars[0][2] < len(TEXTS)
     assert tensors.read(layout.tensor(NAMES[1])).tolist() == tokenizer.encode("the catty").tolist()

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from textclf.text.byte_strings import Texts
-from textclf.text.corpus_encoder import Chunks, Numbers
-from textclf.text.tokenizer import Tokenizer, count_tokens
+from textclf.text.byte_strings import TextBatch
+from textclf.text.corpus_encoder import PreTokenNumbers, PreTokens
+from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
 
 ODD = [
     "The cat sat; the cat ran.",
@@ -25,70 +25,80 @@ ODD = [
 ]
 
 
-def numbers_of(numbers, text):
-    cut = Texts.of([text])
-    return numbers.of(cut, cut.chunks())
+def encode(worker, text):
+    batch = TextBatch.of([text])
+    return worker.encode(batch, batch.pre_tokens())
 
 
-def numbered(texts, lowercase=True, *, processes=1):
-    """The texts as our numbers, batches of them cut by several processes in turn, and all chunks."""
-    chunks, workers, runs = Chunks(), [Numbers() for _ in range(processes)], []
+def numbered(texts, lowercase=True, *, workers=1):
+    """The numbers of each text, split by several workers in turn, and all pre-tokens."""
+    pre_tokens, numbering, runs = PreTokens(), [PreTokenNumbers() for _ in range(workers)], []
     for place, text in enumerate(texts):
-        numbers = workers[place % processes]
-        theirs, lengths = numbers_of(numbers, text.lower() if lowercase else text)
-        assert lengths.tolist() == [len(theirs)]
-        runs.append(chunks.renumber(theirs, process=place % processes, new=numbers.take_new()))
-    return runs, chunks
+        worker = numbering[place % workers]
+        numbers, lengths = encode(worker, text.lower() if lowercase else text)
+        assert lengths.tolist() == [len(numbers)]
+        runs.append(pre_tokens.renumber(numbers, worker=worker.worker, new=worker.take_new()))
+    return runs, pre_tokens
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
-@pytest.mark.parametrize("processes", [1, 3])
-def test_counts_and_ids_are_those_of_the_tokenizer(lowercase, processes):
-    runs, chunks = numbered(ODD * 2, lowercase, processes=processes)
-    cut = chunks.cut()
-    counts = cut.counts(np.bincount(np.concatenate(runs), minlength=len(chunks)))
+@pytest.mark.parametrize("workers", [1, 3])
+def test_counts_and_ids_are_those_of_the_tokenizer(lowercase, workers):
+    runs, pre_tokens = numbered(ODD * 2, lowercase, workers=workers)
+    tokenized = pre_tokens.tokenize()
+    counts = tokenized.count_tokens(np.bincount(np.concatenate(runs), minlength=len(pre_tokens)))
     assert counts == count_tokens(ODD * 2, lowercase=lowercase)
     assert all(type(count) is int for count in counts.values())
     half = count_tokens(ODD[::2], lowercase=lowercase)
     for most in (None, 10):
         tokenizer = Tokenizer.from_counts(half, max_vocab=most, max_parts=500, lowercase=lowercase)
-        ids, offsets = cut.encoded(tokenizer)
-        table = np.split(ids, offsets[1:-1])
-        for text, run in zip(ODD * 2, runs, strict=True):
-            assert np.concatenate([table[number] for number in run]).tolist() == tokenizer.encode(text).tolist()
+        ids, lengths = tokenized.encode(tokenizer).encode(np.concatenate(runs), np.array([len(run) for run in runs]))
+        for text, found in zip(ODD * 2, np.split(ids, np.cumsum(lengths)[:-1]), strict=True):
+            assert found.tolist() == tokenizer.encode(text).tolist()
 
 
-def test_a_chunk_that_did_not_occur_has_no_count():
-    _, chunks = numbered(["a b,c", "d"])
-    assert chunks.cut().counts(np.array([2, 3, 0])) == {"a": 2, "b": 3, ",": 3, "c": 3}
+def test_a_text_without_pre_tokens_is_one_unknown_word():
+    (run,), pre_tokens = numbered(["a"])
+    encoded = pre_tokens.tokenize().encode(Tokenizer(["a"]))
+    ids, lengths = encoded.encode(run, np.array([0, 1, 0]))
+    assert (ids.tolist(), lengths.tolist()) == ([UNK_ID, 2, UNK_ID], [1, 1, 1])
 
 
-def test_there_are_no_more_numbers_than_words_in_scripts_without_spaces_and_long_chunks():
+def test_a_pre_token_that_did_not_occur_has_no_count():
+    _, pre_tokens = numbered(["a b,c", "d"])
+    assert pre_tokens.tokenize().count_tokens(np.array([2, 3, 0])) == {"a": 2, "b": 3, ",": 3, "c": 3}
+
+
+def test_workers_have_ids_of_their_own():
+    assert len({PreTokenNumbers().worker for _ in range(100)}) == 100
+
+
+def test_there_are_no_more_numbers_than_words_in_scripts_without_spaces_and_long_pre_tokens():
     generator = np.random.default_rng(0)
     texts = ["".join(generator.choice(list("東京大阪名古屋"), 20)) for _ in range(200)]
     texts += ["/".join(generator.choice(list("abcdef"), 30)) for _ in range(200)]
-    _, chunks = numbered(texts)
-    assert len(chunks) == 7 + 6 + 1
+    _, pre_tokens = numbered(texts)
+    assert len(pre_tokens) == 7 + 6 + 1
 
 
-def test_no_texts_have_no_chunks():
-    cut = Chunks().cut()
-    assert cut.counts(np.zeros(0, dtype=np.int64)) == {}
-    ids, offsets = cut.encoded(Tokenizer(["a"]))
+def test_no_texts_have_no_pre_tokens():
+    tokenized = PreTokens().tokenize()
+    assert tokenized.count_tokens(np.zeros(0, dtype=np.int64)) == {}
+    ids, offsets = tokenized.encode(Tokenizer(["a"]))
     assert (ids.tolist(), offsets.tolist()) == ([], [0])
 
 
-def test_a_chunk_has_one_number_however_often_and_among_how_many_it_comes():
+def test_a_pre_token_has_one_number_however_often_it_occurs_and_among_however_many_others():
     generator = np.random.default_rng(0)
     letters = np.array(list("ab\x00é"))
     texts = [
         " ".join("".join(generator.choice(letters, size)) for size in generator.integers(1, 18, 300)) for _ in "x" * 90
     ]
-    numbers, known = Numbers(), {}
+    worker, known = PreTokenNumbers(), {}
     for text in [*texts, *texts]:
-        run, lengths = numbers_of(numbers, text)
-        chunks = text.split()
-        assert lengths.tolist() == [len(chunks)]
-        assert [known.setdefault(chunk, len(known)) for chunk in chunks] == run.tolist()
-    assert numbers.take_new() == list(known)
+        numbers, lengths = encode(worker, text)
+        pre_tokens = text.split()
+        assert lengths.tolist() == [len(pre_tokens)]
+        assert [known.setdefault(pre_token, len(known)) for pre_token in pre_tokens] == numbers.tolist()
+    assert worker.take_new() == list(known)
     assert len(known) > 10_000

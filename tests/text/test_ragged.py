@@ -17,3 +17,9 @@ def test_no_rows_have_no_places():
 
 def test_offsets_do_not_overflow():
     assert ragged.offsets(np.full(3, 2**31 - 1, dtype=np.int32)).tolist() == [0, 2**31 - 1, 2**32 - 2, 3 * 2**31 - 3]
+
+
+def test_empty_rows_get_one_value():
+    values, lengths = ragged.fill_empty(np.array([5, 6, 7], dtype=np.int32), np.array([0, 0, 2, 2, 3, 3]), fill=1)
+    assert (values.tolist(), lengths.tolist()) == ([1, 5, 6, 1, 7, 1], [1, 2, 1, 1, 1])
+    assert (values.dtype, lengths.dtype) == (np.int32, np.int64)

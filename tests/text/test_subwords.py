@@ -1,31 +1,42 @@
+from collections import Counter
+
+import numpy as np
 import pytest
 
-from textclf.text import subwords
-from textclf.text.subwords import most_frequent_parts, parts_of_words, word_parts
+from textclf.text.subwords import PartTable, most_frequent_parts, word_parts
 
 WORDS = ["cats", "a", "<", "aaaaa", "кошка", "字", "\U00020000\U00020001x", "\x00", "कि", "cat", "a" * 300, "\ud800b"]
+MORE_LETTERS = [*WORDS, *map(chr, range(0x400, 0x480))]
+TOO_MANY_LETTERS = [chr(number) * 2 for number in range(0x10000, 0x10000 + (1 << 16) + 1)]
 
 
-@pytest.mark.parametrize("bits", [0, subwords.TABLE_BITS])
-@pytest.mark.parametrize("words", [WORDS, [*WORDS, *map(chr, range(0x400, 0x480))]])
-def test_the_parts_of_many_words_are_those_of_each(words, bits, monkeypatch):
-    monkeypatch.setattr(subwords, "TABLE_BITS", bits)
-    found = parts_of_words(words)
-    assert found.spellings == sorted(set(found.spellings))
-    assert found.word.tolist() == sorted(found.word.tolist())
-    for number, word in enumerate(words):
-        assert [found.spellings[part] for part in found.part[found.word == number].tolist()] == word_parts(word)
+@pytest.mark.parametrize("words", [WORDS, MORE_LETTERS, [], ["", "cat"]], ids=len)
+@pytest.mark.parametrize("step", [1, 2])
+def test_the_known_parts_of_many_words_are_those_of_each(words, step):
+    known = sorted({part for word in words for part in word_parts(word)})[::step]
+    ids, word = PartTable(known, first_id=7).find(words)
+    assert (ids.dtype, word.dtype) == (np.int32, np.int64)
+    expected = [(number, part) for number, each in enumerate(words) for part in word_parts(each) if part in known]
+    assert [(number, known[index - 7]) for number, index in zip(word, ids, strict=True)] == expected
 
 
-def test_more_letters_than_fit_into_two_bytes_are_told_apart():
-    words = [chr(number) * 2 for number in range(0x10000, 0x10000 + (1 << 16) + 1)]
-    found = parts_of_words(words)
-    assert found.spellings == sorted(part for word in words for part in word_parts(word))
-    assert found.spellings[found.part[-1]] == f"<{words[-1]}>"
+def test_parts_that_no_word_can_have_are_never_found():
+    ids, _ = PartTable(["ca", "", "<cats", "cat", "cat\x00"], first_id=0).find(["cats", "cat\x00"])
+    assert ids.tolist() == [3, 3, 4]
+
+
+@pytest.mark.parametrize("words", [WORDS, MORE_LETTERS, TOO_MANY_LETTERS], ids=len)
+def test_parts_are_counted_once_per_word_and_ordered_by_count_then_by_spelling(words):
+    counts = Counter({word: 2 + number % 5 for number, word in enumerate(words)})
+    expected = Counter()
+    for word, count in counts.items():
+        expected.update(dict.fromkeys(set(word_parts(word)), count))
+    found = most_frequent_parts(counts, limit=10**6, min_count=3)
+    frequent = [part for part, count in expected.items() if count >= 3]
+    assert found == sorted(frequent, key=lambda part: (-expected[part], part))
 
 
 def test_no_words_have_no_parts():
-    assert parts_of_words([]).spellings == []
     assert most_frequent_parts({}, limit=10, min_count=1) == []
 
 
@@ -34,6 +45,5 @@ def test_in_long_texts_only_the_longer_parts_are_known(count, lengths):
     assert {len(part) for part in most_frequent_parts({"cats": count, "a": 3}, limit=100, min_count=2)} == lengths
 
 
-def test_of_equally_frequent_parts_those_first_by_spelling_are_kept(monkeypatch):
-    monkeypatch.setattr(subwords, "SHORT_TEXT", 0)
-    assert most_frequent_parts({"zebra": 2, "ant": 2}, limit=3, min_count=2) == ["<ant", "<zeb", "ant>"]
+def test_of_equally_frequent_parts_those_first_by_spelling_are_kept():
+    assert most_frequent_parts({"zebra": 2, "ant": 2}, limit=3, min_count=2, short_text=0) == ["<ant", "<zeb", "ant>"]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from textclf.text.subwords import word_parts
-from textclf.text.tokenizer import PAD, PAD_ID, TYPE, UNK, UNK_ID, Tokenizer, count_tokens, split_chunk
+from textclf.text.tokenizer import PAD, PAD_ID, TYPE, UNK, UNK_ID, Tokenizer, count_tokens, split_pre_token
 
 PLAIN = Tokenizer([])
 SAMPLES = (
@@ -70,18 +70,18 @@ def test_words_and_marks_of_every_script(text, expected):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_text_is_cut_and_nothing_is_lost(seed):
+def test_a_text_is_split_and_nothing_is_lost(seed):
     for text in random_texts(seed):
         tokens = PLAIN.tokens(text)
         assert "".join(tokens) == "".join(unicodedata.normalize("NFC", text.lower()).split())
         assert all(tokens)
 
 
-def test_a_chunk_is_cut_alike_whether_or_not_it_is_ascii():
+def test_a_pre_token_is_split_alike_whether_or_not_it_is_ascii():
     rng = random.Random(0)
     for _ in range(300):
-        chunk = "".join(chr(rng.randrange(0x21, 0x7F)) for _ in range(rng.randrange(20)))
-        assert split_chunk(chunk + "。") == [*split_chunk(chunk), "。"]
+        pre_token = "".join(chr(rng.randrange(0x21, 0x7F)) for _ in range(rng.randrange(20)))
+        assert split_pre_token(pre_token + "。") == [*split_pre_token(pre_token), "。"]
 
 
 @pytest.mark.parametrize("text", ["Café", "Å", "한국어", "ガ", "\u1ebf"])
@@ -144,9 +144,8 @@ def test_what_was_encoded_before_does_not_matter(max_parts):
             assert used.encode(text).tolist() == pickle.loads(fresh).encode(text).tolist()
 
 
-def test_only_short_chunks_are_remembered_and_not_too_many(monkeypatch):
-    monkeypatch.setattr("textclf.text.tokenizer._REMEMBERED_CHUNKS", 10)
-    used = Tokenizer.fit(["a"])
+def test_only_short_pre_tokens_are_cached_and_not_too_many():
+    used = Tokenizer(["a"], cached_pre_tokens=10)
     before = len(pickle.dumps(used))
     used.encode("我" * 100_000)
     used.encode(" ".join(f"word{number}" for number in range(10_000)))
@@ -185,7 +184,7 @@ def test_words_are_learnt_from_the_given_texts_alone():
     assert tokenizer.to_json() == before
 
 
-def test_counting_chunks_or_tokens_is_the_same():
+def test_counting_pre_tokens_or_tokens_is_the_same():
     texts = [*SAMPLES * 2, *random_texts(5)]
     counted = count_tokens(texts)
     tokens = [token for text in texts for token in PLAIN.tokens(text)]
@@ -419,8 +418,8 @@ def test_another_process_gives_the_same_ids(hash_seed):
 def test_the_ids_of_tokens_are_those_of_each_as_a_text(max_parts):
     tokenizer = Tokenizer.fit(["the cats ran; the cat", "कि कि кошка кошкам", "<unk> <pad>"], max_parts=max_parts)
     tokens = ["the", "catty", ";", "?", "кошки", "कि", "<", "字", "unk", "x" * 300]
-    ids, lengths = tokenizer.ids_of_tokens(tokens)
+    ids, lengths = tokenizer.encode_tokens(tokens)
     expected = [tokenizer.encode(token).tolist() for token in tokens]
     assert lengths.tolist() == [len(run) for run in expected]
     assert ids.tolist() == [index for run in expected for index in run]
-    assert tokenizer.ids_of_tokens([])[0].tolist() == []
+    assert tokenizer.encode_tokens([])[0].tolist() == []

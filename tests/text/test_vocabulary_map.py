@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textclf.text.tokenizer import Tokenizer
-from textclf.text.vocabulary_map import Translation
+from textclf.text.vocabulary_map import VocabularyMap
 
 TEXTS = ["the cat sat on the mat", "a dog barks at the cat", "rain and wind, all day!", "catty cats bark", ""]
 WORDS = sorted({word for text in TEXTS for word in text.replace(",", " , ").replace("!", " !").split()})
@@ -26,7 +26,7 @@ def test_it_is_what_the_smaller_vocabulary_makes_of_the_text(data):
     smaller = Tokenizer(words, parts=parts)
     texts = data.draw(st.lists(st.lists(st.sampled_from([*WORDS, "catsup", "zzz", "é"])).map(" ".join), min_size=1))
     before, after = ([each.encode(text) for text in texts] for each in (larger, smaller))
-    translated, lengths = Translation.between(larger, smaller)(
+    translated, lengths = VocabularyMap.between(larger, smaller)(
         np.concatenate(before), np.array([len(ids) for ids in before])
     )
     assert lengths.tolist() == [len(ids) for ids in after]
@@ -37,6 +37,6 @@ def test_it_is_what_the_smaller_vocabulary_makes_of_the_text(data):
 def test_a_vocabulary_of_nothing_leaves_unknown_words():
     larger, nothing = whole(), Tokenizer([])
     ids = larger.encode("the cat sat, unheardof")
-    translated, lengths = Translation.between(larger, nothing)(ids, np.array([len(ids)]))
+    translated, lengths = VocabularyMap.between(larger, nothing)(ids, np.array([len(ids)]))
     assert translated.tolist() == [1] * 5
     assert lengths.tolist() == [5]

@@ -13,20 +13,19 @@ from numpy.typing import NDArray
 
 from textclf import sources
 from textclf.config import TIERS, PreprocessConfig, changes
-from textclf.dataset import data_report, documents, manifest, packed, read_corpus, splits, tensors, write_tensors
+from textclf.dataset import data_report, documents, manifest, packed, splits, tensors, write_tensors
 from textclf.dataset.data_report import DataReport, describe_split
 from textclf.dataset.documents import Documents
 from textclf.dataset.manifest import Layout, Manifest
 from textclf.dataset.near_copies import near_copies
-from textclf.dataset.read_corpus import Progress, Reading
+from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
 from textclf.dataset.splits import Division
-from textclf.dataset.write_tensors import Numbered, Written
+from textclf.dataset.write_tensors import EncodedDocuments, WrittenDocuments, write_documents
 from textclf.errors import DataError, UsageError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.system import checksums, files, folders, workers
 from textclf.system.startup import processors, refuse_full_disk
-from textclf.system.workers import Crew
-from textclf.text.corpus_encoder import Cut
+from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
 
 LEAVES_DATA_ALONE: Final = {
@@ -51,6 +50,7 @@ def preprocess(
     *,
     progress: Progress = lambda items, _title, _total: items,
     tell: Callable[[str], None] = lambda _line: None,
+    batch: BatchSize = BATCH,
 ) -> tuple[Path, DataReport]:
     """Make ``data/<name>`` from a corpus; one that was already made from the same settings is left as it is.
 
@@ -69,7 +69,7 @@ def preprocess(
         folders.replacing(layout.root) as folder,
         workers.crew(count, imports=write_tensors.__name__, is_long=is_long) as crew,
     ):
-        report = _make(Layout(folder), corpus, config, crew=crew, progress=progress, tell=tell)
+        report = _make(Layout(folder), corpus, config, work=Work(crew, progress, batch), tell=tell)
     return layout.root, report
 
 
@@ -78,8 +78,7 @@ def _make(
     corpus: Corpus,
     config: PreprocessConfig,
     *,
-    crew: Crew,
-    progress: Progress,
+    work: Work,
     tell: Callable[[str], None],
 ) -> DataReport:
     """Fill a new directory, or one that was begun."""
@@ -87,13 +86,11 @@ def _make(
     refuse_full_disk(layout.root, needed=sources.size(corpus), files=0)  # the numbers take about as much as the texts
     scratch = layout.root / "scratch"
     files.make_folder(scratch)
-    found = read_corpus.read(
-        corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", crew=crew, progress=progress
-    )
+    found = read_corpus(corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", work=work)
     order, parts = _divide(found, config)
     notes = (*corpus.notes, *_unseen_labels(parts, found.labels, strict=config.strict))
-    cut = found.chunks.cut()
-    tokenizer = _learn(found, cut, order[parts.split == 0], config)
+    tokenized = found.pre_tokens.tokenize()
+    tokenizer = _learn(found, tokenized, order[parts.split == 0], config)
     files.write_json(layout.tokenizer, tokenizer.to_json())
     table = _name_documents(found, order, parts, seed=config.seed)
     there = _begin(layout, corpus, config, table)
@@ -102,9 +99,9 @@ def _make(
     _refuse_full_disk(layout, lengths=np.diff(found.offsets), there=there)
     documents.import_in_background()  # while others write
     starts, lengths = found.offsets[order], np.diff(found.offsets)[order]
-    numbered = Numbered(found.spool, starts, lengths, *cut.encoded(tokenizer), tokenizer.size)
+    encoded = EncodedDocuments(found.spool, starts, lengths, tokenized.encode(tokenizer), tokenizer.size)
     compare = len(order) <= COMPARED
-    written = write_tensors.write(layout, table.id.tolist(), numbered, compare=compare, crew=crew, progress=progress)
+    written = write_documents(layout, table.id.tolist(), encoded, compare=compare, work=work)
     folders.remove(scratch)
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
     near, searched = _near_copies(table, written.signatures) if compare else _NOT_COMPARED
@@ -205,7 +202,7 @@ def _refuse_foreign_files(layout: Layout) -> None:
         )
 
 
-def _divide(found: Reading, config: PreprocessConfig) -> tuple[NDArray[np.int64], Division]:
+def _divide(found: NumberedCorpus, config: PreprocessConfig) -> tuple[NDArray[np.int64], Division]:
     """Draw the splits that are lacking; returns the documents' places in the corpus by split, and the documents so."""
     train = found.documents.part("train")
     if len(classes := np.unique(train.label)) < 2:
@@ -217,11 +214,13 @@ def _divide(found: Reading, config: PreprocessConfig) -> tuple[NDArray[np.int64]
     return order, Division(split[order], found.documents.label[order], found.documents.text[order])
 
 
-def _learn(found: Reading, cut: Cut, train: NDArray[np.int64], config: PreprocessConfig) -> Tokenizer:
+def _learn(
+    found: NumberedCorpus, tokenized: TokenizedPreTokens, train: NDArray[np.int64], config: PreprocessConfig
+) -> Tokenizer:
     """The vocabulary of the training documents, which are at these places."""
     is_train = np.zeros(len(found.offsets) - 1, dtype=bool)
     is_train[train] = True
-    counts = cut.counts(found.count_chunks(is_train))
+    counts = tokenized.count_tokens(found.count_pre_tokens(is_train))
     return Tokenizer.from_counts(
         counts,
         max_vocab=config.max_vocab,
@@ -243,7 +242,7 @@ def _unseen_labels(parts: Division, labels: list[str], *, strict: bool) -> tuple
     return (warning,)
 
 
-def _name_documents(found: Reading, order: NDArray[np.int64], parts: Division, *, seed: int) -> Documents:
+def _name_documents(found: NumberedCorpus, order: NDArray[np.int64], parts: Division, *, seed: int) -> Documents:
     """The table of documents, still without what tokenizing tells."""
     train = parts.part("train")
     counts = np.bincount(parts.split, minlength=len(SPLITS)).tolist()
@@ -286,7 +285,7 @@ def _near_copies(table: Documents, signatures: NDArray[np.uint32]) -> tuple[dict
 def _describe(
     corpus: Corpus,
     table: Documents,
-    written: Written,
+    written: WrittenDocuments,
     is_empty: NDArray[np.bool_],
     copies: dict[str, int],
     notes: Sequence[str],

@@ -1,16 +1,16 @@
-"""A corpus read once: its texts become numbers of chunks in a file, and a few arrays say the rest about each document.
+"""Read a corpus once: its texts become numbers of pre-tokens in a file, and a few arrays hold the rest.
 
-Texts are read here and cut by whichever processes there are, a batch at a time, so few of them are in memory at once.
-What stays are about 50 bytes a document and each distinct chunk: see `textclf.text.corpus_encoder`.
+This process reads the texts, and workers split them, a batch at a time, so that only a few texts are in memory at once.
+What stays is about 50 bytes per document and each distinct pre-token once: see `textclf.text.corpus_encoder`.
 """
 
 import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache, partial
-from itertools import count
+from functools import cache, partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from threading import get_ident
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,154 +20,189 @@ from textclf.sources import SPLITS, Document
 from textclf.system import files
 from textclf.system.workers import Crew
 from textclf.text import ragged
-from textclf.text.byte_strings import Texts
-from textclf.text.corpus_encoder import Chunks, Numbers
+from textclf.text.byte_strings import TextBatch
+from textclf.text.corpus_encoder import PreTokenNumbers, PreTokens
 
-BATCH: Final = 1_000  # documents that a process takes at a time
-BATCH_CHARACTERS: Final = 500_000  # or fewer documents, once they have so many characters
-COUNTED: Final = 2_000_000  # numbers that are counted at a time
+COUNTED_AT_ONCE: Final = 2_000_000  # numbers of pre-tokens
 
 Progress = Callable[[Iterable[Any], str, int | None], Iterable[Any]]
-"""Passes items through and shows how far it is: (items, what is being done, how many there will be if known)."""
+"""Passes items through and shows how many there were: (items, title, how many there will be, if known)."""
 
-_readings = count()
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-class Reading(NamedTuple):
-    """A corpus that was read. Documents stand by split, in the order of SPLITS, and there in the source's order."""
+class BatchSize(NamedTuple):
+    """Where a batch of documents ends."""
+
+    documents: int = 1_000
+    """At most."""
+    size: int = 500_000
+    """Characters, or pre-tokens, at which a batch ends even with fewer documents."""
+
+
+BATCH: Final = BatchSize()
+
+
+class Work(NamedTuple):
+    """How the work on a corpus is divided into batches, spread over processes, and shown."""
+
+    pool: Crew
+    progress: Progress
+    batch: BatchSize = BATCH
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], *, title: str, total: int | None = None
+    ) -> Iterable[Result]:
+        """The results of a function, in the order of the items."""
+        return self.progress(self.pool.map(function, items), title, total)
+
+
+class NumberedCorpus(NamedTuple):
+    """A corpus whose texts are numbers of pre-tokens. Documents are in the order of SPLITS, then of the source."""
 
     documents: Division
     labels: list[str]
-    """By name."""
+    """Sorted by name."""
     ids: list[bytes]
-    """The source's own ids of a batch of documents, in UTF-8, end to end."""
+    """The source's ids of the documents of each batch, in UTF-8, end to end."""
     id_lengths: NDArray[np.int32]
     """Characters of each document's id, shape (D,)."""
     spool: Path
-    """File of the chunk numbers of all documents, int32, end to end."""
+    """File of the numbers of all documents, int32, end to end."""
     offsets: NDArray[np.int64]
-    """Where each document's numbers start, and the last one's end: shape (D + 1,)."""
-    chunks: Chunks
+    """Where each document's numbers start, and where the last ones end: shape (D + 1,)."""
+    pre_tokens: PreTokens
 
     def source_ids(self) -> list[str]:
-        """The source's own id of each document."""
+        """The source's id of each document."""
         everything = "".join(batch.decode() for batch in self.ids)
         ends = np.cumsum(self.id_lengths).tolist()
         return [everything[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
 
-    def numbers(self) -> NDArray[np.int32]:
-        """The chunk numbers of all documents, mapped into memory."""
-        return map_numbers(self.spool)
-
-    def count_chunks(self, chosen: NDArray[np.bool_]) -> NDArray[np.int64]:
-        """How often the chosen documents, shape (D,), have each chunk, shape (C,)."""
-        counts = np.zeros(len(self.chunks), dtype=np.int64)
-        start = 0
-        while start < len(chosen):
-            stop = int(np.searchsorted(self.offsets, self.offsets[start] + COUNTED, side="right")) - 1
-            stop = max(stop, start + 1)
-            numbers = self.numbers()[self.offsets[start] : self.offsets[stop]]
-            is_chosen = np.repeat(chosen[start:stop], np.diff(self.offsets[start : stop + 1]))
-            counts += np.bincount(numbers[is_chosen], minlength=len(counts))
-            start = stop
+    def count_pre_tokens(self, chosen: NDArray[np.bool_], *, at_once: int = COUNTED_AT_ONCE) -> NDArray[np.int64]:
+        """How often the chosen documents, shape (D,), have each of the P distinct pre-tokens, shape (P,)."""
+        counts = np.zeros(len(self.pre_tokens), dtype=np.int64)
+        numbers = map_numbers(self.spool)
+        for rows in row_slices(self.offsets, at_most=at_once):
+            is_chosen = np.repeat(chosen[rows], np.diff(self.offsets[rows.start : rows.stop + 1]))
+            some = numbers[self.offsets[rows.start] : self.offsets[rows.stop]]
+            counts += np.bincount(some[is_chosen], minlength=len(counts))
         return counts
 
 
-class _Numbered(NamedTuple):
-    """A batch of texts, as the process that cut it numbers their chunks."""
-
-    process: int
-    new: list[str]
-    """Chunks that it met for the first time."""
-    numbers: bytes
-    """Four bytes a chunk, end to end."""
-    lengths: NDArray[np.int32]
-    """Chunks of each text."""
-    digests: bytes
-    """Sixteen bytes a text: see `splits.digest`."""
-
-
-class _Described:
-    """What is kept of documents beside their texts, while they pass."""
-
-    def __init__(self) -> None:
-        self.labels: dict[str, int] = {}
-        self.label, self.split, self.id_lengths = array("q"), array("b"), array("i")
-        self.ids: list[bytes] = []
-
-    def texts(self, splits: Mapping[str, Iterable[Document]]) -> Iterator[list[str]]:
-        """The texts in batches, in the order of the splits."""
-        for place, split in enumerate(SPLITS):
-            for batch in batches(splits.get(split, ())):
-                self.label.extend([self.labels.setdefault(document.label, len(self.labels)) for document in batch])
-                self.split.extend([place] * len(batch))
-                self.ids.append("".join([document.id for document in batch]).encode())
-                self.id_lengths.extend([len(document.id) for document in batch])
-                yield [document.text for document in batch]
+def read_corpus(
+    splits: Mapping[str, Iterable[Document]], *, lowercase: bool, spool: Path, work: Work
+) -> NumberedCorpus:
+    """Read a corpus, and write the numbers of its documents' pre-tokens to the file ``spool``."""
+    columns, pre_tokens = _Columns(), PreTokens()
+    lengths, digests = [np.empty(0, dtype=np.int32)], bytearray()
+    number = partial(_number, os.urandom(16), lowercase)
+    with files.naming_full_disk(spool), spool.open("wb") as file:
+        for batch in work.map(number, columns.texts(splits, work.batch), title="texts"):
+            numbers = np.frombuffer(batch.numbers, dtype=np.int32)
+            file.write(pre_tokens.renumber(numbers, worker=batch.worker, new=batch.new).data)
+            lengths.append(batch.lengths)
+            digests += batch.digests
+    _numbers_of.cache_clear()
+    labels, label = columns.by_label()
+    documents = Division(np.array(columns.split, dtype=np.int8), label, numbered(bytes(digests)))
+    id_lengths = np.array(columns.id_lengths, dtype=np.int32)
+    offsets = ragged.offsets(np.concatenate(lengths))
+    return NumberedCorpus(documents, labels, columns.ids, id_lengths, spool, offsets, pre_tokens)
 
 
-def batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Cut into runs of BATCH documents or BATCH_CHARACTERS characters."""
+def map_numbers(spool: Path) -> NDArray[np.int32]:
+    """Map a file of numbers into memory; an empty file cannot be mapped."""
+    return np.memmap(spool, dtype=np.int32, mode="r") if spool.stat().st_size else np.empty(0, dtype=np.int32)
+
+
+def row_slices(offsets: NDArray[np.int64], *, at_most: int, rows: int | None = None) -> Iterator[slice]:
+    """Slices of rows, given where each row starts and the last one ends: as many rows as have ``at_most`` values.
+
+    At least one, and at most ``rows``.
+    """
+    count = len(offsets) - 1
+    start = 0
+    while start < count:
+        stop = max(int(np.searchsorted(offsets, offsets[start] + at_most, side="right")) - 1, start + 1)
+        stop = min(stop, start + (rows or count))
+        yield slice(start, stop)
+        start = stop
+
+
+def batches(documents: Iterable[Document], size: BatchSize) -> Iterator[list[Document]]:
+    """Divide documents into batches."""
     batch: list[Document] = []
     characters = 0
     for document in documents:
         batch.append(document)
         characters += len(document.text)
-        if len(batch) == BATCH or characters >= BATCH_CHARACTERS:
+        if len(batch) == size.documents or characters >= size.size:
             yield batch
             batch, characters = [], 0
     if batch:
         yield batch
 
 
-def read(
-    splits: Mapping[str, Iterable[Document]], *, lowercase: bool, spool: Path, crew: Crew, progress: Progress
-) -> Reading:
-    """Read a corpus, and write the chunk numbers of its documents to the file ``spool``."""
-    described, chunks = _Described(), Chunks()
-    lengths, digests = [np.empty(0, dtype=np.int32)], bytearray()
-    cut = partial(_cut, f"{os.getpid()}-{next(_readings)}", lowercase)
-    with files.naming_full_disk(spool), spool.open("wb") as file:
-        for batch in progress(crew.map(cut, described.texts(splits)), "texts", None):
-            numbers = np.frombuffer(batch.numbers, dtype=np.int32)
-            file.write(chunks.renumber(numbers, process=batch.process, new=batch.new).data)
-            lengths.append(batch.lengths)
-            digests += batch.digests
-    _numbers_of.cache_clear()
-    names, label = _by_name(described)
-    documents = Division(np.array(described.split, dtype=np.int8), label, numbered(bytes(digests)))
-    offsets = ragged.offsets(np.concatenate(lengths))
-    id_lengths = np.array(described.id_lengths, dtype=np.int32)
-    return Reading(documents, names, described.ids, id_lengths, spool, offsets, chunks)
+class _Columns:
+    """Collects all but the texts of documents while they pass."""
+
+    def __init__(self) -> None:
+        self._labels: dict[str, int] = {}
+        self._label = array("q")
+        self.split, self.id_lengths = array("b"), array("i")
+        self.ids: list[bytes] = []
+
+    def texts(self, splits: Mapping[str, Iterable[Document]], size: BatchSize) -> Iterator[list[str]]:
+        """The texts in batches, in the order of the splits."""
+        for place, split in enumerate(SPLITS):
+            for batch in batches(splits.get(split, ()), size):
+                self._label.extend([self._labels.setdefault(document.label, len(self._labels)) for document in batch])
+                self.split.extend([place] * len(batch))
+                self.ids.append("".join([document.id for document in batch]).encode())
+                self.id_lengths.extend([len(document.id) for document in batch])
+                yield [document.text for document in batch]
+
+    def by_label(self) -> tuple[list[str], NDArray[np.int64]]:
+        """The labels, sorted by name, and the index of each document's label among them."""
+        labels = sorted(self._labels)
+        places = np.zeros(len(labels), dtype=np.int64)
+        places[[self._labels[label] for label in labels]] = np.arange(len(labels))
+        return labels, places[np.array(self._label, dtype=np.int64)]
 
 
-def map_numbers(spool: Path) -> NDArray[np.int32]:
-    """Map a file of numbers into memory; an empty one cannot be."""
-    return np.memmap(spool, dtype=np.int32, mode="r") if spool.stat().st_size else np.empty(0, dtype=np.int32)
+class _NumberedBatch(NamedTuple):
+    """A batch of texts, as a worker numbers their pre-tokens."""
+
+    worker: bytes
+    new: list[str]
+    """Pre-tokens that this worker had not met before."""
+    numbers: bytes
+    """Four bytes per pre-token, end to end."""
+    lengths: NDArray[np.int32]
+    """Pre-tokens of each text."""
+    digests: bytes
+    """Sixteen bytes per text: see `splits.digest`."""
 
 
-def _by_name(described: _Described) -> tuple[list[str], NDArray[np.int64]]:
-    """The labels by name, and the place among them of each document's."""
-    names = sorted(described.labels)
-    places = np.zeros(len(names), dtype=np.int64)
-    places[[described.labels[name] for name in names]] = np.arange(len(names))
-    return names, places[np.array(described.label, dtype=np.int64)]
-
-
-def _cut(reading: str, lowercase: bool, texts: list[str]) -> _Numbered:
-    """Number the chunks of texts, in whichever process this runs."""
-    cut = Texts.of([text.lower() for text in texts] if lowercase else texts)
-    numbers = _numbers_of(reading, os.getpid())
-    chunks = cut.chunks()
-    run, lengths = numbers.of(cut, chunks)
+def _number(reading: bytes, lowercase: bool, texts: list[str]) -> _NumberedBatch:
+    """Number the pre-tokens of texts in this worker; ``reading`` tells one call of `read_corpus` from the next."""
+    batch = TextBatch.of([text.lower() for text in texts] if lowercase else texts)
+    worker = _numbers_of(reading, os.getpid(), get_ident())
+    pre_tokens = batch.pre_tokens()
+    numbers, lengths = worker.encode(batch, pre_tokens)
     digests = [
-        digest(spaced if lowercase and text.isascii() else fold(text))
-        for text, spaced in zip(texts, cut.spaced(chunks), strict=True)  # the chunks of a folded text, in ASCII
+        digest(normal if lowercase and text.isascii() else fold(text))  # for ASCII, the two are the same
+        for text, normal in zip(texts, batch.normalized(pre_tokens), strict=True)
     ]
-    return _Numbered(os.getpid(), numbers.take_new(), run.tobytes(), lengths, b"".join(digests))
+    return _NumberedBatch(worker.worker, worker.take_new(), numbers.tobytes(), lengths, b"".join(digests))
 
 
-@lru_cache(maxsize=1)
-def _numbers_of(_reading: str, _process: int) -> Numbers:
-    """A process's numbers, new for each reading of a corpus; a copy of another begins with none."""
-    return Numbers()
+@cache
+def _numbers_of(_reading: bytes, _process: int, _thread: int) -> PreTokenNumbers:
+    """The numbers of a thread of this process; the three are the key of the cache.
+
+    A forked copy inherits the cache, but has another process id, so that it starts with no numbers.
+    """
+    return PreTokenNumbers()

@@ -16,7 +16,7 @@ from textclf.errors import UsageError
 from textclf.models.arithmetic import softmax
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
-from textclf.text.vocabulary_map import Translation
+from textclf.text.vocabulary_map import VocabularyMap
 
 BATCH: Final = 256  # documents
 SHOWN: Final = 60  # tokens of a document that are shown
@@ -103,18 +103,18 @@ class Tokens:
         self.data = data
         self.words: tuple[str, ...] | None = None
         self._packed = data.packed()
-        self._translation: Translation | None = None
+        self._map: VocabularyMap | None = None
         vocabulary = files.read_object(data.layout.tokenizer)
         if vocabulary != tokenizer.to_json():
             larger = Tokenizer.from_json(vocabulary)
             self.words = larger.words
-            self._translation = Translation.between(larger, tokenizer)
+            self._map = VocabularyMap.between(larger, tokenizer)
 
     def batches(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
         """Token ids end to end and the length of each document, some documents at a time."""
         for start in range(0, len(rows), BATCH):
             batch = self._packed.gather(rows[start : start + BATCH])
-            yield self._translation(*batch) if self._translation else batch
+            yield self._map(*batch) if self._map else batch
 
 
 def answer(trained: Artefact, tokens: Tokens, *, split: str, run: str) -> Predictions:

@@ -1,1 +1,1 @@
-"""Text to token ids, in numpy: training and prediction share every line of it."""
+"""Text to token ids, in numpy: preprocessing, training and prediction share this code."""

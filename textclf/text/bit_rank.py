@@ -1,7 +1,7 @@
-"""Where numbers stand in a rising list of them, in little memory: a bit for each number that could be in it.
+"""Index of a value in a sorted array, using a bit set: 1.5 bits for each value that could be in it. No torch.
 
-The place of a number is how many bits before its own are set. That is known for every 64th, and counted from there: a
-rank directory (Jacobson, 1989, https://doi.org/10.1109/SFCS.1989.63533). No torch.
+The index of a value is the number of bits set before its own: a table has that number for every 64th bit, and the rest
+is counted. This is a rank directory (Jacobson, 1989, https://doi.org/10.1109/SFCS.1989.63533).
 """
 
 from typing import Final
@@ -9,11 +9,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-IN_WORD: Final = np.uint64(63)  # the low bits of a number, which say where it stands in a word of 64
+IN_WORD: Final = np.uint64(63)  # the low bits of a value: its place in a word of 64 bits
 
 
 class Ranks:
-    """Finds the places of numbers; takes a bit and a half for each number that there could be."""
+    """Finds the index of values in a sorted array of distinct values below ``2 ** bits``."""
 
     def __init__(self, values: NDArray[np.integer], *, bits: int) -> None:
         is_there = np.zeros(1 << max(bits, 6), dtype=np.bool_)
@@ -23,7 +23,7 @@ class Ranks:
         np.cumsum(np.bitwise_count(self._words[:-1]), out=self._before[1:])
 
     def __call__(self, values: NDArray[np.int64]) -> NDArray[np.int32]:
-        """The place of each in the list, or -1; they must be below ``2 ** bits``."""
+        """The index of each value, which must be below ``2 ** bits``; -1 for one that is not in the array."""
         at = values >> 6
         bit = np.uint64(1) << (values.view(np.uint64) & IN_WORD)
         word = self._words[at]

@@ -1,40 +1,40 @@
-"""Where the tokens of a text stand in it, for whoever shows them there. Needs nothing but the tokenizer.
+"""Character offsets of the tokens in a text. Needs nothing but the tokenizer.
 
-The tokens are those of `textclf.text.tokenizer`, which reads a text lower-cased and composed (NFC); both can make a
-character longer or shorter, so that places have to be followed back.
+`textclf.text.tokenizer` lower-cases and composes (NFC) a text before it splits it. Both can change the number of
+characters, so offsets are mapped back character by character.
 """
 
 import re
 import unicodedata
 from typing import Final, NamedTuple
 
-from textclf.text.tokenizer import split_chunk
+from textclf.text.tokenizer import split_pre_token
 
-_CHUNK: Final = re.compile(r"\S+")  # of Unicode's white space, as str.split has it
-_JOINED_JAMO: Final = re.compile("[\u1161-\u1175\u11a8-\u11c2]")  # letters that compose, though they are no marks
+_PRE_TOKEN: Final = re.compile(r"\S+")  # the same white space as str.split
+_JOINED_JAMO: Final = re.compile("[\u1161-\u1175\u11a8-\u11c2]")  # letters that compose, though they are not marks
 
 
 class Span(NamedTuple):
-    """Characters of a text, from ``start`` to before ``end``."""
+    """The characters of a text from ``start`` up to, but not including, ``end``."""
 
     start: int
     end: int
 
 
 def spans(text: str, *, lowercase: bool) -> list[Span]:
-    """The place of each token of the text, in order; they never cross."""
-    return [span for chunk in _CHUNK.finditer(text) for span in _chunk_spans(chunk[0], chunk.start(), lowercase)]
+    """The span of each token of the text, in order; spans do not cross."""
+    return [span for found in _PRE_TOKEN.finditer(text) for span in _token_spans(found[0], found.start(), lowercase)]
 
 
-def _chunk_spans(chunk: str, start: int, lowercase: bool) -> list[Span]:
-    lowered = chunk.lower() if lowercase else chunk
-    tokens = split_chunk(lowered)
-    if chunk.isascii():
-        origins = [Span(place, place + 1) for place in range(len(chunk))]
+def _token_spans(pre_token: str, start: int, lowercase: bool) -> list[Span]:
+    lowered = pre_token.lower() if lowercase else pre_token
+    tokens = split_pre_token(lowered)
+    if pre_token.isascii():
+        origins = [Span(place, place + 1) for place in range(len(pre_token))]
     else:
-        origins = _origins(chunk, lowered, lowercase)
-    if sum(map(len, tokens)) != len(origins):  # marks without end, which are composed by pieces
-        return [Span(start, start + len(chunk))] * len(tokens)
+        origins = _origins(pre_token, lowered, lowercase)
+    if sum(map(len, tokens)) != len(origins):  # too many marks on a letter, which are composed in pieces
+        return [Span(start, start + len(pre_token))] * len(tokens)
     found, begin = [], 0
     for token in tokens:
         end = begin + len(token)
@@ -43,20 +43,21 @@ def _chunk_spans(chunk: str, start: int, lowercase: bool) -> list[Span]:
     return found
 
 
-def _origins(chunk: str, lowered: str, lowercase: bool) -> list[Span]:
-    """For each character of the lower-cased and composed chunk, those of the chunk that it comes from."""
+def _origins(pre_token: str, lowered: str, lowercase: bool) -> list[Span]:
+    """For each character of the lower-cased and composed pre-token, the characters that it comes from."""
     origins: list[Span] = []
     begin = low = 0
-    while begin < len(chunk):
+    while begin < len(pre_token):
         end = begin + 1
-        while end < len(chunk) and _goes_with_the_last(chunk[end]):
+        while end < len(pre_token) and _composes(pre_token[end]):
             end += 1
-        size = sum(len(character.lower()) for character in chunk[begin:end]) if lowercase else end - begin
+        size = sum(len(character.lower()) for character in pre_token[begin:end]) if lowercase else end - begin
         composed = unicodedata.normalize("NFC", lowered[low : low + size])
         origins += [Span(begin, end)] * len(composed)
         begin, low = end, low + size
     return origins
 
 
-def _goes_with_the_last(character: str) -> bool:
+def _composes(character: str) -> bool:
+    """Whether a character may compose with the one before it."""
     return unicodedata.category(character)[0] == "M" or _JOINED_JAMO.match(character) is not None

@@ -1,13 +1,13 @@
-r"""Text to token ids: words and punctuation, any script; parts of unknown words. Knows no files, tensors or labels.
+r"""Text to token ids: the rules, the vocabulary, and its JSON. Knows no files, tensors or labels.
 
-A text is lower-cased and cut at white space into chunks. A chunk is put into Unicode's composed form (NFC) and cut into
-tokens once, and remembered, since a language repeats its chunks. The rules can thus be right for every script, where
-``\w+|[^\w\s]`` breaks Hindi words at their vowel signs, and still be faster than that pattern and a dictionary: by
-half, once a million words have been seen. Arrow's kernels are twice as fast again, but another 0.1 s to load for each
-prediction. `scripts/bench tokenizer` measures it.
+A text is lower-cased and split at white space into pre-tokens. A pre-token is put into Unicode's composed form (NFC)
+and split into words, punctuation marks and single Han or kana characters. Its ids are cached, because a language
+repeats its pre-tokens. So the rules can be right for every script, where ``\w+|[^\w\s]`` breaks Hindi words at their
+vowel signs, and still take half the time of that pattern and a dictionary, once a million words have been read. Arrow's
+kernels are twice as fast again, but take 0.1 s longer to load. `scripts/bench tokenizer` measures it.
 
-A word that the training split does not have becomes ``<unk>``, followed by those of its parts that training words have:
-see `textclf.text.subwords`. What it is like is then not lost.
+A word that the training split does not have becomes ``<unk>``, followed by those of its parts that training words have,
+so that what it resembles is not lost: see `textclf.text.subwords`.
 """
 
 import re
@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text.subwords import most_frequent_parts, parts_of_words, word_parts
+from textclf.text.subwords import PartTable, most_frequent_parts, word_parts
 
 if TYPE_CHECKING:
-    from textclf.text.batch_encoder import Lookup
+    from textclf.text.batch_encoder import BatchEncoder
 
 PAD: Final = "<pad>"
 UNK: Final = "<unk>"
@@ -33,54 +33,50 @@ UNK_ID: Final = 1
 
 TYPE: Final = "words and parts"
 
-_COMMON: Final = 2  # occurrences in the training split that make a part known
+COMMON_PART: Final = 2  # occurrences in the training split that make a part known
+
+MANY_CHARACTERS: Final = 300_000  # from here on a batch encoder saves more time than it takes to build
+BATCH_CHARACTERS: Final = 2_000_000  # at most, because the arrays of a batch encoder take memory
+
+CACHED_PRE_TOKENS: Final = 500_000  # at most about 100 MB
+_LONGEST_CACHED: Final = 40  # characters; longer pre-tokens are addresses and unspaced scripts, rarely seen twice
 
 _INT32: Final = struct.Struct("=i")
 _UNK: Final = _INT32.pack(UNK_ID)
-
-_MANY: Final = 300_000  # characters that take as long one by one as the tables to look them up at once
-_AT_ONCE: Final = 2_000_000  # characters; the arrays of more take too much memory
-
-_REMEMBERED_CHUNKS: Final = 500_000  # about 100 MB at the most
 _NFC_PIECE: Final = 256  # characters
-_LONGEST_REMEMBERED: Final = 40  # characters; longer chunks are addresses and unspaced scripts, rarely seen twice
 
 
 class Tokenizer:
-    """A vocabulary and the rules that turn a text into its ids.
+    """A vocabulary and the rules that turn a text into ids.
 
     Ids below ``size`` are words: 0 is ``<pad>``, 1 is ``<unk>``, the others stand by falling count in the training
-    split. Ids from ``size`` on are parts of words, and follow the ``<unk>`` of the word that has them. A text without
-    any token becomes one ``<unk>``, so that no document is empty.
+    split. Ids from ``size`` on are parts of words, and follow the ``<unk>`` of an unknown word that has them. A text
+    without any token becomes one ``<unk>``, so that no document is empty. Raises ValueError if a word or a part occurs
+    twice.
     """
 
-    def __init__(self, words: Sequence[str], *, parts: Sequence[str] = (), lowercase: bool = True) -> None:
+    def __init__(
+        self,
+        words: Sequence[str],
+        *,
+        parts: Sequence[str] = (),
+        lowercase: bool = True,
+        cached_pre_tokens: int = CACHED_PRE_TOKENS,
+    ) -> None:
         self.lowercase = lowercase
         self._words = (PAD, UNK, *words)
         self._parts = tuple(parts)
-        ids = dict(zip(self._words, range(len(self._words)), strict=True))
-        self._places = dict(zip(self._parts, range(len(self._parts)), strict=True))
-        if len(ids) != len(self._words) or len(self._places) != len(self._parts):
-            raise ValueError("a word or a part stands twice in the vocabulary")
-        self._ids = ids
-        self._chunks = _Chunks(ids, self._places)
-        self._characters = 0  # of all texts so far that came together
+        self._word_ids = dict(zip(self._words, range(self.size), strict=True))
+        self._part_ids = dict(zip(self._parts, range(self.size, self.size + len(self._parts)), strict=True))
+        if len(self._word_ids) != len(self._words) or len(self._part_ids) != len(self._parts):
+            raise ValueError("a word or a part is in the vocabulary twice")
+        self._ids_of = _IdCache(self._word_ids, self._part_ids, limit=cached_pre_tokens)
+        self._characters = 0  # of all texts that `encode_all` was given so far
 
     @classmethod
-    def fit(
-        cls,
-        texts: Iterable[str],
-        *,
-        max_vocab: int | None = None,
-        max_parts: int = 0,
-        min_count: int = 1,
-        lowercase: bool = True,
-    ) -> "Tokenizer":
-        """Learn the words of the training texts: the ``max_vocab`` most frequent of those seen ``min_count`` times."""
-        counts = count_tokens(texts, lowercase=lowercase)
-        return cls.from_counts(
-            counts, max_vocab=max_vocab, max_parts=max_parts, min_count=min_count, lowercase=lowercase
-        )
+    def fit(cls, texts: Iterable[str], *, lowercase: bool = True, **limits: Any) -> "Tokenizer":
+        """Learn the words of the training texts; ``limits``: see `from_counts`."""
+        return cls.from_counts(count_tokens(texts, lowercase=lowercase), lowercase=lowercase, **limits)
 
     @classmethod
     def from_counts(
@@ -92,14 +88,17 @@ class Tokenizer:
         min_count: int = 1,
         lowercase: bool = True,
     ) -> "Tokenizer":
-        """Build the vocabulary from counts; equal counts are ordered by spelling, so ids never depend on chance."""
+        """Learn the ``max_vocab`` most frequent tokens of those counted ``min_count`` times, and parts of all tokens.
+
+        Equal counts are ordered by spelling, so that ids never depend on chance.
+        """
         words = _most_frequent(counts, limit=max_vocab, min_count=min_count)
-        parts = most_frequent_parts(counts, limit=max_parts, min_count=_COMMON) if max_parts else []
+        parts = most_frequent_parts(counts, limit=max_parts, min_count=COMMON_PART) if max_parts else []
         return cls(words, parts=parts, lowercase=lowercase)
 
     @property
     def size(self) -> int:
-        """Number of words, ``<pad>`` and ``<unk>`` included."""
+        """Number of words, including ``<pad>`` and ``<unk>``."""
         return len(self._words)
 
     @property
@@ -113,66 +112,75 @@ class Tokenizer:
         return self._parts
 
     def spelling(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """The parts of every word, end to end, counted from 0, and how many each word has, shape (size,)."""
-        found = parts_of_words(self._words[2:])
-        places = np.array([self._places.get(part, -1) for part in found.spellings], dtype=np.int32)[found.part]
-        counts = np.bincount(found.word[places >= 0] + 2, minlength=self.size)
-        return places[places >= 0], counts.astype(np.int32)
+        """The known parts of every word, end to end, counted from 0, and how many each word has, shape (size,)."""
+        ids, word = self._part_table.find(self._words[2:])
+        return ids - np.int32(self.size), np.bincount(word + 2, minlength=self.size).astype(np.int32)
 
     def tokens(self, text: str) -> list[str]:
         """The words and punctuation marks of a text, as they are looked up in the vocabulary."""
-        return [token for chunk in self._cut(text) for token in split_chunk(chunk)]
+        return [
+            token for pre_token in pre_tokens_of(text, lowercase=self.lowercase) for token in split_pre_token(pre_token)
+        ]
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """Token ids of a text, shape (T,), T at least 1. Time is linear in the length of the text."""
-        ids = bytearray().join(map(self._chunks.__getitem__, self._cut(text)))
+        pre_tokens = pre_tokens_of(text, lowercase=self.lowercase)
+        ids = bytearray().join(map(self._ids_of.__getitem__, pre_tokens))
         return np.frombuffer(ids or bytearray(_UNK), dtype=np.int32)
 
-    def encode_all(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """The ids of D texts, end to end, and how many each has, shape (D,); of many texts in a third of the time."""
+    def encode_all(
+        self, texts: Sequence[str], *, many: int = MANY_CHARACTERS, at_most: int = BATCH_CHARACTERS
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of D texts, end to end, and the length of each, shape (D,): as `encode` gives them.
+
+        Takes a third of the time per text, once ``many`` characters were encoded, for up to ``at_most`` at a time.
+        """
         characters = sum(map(len, texts))
         self._characters += characters
-        if self._characters < _MANY or characters > _AT_ONCE:
+        if self._characters < many or characters > at_most:
             ids = [self.encode(text) for text in texts]
             return np.concatenate(ids), np.array([len(run) for run in ids])
-        return self._lookup([text.lower() for text in texts] if self.lowercase else texts)
+        return self._batch_encoder.encode([text.lower() for text in texts] if self.lowercase else texts)
+
+    def encode_tokens(self, tokens: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Ids of N tokens, end to end, and how many each token has, shape (N,)."""
+        ids = np.array([self._word_ids.get(token, UNK_ID) for token in tokens], dtype=np.int32)
+        unknown = np.flatnonzero(ids == UNK_ID)
+        part_ids, word = self._part_table.find([tokens[place] for place in unknown.tolist()])
+        owner = unknown[word]  # the token that each known part belongs to
+        return np.insert(ids, owner + 1, part_ids), 1 + np.bincount(owner, minlength=len(ids))
 
     @cached_property
-    def _lookup(self) -> "Lookup":
-        from textclf.text.batch_encoder import Lookup  # few texts do without
+    def _part_table(self) -> PartTable:
+        return PartTable(self._parts, first_id=self.size)
 
-        words = self._words[UNK_ID + 1 :]
-        return Lookup(words, self._parts, first=UNK_ID + 1, unknown=UNK_ID, look_up=self._chunks.__getitem__)
+    @cached_property
+    def _batch_encoder(self) -> "BatchEncoder":
+        from textclf.text.batch_encoder import BatchEncoder  # a few texts are encoded without
+
+        return BatchEncoder(
+            self._words[2:],
+            first_id=2,
+            empty_id=UNK_ID,
+            encode_unknown=self.encode_tokens,
+            encode_pre_token=self._ids_of.__getitem__,
+        )
 
     def words_and_unknown(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """How many words each of D texts has, and how many of them are unknown; their ids stand end to end.
+        """How many words each of D texts has, and how many of them are unknown, shape (D,) both.
 
-        Both have shape (D,). An empty text has one word, which is unknown.
+        ``tokens`` are the ids of all texts, end to end. An empty text has one word, which is unknown.
         """
         text = np.repeat(np.arange(len(lengths)), lengths)
         words = np.bincount(text[tokens < self.size], minlength=len(lengths))
         return words, np.bincount(text[tokens == UNK_ID], minlength=len(lengths))
 
-    def ids_of_tokens(self, tokens: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """The ids of tokens that were cut before, end to end, and how many each has, shape (N,)."""
-        ids = np.array([self._ids.get(token, UNK_ID) for token in tokens], dtype=np.int32)
-        unknown = np.flatnonzero(ids == UNK_ID)
-        found = parts_of_words([tokens[place] for place in unknown.tolist()])
-        places = np.array([self._places.get(part, -1) for part in found.spellings], dtype=np.int32)[found.part]
-        is_known = places >= 0
-        behind = unknown[found.word[is_known]]  # the token that each known part belongs to
-        lengths = 1 + np.bincount(behind, minlength=len(ids))
-        return np.insert(ids, behind + 1, self.size + places[is_known]), lengths
-
-    def _cut(self, text: str) -> list[str]:
-        return chunks_of(text, lowercase=self.lowercase)
-
     def to_json(self) -> dict[str, Any]:
         """All that `from_json` needs: plain JSON, without any pattern or code.
 
-        Words and parts hold no white space, so each are one string, which is read ten times as fast as a list.
+        Words and parts contain no white space, so each list is one string, which is read ten times as fast.
         """
         words, parts = " ".join(self._words[2:]), " ".join(self._parts)
         return {"type": TYPE, "lowercase": self.lowercase, "words": words, "parts": parts}
@@ -188,7 +196,7 @@ class Tokenizer:
             raise ValueError(f"not a tokenizer of type {TYPE!r}")
         words, parts, lowercase = data["words"], data["parts"], data["lowercase"]
         if not isinstance(lowercase, bool) or not isinstance(words, str) or not isinstance(parts, str):
-            raise ValueError("lowercase must be true or false, words and parts strings")
+            raise ValueError("lowercase must be true or false, words and parts must be strings")
         return cls(_split(words), parts=_split(parts), lowercase=lowercase)
 
 
@@ -196,41 +204,41 @@ def _split(joined: str) -> list[str]:
     return joined.split(" ") if joined else []
 
 
-def chunks_of(text: str, *, lowercase: bool) -> list[str]:
-    """Cut a text at white space."""
+def pre_tokens_of(text: str, *, lowercase: bool) -> list[str]:
+    """Split a text at white space."""
     return (text.lower() if lowercase else text).split()
 
 
-def split_chunk(chunk: str) -> list[str]:
-    """Cut a chunk without white space into words, single punctuation marks and single Han or kana characters.
+def split_pre_token(pre_token: str) -> list[str]:
+    """Split a pre-token into words, single punctuation marks and single Han or kana characters.
 
     Accents are composed first (NFC), so that one word has one spelling.
     """
-    if chunk.isascii():
-        return _ASCII_TOKEN.findall(chunk)
+    if pre_token.isascii():
+        return _ASCII_TOKEN.findall(pre_token)
     patterns = _unicode_patterns()
-    if not patterns.endless_marks.search(chunk):
-        return patterns.token.findall(unicodedata.normalize("NFC", chunk))
-    # No language writes so many marks on one letter, and composing them takes the square of the time: by pieces, then.
-    pieces = (chunk[start : start + _NFC_PIECE] for start in range(0, len(chunk), _NFC_PIECE))
+    if not patterns.endless_marks.search(pre_token):
+        return patterns.token.findall(unicodedata.normalize("NFC", pre_token))
+    # No language writes so many marks on one letter. Composing them takes quadratic time, so it is done in pieces.
+    pieces = (pre_token[start : start + _NFC_PIECE] for start in range(0, len(pre_token), _NFC_PIECE))
     return patterns.token.findall("".join(unicodedata.normalize("NFC", piece) for piece in pieces))
 
 
 def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str]:
-    """How often each token occurs in the texts. Each distinct chunk is cut once."""
-    chunks: Counter[str] = Counter()
+    """How often each token occurs in the texts. Each distinct pre-token is split once."""
+    pre_tokens: Counter[str] = Counter()
     for text in texts:
-        chunks.update(chunks_of(text, lowercase=lowercase))
+        pre_tokens.update(pre_tokens_of(text, lowercase=lowercase))
     tokens: Counter[str] = Counter()
-    for chunk, count in chunks.items():
-        for token in split_chunk(chunk):
+    for pre_token, count in pre_tokens.items():
+        for token in split_pre_token(pre_token):
             tokens[token] += count
     return tokens
 
 
 def _most_frequent(counts: Mapping[str, int], *, limit: int | None, min_count: int) -> list[str]:
     frequent = sorted(item for item, count in counts.items() if count >= min_count)
-    frequent.sort(key=counts.__getitem__, reverse=True)  # equal counts stay in order; two sorts by one key are faster
+    frequent.sort(key=counts.__getitem__, reverse=True)  # a stable sort: two sorts are faster than one by a pair
     return frequent[:limit]
 
 
@@ -238,7 +246,7 @@ _ASCII_TOKEN: Final = re.compile(r"\w+|[^\w\s]", re.ASCII)
 
 
 class _Patterns(NamedTuple):
-    """Patterns for text beyond ASCII."""
+    """Patterns for text that is not ASCII."""
 
     token: re.Pattern[str]
     endless_marks: re.Pattern[str]
@@ -246,7 +254,7 @@ class _Patterns(NamedTuple):
 
 @cache
 def _unicode_patterns() -> _Patterns:
-    """Made when first needed, as it asks Unicode for all its marks (20 ms)."""
+    """Compiled when first needed, because finding all of Unicode's marks takes 20 ms."""
     marks = "".join(re.escape(c) for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c)[0] == "M")
     joiners = "\u200c\u200d"  # inside Persian and Indic words
     unspaced = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
@@ -254,23 +262,23 @@ def _unicode_patterns() -> _Patterns:
     return _Patterns(re.compile(rf"[{unspaced}]|{word}|[^\w\s][{marks}]*+"), re.compile(f"[{marks}]{{31}}"))
 
 
-class _Chunks(dict[str, bytes]):
-    """Chunk to its ids, 4 bytes each, filled as chunks are met: bytes become an array faster than numbers do."""
+class _IdCache(dict[str, bytes]):
+    """Pre-token to its ids, 4 bytes each, because joining bytes is faster than building an array from integers."""
 
-    def __init__(self, words: Mapping[str, int], parts: Mapping[str, int]) -> None:
+    def __init__(self, word_ids: Mapping[str, int], part_ids: Mapping[str, int], *, limit: int) -> None:
         super().__init__()
-        self._words = words
-        self._parts = parts
+        self._word_ids, self._part_ids, self._limit = word_ids, part_ids, limit
 
-    def __missing__(self, chunk: str) -> bytes:
-        is_word = chunk.isascii() and chunk.isalnum()  # as most are: there is nothing to cut
-        ids = self._look_up(chunk) if is_word else b"".join(map(self._look_up, split_chunk(chunk)))
-        if len(chunk) <= _LONGEST_REMEMBERED and len(self) < _REMEMBERED_CHUNKS:
-            self[chunk] = ids
+    def __missing__(self, pre_token: str) -> bytes:
+        is_word = pre_token.isascii() and pre_token.isalnum()  # as most are: there is nothing to split
+        tokens = [pre_token] if is_word else split_pre_token(pre_token)
+        ids = b"".join(map(self._encode, tokens))
+        if len(pre_token) <= _LONGEST_CACHED and len(self) < self._limit:
+            self[pre_token] = ids
         return ids
 
-    def _look_up(self, token: str) -> bytes:
-        if (index := self._words.get(token)) is not None:
-            return _INT32.pack(index)
-        places = map(self._parts.get, word_parts(token))
-        return _UNK + b"".join([_INT32.pack(len(self._words) + place) for place in places if place is not None])
+    def _encode(self, token: str) -> bytes:
+        if (word_id := self._word_ids.get(token)) is not None:
+            return _INT32.pack(word_id)
+        part_ids = map(self._part_ids.get, word_parts(token))
+        return _UNK + b"".join([_INT32.pack(part_id) for part_id in part_ids if part_id is not None])

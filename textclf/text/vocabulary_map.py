@@ -1,4 +1,4 @@
-"""Token ids of one vocabulary as those of a smaller one, without the text. Needs numpy only."""
+"""Map token ids of one vocabulary to those of a smaller one, without the text. Needs numpy only."""
 
 from typing import Self
 
@@ -9,10 +9,10 @@ from textclf.text import ragged
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 
-class Translation:
-    """What each id becomes: another id; of a word that is left out, ``<unk>`` and its parts; of such a part, nothing.
+class VocabularyMap:
+    """Maps ids: a word that was left out becomes ``<unk>`` and its parts, a part that was left out becomes nothing.
 
-    Where the smaller vocabulary has no word and no part of its own, that is what it makes of the text itself.
+    The result equals encoding the text with the smaller vocabulary, if all its words and parts are in the larger one.
     """
 
     def __init__(self, ids: NDArray[np.int32], lengths: NDArray[np.int64]) -> None:
@@ -21,8 +21,8 @@ class Translation:
 
     @classmethod
     def between(cls, larger: Tokenizer, smaller: Tokenizer) -> Self:
-        """The translation of the ids that one tokenizer gives into those that the other one gives."""
-        of_words, lengths = smaller.ids_of_tokens(larger.words[2:])
+        """The map from the ids of one tokenizer to those of the other."""
+        of_words, lengths = smaller.encode_tokens(larger.words[2:])
         places = dict(zip(smaller.parts, range(smaller.size, smaller.size + len(smaller.parts)), strict=True))
         of_parts = [places.get(part, PAD_ID) for part in larger.parts]
         is_kept = np.array([place != PAD_ID for place in of_parts], dtype=np.int64)
@@ -32,8 +32,8 @@ class Translation:
     def __call__(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Translate documents whose token ids stand end to end; none becomes empty."""
-        becomes = self._lengths[tokens]
+        """Map the ids of D documents, end to end, given their lengths, shape (D,); no document becomes empty."""
+        sizes = self._lengths[tokens]
         document = np.repeat(np.arange(len(lengths)), lengths)
-        translated = self._ids[ragged.places(self._starts[tokens], becomes)]
-        return translated, np.bincount(document, becomes, minlength=len(lengths)).astype(np.int64)
+        mapped = self._ids[ragged.places(self._starts[tokens], sizes)]
+        return mapped, np.bincount(document, sizes, minlength=len(lengths)).astype(np.int64)
