@@ -11,6 +11,7 @@ from click.testing import CliRunner
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `textclf train` has it, before any test loads torch
 
 from textclf.config import PreprocessConfig, TrainConfig
+from textclf.models import MODELS
 
 TEXTS = {
     "animals": [
@@ -80,7 +81,7 @@ def data_dir(corpus_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return preprocess(config)[0]
 
 
-@pytest.fixture(scope="session", params=["mlp", "lstm"])
+@pytest.fixture(scope="session", params=list(MODELS))
 def run_dir(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of each model, two epochs and eight wide; not to be changed by a test."""
     from textclf.training import run

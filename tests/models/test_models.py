@@ -68,11 +68,11 @@ def test_a_model_is_its_folder():
     assert {model.__name__.rpartition(".")[2] for model in MODELS.values()} == folders
 
 
-def test_logits_have_a_row_for_each_document_and_a_column_for_each_class_in_both_views(session, model):
+def test_logits_have_a_row_for_each_document_and_a_column_for_each_class_in_each_view(session, model):
     logits = model(collate(session, TEXTS))
-    assert logits.shape == (2, len(TEXTS), len(session.data.manifest.labels))
+    assert logits.shape[1:] == (len(TEXTS), len(session.data.manifest.labels))
     assert logits.dtype == torch.float32
-    assert not torch.allclose(*logits, atol=1e-4)  # the views do differ
+    assert len(torch.unique(logits[:, 0].round(decimals=4), dim=0)) == len(logits)  # the views do differ
 
 
 def test_every_parameter_gets_a_gradient(session, model):

@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from textclf.errors import UsageError
-from textclf.models import bag_mlp, lstm
+from textclf.models import bag_mlp, cnn, lstm
 from textclf.models.model import Model
 
 MODELS: Final[Mapping[str, Model]] = {
     "mlp": bag_mlp,
     "lstm": lstm,
+    "cnn": cnn,
 }
 
 

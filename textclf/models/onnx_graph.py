@@ -4,12 +4,15 @@ Weights are stored in few bits, and are float32 again once they are looked up.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.models.model import EMBEDDING
+
+LOWEST: Final = np.float32(-3e38)
+"""In place of minus infinity, where the largest value is looked for."""
 
 
 class Graph:

@@ -46,4 +46,4 @@ def onnx_graph() -> OnnxGraph:
     from textclf.models import sequences
     from textclf.models.lstm.onnx import logits
 
-    return OnnxGraph(sequences.ONNX_INPUTS, logits)
+    return sequences.onnx_graph(logits)

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from textclf.models.sequences.batch import Batch
-from textclf.text.tokenizer import PAD_ID, UNK_ID
+from textclf.models.sequences.word_dropout import WordDropout
+from textclf.text.tokenizer import PAD_ID
 
 
 class LSTMClassifier(nn.Module):
@@ -29,7 +30,7 @@ class LSTMClassifier(nn.Module):
         word_dropout: float,
     ) -> None:
         super().__init__()
-        self.word_dropout = word_dropout
+        self.word_dropout = WordDropout(word_dropout)
         self.embedding = nn.Embedding(vocabulary, embedding_size, padding_idx=PAD_ID)
         self.dropout = nn.Dropout(dropout)
         # Two LSTMs, not a bidirectional one: backwards it would read the padding first, and the logits would depend on
@@ -44,7 +45,7 @@ class LSTMClassifier(nn.Module):
         """Logits of each class by each view, shape (2, B, C)."""
         place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)  # (T,)
         inside = place < batch.lengths[:, None]  # (B, T), false on padding
-        tokens = self._drop_words(batch.tokens)  # (B, T)
+        tokens = self.word_dropout(batch.tokens)  # (B, T)
         mirrored = tokens.gather(1, (batch.lengths[:, None] - 1 - place).clamp(min=0))  # (B, T), last token first
         embedded = self.embedding(tokens)  # (B, T, E)
         forwards, _ = self.forwards(self.dropout(embedded))  # (B, T, H)
@@ -54,12 +55,6 @@ class LSTMClassifier(nn.Module):
         pooled = torch.cat((largest, _mean(states, inside)), dim=1)  # (B, 4H)
         views = (self.output(self.dropout(pooled)), self.output_of_mean(self.dropout(_mean(embedded, inside))))
         return torch.stack(views)
-
-    def _drop_words(self, tokens: Tensor) -> Tensor:
-        """Read some tokens as ``<unk>`` in training, which thus gets a meaning: https://arxiv.org/abs/1511.06349."""
-        if not self.training:
-            return tokens
-        return tokens.masked_fill(torch.rand(tokens.shape, device=tokens.device) < self.word_dropout, UNK_ID)
 
 
 def _mean(sequence: Tensor, inside: Tensor) -> Tensor:

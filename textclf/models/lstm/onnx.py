@@ -3,15 +3,12 @@
 B documents, T tokens, E embedding size, H hidden size of each direction, C classes.
 """
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.models.lstm.predict import DIRECTIONS
-from textclf.models.onnx_graph import Graph
-
-_LOWEST: Final = np.float32(-3e38)
+from textclf.models.onnx_graph import LOWEST, Graph
+from textclf.models.sequences.onnx import inside_documents
 
 
 def logits(graph: Graph, temperature: np.float32) -> str:
@@ -33,17 +30,14 @@ def logits(graph: Graph, temperature: np.float32) -> str:
     )  # (T, 2, B, H)
     states = graph.add("Transpose", states, perm=[2, 0, 1, 3])
     states = graph.add("Reshape", states, graph.constant([0, 0, 2 * hidden]))  # (B, T, 2H)
-    count = graph.add("Gather", graph.add("Shape", "tokens"), graph.constant(np.int64(1)))
-    place = graph.add("Range", graph.constant(np.int64(0)), count, graph.constant(np.int64(1)))  # (T,)
-    is_inside = graph.add("Less", place, graph.add("Unsqueeze", "lengths", last))  # (B, T)
-    inside = graph.add("Unsqueeze", is_inside, last)
+    inside = inside_documents(graph)  # (B, T, 1)
     length = graph.add("Unsqueeze", graph.add("Cast", "lengths", to=TensorProto.FLOAT), last)  # (B, 1)
 
     def mean(sequence: str) -> str:
         kept = graph.add("Where", inside, sequence, graph.constant(np.float32(0)))
         return graph.add("Div", graph.add("ReduceSum", kept, time, keepdims=0), length)
 
-    known = graph.add("Where", inside, states, graph.constant(_LOWEST))
+    known = graph.add("Where", inside, states, graph.constant(LOWEST))
     largest = graph.add("ReduceMax", known, time, keepdims=0)  # (B, 2H)
     pooled = graph.add("Concat", largest, mean(states), axis=1)  # (B, 4H)
     of_views = [graph.linear("output", pooled), graph.linear("output_of_mean", mean(embedded))]

@@ -1,17 +1,17 @@
 """What models that read tokens in order share: padded token ids, their batch, and explanation by leave-one-out."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from textclf.models.model import Architecture, Runtime
+from textclf.models.model import Architecture, OnnxGraph, Runtime
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
     from textclf.models.arithmetic import Floats, Weights
+    from textclf.models.onnx_graph import Graph
     from textclf.models.sequences.features import SequenceInputs
-
-ONNX_INPUTS: Final = (("tokens", "INT64", ("B", "T")), ("lengths", "INT64", ("B",)))
 
 
 def runtime(logits: "Callable[[Weights, SequenceInputs], Floats]") -> Runtime:
@@ -27,3 +27,10 @@ def architecture(network: "Callable[..., nn.Module]") -> Architecture:
     from textclf.models.sequences.batch import collate
 
     return Architecture(network, collate, sorts_by_length=True)
+
+
+def onnx_graph(logits: "Callable[[Graph, np.float32], str]") -> OnnxGraph:
+    """The ONNX graph of a model with this forward pass."""
+    from textclf.models.sequences.onnx import INPUTS
+
+    return OnnxGraph(INPUTS, logits)
