@@ -48,7 +48,7 @@ class CNNClassifier(nn.Module):
         """Logits of each class, shape (1, B, C): there is one view of the documents."""
         inside = torch.arange(batch.tokens.shape[1], device=batch.tokens.device) < batch.lengths[:, None]  # (B, T)
         embedded = self.embedding(self.word_dropout(batch.tokens)) * inside[:, :, None]  # (B, T, E), 0 on padding
-        channels = self.dropout(embedded).mT  # (B, E, T)
+        channels = embedded.mT  # (B, E, T)
         maps = [convolution(channels) for convolution in self.convolutions]  # each (B, H, T)
         largest = [each.masked_fill(~inside[:, None, :], -torch.inf).amax(dim=2) for each in maps]  # each (B, H)
         pooled = torch.relu(torch.cat(largest, dim=1))  # (B, 3H)
