@@ -165,7 +165,7 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
 
     def batches(known: Any) -> Any:
         sampler = loading.EpochSampler(documents, batch_size=64, seed=0, lengths=known)
-        return loading.batches(dataset, sampler, collate, num_workers=0, device=torch.device("cpu"))
+        return loading.make_loader(dataset, sampler, collate, num_workers=0, device=torch.device("cpu"))
 
     ways: Ways = {
         "unsorted": partial(_epoch, model, batches(None)),

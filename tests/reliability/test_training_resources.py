@@ -13,9 +13,8 @@ import torch
 from tests.conftest import small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ResourceError
-from textclf.training import batches as loading
 from textclf.training import run
-from textclf.training.batches import EpochSampler, InOrder, TokenDataset, batches
+from textclf.training.batches import EpochSampler, LengthSortedSampler, TokenDataset, make_loader
 
 CPU = torch.device("cpu")
 
@@ -48,14 +47,14 @@ def data(data_dir):
 @pytest.fixture
 def broken(data, monkeypatch):
     """A loader of the training documents whose second batch, of two, meets a broken ``collate``."""
-    monkeypatch.setattr(loading, "WORKER_TIMEOUT", 2)
     monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.5)  # before a worker is told to end
     part = data.parts("full")["train"]
 
     def make(how):
         sampler = EpochSampler(len(part), batch_size=24, seed=0)
         dataset = TokenDataset(data.packed(), *part)
-        made = batches(dataset, sampler, Second(how), num_workers=1, device=CPU, ids=data.documents.id)
+        made = make_loader(dataset, sampler, Second(how), num_workers=1, device=CPU, ids=data.documents.id)
+        made.timeout = 2
         second = data.documents.id[part.rows[list(sampler.batches())[1]]]
         return made, second
 
@@ -97,7 +96,9 @@ def test_a_worker_that_dies_hangs_or_fails_is_reported_with_the_documents_it_had
 def test_a_batch_of_a_resumed_epoch_is_named_as_that_of_the_whole_epoch(data):
     part = data.parts("full")["train"]
     sampler = EpochSampler(len(part), batch_size=4, seed=0)
-    made = batches(TokenDataset(data.packed(), *part), sampler, tuple, num_workers=0, device=CPU, ids=data.documents.id)
+    made = make_loader(
+        TokenDataset(data.packed(), *part), sampler, tuple, num_workers=0, device=CPU, ids=data.documents.id
+    )
     before = [made.names(step) for step in range(len(sampler))]
     sampler.first = 5
     assert [made.names(step) for step in range(len(before))] == before
@@ -106,8 +107,12 @@ def test_a_batch_of_a_resumed_epoch_is_named_as_that_of_the_whole_epoch(data):
 
 def test_without_workers_a_failure_is_what_it_was(data):
     part = data.parts("full")["validation"]
-    made = batches(
-        TokenDataset(data.packed(), *part), InOrder(part.lengths, batch_size=4), fail, num_workers=0, device=CPU
+    made = make_loader(
+        TokenDataset(data.packed(), *part),
+        LengthSortedSampler(part.lengths, batch_size=4),
+        fail,
+        num_workers=0,
+        device=CPU,
     )
     with pytest.raises(ValueError, match="as a bug would"):
         list(made)

@@ -18,7 +18,15 @@ from torch import Tensor
 
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError
-from textclf.training.batches import EpochSampler, Example, InOrder, TokenDataset, Unread, batches, datasets, to_device
+from textclf.training.batches import (
+    EpochSampler,
+    Example,
+    LengthSortedSampler,
+    SkipCached,
+    TokenDataset,
+    make_loader,
+    to_device,
+)
 
 CPU = torch.device("cpu")
 
@@ -31,6 +39,10 @@ class Batch(NamedTuple):
 
 def collate(examples):
     return Batch(*(torch.from_numpy(np.array(column)) for column in examples[:3]))
+
+
+def datasets(data, *, tier, store):
+    return {split: TokenDataset(data.store(store), *part) for split, part in data.parts(tier).items()}
 
 
 def plain(batch):
@@ -46,7 +58,7 @@ def data(data_dir):
 def loader(dataset, sampler, *, num_workers, device=CPU):
     """A loader whose processes are gone at the end, whatever became of the test."""
     before = set(multiprocessing.active_children())
-    made = batches(dataset, sampler, collate, num_workers=num_workers, device=device)
+    made = make_loader(dataset, sampler, collate, num_workers=num_workers, device=device)
     try:
         yield made
     finally:
@@ -103,7 +115,7 @@ def test_a_batch_is_its_documents_end_to_end(data, indices):
 
 
 def test_what_is_known_is_not_read(data):
-    store = Unread(data.packed(), lambda rows: bool((rows < 4).all()))
+    store = SkipCached(data.packed(), lambda rows: bool((rows < 4).all()))
     tokens, lengths = store.gather(np.array([3, 0]))
     assert (tokens.tolist(), tokens.dtype, lengths.tolist(), lengths.dtype) == ([], np.int32, [0, 0], np.int64)
     for ours, expected in zip(store.gather(np.array([3, 4])), data.packed().gather(np.array([3, 4])), strict=True):
@@ -193,7 +205,7 @@ def test_buckets_leave_the_order_random():
 
 @pytest.mark.parametrize("tokens", [1, 10, 100, 1_000, 10**9])
 def test_a_batch_in_order_has_as_many_documents_as_there_is_room_for(tokens):
-    sampler = InOrder(LENGTHS, batch_size=300, tokens=tokens)
+    sampler = LengthSortedSampler(LENGTHS, batch_size=300, tokens=tokens)
     order = list(sampler)
     assert len(order) == len(sampler)
     assert np.concatenate(order).tolist() == np.argsort(LENGTHS, kind="stable").tolist()
@@ -205,11 +217,11 @@ def test_a_batch_in_order_has_as_many_documents_as_there_is_room_for(tokens):
 
 
 def test_in_order_of_no_documents_is_no_batch():
-    assert list(InOrder(LENGTHS[:0], batch_size=3, tokens=5)) == []
+    assert list(LengthSortedSampler(LENGTHS[:0], batch_size=3, tokens=5)) == []
 
 
 def test_in_order_is_every_document_once_shortest_first():
-    sampler = InOrder(LENGTHS, batch_size=300)
+    sampler = LengthSortedSampler(LENGTHS, batch_size=300, tokens=10**9)
     order = [batch.tolist() for batch in sampler]
     assert [len(batch) for batch in order] == [300] * 6 + [200]
     assert len(sampler) == 7
@@ -243,7 +255,7 @@ def test_an_epoch_is_the_same_from_either_store_with_and_without_workers(data, s
 
 def test_batches_are_of_the_model_s_own_type(data):
     dataset = datasets(data, tier="full", store="packed")["validation"]
-    with loader(dataset, InOrder(dataset.lengths, batch_size=4), num_workers=0) as made:
+    with loader(dataset, LengthSortedSampler(dataset.lengths, batch_size=4), num_workers=0) as made:
         assert {type(batch) for batch in made} == {Batch}
 
 
@@ -262,7 +274,7 @@ def test_the_next_batch_is_made_while_the_last_is_worked_on(data):
             second.set()
         return collate(examples)
 
-    made = batches(dataset, InOrder(dataset.lengths, batch_size=7), tell, num_workers=0, device=CPU)
+    made = make_loader(dataset, LengthSortedSampler(dataset.lengths, batch_size=7), tell, num_workers=0, device=CPU)
     rest = iter(made)
     next(rest)
     assert second.wait(timeout=30)  # nobody has asked for it
@@ -276,7 +288,7 @@ def test_an_error_in_making_a_batch_reaches_who_asks_for_it(data):
         raise ArtefactError("a.pt is damaged")
 
     dataset = datasets(data, tier="full", store="packed")["train"]
-    made = batches(dataset, InOrder(dataset.lengths, batch_size=7), fail, num_workers=0, device=CPU)
+    made = make_loader(dataset, LengthSortedSampler(dataset.lengths, batch_size=7), fail, num_workers=0, device=CPU)
     with pytest.raises(ArtefactError, match=r"^a\.pt is damaged$"):
         list(made)
     assert made_by_threads() == []
@@ -289,16 +301,18 @@ def test_a_loader_tells_what_its_batches_took(data):
         time.sleep(0.01)
         return collate(examples)
 
-    made = batches(dataset, InOrder(dataset.lengths, batch_size=7), slow, num_workers=0, device=CPU)
-    assert made.spent() == (0, 0)
+    made = make_loader(dataset, LengthSortedSampler(dataset.lengths, batch_size=7), slow, num_workers=0, device=CPU)
+    assert made.seconds() == (0, 0)
     count = len(list(made))
-    assert made.spent().making >= made.spent().collating >= 0.01 * count
+    assert made.seconds().making >= made.seconds().collating >= 0.01 * count
 
 
 @pytest.mark.parametrize(("device", "pinned"), [("cpu", False), ("cuda", True), ("cuda:1", True), ("mps", False)])
 def test_memory_is_pinned_for_cuda_alone(data, device, pinned):
     dataset = datasets(data, tier="full", store="packed")["validation"]
-    made = batches(dataset, InOrder(dataset.lengths, batch_size=4), collate, num_workers=0, device=torch.device(device))
+    made = make_loader(
+        dataset, LengthSortedSampler(dataset.lengths, batch_size=4), collate, num_workers=0, device=torch.device(device)
+    )
     assert made.pin_memory is pinned
 
 
@@ -345,7 +359,7 @@ def test_a_missing_tensor_is_named_wherever_it_is_read(damaged, num_workers):
     data, path = damaged
     dataset = datasets(data, tier="full", store="files")["train"]
     with (
-        loader(dataset, InOrder(dataset.lengths, batch_size=7), num_workers=num_workers) as made,
+        loader(dataset, LengthSortedSampler(dataset.lengths, batch_size=7), num_workers=num_workers) as made,
         pytest.raises(ArtefactError) as caught,
     ):
         list(made)
@@ -359,17 +373,18 @@ import sys
 from pathlib import Path
 import torch
 from textclf.errors import ArtefactError
-from textclf.training.batches import InOrder, batches, datasets
+from textclf.training.batches import LengthSortedSampler, TokenDataset, make_loader
 from textclf.dataset.directory import DataDirectory
 
 def whole(examples):
     return examples
 
 if __name__ == "__main__":
-    dataset = datasets(DataDirectory.open(Path(sys.argv[1])), tier="full", store="files")["train"]
-    order = InOrder(dataset.lengths, batch_size=7)
+    data = DataDirectory.open(Path(sys.argv[1]))
+    dataset = TokenDataset(data.files(), *data.parts("full")["train"])
+    order = LengthSortedSampler(dataset.lengths, batch_size=7)
     try:
-        list(batches(dataset, order, whole, num_workers=1, device=torch.device("cpu")))
+        list(make_loader(dataset, order, whole, num_workers=1, device=torch.device("cpu")))
     except ArtefactError as error:
         sys.exit(error.exit_code)
 """
@@ -383,7 +398,7 @@ if __name__ == "__main__":
 def test_workers_leave_signals_to_the_parent(data, number):
     dataset = datasets(data, tier="full", store="files")["train"]
     before = set(multiprocessing.active_children())
-    with loader(dataset, InOrder(dataset.lengths, batch_size=2), num_workers=2) as made:
+    with loader(dataset, LengthSortedSampler(dataset.lengths, batch_size=2), num_workers=2) as made:
         running = iter(made)
         seen = [next(running), next(running)]  # one of each worker: both have started
         workers = set(multiprocessing.active_children()) - before

@@ -19,7 +19,7 @@ from textclf.dataset.directory import DataDirectory
 from textclf.errors import DivergedError
 from textclf.models import MODELS
 from textclf.training import loop
-from textclf.training.batches import Spent, TokenDataset
+from textclf.training.batches import BatchSeconds, TokenDataset
 from textclf.training.learner import AVERAGE_DECAY, AVERAGE_EVERY, Learner
 from textclf.training.loop import EarlyStopping, MidEpoch, StepOptions, evaluate, fit, predict, refit, train_epoch
 from textclf.training.meters import Score
@@ -440,8 +440,8 @@ def test_the_profile_of_an_epoch_adds_up_to_its_seconds():
                 self.made += 1
                 yield batch
 
-        def spent(self):
-            return Spent(making=0.02 * self.made, collating=0.005 * self.made)
+        def seconds(self):
+            return BatchSeconds(making=0.02 * self.made, collating=0.005 * self.made)
 
     batches = Slow(make_batches(4, 4, 4))
     started = time.perf_counter()

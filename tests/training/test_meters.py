@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from textclf.training.batches import Spent
+from textclf.training.batches import BatchSeconds
 from textclf.training.meters import Clock, Meter, Score
 from textclf.training.objective import Softmax
 
@@ -57,8 +57,8 @@ def test_waiting_for_batches_is_split_into_load_and_collate_as_the_making_of_the
                 self.made += 1
                 yield batch
 
-        def spent(self):
-            return Spent(making=0.02 * self.made, collating=0.005 * self.made)
+        def seconds(self):
+            return BatchSeconds(making=0.02 * self.made, collating=0.005 * self.made)
 
     started, clock = time.perf_counter(), Clock()
     for _ in clock.waiting(Slow("abc")):

@@ -10,10 +10,9 @@ from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
 from textclf.models import MODELS
-from textclf.training import session as module
-from textclf.training.batches import EpochSampler, InOrder
+from textclf.training.batches import EpochSampler, LengthSortedSampler
 from textclf.training.prepared import LONG, find_data
-from textclf.training.session import EVALUATION_BATCH, MOST_WORKERS, assemble, begin
+from textclf.training.session import MOST_WORKERS, assemble, begin
 
 
 @pytest.fixture
@@ -142,18 +141,11 @@ def test_evaluation_batches_are_large_and_in_one_order(make):
     session = make(batch_size=2)
     for split in ("validation", "test"):
         loader = session.batches[split]
-        assert isinstance(loader.batch_sampler, InOrder)
+        assert isinstance(loader.batch_sampler, LengthSortedSampler)
         sizes = [len(batch) for batch in loader.batch_sampler]
-        assert set(sizes[:-1]) <= {EVALUATION_BATCH}
+        assert set(sizes[:-1]) <= {256}
         assert sum(sizes) == len(session.data.rows(split))
         assert torch.equal(labels(loader), labels(loader))
-
-
-def test_evaluation_batches_of_long_documents_are_smaller(make, monkeypatch):
-    monkeypatch.setattr(module, "EVALUATION_TOKENS", 20)
-    loader = make().batches["validation"]
-    for batch in loader.batch_sampler:
-        assert loader.dataset.lengths[batch].sum() <= 20 or len(batch) == 1
 
 
 def test_only_a_model_that_pads_wants_batches_of_one_length(make, data):

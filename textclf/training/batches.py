@@ -1,7 +1,7 @@
-"""Documents to batches: the Dataset, the order of an epoch, the multi-worker DataLoader. Knows nothing about models.
+"""Documents to batches: the Dataset, the samplers, and a DataLoader that names failures. Knows nothing about models.
 
-Both stores answer the same question, "the token ids of these documents, end to end", so a batch is the same tensors
-whether it was read from one ``.pt`` file a document or gathered from the packed copy.
+Token ids come from one ``.pt`` file per document or from the packed copy. Both return the token ids of some documents
+end to end, so that a batch holds the same tensors either way.
 """
 
 import os
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from textclf.dataset.directory import DataDirectory, Store
+from textclf.dataset.directory import Store
 from textclf.errors import ResourceError, TextclfError
 from textclf.models.model import Examples
 from textclf.text.ragged import offsets
 
-WORKER_TIMEOUT: Final = 120  # seconds; a worker that hangs is found, not waited for
+WORKER_TIMEOUT: Final = 120  # seconds; a worker that returns no batch in that time counts as hanging
 WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM
 BUCKET_WINDOW: Final = 50  # batches that are sorted by length together
 SHOWN: Final = 5  # documents of a batch that a message names
@@ -42,28 +42,28 @@ class Example(NamedTuple):
     """Class index; -1 for a label that the training split does not have."""
 
 
-class Unread:
-    """A store without what it need not read: of documents that are known otherwise there are no tokens."""
+class SkipCached:
+    """A store that reads no tokens of documents whose features are cached."""
 
-    def __init__(self, store: Store, known: Callable[[NDArray[np.int64]], bool]) -> None:
+    def __init__(self, store: Store, is_cached: Callable[[NDArray[np.int64]], bool]) -> None:
         self.store = store
-        self.known = known
+        self.is_cached = is_cached
 
     def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """As the store gives them; none, and lengths of 0, if all of these are known."""
-        if self.known(indices):
+        """Token ids end to end and the length of each document; no ids and lengths of 0 if all are cached."""
+        if self.is_cached(indices):
             return np.empty(0, dtype=np.int32), np.zeros(len(indices), dtype=np.int64)
         return self.store.gather(indices)
 
 
 class TokenDataset(Dataset[Example]):
-    """The documents of one split or tier, read by their ids when asked for."""
+    """The documents of one split or tier, read when they are asked for."""
 
     def __init__(
         self, store: Store, rows: NDArray[np.int64], labels: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> None:
         self.store = store
-        self.rows = rows  # (D,), places in documents.parquet
+        self.rows = rows  # (D,), row numbers in documents.parquet
         self.labels = labels  # (D,)
         self.lengths = lengths  # (D,)
 
@@ -75,23 +75,17 @@ class TokenDataset(Dataset[Example]):
         return Example(torch.from_numpy(only.tokens.copy()), int(only.labels[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> Examples:
-        """A whole batch at once: the DataLoader calls this where it exists."""
+        """A whole batch at once; the DataLoader prefers this to ``__getitem__``."""
         rows = self.rows[np.asarray(indices)]
         return Examples(*self.store.gather(rows), self.labels[np.asarray(indices)], rows)
 
 
-def datasets(data: DataDirectory, *, tier: str, store: str) -> dict[str, TokenDataset]:
-    """The training tier, and validation and test where the data has them, by split name."""
-    tokens = data.store(store)
-    return {split: TokenDataset(tokens, *part) for split, part in data.parts(tier).items()}
-
-
 class EpochSampler(Sampler[Any]):
-    """The batches of an epoch, as arrays of indices: a function of seed and epoch alone, so that a run can be repeated.
+    """The batches of an epoch, as arrays of indices, shuffled by seed and epoch alone, so that a run can be repeated.
 
     With ``lengths`` the documents of a batch are of similar length: the shuffled epoch is cut into windows of
-    BUCKET_WINDOW batches, each window is sorted by length and cut into batches, and the batches are shuffled. Padding,
-    and the time an LSTM spends on it, nearly vanishes, while the order stays random.
+    BUCKET_WINDOW batches, each window is sorted by length and cut into batches, and the batches are shuffled. There is
+    then hardly any padding, or time that an LSTM spends on it, while the order stays random.
     """
 
     def __init__(self, documents: int, *, batch_size: int, seed: int, lengths: NDArray[np.int64] | None = None) -> None:
@@ -100,7 +94,7 @@ class EpochSampler(Sampler[Any]):
         self.seed = seed
         self.lengths = lengths  # (D,), or None: no buckets
         self.epoch = 0
-        self.first = 0  # batch to begin with; those before it were learnt from before a stop
+        self.first = 0  # batch to start with; a resumed epoch has learnt from those before it
 
     def __len__(self) -> int:
         return ceil(self.documents / self.batch_size) - self.first
@@ -109,7 +103,7 @@ class EpochSampler(Sampler[Any]):
         return islice(self.batches(), self.first, None)
 
     def batches(self) -> Iterator[NDArray[np.int64]]:
-        """All batches of the epoch."""
+        """All batches of the epoch, also those before ``first``."""
         generator = np.random.default_rng((self.seed, self.epoch))
         order = generator.permutation(self.documents)
         if self.lengths is None:
@@ -121,21 +115,20 @@ class EpochSampler(Sampler[Any]):
         yield from (batches[place] for place in generator.permutation(len(batches)))
 
 
-class InOrder(Sampler[Any]):
-    """Every document once, shortest first, for evaluation: batches of similar length pad little.
+class LengthSortedSampler(Sampler[Any]):
+    """Every document once, shortest first, for evaluation: batches of similar length need little padding.
 
-    A batch of long documents has fewer of them: as many as have so many ``tokens`` together, but at least one.
+    A batch has at most ``batch_size`` documents and ``tokens`` tokens, but at least one document, so that one of the
+    longest documents takes no more memory. Batches may be larger than in training, as no gradients are kept.
     """
 
-    def __init__(self, lengths: NDArray[np.integer], *, batch_size: int, tokens: int | None = None) -> None:
+    def __init__(self, lengths: NDArray[np.integer], *, batch_size: int = 256, tokens: int = 1 << 17) -> None:
         self.order = np.argsort(lengths, kind="stable")
-        through = offsets(lengths[self.order])  # tokens of the documents before each
+        before = offsets(lengths[self.order])  # tokens of all documents before each
         self._starts = [0]
         while (start := self._starts[-1]) < len(self.order):
-            most = start + batch_size
-            if tokens is not None:
-                most = min(most, int(np.searchsorted(through, through[start] + tokens, side="right")) - 1)
-            self._starts.append(min(max(most, start + 1), len(self.order)))
+            end = int(np.searchsorted(before, before[start] + tokens, side="right")) - 1
+            self._starts.append(min(max(end, start + 1), start + batch_size, len(self.order)))
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -144,7 +137,7 @@ class InOrder(Sampler[Any]):
         return self.batches()
 
     def batches(self) -> Iterator[NDArray[np.int64]]:
-        """All of them."""
+        """All batches."""
         return (self.order[start:end] for start, end in pairwise(self._starts))
 
 
@@ -152,33 +145,38 @@ def _cut(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64
     return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
 
 
-class Spent(NamedTuple):
-    """Seconds that this process has spent on batches."""
+class BatchSeconds(NamedTuple):
+    """Seconds that this process, without its workers, has spent on batches."""
 
     making: float = 0.0
     """From their indices to their tensors."""
     collating: float = 0.0
-    """The part of it that a model's ``collate`` took."""
+    """The part of it in the model's ``collate``."""
 
 
 class BatchLoader(DataLoader[Any]):
-    """A DataLoader that is a batch ahead, and that says of a failure, wherever it was, which documents it hit."""
+    """A DataLoader that makes the next batch while the caller uses the last, and names the documents of a failure."""
 
     def __init__(
-        self, dataset: TokenDataset, sampler: EpochSampler | InOrder, *, ids: NDArray[Any] | None, **given: Any
+        self,
+        dataset: TokenDataset,
+        sampler: EpochSampler | LengthSortedSampler,
+        *,
+        ids: NDArray[Any] | None,
+        **options: Any,
     ) -> None:
-        super().__init__(dataset, batch_sampler=sampler, **given)
+        super().__init__(dataset, batch_sampler=sampler, **options)
         self._rows, self._sampler, self._ids = dataset.rows, sampler, ids
         self._making = 0.0
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         step = getattr(self._sampler, "first", 0)
         try:
-            with closing(self._ahead(super().__iter__())) as ahead:
-                for batch in ahead:
+            with closing(self._prefetched(super().__iter__())) as batches:
+                for batch in batches:
                     yield batch
                     step += 1
-        except TextclfError as error:  # from a worker its message has the traceback around it
+        except TextclfError as error:  # the message of a worker's error includes its traceback
             raise type(error)(str(error).strip().split(f"{type(error).__name__}: ")[-1]) from error
         except Exception as error:
             if not self.num_workers:
@@ -189,17 +187,17 @@ class BatchLoader(DataLoader[Any]):
             ) from error
 
     def names(self, step: int) -> str:
-        """The documents of a batch of this epoch, for people: the first few ids, and how many there are."""
+        """The first few ids of the documents in a batch of this epoch and the number of others, for messages."""
         places = next(islice(self._sampler.batches(), step, None))
         rows = self._rows[places]
         names = [str(name) for name in (rows if self._ids is None else self._ids[rows])]
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         return f"{', '.join(names[:SHOWN])}{more}"
 
-    def _ahead(self, batches: Iterator[Any]) -> Generator[Any, None, None]:
-        """The batches, of which a thread makes the next while the caller works on the last.
+    def _prefetched(self, batches: Iterator[Any]) -> Generator[Any, None, None]:
+        """The batches, each made by a thread while the caller uses the one before; with workers, they do that.
 
-        It starts at once, and nothing is sent between processes. Where workers make the batches, there is none.
+        A thread starts at once, and sends nothing between processes.
         """
         if self.num_workers:
             yield from batches
@@ -216,12 +214,12 @@ class BatchLoader(DataLoader[Any]):
         self._making += perf_counter() - started
         return batch
 
-    def spent(self) -> Spent:
-        """What batches have taken so far, without what workers did."""
-        return Spent(self._making, getattr(self.collate_fn, "seconds", 0.0))
+    def seconds(self) -> BatchSeconds:
+        """Time spent on batches so far."""
+        return BatchSeconds(self._making, getattr(self.collate_fn, "seconds", 0.0))
 
     def close(self) -> None:
-        """End the worker processes now: left alone they can hold the program up, one that hangs for ever."""
+        """End the worker processes now: left to the garbage collector, one that hangs would hold up the program."""
         if self.num_workers and self._iterator is not None:
             workers = self._iterator._workers  # type: ignore[attr-defined]
             self._iterator._shutdown_workers()  # type: ignore[attr-defined]
@@ -231,23 +229,23 @@ class BatchLoader(DataLoader[Any]):
 
 
 class Timed:
-    """A function that counts the seconds it takes."""
+    """Calls a function, and adds up the seconds that it takes."""
 
     def __init__(self, function: Callable[[Any], Any]) -> None:
         self.function = function
         self.seconds = 0.0
 
     def __call__(self, argument: Any) -> Any:
-        """What the function returns."""
+        """The function's result."""
         started = perf_counter()
         result = self.function(argument)
         self.seconds += perf_counter() - started
         return result
 
 
-def batches(
+def make_loader(
     dataset: TokenDataset,
-    sampler: EpochSampler | InOrder,
+    sampler: EpochSampler | LengthSortedSampler,
     collate: Callable[[Any], Any],
     *,
     num_workers: int,
@@ -256,9 +254,9 @@ def batches(
 ) -> BatchLoader:
     """A DataLoader that reads the sampler's batches in ``num_workers`` processes (0: in this one).
 
-    ``collate`` makes Examples a model's Batch. It must be a module-level function or a partial of one: workers may be
-    started afresh and sent it. Batches for a CUDA device come in pinned memory, from which they are copied while the
-    device computes. ``ids`` names the documents of all rows, for messages.
+    ``collate`` turns Examples into a model's batch. It must be a module-level function or a partial of one, because
+    workers may be sent it. Batches for a CUDA device are in pinned memory, from which they are copied while the device
+    computes. ``ids`` has the name of the document in each row of documents.parquet, for messages.
     """
     return BatchLoader(
         dataset,
@@ -269,15 +267,15 @@ def batches(
         pin_memory=device.type == "cuda",
         persistent_workers=num_workers > 0,
         worker_init_fn=_leave_signals_to_the_parent,
-        generator=torch.Generator(),  # its own: workers draw seeds, which must not move the one of dropout
+        generator=torch.Generator(),  # its own: drawing seeds for workers must not change the numbers of dropout
         timeout=WORKER_TIMEOUT if num_workers else 0,
     )
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:
-    """Outlive Ctrl-C and SIGTERM, which reach every process of a terminal or container, while the parent saves.
+    """Survive Ctrl-C and SIGTERM, which reach every process of a terminal or container, while the parent saves.
 
-    SIGTERM is also how Python ends the workers that a failed run leaves behind, so after a grace it must do its work.
+    Python also sends SIGTERM to the workers that a failed run leaves behind: after a grace period it takes effect.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "alarm"):  # not on Windows, where nobody sends SIGTERM
@@ -286,5 +284,5 @@ def _leave_signals_to_the_parent(_worker: int) -> None:
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch with its tensors on the device; the copy overlaps with computation if they are pinned."""
+    """The batch with its tensors on the device; from pinned memory the copy overlaps with computation."""
     return type(batch)(*(tensor.to(device, non_blocking=True) for tensor in batch))

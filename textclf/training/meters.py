@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from textclf.training.batches import Spent
+from textclf.training.batches import BatchSeconds
 from textclf.training.objective import Softmax
 
 
@@ -92,8 +92,8 @@ class Clock:
 
     def waiting(self, batches: Any) -> Iterable[Any]:
         """Pass batches through, and time how long each takes to arrive."""
-        iterator, spent = iter(batches), getattr(batches, "spent", Spent)  # a list of batches takes no time
-        before = spent()
+        iterator, seconds = iter(batches), getattr(batches, "seconds", BatchSeconds)  # a list of batches takes no time
+        before = seconds()
         while True:
             self.lap("other")
             batch = next(iterator, None)
@@ -101,7 +101,7 @@ class Clock:
             if batch is None:
                 break
             yield batch
-        making, collating = (now - then for now, then in zip(spent(), before, strict=True))
+        making, collating = (now - then for now, then in zip(seconds(), before, strict=True))
         self.seconds["collate"] = self.seconds["load"] * collating / max(making, 1e-9)
         self.seconds["load"] -= self.seconds["collate"]
 

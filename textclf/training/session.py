@@ -17,15 +17,20 @@ from textclf.models.model import Features
 from textclf.system.startup import processors
 from textclf.text.tokenizer import Tokenizer
 from textclf.training import device
-from textclf.training.batches import BatchLoader, EpochSampler, InOrder, TokenDataset, Unread, to_device
-from textclf.training.batches import batches as make_batches
+from textclf.training.batches import (
+    BatchLoader,
+    EpochSampler,
+    LengthSortedSampler,
+    SkipCached,
+    TokenDataset,
+    make_loader,
+    to_device,
+)
 from textclf.training.learner import Learner
 from textclf.training.loop import EarlyStopping
 from textclf.training.optimizer import Adam
 from textclf.training.prepared import Prepared, prepare
 
-EVALUATION_BATCH: Final = 256  # documents; larger than in training, as no gradients are kept
-EVALUATION_TOKENS: Final = 1 << 17  # of a batch, so that one of the longest documents takes no more memory than others
 MOST_WORKERS: Final = 8  # loader processes; more only wait for each other
 
 Setting = TypeVar("Setting", int, float)
@@ -104,7 +109,7 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
     config, architecture = prepared.config, find(prepared.config.model).architecture()
     inputs, tokens = prepared.training_inputs, prepared.tokens
     if isinstance(inputs, Remembered) and config.store == "packed":
-        tokens = Unread(tokens, inputs.has)
+        tokens = SkipCached(tokens, inputs.has)
     collate = partial(architecture.collate, inputs=inputs)
     loaders = {}
     for name, part in prepared.parts.items():
@@ -118,11 +123,11 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
                 lengths=lengths if architecture.sorts_by_length else None,
             )
             if trained_on
-            else InOrder(part.lengths, batch_size=EVALUATION_BATCH, tokens=EVALUATION_TOKENS)
+            else LengthSortedSampler(part.lengths)
         )
         workers = _workers(config, processor) if trained_on else 0
         dataset = TokenDataset(tokens, *part)
-        loaders[name] = make_batches(
+        loaders[name] = make_loader(
             dataset, sampler, collate, num_workers=workers, device=processor, ids=prepared.data.documents.id
         )
     return loaders
