@@ -65,7 +65,7 @@ def test_every_command_line_in_the_readme_exists() -> None:
 
 
 def test_every_script_in_the_readme_exists_and_the_other_way_round() -> None:
-    named = set(re.findall(r"scripts/(\w+(?:\.\w+)?)(?![\w/])", README))
+    named = set(re.findall(r"scripts/([\w-]+(?:\.\w+)?)(?![\w/-])", README))
     there = {path.name for path in (PROJECT / "scripts").iterdir() if path.is_file()}
     assert named == there
 

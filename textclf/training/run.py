@@ -3,8 +3,9 @@
 import json
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from time import perf_counter
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from textclf import __version__
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.artefacts.card import model_card
@@ -38,7 +40,7 @@ from textclf.training.prepared import Prepared, find_data, prepare
 from textclf.training.session import Session, complete, given
 from textclf.training.tracking import Examined, Tracker, left_to_the_next_call
 
-PACKAGES: Final = ("textclf", "torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
+PACKAGES: Final = ("torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
 
 MISTAKES: Final = 20  # documents that TensorBoard lists
 FIRST_WORD: Final = UNK_ID + 1  # embeddings of both models begin with the words, by falling count
@@ -341,9 +343,18 @@ def _record(session: Session) -> dict[str, Any]:
             "fingerprint": data.manifest.fingerprint,
             "described": data.manifest.described(),
         },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "versions": _versions(),
         "machine": {"processor": platform.machine(), "threads": torch.get_num_threads()},
     }
+
+
+def _versions() -> dict[str, str]:
+    """Versions of Python and of the packages that are installed; textclf may be an uninstalled checkout."""
+    versions = {"python": platform.python_version(), "textclf": __version__}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
 
 
 def _epoch_record(epoch: Epoch) -> dict[str, Any]:
