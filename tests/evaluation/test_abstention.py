@@ -83,7 +83,7 @@ def test_the_curve_goes_from_the_surest_answers_to_all():
     assert [each.coverage for each in curve(labels[:3], logits[:3])] == pytest.approx([1 / 3, 2 / 3, 1])
 
 
-def test_unknown_words_of_documents_are_counted_whatever_their_batch(data_dir, monkeypatch):
+def test_unknown_words_of_documents_are_counted_by_document(data_dir):
     data = DataDirectory.open(data_dir)
     tokenizer = Tokenizer.from_json(files.read_json(data.layout.tokenizer))
     rows = data.rows("validation")
@@ -92,5 +92,4 @@ def test_unknown_words_of_documents_are_counted_whatever_their_batch(data_dir, m
         tokens, _ = data.packed().gather(np.array([place]))
         words = tokens[tokens < tokenizer.size]
         expected.append(np.mean(words == UNK_ID))
-    monkeypatch.setattr(abstention, "BATCH", 4)
     assert unknown_shares(data, rows, tokenizer).tolist() == pytest.approx(expected)

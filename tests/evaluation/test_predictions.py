@@ -5,7 +5,7 @@ import pytest
 
 from textclf import load_model
 from textclf.errors import UsageError
-from textclf.evaluation.predictions import predict
+from textclf.evaluation.predictions import Tokens, predict
 
 
 def test_documents_are_those_of_the_split_with_their_labels(run_dir):
@@ -41,3 +41,14 @@ def test_a_long_text_is_cut(run_dir):
 def test_a_split_that_is_not_there_is_refused(run_dir):
     with pytest.raises(UsageError, match="has no dev split"):
         predict(run_dir, split="dev")
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_batches_hold_the_tokens_of_all_documents_in_order(size, run_dir):
+    found = predict(run_dir, split="test")
+    batches = list(Tokens(found.data, found.trained.tokenizer).batches(found.rows, size=size))
+    tokens, lengths = map(np.concatenate, zip(*batches, strict=True))
+    expected_tokens, expected_lengths = found.data.packed().gather(found.rows)
+    np.testing.assert_array_equal(tokens, expected_tokens)
+    np.testing.assert_array_equal(lengths, expected_lengths)
+    assert max(len(batch[1]) for batch in batches) <= size

@@ -9,7 +9,7 @@ import pytest
 from textclf.artefacts import artefact
 from textclf.artefacts.artefact import Abstention
 from textclf.cli import main
-from textclf.inference.classifier import Classifier, load_model
+from textclf.inference.classifier import load_model
 
 ALL = {"README.md", "config.json", "labels.json", "model.safetensors", "tokenizer.json"}
 
@@ -130,6 +130,7 @@ def test_what_is_too_large_still_is_pruned_and_predicts_like_any_other(share, ru
 
 def test_the_figures_are_those_of_the_texts_themselves(runner, run_dir, corpus_csv, tmp_path):
     """The pruned model's answers from the data directory, whose ids are of the whole vocabulary, and from texts."""
+    from textclf.evaluation.abstention import unknown_shares
     from textclf.evaluation.predictions import predict
 
     export(runner, run_dir, tmp_path / "int4", "--precision", "int4")
@@ -137,7 +138,10 @@ def test_the_figures_are_those_of_the_texts_themselves(runner, run_dir, corpus_c
     export(runner, run_dir, output, "--max-size", int(0.92 * bytes_of(tmp_path / "int4")))
     found = predict(output, split="test")
     texts = [found.text(place, most=1000) for place in range(len(found.rows))]
-    np.testing.assert_allclose(Classifier(artefact.load(output / "model")).logits(texts), found.logits, atol=1e-5)
+    classifier = load_model(output)
+    np.testing.assert_allclose(classifier.logits(texts), found.logits, atol=1e-5)
+    shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
+    np.testing.assert_allclose(shares, [prediction.unknown for prediction in classifier.predict(texts)])
 
 
 def test_an_export_is_the_same_twice(runner, run_dir, tmp_path):

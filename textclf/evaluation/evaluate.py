@@ -1,4 +1,4 @@
-"""Score a finished model on a split of the data it was trained from, and say how sure one can be of the score."""
+"""Score a finished model on a split of its data, with confidence intervals."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,10 @@ from textclf.evaluation.predictions import Predictions, predict
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Whether probabilities say how often the model is right."""
+    """How well probabilities match the share of right answers, with and without the temperature."""
 
     temperature: float
-    """What logits are divided by: above 1 for a model that is surer than it should be."""
+    """Logits are divided by it: above 1 if the model is overconfident."""
     error_before: float
     """Expected calibration error without the temperature, between 0 and 1."""
     error: float
@@ -31,7 +31,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How well a run's model does on a split."""
+    """Scores of a run's model on a split."""
 
     run: str
     corpus: str
@@ -44,15 +44,15 @@ class Evaluation:
     classes: list[dict[str, Any]]
     """Label, precision, recall, f1 and documents of each class."""
     confusion: list[list[int]]
-    """Documents by label (row) and answer (column)."""
+    """Number of documents by label (row) and answer (column)."""
     seen: bool
-    """Whether the model was trained on these documents, too."""
+    """Whether the model was also trained on these documents."""
     thresholds: dict[str, Point] | None
-    """Precision to what comes of the threshold that was learned for it; None: the model has none."""
+    """Coverage and precision of the threshold learned for each precision; None if the model has no thresholds."""
     curve: list[Point]
-    """Coverage and precision, from the surest answers to all."""
+    """Coverage and precision, from the most probable answers to all."""
     unlike: float
-    """Share of the documents that have so many unknown words that they are unlike the corpus."""
+    """Share of the documents that have too many unknown words to be like the corpus."""
 
 
 def evaluate(run: Path, *, split: str) -> Evaluation:
@@ -95,9 +95,9 @@ def score(found: Predictions) -> Evaluation:
 
 
 def _thresholds(found: Predictions, is_unlike: NDArray[np.bool_]) -> dict[str, Point] | None:
-    """What comes of each of the model's thresholds; as when predicting, texts unlike the corpus have no answer."""
+    """Coverage and precision of each threshold; as in `textclf predict`, texts unlike the corpus get no answer."""
     thresholds = found.trained.abstention.thresholds
     if thresholds is None:
         return None
-    logits = np.where(is_unlike[:, None], np.float32(0), found.logits)  # sure of nothing
+    logits = np.where(is_unlike[:, None], np.float32(0), found.logits)  # the lowest probability
     return {precision: point(found.labels, logits, threshold) for precision, threshold in thresholds.items()}

@@ -1,6 +1,6 @@
-"""How far a figure could be off because other documents might have been tested: the bootstrap over documents.
+"""Confidence intervals by the bootstrap over documents: how much a score depends on which documents were tested.
 
-https://doi.org/10.1214/aos/1176344552, by scipy.
+https://doi.org/10.1214/aos/1176344552, computed by scipy.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES: Final = 1000
-BATCH: Final = 100  # resamples that are looked at together
+RESAMPLES_AT_ONCE: Final = 100
 LEVEL: Final = 0.95
 
 Interval = tuple[float, float]
 Resampled = Callable[[NDArray[np.int64]], NDArray[np.float64]]
-"""Figures of resamples, shape (R,), from places of documents, shape (R, D)."""
+"""Scores of R resamples, shape (R,), from the indices of their documents, shape (R, D)."""
 
 
 def accuracies(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> Resampled:
@@ -25,7 +25,7 @@ def accuracies(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> Resampl
 
 
 def macro_f1s(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> Resampled:
-    """The macro-F1 of each resample: as scikit-learn's, over the classes that occur in it as label or answer."""
+    """The macro-F1 of each resample over the classes that occur in it as label or answer, as in scikit-learn."""
     names, codes = np.unique(np.concatenate((labels, answers)), return_inverse=True)
     label, answer = np.split(codes, 2)
 
@@ -48,7 +48,7 @@ def macro_f1s(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> Resample
 
 
 def interval(figures: Resampled, documents: int, *, seed: int = 0) -> Interval:
-    """The interval that holds the figure in LEVEL of the resamples of so many documents."""
+    """The interval that contains the score of LEVEL of the resamples; NaN for fewer than two documents."""
     from scipy.stats import bootstrap
 
     if documents < 2:
@@ -57,7 +57,7 @@ def interval(figures: Resampled, documents: int, *, seed: int = 0) -> Interval:
         (np.arange(documents),),
         lambda places, axis: figures(places.astype(np.int64).reshape(-1, documents)).reshape(places.shape[:axis]),
         n_resamples=RESAMPLES,
-        batch=BATCH,
+        batch=RESAMPLES_AT_ONCE,
         vectorized=True,
         method="percentile",
         confidence_level=LEVEL,

@@ -1,4 +1,4 @@
-"""Figures of merit from labels and logits; scikit-learn computes every one that it has."""
+"""Metrics of labels and logits, computed by scikit-learn where it has them."""
 
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -10,23 +10,23 @@ from textclf.system import late_imports
 
 
 class Metrics(NamedTuple):
-    """How well some documents were classified."""
+    """How well documents were classified."""
 
     documents: int
     accuracy: float
-    """Share of documents that got their label. A document whose label the model cannot give is an error."""
+    """Share of documents that got their own label. A label the model does not know is always an error."""
     macro_f1: float
-    """Mean over the classes of the harmonic mean of precision and recall: rare classes count as much as others."""
+    """Mean F1 over the classes: rare classes count as much as frequent ones."""
     micro_f1: float
-    """The same over all decisions together; with one label a document it is the accuracy."""
+    """F1 over all decisions together; with one label per document it equals the accuracy."""
     weighted_f1: float
-    """Mean over the classes, weighted by their documents."""
+    """Mean F1 over the classes, weighted by their number of documents."""
     loss: float
-    """Mean cross-entropy in nats, over the documents whose label the model can give."""
+    """Mean cross-entropy in nats over the documents whose label the model knows."""
 
 
 class Baseline(NamedTuple):
-    """What comes of always giving the label that is most frequent in training."""
+    """Score of always giving the label that is most frequent in training."""
 
     label: str
     accuracy: float
@@ -60,7 +60,7 @@ def cross_entropy(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> flo
 
 
 def baseline(labels: NDArray[np.int64], trained: NDArray[np.int64], names: list[str]) -> Baseline:
-    """The score on ``labels`` of the class that is most frequent in ``trained``, both class indices."""
+    """Score of the class most frequent in ``trained`` on the documents with ``labels``; both are class indices."""
     most_frequent = int(np.bincount(trained[trained >= 0]).argmax())
     answers = np.full_like(labels, most_frequent)
     macro_f1 = _sklearn().f1_score(labels, answers, average="macro", zero_division=0)
@@ -68,7 +68,7 @@ def baseline(labels: NDArray[np.int64], trained: NDArray[np.int64], names: list[
 
 
 def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], *, classes: int) -> NDArray[np.int64]:
-    """Documents by label (row) and answer (column), shape (C, C); those with a label of no class are left out."""
+    """Number of documents by label (row) and answer (column), shape (C, C), without documents of unknown labels."""
     counts: NDArray[np.int64] = _sklearn().confusion_matrix(labels, answers, labels=range(classes))
     return counts
 
@@ -83,5 +83,5 @@ def per_class(labels: NDArray[np.int64], logits: NDArray[np.float32], names: lis
 
 
 def _sklearn() -> ModuleType:
-    """Its metrics, which take a second to import; only who measures waits for them."""
+    """scikit-learn's metrics, imported when first used: it takes a second."""
     return late_imports.load("sklearn.metrics")

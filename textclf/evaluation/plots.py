@@ -1,4 +1,4 @@
-"""Figures, drawn by matplotlib without a window; what they show is worked out elsewhere."""
+"""Figures drawn by matplotlib, without a window. Computes nothing that it shows."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 TRAIN: Final = "#8a8f98"
 VALIDATION: Final = "#1f6feb"
-NAMED: Final = 30  # classes up to which the axes of a confusion matrix name them
-COUNTED: Final = 12  # classes up to which its cells show counts
+MOST_NAMED: Final = 30
+"""Classes up to which the axes of a confusion matrix show their names."""
+MOST_COUNTED: Final = 12
+"""Classes up to which the cells of a confusion matrix show counts."""
 
 
 def curves(history: Sequence[Mapping[str, Any]], *, best_epoch: int) -> "Figure":
@@ -34,18 +36,18 @@ def curves(history: Sequence[Mapping[str, Any]], *, best_epoch: int) -> "Figure"
 
 
 def confusion(counts: NDArray[np.int64], names: Sequence[str]) -> "Figure":
-    """Shares of each label's documents by answer, with the counts where there is room for them."""
+    """Share of each label's documents by answer, with counts if there are few classes."""
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     size = min(3.5 + 0.3 * len(names), 11)
     figure = _figure(size + 1, size)
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set(xlabel="answer", ylabel="label")
-    if len(names) <= NAMED:
+    if len(names) <= MOST_NAMED:
         shown = [_short(name) for name in names]
         axes.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
         axes.set_yticks(range(len(names)), shown)
-    if len(names) <= COUNTED:
+    if len(names) <= MOST_COUNTED:
         for (row, column), count in np.ndenumerate(counts):
             colour = "white" if shares[row, column] > 0.5 else "black"
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=8)
@@ -54,7 +56,7 @@ def confusion(counts: NDArray[np.int64], names: Sequence[str]) -> "Figure":
 
 
 def reliability(found: Reliability, *, before: Reliability | None = None) -> "Figure":
-    """Accuracy by confidence: on the diagonal, the model is right as often as it says."""
+    """Accuracy by confidence: on the diagonal, probabilities are calibrated."""
     figure = _figure(4.2, 4)
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=TRAIN, lw=1, ls="--")
@@ -75,7 +77,7 @@ def learning_curve(
     *,
     expected: tuple[int, float] | None = None,
 ) -> "Figure":
-    """Test accuracy against training documents and against seconds, with what more documents would likely bring."""
+    """Test accuracy by training documents and by seconds, with the accuracy expected from more documents."""
     figure = _figure(9, 3.4)
     for place, (x, label) in enumerate(((documents, "training documents"), (seconds, "seconds")), start=1):
         axes = figure.add_subplot(1, 2, place)
@@ -90,7 +92,7 @@ def learning_curve(
 
 
 def svg(figure: "Figure") -> str:
-    """The figure as an SVG element, the same for the same figure."""
+    """The figure as an SVG element; equal figures give equal text."""
     import matplotlib
 
     with matplotlib.rc_context({"svg.hashsalt": "textclf", "svg.fonttype": "none"}):
@@ -115,5 +117,5 @@ def _figure(width: float, height: float) -> "Figure":
 
 
 def _short(name: str) -> str:
-    """A label that fits on an axis and holds no markup: matplotlib reads dollar signs as formulas."""
+    """A label short enough for an axis; dollar signs are escaped, because matplotlib reads them as formulas."""
     return (name if len(name) <= 24 else name[:23] + "…").replace("$", r"\$")

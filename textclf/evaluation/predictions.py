@@ -1,4 +1,4 @@
-"""What a finished model says of every document of a split, as it will predict: in numpy, without torch."""
+"""Predictions of a finished model for every document of a split, computed in numpy as in `textclf predict`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,30 +18,31 @@ from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary_map import VocabularyMap
 
-BATCH: Final = 256  # documents
-SHOWN: Final = 60  # tokens of a document that are shown
+DOCUMENTS_AT_ONCE: Final = 256
+MOST_TOKENS: Final = 60
+"""Tokens of a document that `Predictions.text` shows by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """D documents of a split, and what a run's model says of them."""
+    """Labels and logits of the D documents of a split."""
 
     run: str
     data: DataDirectory
     split: str
     rows: NDArray[np.int64]
-    """Shape (D,), places in documents.parquet."""
+    """Shape (D,), row numbers in documents.parquet."""
     labels: NDArray[np.int64]
-    """Shape (D,), class indices; negative for a label that the training split does not have."""
+    """Shape (D,), class indices; negative for a label that is not in the training split."""
     raw: NDArray[np.float32]
-    """Logits as the model gives them, shape (D, C)."""
+    """Logits before calibration, shape (D, C)."""
     trained: Artefact
     words: tuple[str, ...] | None = None
-    """The word of each id in the data, where that is not the model's vocabulary but a larger one."""
+    """The word of each id in the data, if the data has a larger vocabulary than the model."""
 
     @property
     def logits(self) -> NDArray[np.float32]:
-        """Logits that are calibrated: divided by the temperature."""
+        """Calibrated logits: divided by the temperature."""
         calibrated: NDArray[np.float32] = self.raw / np.float32(self.trained.temperature)
         return calibrated
 
@@ -57,7 +58,7 @@ class Predictions:
 
     @property
     def answers(self) -> NDArray[np.int64]:
-        """Shape (D,), the class that the model finds most probable."""
+        """Shape (D,), the most probable class."""
         answers: NDArray[np.int64] = self.raw.argmax(axis=1)
         return answers
 
@@ -69,15 +70,15 @@ class Predictions:
         """The id of a document."""
         return str(self.data.documents.id[self.rows[place]])
 
-    def text(self, place: int, *, most: int = SHOWN) -> str:
-        """The words of a document as the model reads them; the data directory does not keep texts."""
+    def text(self, place: int, *, most: int = MOST_TOKENS) -> str:
+        """The known words of a document; the data directory does not keep texts."""
         words = self.words or self.trained.tokenizer.words
         tokens = tensors.read(self.data.layout.tensor(self.document(place)))
         known = [words[token] for token in tokens.tolist() if token < len(words)]
         return " ".join(known[:most]) + (" …" if len(known) > most else "")
 
     def mistakes(self, most: int) -> list[int]:
-        """Places of the documents that the model gets wrong, those first that it is surest of."""
+        """Places of the wrong answers, the most probable first."""
         wrong = np.flatnonzero(self.answers != self.labels)
         sure = self.probabilities.max(axis=1)
         places: list[int] = wrong[np.argsort(-sure[wrong], kind="stable")][:most].tolist()
@@ -87,17 +88,17 @@ class Predictions:
 def predict(run: Path, *, split: str) -> Predictions:
     """Predict every document of a split.
 
-    Raises UsageError if there is no such run or split, or if the data was made anew since; ArtefactError on damage.
+    Raises UsageError if there is no such run or split, or if the data has been rebuilt since; ArtefactError on damage.
     """
     found = runs.resolve(run)
     trained = artefact.load(found.model)
     made = runs.data_of(found)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
-    return answer(trained, Tokens(data, trained.tokenizer), split=split, run=found.root.name)
+    return predict_split(trained, Tokens(data, trained.tokenizer), split=split, run=found.root.name)
 
 
 class Tokens:
-    """The token ids of documents as a vocabulary has them: that of the data, or a smaller one made from it."""
+    """Token ids of documents in a model's vocabulary: that of the data, or a smaller one taken from it."""
 
     def __init__(self, data: DataDirectory, tokenizer: Tokenizer) -> None:
         self.data = data
@@ -110,14 +111,16 @@ class Tokens:
             self.words = larger.words
             self._map = VocabularyMap.between(larger, tokenizer)
 
-    def batches(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-        """Token ids end to end and the length of each document, some documents at a time."""
-        for start in range(0, len(rows), BATCH):
-            batch = self._packed.gather(rows[start : start + BATCH])
+    def batches(
+        self, rows: NDArray[np.int64], *, size: int = DOCUMENTS_AT_ONCE
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+        """Batches of documents: their token ids end to end, and the length of each."""
+        for start in range(0, len(rows), size):
+            batch = self._packed.gather(rows[start : start + size])
             yield self._map(*batch) if self._map else batch
 
 
-def answer(trained: Artefact, tokens: Tokens, *, split: str, run: str) -> Predictions:
+def predict_split(trained: Artefact, tokens: Tokens, *, split: str, run: str) -> Predictions:
     """Predict every document of a split; raises UsageError if there is no such split."""
     data = tokens.data
     rows = data.rows(split)

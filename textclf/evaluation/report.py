@@ -1,4 +1,4 @@
-"""A run as one HTML file that needs nothing else: no network, no script. Jinja escapes every text in it."""
+"""A run's report: one HTML file without scripts, which needs no network. Jinja escapes every text in it."""
 
 from pathlib import Path
 from typing import Final

@@ -8,7 +8,7 @@ from typing import Any, Final
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.dataset.directory import DataDirectory
-from textclf.evaluation.predictions import Predictions, Tokens, answer
+from textclf.evaluation.predictions import Predictions, Tokens, predict_split
 from textclf.export.pruning import Pruning
 
 MOST_DOCUMENTS: Final = 50_000
@@ -50,7 +50,7 @@ class FinishedRun:
         """Predictions of a model, which may be smaller than the run's, by split: of each split the data has."""
         splits = [split for split in ("validation", "test") if len(self.data.rows(split))]
         tokens = self.tokens if trained is self.trained else Tokens(self.data, trained.tokenizer)
-        return {split: answer(trained, tokens, split=split, run=self.name) for split in splits}
+        return {split: predict_split(trained, tokens, split=split, run=self.name) for split in splits}
 
     def pruning(self, *, most_documents: int = MOST_DOCUMENTS) -> Pruning:
         """The model with its features ranked by their importance in the training documents."""
