@@ -11,10 +11,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from textclf.artefacts import artefact, runs
-from textclf.artefacts.artefact import FORMAT_VERSION, QUANTISED_VERSION, Abstention, Layout
+from textclf.artefacts.artefact import FORMAT_VERSION, Abstention, Layout
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.inference.classifier import Classifier, load_model
-from textclf.models.bag_mlp.features import PAIR_BITS
+from textclf.models.bag_mlp.pair_hashes import PAIR_BITS
 from textclf.system import files
 from textclf.text.tokenizer import PAD_ID
 
@@ -480,10 +480,12 @@ def test_a_tokenizer_of_another_kind_is_refused(change, model):
     refuses(model)
 
 
-@pytest.mark.parametrize("version", [QUANTISED_VERSION + 1, 0, "1", None])
+@pytest.mark.parametrize("version", [FORMAT_VERSION - 1, FORMAT_VERSION + 1, 0, "1", None])
 def test_another_format_is_refused(version, model):
     edit(model.config, lambda config: config | {"format_version": version})
-    with pytest.raises(ArtefactError, match=f"has format {version}, and this textclf reads format {FORMAT_VERSION}"):
+    with pytest.raises(
+        ArtefactError, match=f"has format {version}, and this textclf reads format {FORMAT_VERSION}; train"
+    ):
         artefact.load(model.root)
 
 
@@ -505,14 +507,21 @@ def test_the_weights_of_the_other_model_are_refused(model):
     refuses(model)
 
 
-@pytest.mark.parametrize("key", ["format_version", "model", "inputs", "temperature", "trained"])
+@pytest.mark.parametrize("key", ["format_version", "precision", "model", "inputs", "temperature", "trained"])
 def test_a_config_without_one_of_its_keys_is_refused(key, model):
     edit(model.config, lambda config: {name: value for name, value in config.items() if name != key})
     refuses(model)
 
 
-def test_settings_of_the_inputs_must_be_known(model):
-    edit(model.config, lambda config: config | {"inputs": config["inputs"] | {"colour": 3}})
+@pytest.mark.parametrize("precision", ["float64", None, 16, ["int8"]], ids=str)
+def test_an_unknown_precision_is_refused(precision, model):
+    edit(model.config, lambda config: config | {"precision": precision})
+    refuses(model)
+
+
+@pytest.mark.parametrize("name", ["colour", "vocabulary"])
+def test_settings_of_the_inputs_must_be_known(name, model):
+    edit(model.config, lambda config: config | {"inputs": config["inputs"] | {name: 3}})
     refuses(model)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from textclf.artefacts import artefact
+from textclf.artefacts.artefact import FORMAT_VERSION
 from textclf.errors import ArtefactError
 from textclf.export import feeding
 from textclf.export.feeding import Feeder
@@ -41,6 +42,15 @@ def test_names_types_and_axes_are_those_of_the_graph(folder, trained):
     assert [(name, array.dtype, array.ndim) for name, array in fed.items()] == [
         (name, types[kind], len(shape)) for name, kind, shape in trained.kind.onnx_graph().inputs
     ]
+
+
+@pytest.mark.parametrize("change", [{"format_version": FORMAT_VERSION - 1}, {"format_version": None}], ids=str)
+def test_the_files_of_another_format_are_refused(change, folder):
+    """Their pairs would not be found, which nobody would notice."""
+    path = folder / "inputs.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(ArtefactError, match=rf"this textclf reads format {FORMAT_VERSION}\); export it again"):
+        Feeder(folder)
 
 
 @pytest.mark.parametrize("name", ["inputs.json", "inputs.safetensors", "tokenizer.json"])

@@ -7,7 +7,7 @@ from tests.conftest import small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import DataError
 from textclf.models import MODELS
-from textclf.models.bag_mlp.feature_cache import Remembered
+from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Examples
 from textclf.training import prepared
 from textclf.training.prepared import prepare
@@ -31,7 +31,7 @@ def test_the_inputs_are_those_that_an_artefact_keeps(config, data):
 def test_quick_inputs_make_the_same_batches(config, data, batch, monkeypatch):
     monkeypatch.setattr(prepared, "BATCH", batch)
     ready = prepare(config, data)
-    assert isinstance(ready.training_inputs, Remembered) is (config.model == "mlp")
+    assert isinstance(ready.training_inputs, FeatureCache) is (config.model == "mlp")
     for part in ready.parts.values():
         examples = Examples(*ready.tokens.gather(part.rows), part.labels, part.rows)
         collate = MODELS[config.model].architecture().collate
@@ -52,7 +52,7 @@ def test_what_is_read_many_times_is_counted_before_training_and_nothing_else(dat
 
 def test_nothing_is_kept_without_room_for_it(data, data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(prepared, "BATCH", 5)
-    monkeypatch.setitem(Remembered.fit.__func__.__kwdefaults__, "limit", 0)
+    monkeypatch.setitem(FeatureCache.fit.__func__.__kwdefaults__, "limit", 0)
     ready = prepare(small_config("mlp", data_dir, tmp_path), data)
     rows = ready.parts["train"].rows
     assert not ready.training_inputs.has(rows)

@@ -26,9 +26,8 @@ from textclf.models.model import EMBEDDING, Features, Model
 from textclf.system import checksums, files
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 3
-QUANTISED_VERSION: Final = FORMAT_VERSION + 1
-"""Of an artefact whose weights are in fewer bits, and which leaves out what follows from its tokenizer."""
+FORMAT_VERSION: Final = 5
+"""Formats 3 and 4, float32 and quantised, hashed the ids of a pair's words, where 5 hashes their spelling."""
 
 CONFIG: Final = "config.json"
 
@@ -155,7 +154,8 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
         layout.tokenizer.name: encode(artefact.tokenizer.to_json()),
     }
     config: dict[str, Any] = {
-        "format_version": FORMAT_VERSION if precision == "float32" else QUANTISED_VERSION,
+        "format_version": FORMAT_VERSION,
+        "precision": precision,
         "model": artefact.model,
         "inputs": settings,
         "temperature": artefact.temperature,
@@ -187,13 +187,9 @@ def _small_type(array: NDArray[Any]) -> np.dtype[Any]:
     return smallest if smallest in (np.uint8, np.uint16) else array.dtype
 
 
-def restore(learnt: Arrays, features: type[Features], tokenizer: Tokenizer) -> Arrays:
-    """The arrays of features again, from what `compact` made of them."""
-    whole = {
-        name: array.astype(np.int32) if array.dtype in (np.uint8, np.uint16) else array
-        for name, array in learnt.items()
-    }
-    return whole if whole.keys() & set(features.DERIVED) else whole | features.derive(tokenizer)
+def restore(kind: type[Features], learnt: Arrays, settings: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
+    """Features from what `split` made of them."""
+    return kind(**learnt, **settings, **kind.derive(tokenizer, known=learnt))
 
 
 def serialise(arrays: Arrays) -> bytes:
@@ -257,10 +253,10 @@ def _read(layout: Layout) -> Artefact:
     if layout.config.stat().st_size > MOST_JSON:
         raise ValueError(f"{layout.config.name} is too large")
     config = files.read_object(layout.config)
-    if config["format_version"] not in (FORMAT_VERSION, QUANTISED_VERSION):
+    if config["format_version"] != FORMAT_VERSION:
         raise ArtefactError(
-            f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION} "
-            f"and {QUANTISED_VERSION}; upgrade textclf, or train the model again: textclf train"
+            f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION}; "
+            "train the model again (textclf train), or upgrade textclf if the format is newer"
         )
     if config["model"] not in MODELS:
         raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
@@ -281,18 +277,17 @@ def _read(layout: Layout) -> Artefact:
 
 
 def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
-    if config["format_version"] == QUANTISED_VERSION:
+    if config["precision"] not in quantised.PRECISIONS:
+        raise ValueError(f"{layout.config.name} names no known precision")
+    if config["precision"] != "float32":
         arrays = quantised.restore(arrays)
     learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
-    kind: type[Features] = MODELS[config["model"]].runtime().features
     tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
-    if config["format_version"] == QUANTISED_VERSION:
-        learnt = restore(learnt, kind, tokenizer)
     return Artefact(
         model=config["model"],
         weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
         tokenizer=tokenizer,
-        inputs=kind(**{**learnt, **config["inputs"]}),
+        inputs=restore(MODELS[config["model"]].runtime().features, learnt, config["inputs"], tokenizer),
         labels=_read_json(layout.labels, config["crc32"]),
         temperature=float(config["temperature"]),
         trained=config["trained"],
@@ -368,4 +363,4 @@ def split(inputs: Features) -> tuple[Arrays, dict[str, Any]]:
     """What the inputs learnt from documents, and their settings."""
     values = {field.name: getattr(inputs, field.name) for field in fields(inputs)}  # type: ignore[arg-type]
     learnt = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-    return learnt, {name: value for name, value in values.items() if name not in learnt}
+    return learnt, {name: value for name, value in values.items() if name not in (*learnt, *inputs.DERIVED)}

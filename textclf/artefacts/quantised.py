@@ -18,6 +18,7 @@ SCALE: Final = "embedding.scale"
 
 PRECISIONS: Final = ("float32", "float16", "int8", "int4")
 """From the most exact to the smallest."""
+_WIDE: Final = {"float16": np.float32, "uint8": np.int32, "uint16": np.int32}
 _LARGEST: Final = {"int8": 127, "int4": 7}
 _ZERO: Final = 8  # what 0 is stored as in half a byte; a half that is 0 stands for no number
 
@@ -35,11 +36,10 @@ def quantise(weights: Arrays, precision: str) -> Arrays:
 
 def restore(stored: Arrays) -> Arrays:
     """Arrays of a file as they are used; raises ValueError if embeddings and scales do not go together."""
-    arrays = {name: array.astype(np.float32) if array.dtype == np.float16 else array for name, array in stored.items()}
-    scale = arrays.pop(SCALE, None)
-    if scale is None:
+    arrays = {name: _widened(array) for name, array in stored.items() if name != EMBEDDING or SCALE not in stored}
+    if SCALE not in stored:
         return arrays
-    rows = stored[EMBEDDING]
+    scale, rows = arrays.pop(SCALE), stored[EMBEDDING]
     if rows.dtype == np.uint8 and rows.ndim == 2:
         rows = _unpacked(rows)
     if rows.dtype != np.int8 or rows.ndim != 2 or scale.shape != rows.shape[:1] or scale.dtype != np.float32:
@@ -47,6 +47,11 @@ def restore(stored: Arrays) -> Arrays:
     if not np.isfinite(scale).all():
         raise ValueError("a scale of the embeddings is not a finite number")
     return arrays | {EMBEDDING: rows * scale[:, None]}
+
+
+def _widened(array: NDArray[Any]) -> NDArray[Any]:
+    """Float16 as float32, and integers that a file keeps in one or two bytes as int32."""
+    return array.astype(_WIDE.get(array.dtype.name, array.dtype), copy=False)
 
 
 def _half(array: NDArray[Any]) -> NDArray[np.float16]:

@@ -13,7 +13,7 @@ from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
 
 SETTINGS: Final = "inputs.json"
-"""Which model it is, and the settings of its inputs."""
+"""The format, which model it is, and the settings of its inputs."""
 LEARNT: Final = "inputs.safetensors"
 """What the inputs learnt from documents."""
 
@@ -22,7 +22,9 @@ def contents(trained: Artefact) -> dict[str, bytes]:
     """The files by name."""
     learnt, settings = artefact.split(trained.inputs)
     return {
-        SETTINGS: artefact.encode({"model": trained.model, "inputs": settings}, indent=2),
+        SETTINGS: artefact.encode(
+            {"format_version": artefact.FORMAT_VERSION, "model": trained.model, "inputs": settings}, indent=2
+        ),
         LEARNT: artefact.serialise(artefact.compact(learnt, without=trained.inputs.DERIVED)),
     }
 
@@ -34,10 +36,12 @@ class Feeder:
         root = Path(folder)
         try:
             settings = files.read_object(root / SETTINGS)
-            kind: Any = MODELS[settings["model"]].runtime().features
+            if (version := settings.get("format_version")) != artefact.FORMAT_VERSION:
+                raise ValueError(f"it has format {version}, and this textclf reads format {artefact.FORMAT_VERSION}")
+            kind = MODELS[settings["model"]].runtime().features
             self._tokenizer = Tokenizer.from_json(files.read_object(artefact.Layout(root).tokenizer))
             learnt = quantised.restore(safetensors.read(root / LEARNT)[0])
-            self._inputs = kind(**artefact.restore(learnt, kind, self._tokenizer), **settings["inputs"])
+            self._inputs = artefact.restore(kind, learnt, settings["inputs"], self._tokenizer)
             if not self._inputs.fits(self._tokenizer):
                 raise ValueError("the inputs are not those of the tokenizer")
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -7,7 +7,7 @@ parts come in three groups, by what they need: `Runtime` is numpy alone, since p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
@@ -71,7 +71,7 @@ class Features(Protocol):
     """Turns token ids into what the model reads. A frozen dataclass: an artefact keeps its fields."""
 
     DERIVED: ClassVar[tuple[str, ...]]
-    """Fields that `derive` can compute again from the tokenizer."""
+    """Fields that follow from the tokenizer. Files keep the arrays among them to load faster, except int4 files."""
 
     @property
     def words(self) -> int:
@@ -86,8 +86,8 @@ class Features(Protocol):
         """Keyword arguments of the network that follow from the features; the first is the number of embeddings."""
 
     @classmethod
-    def derive(cls, tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
-        """The fields named in DERIVED."""
+    def derive(cls, tokenizer: Tokenizer, *, known: Collection[str] = ()) -> dict[str, Any]:
+        """The fields named in DERIVED, except for arrays that are known already."""
 
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether the fields are consistent, and of that vocabulary: a file may be damaged."""
@@ -122,7 +122,10 @@ class Runtime(NamedTuple):
 
     features: type[Features]
     learn: Callable[..., Learnt]
-    """``learn(batches, tokenizer=..., max_length=...)`` fits the features on batches of training documents."""
+    """``learn(training, validation=..., tokenizer=..., max_length=...)`` fits the features on training documents.
+
+    Both splits are batches of token ids, lengths and rows; the validation documents may be cached.
+    """
     logits: Callable[[Weights, Any], Floats]
     """The forward pass: parameter arrays by name and what the features return, to logits of shape (B, C)."""
     contributions: Callable[[Weights, Any, NDArray[np.int32], Doubles], Contributions]

@@ -16,7 +16,7 @@ from textclf.config import TrainConfig
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, newest, together
 from textclf.errors import ArtefactError, DataError
 from textclf.models import find
-from textclf.models.bag_mlp.feature_cache import Batch, Remembered
+from textclf.models.bag_mlp.feature_cache import Batch
 from textclf.models.model import Features
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
@@ -66,12 +66,9 @@ def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
     if config.refit:
         parts["refit"] = together(parts["train"], parts["validation"])
     tokenizer = read_tokenizer(data)
-    training = _batches(tokens, parts["train"])
-    inputs, training_inputs = (
-        find(config.model).runtime().learn(training, tokenizer=tokenizer, max_length=config.max_length)
-    )
-    if isinstance(training_inputs, Remembered):
-        training_inputs.remember(_batches(tokens, parts["validation"]))
+    training, validation = (_batches(tokens, parts[split]) for split in ("train", "validation"))
+    learn = find(config.model).runtime().learn
+    inputs, training_inputs = learn(training, validation=validation, tokenizer=tokenizer, max_length=config.max_length)
     tokens = copy(tokens)  # mapped anew, if it is: what was read of it need not stay in memory
     seconds = perf_counter() - started
     return Prepared(config, data, tokens, tokenizer, inputs, training_inputs, parts, seconds)

@@ -12,7 +12,7 @@ from torch import nn
 from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
 from textclf.models import find
-from textclf.models.bag_mlp.feature_cache import Remembered
+from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Features
 from textclf.system.startup import processors
 from textclf.text.tokenizer import Tokenizer
@@ -56,8 +56,8 @@ class Session:
 
     def end(self) -> nn.Module:
         """Take no more steps: let go of what they alone need, more than half of the memory; returns the model."""
-        if isinstance(self.training_inputs, Remembered):
-            self.training_inputs.forget()
+        if isinstance(self.training_inputs, FeatureCache):
+            self.training_inputs.clear()
         return self.learner.end()
 
 
@@ -108,7 +108,7 @@ def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoad
     """A DataLoader for each part: what is trained on is shuffled anew each epoch, the rest is in order of length."""
     config, architecture = prepared.config, find(prepared.config.model).architecture()
     inputs, tokens = prepared.training_inputs, prepared.tokens
-    if isinstance(inputs, Remembered) and config.store == "packed":
+    if isinstance(inputs, FeatureCache) and config.store == "packed":
         tokens = SkipCached(tokens, inputs.has)
     collate = partial(architecture.collate, inputs=inputs)
     loaders = {}

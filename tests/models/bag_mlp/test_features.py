@@ -1,4 +1,5 @@
 import random
+import zlib
 from collections import Counter
 from itertools import pairwise
 
@@ -6,7 +7,8 @@ import numpy as np
 import pytest
 
 from textclf.models.bag_mlp import features as module
-from textclf.models.bag_mlp.features import PAIR_BITS, Bag, Frequencies
+from textclf.models.bag_mlp.features import Bag, DocumentFrequencies
+from textclf.models.bag_mlp.pair_hashes import PAIR_BITS
 from textclf.text.subwords import word_parts
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
@@ -37,12 +39,13 @@ def encoded(texts, tokenizer):
     return np.concatenate(ids), np.array([len(run) for run in ids])
 
 
-def fit(texts, tokenizer, size=1_000):
-    frequencies = Frequencies(tokenizer)
+def fit(texts, tokenizer, *, size=1_000, **limits):
+    """The bag of these training texts, counted so many at a time."""
+    frequencies = DocumentFrequencies(tokenizer)
     for start in range(0, len(texts), size):
-        found = frequencies.find(*(batch := encoded(texts[start : start + size], tokenizer)))
-        frequencies.add(found, len(batch[1]))
-    return frequencies.bag()
+        batch = encoded(texts[start : start + size], tokenizer)
+        frequencies.add(frequencies.count(*batch), documents=len(batch[1]))
+    return frequencies.bag(frequencies.select(**limits))
 
 
 def weigh(bag, texts, tokenizer):
@@ -58,15 +61,17 @@ def weigh(bag, texts, tokenizer):
 
 
 def pair_hash(first, second):
-    """Multiplicative hashing in whole numbers of any length."""
-    return (first * 2**32 + second) * 0x9E3779B97F4A7C15 % 2**64 // 2 ** (64 - PAIR_BITS)
+    """The hash of two spellings, in whole numbers of any length."""
+    numbers = [zlib.crc32(word.encode()) for word in (first, second)]
+    return (numbers[0] * 2**32 + numbers[1]) * 0x9E3779B97F4A7C15 % 2**64 // 2 ** (64 - PAIR_BITS)
 
 
 def words_and_pairs(text, tokenizer):
     """Names of what stands in a text: its known words, and pairs of known words by their hash."""
-    ids = [tokenizer.words.index(token) if token in tokenizer.words else UNK_ID for token in tokenizer.tokens(text)]
-    known = [(first, second) for first, second in pairwise(ids) if UNK_ID not in (first, second)]
-    return [*(f"word {index}" for index in ids if index != UNK_ID), *(f"pair {pair_hash(*pair)}" for pair in known)]
+    tokens = tokenizer.tokens(text)
+    words = [f"word {tokenizer.words.index(token)}" for token in tokens if token in tokenizer.words]
+    known = [pair for pair in pairwise(tokens) if set(pair) <= set(tokenizer.words)]
+    return [*words, *(f"pair {pair_hash(*pair)}" for pair in known)]
 
 
 def parts(text, tokenizer):
@@ -153,12 +158,11 @@ def test_words_are_features_down_to_the_rarest_that_two_training_documents_have(
     assert fit(training, tokenizer).words == last + 1 < tokenizer.size
 
 
-def test_only_the_most_frequent_pairs_are_features(monkeypatch):
+def test_only_the_most_frequent_pairs_are_features():
     training = ["a b", "a b", "a b", "c d", "c d", "e f", "e f", "e f", "g h"]
     tokenizer = learn(training)
-    monkeypatch.setattr(module, "MOST_PAIRS", 2)
-    expected = [pair_hash(*(tokenizer.words.index(word) for word in pair)) for pair in ("ab", "ef")]
-    assert fit(training, tokenizer).pairs.tolist() == sorted(expected)
+    bag = fit(training, tokenizer, max_pairs=2)
+    assert bag.pairs.tolist() == sorted([pair_hash("a", "b"), pair_hash("e", "f")])
 
 
 def test_the_last_word_of_a_document_and_the_first_of_the_next_are_no_pair():
@@ -192,7 +196,19 @@ def test_rare_words_are_in_pairs():
     training = ["a b", "a b c", "c d", "c d", "e e e e e d"]
     tokenizer = learn(training, min_count=1)
     bag = fit(training, tokenizer)
-    assert pair_hash(tokenizer.words.index("a"), tokenizer.words.index("b")) in bag.pairs
+    assert pair_hash("a", "b") in bag.pairs
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pairs_survive_another_vocabulary(seed):
+    """A pair is hashed from the spelling of its words: new words, or the same in another order, change nothing."""
+    training = random_texts(seed)
+    tokenizer = learn(training)
+    larger = Tokenizer(["zebra", *reversed(tokenizer.words[2:]), "xyz"], parts=tokenizer.parts)
+    bag, other = fit(training, tokenizer), fit(training, larger)
+    assert bag.pairs.tolist() == other.pairs.tolist() != []
+    rarity = [each.rarity[each.words : each.words + len(each.pairs)].tolist() for each in (bag, other)]
+    assert rarity[0] == rarity[1]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -295,7 +311,8 @@ def test_without_parts_a_document_is_seen_in_one_way():
 def test_documents_times_features_may_exceed_32_bits():
     words, count = 1_000_000, 5_000
     nothing = np.zeros(0, dtype=np.int32)
-    bag = Bag(words, nothing, nothing, np.zeros(words, dtype=np.int32), np.ones(words, dtype=np.float32))
+    vocabulary = ("",) * words
+    bag = Bag(words, nothing, nothing, np.zeros(words, dtype=np.int32), np.ones(words, dtype=np.float32), vocabulary)
     expected = [[0, 2, words - 1 - place] for place in range(count)]
     tokens = np.array([row[:0:-1] for row in expected], dtype=np.int32).ravel()
     features, offsets, _ = bag(tokens, np.full(count, 2))
@@ -307,12 +324,12 @@ def test_the_tokens_that_were_given_stay_as_they_are():
     tokenizer = learn(TRAINING)
     tokens, lengths = encoded([*TRAINING, *ODD], tokenizer)
     before = tokens.tolist(), lengths.tolist()
-    frequencies = Frequencies(tokenizer)
-    frequencies.add(frequencies.find(tokens, lengths), len(lengths))
-    frequencies.bag()(tokens, lengths)
+    frequencies = DocumentFrequencies(tokenizer)
+    frequencies.add(frequencies.count(tokens, lengths), documents=len(lengths))
+    frequencies.bag(frequencies.select())(tokens, lengths)
     assert (tokens.tolist(), lengths.tolist()) == before
 
 
 def test_more_documents_than_can_be_numbered_are_refused():
     with pytest.raises(ValueError, match="too many documents at once"):
-        module._numbered(2**40, bits=23)
+        module._numbered(2**41, bits=23)

@@ -1,155 +1,124 @@
-"""What is in documents, kept for the next epoch: counting it can take longer than learning from it. No torch."""
+"""Caches the features of documents: counting them can take longer than learning from them. No torch."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.models.bag_mlp.features import Bag, BagInputs, Counts, Frequencies
+from textclf.models.bag_mlp.features import Bag, BagInputs, Counts, DocumentFrequencies
 from textclf.models.model import Learnt
-from textclf.system.startup import processors
-from textclf.text.ragged import offsets, places
+from textclf.text.ragged import offsets
 from textclf.text.tokenizer import Tokenizer
 
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
 LIMIT: Final = 40_000_000
-"""Features of documents that are kept, 4 bytes each; 8 until it is known how rare they are."""
-
-ROOM: Final = 1 << 22
-"""Numbers that are put together: small arrays in their thousands would leave holes in memory where they were."""
-
-MOST_THREADS: Final = 4
-"""That look for features: they take turns for what Python itself does."""
-
-Item = TypeVar("Item")
+"""Maximum number of features of all cached documents, each of which takes 5 or 6 bytes."""
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
-"""Token ids of some documents end to end, how many each has, and the rows of the documents."""
+"""Token ids of B documents, end to end; their lengths, shape (B,); their rows in documents.parquet, shape (B,)."""
 
 
-class Remembered:
-    """Counts the features of a document once, keeps that under the row of the document, and weighs it each time.
+class FeatureCache:
+    """Called like a `Bag`, but counts the features of a cached document only once."""
 
-    A feature and its count are one number, with the count in the high bits.
-    """
-
-    def __init__(self, bag: Bag, *, limit: int = LIMIT) -> None:
+    def __init__(self, bag: Bag) -> None:
+        """A cache without documents."""
         self.bag = bag
-        self._limit = limit
-        self._bits = np.uint32(len(bag.rarity).bit_length())  # of a feature
-        self.forget()
+        self.clear()
 
     @classmethod
-    def fit(cls, batches: Iterable[Batch], *, tokenizer: Tokenizer, limit: int = LIMIT) -> "Remembered":
-        """A bag that has learnt from these documents, and remembers them if there is room for all.
+    def fit(
+        cls, training: Iterable[Batch], validation: Iterable[Batch], *, tokenizer: Tokenizer, limit: int = LIMIT
+    ) -> "FeatureCache":
+        """Learn a bag from the training documents; cache them and the validation documents if the limit allows.
 
-        They are shuffled in training: if some were not kept, nearly every batch would have one of those.
+        All or none: training shuffles the documents, so that nearly every batch would have one that is not cached.
         """
-        frequencies, kept = Frequencies(tokenizer), 0
-        seen, shelf = deque[tuple[NDArray[np.int64], Counts]](), _Shelf()
-        for (_, lengths, rows), found in _with_threads(frequencies.find, batches):
-            frequencies.add(found, len(lengths))
-            kept += len(found.features)
-            if kept <= limit:
-                seen.append((rows, Counts(shelf.put(found.features), found.offsets, shelf.put(found.counts))))
-            else:
-                seen.clear()
-        remembered = cls(frequencies.bag(), limit=limit)
-        new_places = frequencies.places(remembered.bag)
-        remembered._keep((rows, found.renumbered(new_places)) for rows, found in _emptying(seen))
-        return remembered
+        frequencies, bags = DocumentFrequencies(tokenizer), _Bags(limit)
+        for tokens, lengths, rows in training:
+            counts = frequencies.count(tokens, lengths)
+            frequencies.add(counts, documents=len(lengths))
+            bags.add(rows, counts)
+        for tokens, lengths, rows in validation if bags.has_room else ():
+            bags.add(rows, frequencies.count(tokens, lengths))
+        selected = frequencies.select()
+        cache = cls(frequencies.bag(selected))
+        if bags.has_room and bags.counts:
+            cache._places = bags.places()
+            cache._matrix = bags.matrix(columns=frequencies.candidates)[:, selected]
+        return cache
 
-    def forget(self) -> None:
-        """Keep no documents any more."""
-        self._entries = np.empty(0, dtype=np.uint32)
-        self._starts = np.full((0, self.bag.views), -1, dtype=np.int64)  # of each row's bags; -1: not kept
-        self._sizes = np.zeros((0, self.bag.views), dtype=np.int64)
+    def clear(self) -> None:
+        """Remove all documents."""
+        self._matrix: csr_array | None = None
+        """Counts, a row for each bag and a column for each feature."""
+        self._places = np.empty((self.bag.views, 0), dtype=np.int64)
+        """Shape (V, rows), the row of the matrix for each view of a row in documents.parquet; -1: not cached."""
 
     def has(self, rows: NDArray[np.int64]) -> bool:
-        """Whether these documents are kept."""
-        return bool(rows.max(initial=-1) < len(self._starts) and self._starts[rows].min(initial=0) >= 0)
+        """Whether all these documents are cached."""
+        return bool(rows.max(initial=-1) < self._places.shape[1] and self._places[:, rows].min(initial=0) >= 0)
 
-    def remember(self, batches: Iterable[Batch]) -> None:
-        """Keep these documents, too, if there is room for all of them."""
-        self._keep((rows, self.bag.count(tokens, lengths)) for tokens, lengths, rows in batches)
-
-    def __call__(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64]) -> BagInputs:
-        """The same as ``bag(tokens, lengths)``; documents of the same row must have the same tokens.
-
-        Of documents that are kept, tokens and lengths are not looked at.
-        """
-        if not self.has(rows):
+    def __call__(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+    ) -> BagInputs:
+        """The same as ``bag(tokens, lengths)``; of cached documents, tokens and lengths are not read."""
+        if self._matrix is None or rows is None or not self.has(rows):
             return self.bag(tokens, lengths)
-        sizes = self._sizes[rows].T.ravel()  # first those of one view
-        entries = self._entries[places(self._starts[rows].T.ravel(), sizes)]
-        features = (entries & ((1 << self._bits) - 1)).view(np.int32)
-        return self.bag.weigh(Counts(features, offsets(sizes)[:-1], entries >> self._bits))
-
-    def _keep(self, counted: Iterable[tuple[NDArray[np.int64], Counts]]) -> None:
-        """Keep these documents if there is room for all, in memory and for their largest count in its bits."""
-        kept, places_of, end, shelf = [self._entries], [], len(self._entries), _Shelf()
-        for rows, found in counted:
-            places_of.append((rows, end + found.offsets, np.diff(found.offsets, append=len(found.features))))
-            end += len(found.features)
-            if end > self._limit or int(found.counts.max(initial=0)).bit_length() + self._bits > 32:
-                return
-            entries = found.counts.astype(np.uint32) << self._bits | found.features.view(np.uint32)
-            kept.append(shelf.put(entries.view(np.int32)).view(np.uint32))
-        self._entries = np.concatenate(kept)
-        for rows, starts, sizes in places_of:
-            if (most := int(rows.max()) + 1) > len(self._starts):
-                self._starts, self._sizes = _grown(self._starts, 2 * most, fill=-1), _grown(self._sizes, 2 * most)
-            self._starts[rows] = starts.reshape(self.bag.views, -1).T
-            self._sizes[rows] = sizes.reshape(self.bag.views, -1).T
+        bags = self._matrix[self._places[:, rows].ravel()]
+        return self.bag.weigh(Counts(bags.indices, bags.indptr[:-1].astype(np.int64), bags.data))
 
 
-def learn(batches: Iterable[Batch], *, tokenizer: Tokenizer, max_length: int | None) -> Learnt:
-    """A bag that has learnt from the training documents, and a cache of their features."""
-    remembered = Remembered.fit(batches, tokenizer=tokenizer)
-    return Learnt(remembered.bag, training=remembered)
+def learn(
+    training: Iterable[Batch], *, validation: Iterable[Batch], tokenizer: Tokenizer, max_length: int | None
+) -> Learnt:
+    """A bag that was learnt from the training documents, and a cache of both splits."""
+    cache = FeatureCache.fit(training, validation, tokenizer=tokenizer)
+    return Learnt(cache.bag, training=cache)
 
 
-class _Shelf:
-    """Holds small arrays as int32, side by side in large ones, each of which goes when nothing on it is used."""
+class _Bags:
+    """Collects the bags of documents, up to a limit, for one sparse matrix."""
 
-    def __init__(self) -> None:
-        self._free = np.empty(0, dtype=np.int32)
+    def __init__(self, limit: int) -> None:
+        self.counts: list[Counts] = []
+        self._rows: list[NDArray[np.int64]] = []
+        self._room = limit
 
-    def put(self, values: NDArray[np.integer]) -> NDArray[np.int32]:
-        """The same values, on the shelf."""
-        if len(values) > len(self._free):
-            self._free = np.empty(max(ROOM, len(values)), dtype=np.int32)
-        here, self._free = self._free[: len(values)], self._free[len(values) :]
-        here[:] = values
-        return here
+    @property
+    def has_room(self) -> bool:
+        """Whether all documents so far fit; if not, none are kept."""
+        return self._room >= 0
 
+    def add(self, rows: NDArray[np.int64], found: Counts) -> None:
+        """Add documents, whose rows in documents.parquet have shape (B,)."""
+        self._room -= len(found.features)
+        if not self.has_room:
+            self.counts.clear()
+            return
+        smallest = np.min_scalar_type(int(found.counts.max()))
+        self.counts.append(found._replace(counts=found.counts.astype(smallest)))
+        self._rows.append(rows)
 
-def _with_threads(find: Callable[..., Counts], batches: Iterable[Batch]) -> Iterator[tuple[Batch, Counts]]:
-    """Each batch and what is found in it, in order; numpy sorts in several threads at once."""
-    threads = min(processors(), MOST_THREADS)
-    under_way = deque[tuple[Batch, Future[Counts]]]()
-    with ThreadPoolExecutor(threads) as pool:
-        for batch in batches:
-            under_way.append((batch, pool.submit(find, *batch[:2])))
-            if len(under_way) > threads:
-                first, found = under_way.popleft()
-                yield first, found.result()
-        for first, found in _emptying(under_way):
-            yield first, found.result()
+    def places(self) -> NDArray[np.int64]:
+        """As in `FeatureCache`."""
+        views = len(self.counts[0].offsets) // len(self._rows[0])
+        places = np.full((views, int(max(rows.max() for rows in self._rows)) + 1), -1)
+        start = 0
+        for rows in self._rows:
+            bags = np.arange(start, start := start + views * len(rows))
+            places[:, rows] = bags.reshape(views, -1)
+        return places
 
+    def matrix(self, *, columns: int) -> "csr_array":
+        """Counts, a row for each bag and a column for each candidate; lets go of the bags."""
+        from scipy.sparse import csr_array  # predictions do without
 
-def _emptying(items: deque[Item]) -> Iterator[Item]:
-    """The items, each of which is let go when the next is asked for."""
-    while items:
-        yield items.popleft()
-
-
-def _grown(values: NDArray[Any], room: int, *, fill: int | None = None) -> NDArray[Any]:
-    """The values at the start of a larger array, the rest of which takes no memory before it is written."""
-    larger = np.empty((room, *values.shape[1:]), dtype=values.dtype)
-    larger[: len(values)] = values
-    if fill is not None:
-        larger[len(values) :] = fill
-    return larger
+        sizes = np.concatenate([np.diff(found.offsets, append=len(found.features)) for found in self.counts])
+        features = np.concatenate([found.features for found in self.counts])
+        counts = np.concatenate([found.counts for found in self.counts])
+        self.counts.clear()
+        return csr_array((counts, features, offsets(sizes).astype(np.int32)), shape=(len(sizes), columns))

@@ -57,7 +57,7 @@ class Batch(NamedTuple):
 
 
 def collate(examples: Examples, *, inputs: Callable[..., BagInputs]) -> Batch:
-    """Make bags of some documents, by a `Bag` or `Remembered`, and a batch of the bags."""
+    """Make bags of some documents, by a `Bag` or `FeatureCache`, and a batch of the bags."""
     from scipy.sparse import csr_array  # transposes by counting, three times as fast as sorting
 
     features, offsets, weights = inputs(examples.tokens, examples.lengths, examples.rows)

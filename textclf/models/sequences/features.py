@@ -1,6 +1,6 @@
 """Token ids to a padded matrix: the first tokens of each document, in order. Knows nothing about torch."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -41,7 +41,7 @@ class Sequences:
         return {"vocabulary": self.words}
 
     @classmethod
-    def derive(cls, tokenizer: Tokenizer) -> dict[str, NDArray[Any]]:
+    def derive(cls, tokenizer: Tokenizer, *, known: Collection[str] = ()) -> dict[str, Any]:
         """Nothing follows from the tokenizer alone."""
         return {}
 
@@ -66,7 +66,9 @@ class Sequences:
         return SequenceInputs(padded, kept)
 
 
-def learn(_batches: Iterable[Any], *, tokenizer: Tokenizer, max_length: int | None) -> Learnt:
+def learn(
+    training: Iterable[Any], *, validation: Iterable[Any], tokenizer: Tokenizer, max_length: int | None
+) -> Learnt:
     """Features of a vocabulary; nothing is learnt from the training documents, and nothing is worth a cache."""
     features = Sequences.of(tokenizer, max_length=max_length)
     return Learnt(features, training=features)
