@@ -167,7 +167,7 @@ def compare_predictions(run: Path, device: str) -> Figures:
     from textclf.dataset.directory import DataDirectory
     from textclf.models.model import Examples
 
-    layout = runs.Layout(run)
+    layout = runs.RunLayout(run)
     trained, data = artefact.load(layout.model), DataDirectory.open(runs.data_of(layout).path)
     settings = json.loads(layout.config.read_text(encoding="utf-8"))["settings"]
     sizes = {name: settings[name] for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}

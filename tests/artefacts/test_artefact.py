@@ -25,7 +25,7 @@ FILES = ["config.json", "labels.json", "model.safetensors", "tokenizer.json"]
 @pytest.fixture
 def model(run_dir, tmp_path):
     """A copy of an artefact, elsewhere, to be damaged."""
-    return Layout(shutil.copytree(runs.Layout(run_dir).model, tmp_path / "elsewhere"))
+    return Layout(shutil.copytree(runs.RunLayout(run_dir).model, tmp_path / "elsewhere"))
 
 
 def edit(path, change):

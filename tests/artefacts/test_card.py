@@ -21,6 +21,7 @@ METRICS = {
     "best_epoch": 4,
     "refit": None,
 }
+REFIT = {"documents": 9, "epochs": 2}
 COUNTS = {"art": 4_321, "sport": 49}
 
 
@@ -37,17 +38,17 @@ def test_the_card_says_what_it_was_trained_on_and_how_well_it_does():
     assert "| test | 99 | 0.2500 | 0.1751 to 0.3435 | 0.5000 | 0.1000 |\n" in card
     sentence = " ".join(card.split())
     assert "Trained on 50,000 documents (tier mid) of https://example.org/news, seed 7" in sentence
-    assert "epoch 4 of 9" in sentence
+    assert "epoch 4 of 9 had the lowest validation loss" in sentence
     assert "1,234,567 parameters; about 12.3 MB" in sentence
-    assert "Made with textclf 1.2.3, numpy 2.4." in sentence
-    assert "trained anew" not in sentence
+    assert "Trained with textclf 1.2.3, numpy 2.4." in sentence
+    assert "more epochs" not in sentence
 
 
 def test_the_card_says_if_the_model_was_trained_on_the_validation_documents_too():
     card = card_of(METRICS | {"refit": {"documents": 61_234, "epochs": 4}})
     sentence = " ".join(card.split())
-    assert "trained anew for 4 epochs on train and validation, 61,234 documents" in sentence
-    assert "the validation figures are those from before" in sentence
+    assert "trained for 4 more epochs on train and validation, 61,234 documents" in sentence
+    assert "the validation figures were measured before" in sentence
 
 
 @pytest.mark.parametrize(
@@ -71,15 +72,15 @@ def test_the_card_of_a_run_has_the_figures_of_its_metrics(run_dir):
 def test_the_card_says_which_labels_have_few_documents():
     sentence = " ".join(card_of().split())
     assert "'art' has most training documents (4,321), 'sport' fewest (49)." in sentence
-    assert "fewer than 50 training documents, of which it may know little: sport." in sentence
-    assert "may know little" not in card_of(counts={"art": 50, "sport": 51})
+    assert "more errors on labels with fewer than 50 training documents: sport." in sentence
+    assert "more errors" not in card_of(counts={"art": 50, "sport": 51})
 
 
 def test_the_card_has_licence_and_citation_of_a_corpus_of_the_catalogue():
     entry = CATALOGUE["bbc_news"]
     card = card_of(source="bbc_news")
     assert f"Licence: {entry.licence}. Cite: {entry.citation}" in card
-    assert "licence of that data, which is not known here" in card_of()
+    assert "The licence of the data, which decides whether the model may be distributed, is not" in card_of()
 
 
 @pytest.mark.parametrize(("accuracy", "documents"), [(0.0, 10), (1.0, 10), (0.86, 7528), (0.5, 1), (2 / 3, 3)])
@@ -97,9 +98,11 @@ def test_the_card_of_an_export_says_what_was_lost_and_how_to_use_it():
     card = card_of(exported=exported)
     sentence = " ".join(card.split())
     assert "int4 weights, 1,234 of 9,000 features, about 100 of 5,000 kB" in sentence
-    assert "On test, its accuracy is 0.8876 where that of the whole model was 0.9000" in sentence
-    assert "98.77% of the documents the same label. Figures are of the smaller model" in sentence
+    assert "On test, its accuracy is 0.8876, that of the original model 0.9000" in sentence
+    assert "98.77% of the documents the same label. The figures above are those of the smaller model" in sentence
     assert "onnxruntime.InferenceSession" in card
     assert "textclf predict" not in card
     assert "textclf predict" in card_of(exported=exported | {"form": "safetensors"})
-    assert "Figures of test are" in card_of(METRICS | {"refit": {"documents": 9, "epochs": 2}}, exported=exported)
+    assert "The test figures above are" in card_of(
+        METRICS | {"refit": {"documents": 9, "epochs": 2}}, exported=exported
+    )

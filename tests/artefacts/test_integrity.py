@@ -26,7 +26,7 @@ def data(data_dir, tmp_path):
 @pytest.fixture
 def run(run_dir, tmp_path):
     """A finished run to be damaged."""
-    return runs.Layout(Path(shutil.copytree(run_dir, tmp_path / "runs" / run_dir.name)))
+    return runs.RunLayout(Path(shutil.copytree(run_dir, tmp_path / "runs" / run_dir.name)))
 
 
 def file_of(root, name):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from textclf.artefacts import runs
-from textclf.artefacts.runs import Layout
+from textclf.artefacts.runs import RunLayout
 from textclf.errors import ArtefactError, UsageError
 
 
@@ -49,7 +49,7 @@ def test_runs_of_one_second_get_directories_of_their_own(monkeypatch):
 
 
 def test_every_file_has_one_place_inside_the_run():
-    layout = Layout(Path("r"))
+    layout = RunLayout(Path("r"))
     names = [layout.config, layout.history, layout.metrics, layout.last, layout.best, layout.model]
     assert list(map(str, names)) == [
         "r/config.json",
@@ -75,12 +75,12 @@ def test_latest_moves_with_its_folder():
     run = finish(make())
     runs.set_latest(run)
     Path("runs").rename("moved")
-    assert runs.resolve(Path("moved/latest")) == Layout(Path("moved") / run.root.name)
+    assert runs.resolve(Path("moved/latest")) == RunLayout(Path("moved") / run.root.name)
 
 
 def test_a_run_may_be_called_latest():
     Path("runs/latest").mkdir(parents=True)
-    assert runs.resolve(Path("runs/latest")) == Layout(Path("runs/latest"))
+    assert runs.resolve(Path("runs/latest")) == RunLayout(Path("runs/latest"))
 
 
 def test_a_run_is_found_by_itself_and_by_its_model():
@@ -106,7 +106,7 @@ def test_a_run_is_found_from_inside(monkeypatch):
 
 def test_a_run_may_be_called_model():
     Path("model").mkdir()
-    run = finish(Layout(Path("model")))
+    run = finish(RunLayout(Path("model")))
     assert runs.resolve(Path("model")) == run
     assert runs.model_dir(Path("model")) == run.model
 
@@ -121,8 +121,8 @@ def test_an_artefact_may_lie_anywhere_under_any_name():
     ("path", "message"),
     [
         ("runs/latest", "no finished run in runs; train one: textclf train"),
-        ("runs/gone", "no run runs/gone; see those there are: ls runs"),
-        ("gone", "no run gone; see those there are: ls ."),
+        ("runs/gone", "no run runs/gone; list the runs: ls runs"),
+        ("gone", "no run gone; list the runs: ls ."),
     ],
 )
 def test_a_run_that_is_not_there_is_the_user_s_mistake(path, message):

@@ -24,7 +24,7 @@ def own(corpus_csv, tmp_path):
 @pytest.mark.parametrize("split", ["validation", "test"])
 def test_the_figures_are_those_of_the_finished_run(split, run_dir):
     evaluation = evaluate(run_dir, split=split)
-    figures = json.loads(runs.Layout(run_dir).metrics.read_text())
+    figures = json.loads(runs.RunLayout(run_dir).metrics.read_text())
     assert evaluation.seen == bool(figures["refit"] and split == "validation")
     if not evaluation.seen:  # after the refit, validation is not what it was measured as
         assert evaluation.metrics._asdict() == pytest.approx(figures[split], abs=1e-5)

@@ -13,7 +13,7 @@ from textclf.experiments.verify import verify
 @pytest.fixture
 def copied(run_dir, tmp_path):
     """A run that the test may change."""
-    return runs.Layout(shutil.copytree(run_dir, tmp_path / "runs" / run_dir.name))
+    return runs.RunLayout(shutil.copytree(run_dir, tmp_path / "runs" / run_dir.name))
 
 
 def edit(path, change):

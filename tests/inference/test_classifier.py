@@ -141,7 +141,7 @@ def test_a_run_its_model_and_latest_load_alike(run_dir, tmp_path, monkeypatch):
     assert load_model(run_dir / "model").predict("the cat") == expected
     assert load_model(run_dir.parent / "latest").predict("the cat") == expected
     shutil.copytree(run_dir, tmp_path / "runs" / run_dir.name)
-    runs.set_latest(runs.Layout(tmp_path / "runs" / run_dir.name))
+    runs.set_latest(runs.RunLayout(tmp_path / "runs" / run_dir.name))
     assert load_model().predict("the cat") == expected
     monkeypatch.chdir(tmp_path / "runs" / run_dir.name)
     assert load_model("model").predict("the cat") == expected

@@ -15,7 +15,7 @@ WORDS = ["cat", "dog", "bread", "butter", "rain", "wind", "catty", "unheardof", 
 
 @pytest.fixture
 def model(run_dir):
-    return runs.Layout(run_dir).model
+    return runs.RunLayout(run_dir).model
 
 
 def texts(count):

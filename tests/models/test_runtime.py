@@ -49,7 +49,7 @@ TEXTS = {
 
 @pytest.fixture
 def trained(run_dir):
-    return artefact.load(runs.Layout(run_dir).model)
+    return artefact.load(runs.RunLayout(run_dir).model)
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ def test_no_flipped_bit_of_data_goes_unreported_or_into_the_weights(times, data_
 
 @TIMES
 def test_no_flipped_bit_of_a_model_goes_unreported_or_into_an_answer(times, run_dir, tmp_path):
-    model = Path(shutil.copytree(runs.Layout(run_dir).model, tmp_path / "model"))
+    model = Path(shutil.copytree(runs.RunLayout(run_dir).model, tmp_path / "model"))
     expected = load_model(model).predict(TEXTS)
     reported, outcomes = 0, {"refused": 0, "the same answers": 0}
     for _, path in flips(model, times, seed=times):

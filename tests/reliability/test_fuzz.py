@@ -129,7 +129,7 @@ def seal(layout):
 
 @times(75, 1000)
 def test_a_changed_model_gives_the_same_answers_or_is_refused(times, run_dir, tmp_path):
-    layout = artefact.Layout(Path(shutil.copytree(runs.Layout(run_dir).model, tmp_path / "model")))
+    layout = artefact.Layout(Path(shutil.copytree(runs.RunLayout(run_dir).model, tmp_path / "model")))
     whole = {name: (layout.root / name).read_bytes() for name in FILES}
     expected = load_model(layout.root).predict(TEXTS)
     outcomes = {"the same": 0, "refused": 0, "another, with the checksums right": 0}

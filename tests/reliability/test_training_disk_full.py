@@ -62,7 +62,7 @@ def fill(step, data_dir, folder, answer):
             layout = run.train(small_config("mlp", data_dir, folder / "runs", epochs=2, refit=True), pace=pace)
         except TextclfError as error:
             code, message = error.exit_code, str(error)
-            layout = next((runs.Layout(path) for path in folder.glob("runs/*-*")), None)
+            layout = next((runs.RunLayout(path) for path in folder.glob("runs/*-*")), None)
         left = [path.name for path in folder.rglob("*.tmp")]
         broken = [str(path.relative_to(folder)) for path in folder.rglob("*.json*") if not is_whole(path)]
         mounted(folder, ROOM)

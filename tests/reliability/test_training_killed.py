@@ -51,7 +51,7 @@ def run_for(seconds, *task):
 def begun(folder):
     """The run in a folder of runs, if it got so far."""
     found = [path for path in folder.glob("*-*") if (path / "config.json").exists()]
-    return runs.Layout(found[0]) if found else None
+    return runs.RunLayout(found[0]) if found else None
 
 
 @pytest.fixture(scope="module", params=["mlp", "lstm"])

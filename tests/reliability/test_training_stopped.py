@@ -34,7 +34,7 @@ def start(data_dir, model, workers):
 def begun():
     """The run in this folder, if it got so far."""
     found = [path for path in Path("runs").glob("*-*") if (path / "config.json").exists()]
-    return runs.Layout(found[0]) if found else None
+    return runs.RunLayout(found[0]) if found else None
 
 
 def group_is_alive(process):

@@ -39,7 +39,7 @@ def data(data_dir, tmp_path):
 @pytest.fixture
 def run(run_dir, tmp_path):
     """A run to be tampered with."""
-    return runs.Layout(Path(shutil.copytree(run_dir, tmp_path / "runs" / "r")))
+    return runs.RunLayout(Path(shutil.copytree(run_dir, tmp_path / "runs" / "r")))
 
 
 def refuses(act):

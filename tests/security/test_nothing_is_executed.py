@@ -122,7 +122,7 @@ def test_the_payload_would_run(tmp_path):
 def copy(run_dir, data_dir, tmp_path):
     """A data directory, and a run that was trained on it, to be tampered with: in data/ and runs/ of this folder."""
     data = Path(shutil.copytree(data_dir, tmp_path / "data" / "d"))
-    run = runs.Layout(Path(shutil.copytree(run_dir, tmp_path / "runs" / "r")))
+    run = runs.RunLayout(Path(shutil.copytree(run_dir, tmp_path / "runs" / "r")))
     config = json.loads(run.config.read_text())
     config["data"]["path"] = str(data)
     run.config.write_text(json.dumps(config))

@@ -79,7 +79,7 @@ def as_in_another_process(settings, monkeypatch):
 
 @pytest.fixture
 def finished(run_dir):
-    return runs.Layout(run_dir)
+    return runs.RunLayout(run_dir)
 
 
 def weights(layout):
@@ -115,7 +115,7 @@ def files(folder):
 def only_run(folder):
     """The one run in a folder of runs."""
     (root,) = (path for path in folder.iterdir() if path.is_dir())
-    return runs.Layout(root)
+    return runs.RunLayout(root)
 
 
 def test_a_finished_run_has_exactly_these_files(finished):
@@ -696,7 +696,7 @@ def test_resume_from_inside_the_run_makes_it_the_latest(settings, monkeypatch):
 
 def test_there_is_nothing_to_resume_in_an_empty_folder(tmp_path):
     with pytest.raises(UsageError, match=r"has no config\.json"):
-        resume(runs.Layout(tmp_path))
+        resume(runs.RunLayout(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def events(run_dir):
 
 @pytest.fixture
 def finished(run_dir):
-    return runs.Layout(run_dir)
+    return runs.RunLayout(run_dir)
 
 
 def test_there_is_one_event_file_and_it_lies_in_the_run(run_dir):
@@ -202,7 +202,7 @@ def test_an_epoch_whose_checkpoint_was_lost_is_shown_once(lost, data_dir, tmp_pa
     monkeypatch.setattr(checkpoint, "save_last", save)
     (path,) = tmp_path.glob("tiny_corpus-*")
     made_earlier(path)
-    resumed = run.resume(runs.Layout(path))
+    resumed = run.resume(runs.RunLayout(path))
     events = read(path)
     assert steps(events) == steps(events, "Loss/validation") == [1, 2, 3]
     assert [epoch["number"] for epoch in history_of(resumed)] == [1, 2, 3]

@@ -1,15 +1,16 @@
-"""The model card: what a stranger should know before using the model. See https://arxiv.org/abs/1810.03993."""
+"""The model card: what to know before using the model. See https://arxiv.org/abs/1810.03993."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from textclf.dataset.manifest import Manifest
 from textclf.sources.catalogue import CATALOGUE
 
-SHOWN: Final = 20  # labels
-SMALL: Final = 50
-"""Training documents below which little can be said of a class."""
+MOST_LABELS: Final = 20
+"""Labels that the card lists by name."""
+FEW_DOCUMENTS: Final = 50
+"""A label with fewer training documents is listed as a limit."""
 USE: Final = {
     "safetensors": """```
 textclf predict --run DIR "text"
@@ -30,8 +31,9 @@ logits, probabilities = session.run(None, Feeder("DIR")(["text"]))  # columns as
 ```
 """,
 }
-"""How to use the model, by the kind of its files."""
-_NORMAL: Final = 1.959964  # 95 % of a normal distribution are within so many standard deviations
+"""How to use the model, by the form of its files."""
+_NORMAL: Final = 1.959964
+"""Standard deviations that contain 95 % of a normal distribution."""
 
 
 def model_card(
@@ -43,16 +45,15 @@ def model_card(
     versions: Mapping[str, str],
     exported: Mapping[str, Any] | None = None,
 ) -> str:
-    """Markdown from the figures of a finished run.
+    """The card in Markdown, from the metrics of a finished run.
 
-    Documents: how many of each label were trained on. Size: bytes of the weights and the vocabulary. Exported: what
-    metrics.json says of a model that was made smaller.
+    documents: training documents per label. size: bytes of weights and vocabulary. exported: the description of an
+    export in metrics.json.
     """
     labels = list(documents)
-    shown = ", ".join(labels[:SHOWN]) + (f" and {len(labels) - SHOWN} more" if len(labels) > SHOWN else "")
     return f"""# {metrics["corpus"]}: text classifier ({metrics["model"]})
 
-Gives a text one of {len(labels)} labels: {shown}.
+Gives each text one of {len(labels)} labels: {_listed(labels)}.
 
 | split | documents | accuracy | 95 % interval | macro-F1 | loss |
 |---|---|---|---|---|---|
@@ -62,25 +63,25 @@ Gives a text one of {len(labels)} labels: {shown}.
 ## Data
 
 Trained on {metrics["train"]["documents"]:,} documents (tier {metrics["tier"]}) of {data.source}, seed
-{metrics["seed"]}, and chosen by validation loss at epoch {metrics["best_epoch"]} of {metrics["epochs"]}.
+{metrics["seed"]}; epoch {metrics["best_epoch"]} of {metrics["epochs"]} had the lowest validation loss.
 {_refit(metrics["refit"])}
 {_origin(data)}
 {_classes(documents)}
 
 ## Use
 
-Meant to sort texts like those it was trained on, where a wrong label does little harm or a person looks at it.
+For texts like those it was trained on, where a wrong label does little harm or a person checks it.
 
 {USE[exported["form"] if exported else "safetensors"]}
 ## Limits
 
-It knows the language, the time and the kind of text that it was trained on, and always answers with one of its labels,
-however little the text has to do with them. It repeats what the labels of its training documents had wrong.
-{_small(documents)}
+It knows only the language, the period and the kind of text it was trained on. It gives every text one of its labels,
+even if none fits, and it repeats errors in the labels of its training documents.
+{_rare(documents)}
 ## Technical
 
 {metrics["parameters"]:,} parameters; about {size / 1e6:.1f} MB of weights and vocabulary.
-Made with {_versions(versions)}.
+Trained with {_versions(versions)}.
 """
 
 
@@ -91,7 +92,7 @@ def _row(split: str, figures: Mapping[str, Any]) -> str:
 
 
 def wilson(accuracy: float, documents: int) -> tuple[float, float]:
-    """The 95 % interval of a share of some documents: https://doi.org/10.1080/01621459.1927.10502953."""
+    """Wilson's 95 % interval of a share of documents: https://doi.org/10.1080/01621459.1927.10502953."""
     if not documents:
         return 0.0, 1.0
     square = _NORMAL**2 / documents
@@ -104,45 +105,48 @@ def _refit(refit: Mapping[str, int] | None) -> str:
     if refit is None:
         return ""
     return (
-        f"\nThen trained anew for {refit['epochs']} epochs on train and validation, {refit['documents']:,} documents; "
-        "the validation figures are those from before.\n"
+        f"\nThen trained for {refit['epochs']} more epochs on train and validation, {refit['documents']:,} documents; "
+        "the validation figures were measured before.\n"
     )
 
 
 def _exported(exported: Mapping[str, Any] | None, refit: Any) -> str:
-    """How a smaller model differs from the whole one."""
+    """How an exported model differs from the one it was made from."""
     if exported is None:
         return ""
     old, new = exported["before"], exported["after"]
     return f"""
 Made smaller: {new["precision"]} weights, {new["features"]:,} of {old["features"]:,} features,
 about {new["size"] / 1000:,.0f} of {old["size"] / 1000:,.0f} kB. On {exported["split"]}, its accuracy is
-{new["accuracy"]:.4f} where that of the whole model was {old["accuracy"]:.4f}, and it gives
-{exported["agreement"]:.2%} of the documents the same label.
-Figures {"of test " if refit else ""}are of the smaller model.
+{new["accuracy"]:.4f}, that of the original model {old["accuracy"]:.4f}; both give {exported["agreement"]:.2%} of the
+documents the same label. The {"test " if refit else ""}figures above are those of the smaller model.
 """
 
 
 def _origin(data: Manifest) -> str:
-    """Licence and citation, where the catalogue has them."""
+    """Licence and citation of a corpus of the catalogue."""
     entry = CATALOGUE.get(str(data.settings.get("source")))
     if entry is None:
-        return "Whether the model may be passed on depends on the licence of that data, which is not known here."
+        return "The licence of the data, which decides whether the model may be distributed, is not known here."
     return f"The corpus: {entry.description}. Licence: {entry.licence}. Cite: {entry.citation}"
 
 
 def _classes(documents: Mapping[str, int]) -> str:
-    least, most = min(documents, key=documents.__getitem__), max(documents, key=documents.__getitem__)
-    ends = f"{most!r} has most training documents ({documents[most]:,}), {least!r} fewest ({documents[least]:,})"
-    return f"Of the labels, {ends}."
+    fewest, most = min(documents, key=documents.__getitem__), max(documents, key=documents.__getitem__)
+    extremes = f"{most!r} has most training documents ({documents[most]:,}), {fewest!r} fewest ({documents[fewest]:,})"
+    return f"Of the labels, {extremes}."
 
 
-def _small(documents: Mapping[str, int]) -> str:
-    small = [label for label, count in documents.items() if count < SMALL]
-    if not small:
+def _rare(documents: Mapping[str, int]) -> str:
+    rare = [label for label, count in documents.items() if count < FEW_DOCUMENTS]
+    if not rare:
         return ""
-    shown = ", ".join(small[:SHOWN]) + (f" and {len(small) - SHOWN} more" if len(small) > SHOWN else "")
-    return f"\nLabels with fewer than {SMALL} training documents, of which it may know little: {shown}.\n"
+    return f"\nExpect more errors on labels with fewer than {FEW_DOCUMENTS} training documents: {_listed(rare)}.\n"
+
+
+def _listed(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
+    return ", ".join(labels[:MOST_LABELS]) + more
 
 
 def _versions(versions: Mapping[str, str]) -> str:

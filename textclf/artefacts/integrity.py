@@ -73,7 +73,7 @@ def _of_tokens(layout: Layout, table: Documents, fingerprint: str, progress: Pro
         yield from map(_damaged, damaged)
 
 
-def of_run(run: runs.Layout) -> Iterator[Finding]:
+def of_run(run: runs.RunLayout) -> Iterator[Finding]:
     """What is wrong in a run; of one that has not ended, or that an earlier version made, only some can be known.
 
     Raises ArtefactError if its checksums cannot tell.
@@ -88,7 +88,7 @@ def of_run(run: runs.Layout) -> Iterator[Finding]:
     yield from _foreign(run.root, {run.checksums, run.report, *(run.root / name for name in kept)})
 
 
-def _of_unsealed(run: runs.Layout) -> Iterator[Finding]:
+def _of_unsealed(run: runs.RunLayout) -> Iterator[Finding]:
     """What is wrong as far as the files themselves tell: the model has checksums, checkpoints have some."""
     if artefact.Layout(run.model).config.exists():
         yield from of_model(run.model)
@@ -102,7 +102,7 @@ def _of_unsealed(run: runs.Layout) -> Iterator[Finding]:
             yield Finding(path, UNCHECKED if path not in ours or _is_readable(path) else DAMAGED)
 
 
-def _is_of_tensorboard(path: Path, run: runs.Layout) -> bool:
+def _is_of_tensorboard(path: Path, run: runs.RunLayout) -> bool:
     """Whether a name is one that TensorBoard's writer gives."""
     name = path.relative_to(run.root).parts
     return name[0].startswith("events.out.tfevents.") or name[0] == "projector_config.pbtxt" or name[0].isdecimal()

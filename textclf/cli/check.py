@@ -36,7 +36,7 @@ def command(path: Path, strict: bool) -> None:
     """
     if (path / "config.json").exists() and any((path / name).exists() for name in OF_A_MODEL):
         _check_model(path)
-    elif path.name == runs.LATEST or runs.Layout(path).config.exists():
+    elif path.name == runs.LATEST or runs.RunLayout(path).config.exists():
         _check_run(runs.resolve(path))
     else:
         _check_data(path, strict=strict)
@@ -61,7 +61,7 @@ def _check_data(root: Path, *, strict: bool) -> None:
         raise DataError(f"{root}: {'; '.join(found)}")
 
 
-def _check_run(run: runs.Layout) -> None:
+def _check_run(run: runs.RunLayout) -> None:
     from textclf.artefacts import integrity
 
     _show(run.root, integrity.of_run(run), "train a new model: textclf train")

@@ -23,7 +23,7 @@ def command(path: Path) -> None:
     """
     if (path / "manifest.json").exists() or (path / "tensors").exists():
         click.echo(_data(path))
-    elif path.name == runs.LATEST or runs.Layout(path).config.exists() or path.name == "model":
+    elif path.name == runs.LATEST or runs.RunLayout(path).config.exists() or path.name == "model":
         click.echo(json.dumps(runs.read_json(runs.resolve(path).metrics), indent=2, ensure_ascii=False))
     else:
         raise UsageError(f"{path} is neither a run nor a data directory; make one: textclf preprocess, textclf train")

@@ -20,7 +20,7 @@ REFRESH_SECONDS = 0.5
 class TerminalDisplay(Display):
     """Shows a run on stderr; where that is no terminal, without the bar."""
 
-    def begin(self, run: runs.Layout, session: Session, summary: str, *, first_epoch: int) -> None:
+    def begin(self, run: runs.RunLayout, session: Session, summary: str, *, first_epoch: int) -> None:
         """Show the model and what it will be trained on."""
         manifest, config = session.data.manifest, session.config
         documents = manifest.tiers[config.tier]

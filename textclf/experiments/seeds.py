@@ -48,7 +48,7 @@ class Outlook(NamedTuple):
 
 def over_seeds(
     config: TrainConfig, count: int, *, display: Display, prepared: Prepared | None = None
-) -> Iterator[runs.Layout]:
+) -> Iterator[runs.RunLayout]:
     """Train once for each of ``count`` seeds, from the settings' own on; yield each run as it ends."""
     ready = prepared or prepare(config, DataDirectory.open(find_data(config)))
     for seed in range(config.seed, config.seed + count):

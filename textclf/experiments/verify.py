@@ -31,7 +31,7 @@ class Verification(NamedTuple):
     """What was different this time, such as a version or the number of threads: it may be why."""
 
 
-def verify(run: runs.Layout, *, display: Display | None = None) -> Verification:
+def verify(run: runs.RunLayout, *, display: Display | None = None) -> Verification:
     """Train a finished run again, in a folder that goes afterwards, and compare.
 
     Raises UsageError if the run has not ended or its data was made anew, and what `training.run.train` raises.
@@ -50,7 +50,7 @@ def verify(run: runs.Layout, *, display: Display | None = None) -> Verification:
     return Verification(before["model/model.safetensors"], differences, circumstances)
 
 
-def outcome(run: runs.Layout) -> dict[str, Any]:
+def outcome(run: runs.RunLayout) -> dict[str, Any]:
     """All that training decides: the model's files by their hashes, the figures as they are."""
     hashes = {f"model/{path.name}": _sha256(path) for path in run.model.iterdir()}
     history = [_without_seconds(epoch) for epoch in files.read_lines(run.history)]

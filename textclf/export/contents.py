@@ -82,7 +82,7 @@ class Exported(NamedTuple):
 
 def run_files(run: FinishedRun, metrics: Mapping[str, Any], exported: Exported) -> dict[str, bytes]:
     """The files that make the folder a run, by name; its history is that of the run it comes from."""
-    layout = runs.Layout(Path())
+    layout = runs.RunLayout(Path())
     history = {layout.history.name: run.layout.history.read_bytes()} if run.layout.history.exists() else {}
     return {
         **history,

@@ -125,7 +125,7 @@ def _write(
     folder: Path, run: FinishedRun, candidate: Candidate, before: Predictions, request: ExportRequest
 ) -> Exported:
     """Write the export; raises TextclfError if it loses too much, is too large, or ONNX Runtime disagrees."""
-    layout = runs.Layout(folder)
+    layout = runs.RunLayout(folder)
     written = _write_and_read(candidate, layout.model)
     predictions = run.predict(written.trained)
     after = predictions[request.split]

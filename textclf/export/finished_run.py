@@ -19,7 +19,7 @@ MOST_DOCUMENTS: Final = 50_000
 class FinishedRun:
     """A run's model, figures and settings, and its data directory."""
 
-    layout: runs.Layout
+    layout: runs.RunLayout
     trained: Artefact
     data: DataDirectory
     tokens: Tokens

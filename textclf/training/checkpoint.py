@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import torch
 from torch import nn
 
-from textclf.artefacts.runs import Layout
+from textclf.artefacts.runs import RunLayout
 from textclf.config import changes
 from textclf.errors import ArtefactError, UsageError
 from textclf.system import files
@@ -60,7 +60,7 @@ class Checkpointer:
 
     def __init__(
         self,
-        run: Layout,
+        run: RunLayout,
         learner: Learner,
         stopping: EarlyStopping,
         *,

@@ -53,7 +53,7 @@ GPU_CHECK_EVERY: Final = 100
 class Display:
     """Shows a run to whoever waits for it; this one shows nothing."""
 
-    def begin(self, run: runs.Layout, session: Session, summary: str, *, first_epoch: int) -> None:
+    def begin(self, run: runs.RunLayout, session: Session, summary: str, *, first_epoch: int) -> None:
         """Training begins, with the model of this summary."""
 
     def watch(self, batches: Batches, meter: Meter) -> Batches:
@@ -72,7 +72,7 @@ class Display:
 
 def train(
     config: TrainConfig, *, display: Display | None = None, prepared: Prepared | None = None, pace: Pace = PACE
-) -> runs.Layout:
+) -> runs.RunLayout:
     """Train a model in a new run directory, on what was prepared for these settings if anything was.
 
     Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, DivergedError if the loss is
@@ -90,7 +90,7 @@ def train(
         return _complete(session, run, display or Display(), pace)
 
 
-def resume(run: runs.Layout, *, display: Display | None = None, pace: Pace = PACE) -> runs.Layout:
+def resume(run: runs.RunLayout, *, display: Display | None = None, pace: Pace = PACE) -> runs.RunLayout:
     """Go on with a run from its last checkpoint; it ends as if it had never been stopped.
 
     Raises what `train` raises, and UsageError if the data is not that which the run began with.
@@ -110,7 +110,7 @@ def resume(run: runs.Layout, *, display: Display | None = None, pace: Pace = PAC
         return _complete(complete(ready), run, display or Display(), pace)
 
 
-def settings_of(run: runs.Layout) -> TrainConfig:
+def settings_of(run: runs.RunLayout) -> TrainConfig:
     """The settings that a run began with; raises ArtefactError if its config.json does not say them."""
     try:
         return TrainConfig.from_json(runs.read_json(run.config)["settings"])
@@ -118,7 +118,7 @@ def settings_of(run: runs.Layout) -> TrainConfig:
         raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
 
 
-def _complete(session: Session, run: runs.Layout, display: Display, pace: Pace) -> runs.Layout:
+def _complete(session: Session, run: runs.RunLayout, display: Display, pace: Pace) -> runs.RunLayout:
     """Train to the end, test once, and leave the model that predicts."""
     started = perf_counter()
     checkpointer = Checkpointer(
@@ -218,7 +218,7 @@ def _fit(
     return progress.seconds
 
 
-def _refit(session: Session, run: runs.Layout, tracker: Tracker, display: Display, options: StepOptions) -> float:
+def _refit(session: Session, run: runs.RunLayout, tracker: Tracker, display: Display, options: StepOptions) -> float:
     """Train for some more epochs, on train and validation together; returns the seconds spent on it."""
     started = perf_counter()
     batches, searched = session.batches["refit"], len(files.read_lines(run.history))
@@ -282,7 +282,7 @@ def _examined(found: Predictions, epoch: int) -> Examined:
 
 
 def _metrics(
-    session: Session, run: runs.Layout, temperature: float, validation: Metrics, test: Metrics
+    session: Session, run: runs.RunLayout, temperature: float, validation: Metrics, test: Metrics
 ) -> dict[str, Any]:
     """The figures of the finished model, as metrics.json holds them."""
     epochs = files.read_lines(run.history)
@@ -321,7 +321,7 @@ def _artefact(session: Session, model: nn.Module, metrics: Mapping[str, Any], ab
     )
 
 
-def _card(session: Session, run: runs.Layout, trained: Artefact, metrics: Mapping[str, Any]) -> str:
+def _card(session: Session, run: runs.RunLayout, trained: Artefact, metrics: Mapping[str, Any]) -> str:
     """The model card; the libraries are those that the run began with."""
     return model_card(
         metrics,
