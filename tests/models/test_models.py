@@ -11,9 +11,8 @@ from torch.testing import assert_close
 from tests.conftest import small_config
 from textclf import models
 from textclf.dataset.directory import DataDirectory
-from textclf.models import MODELS
+from textclf.models import MODELS, parameters, summary
 from textclf.models.model import Examples
-from textclf.models.summary import parameters, summary
 from textclf.text.tokenizer import UNK_ID
 from textclf.training.session import assemble
 

@@ -5,16 +5,16 @@ import pytest
 
 from textclf.artefacts.quantised import PRECISIONS, SCALE, quantise, restore
 from textclf.models.model import EMBEDDING
-from textclf.models.onnx_graph import Graph, zeros
+from textclf.models.onnx_graph import Graph, inside_documents, zeros
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 
-def run(graph, output, **inputs):
+def run(graph, output, kind=None, **inputs):
     helper, types = onnx.helper, onnx.TensorProto
     read = [helper.make_tensor_value_info(name, types.INT64, array.shape) for name, array in inputs.items()]
-    made = [helper.make_tensor_value_info(output, types.FLOAT, None)]
+    made = [helper.make_tensor_value_info(output, kind or types.FLOAT, None)]
     whole = helper.make_graph(graph.nodes, "test", read, made, graph.constants)
     model = helper.make_model(whole, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -41,3 +41,10 @@ def test_the_mean_over_views_is_calibrated():
     graph = Graph({}, scale=None)
     ones, threes = (graph.constant(np.full((1, 2), value, dtype=np.float32)) for value in (1, 3))
     assert run(graph, graph.mean([ones, threes], temperature=np.float32(4))).tolist() == [[0.5, 0.5]]
+
+
+def test_padding_is_outside_a_document():
+    graph = Graph({}, scale=None)
+    tokens, lengths = np.zeros((2, 3), dtype=np.int64), np.array([3, 1])
+    inside = run(graph, inside_documents(graph), onnx.TensorProto.BOOL, tokens=tokens, lengths=lengths)
+    assert inside[:, :, 0].tolist() == [[True, True, True], [True, False, False]]

@@ -26,7 +26,7 @@ from textclf.errors import ArtefactError, DataError, DivergedError, InterruptedR
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import HIGHEST, LOWEST, fit_temperature
 from textclf.evaluation.metrics import measure
-from textclf.models import summary as models
+from textclf.models import summary
 from textclf.models.bag_mlp import network
 from textclf.training import checkpoint, run
 from textclf.training.loop import StepOptions
@@ -263,7 +263,7 @@ def test_a_display_is_shown_everything(settings, model):
     layout = train(settings(model, epochs=2), display=display)
     assert display.run == layout
     assert display.first_epoch == 1
-    assert display.summary == models.summary(display.session.learner.model)
+    assert display.summary == summary(display.session.learner.model)
     assert display.steps == 2 * 6
     assert [epoch.number for epoch in display.epochs] == [1, 2]
     assert display.refit is None

@@ -5,11 +5,14 @@ add one: write the folder, and a line below. Nothing here knows a config, a path
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from textclf.errors import UsageError
 from textclf.models import bag_mlp, cnn, lstm
 from textclf.models.model import Model
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MODELS: Final[Mapping[str, Model]] = {
     "mlp": bag_mlp,
@@ -23,3 +26,23 @@ def find(name: str) -> Model:
     if name not in MODELS:
         raise UsageError(f"no model named {name!r}; there are {', '.join(MODELS)}")
     return MODELS[name]
+
+
+def summary(model: "nn.Module") -> str:
+    """A line for each layer: its name, kind, shape of its parameters, and how many they are."""
+    rows = [
+        (name, str(layer).split("(")[0], " ".join(str(tuple(p.shape)) for p in own), f"{sum(p.numel() for p in own):,}")
+        for name, layer in model.named_modules()
+        if (own := list(layer.parameters(recurse=False)))
+    ]
+    rows.append(("total", "", "", f"{parameters(model):,}"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {shapes:<{widths[2]}}  {count:>{widths[3]}}"
+        for name, kind, shapes, count in rows
+    )
+
+
+def parameters(model: "nn.Module") -> int:
+    """Number of trained parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())

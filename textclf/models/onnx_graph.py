@@ -97,3 +97,11 @@ def zeros(graph: Graph, shape: str, dtype: type) -> str:
     from onnx import numpy_helper
 
     return graph.add("ConstantOfShape", shape, value=numpy_helper.from_array(np.zeros(1, dtype=dtype)))
+
+
+def inside_documents(graph: Graph) -> str:
+    """Whether a token of ``tokens`` (B, T) lies within its document of ``lengths`` (B,); shape (B, T, 1)."""
+    last = graph.constant([-1])
+    count = graph.add("Gather", graph.add("Shape", "tokens"), graph.constant(np.int64(1)))
+    place = graph.add("Range", graph.constant(np.int64(0)), count, graph.constant(np.int64(1)))  # (T,)
+    return graph.add("Unsqueeze", graph.add("Less", place, graph.add("Unsqueeze", "lengths", last)), last)

@@ -25,7 +25,7 @@ from textclf.evaluation.abstention import learn, unknown_shares
 from textclf.evaluation.calibration import fit_temperature
 from textclf.evaluation.metrics import Metrics, measure
 from textclf.evaluation.predictions import Predictions
-from textclf.models.summary import parameters, summary
+from textclf.models import parameters, summary
 from textclf.system import files
 from textclf.system.interrupt import Interrupt
 from textclf.system.startup import give_back_memory, keeping_memory

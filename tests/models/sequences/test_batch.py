@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 import torch
 
 from textclf.models.model import Examples
-from textclf.models.sequences.batch import collate
+from textclf.models.sequences.batch import WordDropout, collate
 from textclf.models.sequences.features import Sequences
+from textclf.text.tokenizer import UNK_ID
 
 
 def test_documents_are_cut_and_padded_and_keep_their_labels():
@@ -12,3 +14,18 @@ def test_documents_are_cut_and_padded_and_keep_their_labels():
     assert batch.tokens.tolist() == [[5, 6, 7], [2, 0, 0]]
     assert (batch.lengths.tolist(), batch.labels.tolist()) == ([3, 1], [1, -1])
     assert {tensor.dtype for tensor in batch} == {torch.int64}
+
+
+TOKENS = torch.arange(2, 10_002).reshape(100, 100)
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_training_reads_that_share_of_the_tokens_as_unknown(probability):
+    torch.manual_seed(0)
+    read = WordDropout(probability).train()(TOKENS)
+    assert (read == UNK_ID).float().mean() == pytest.approx(probability, abs=0.02)
+    assert ((read == UNK_ID) | (read == TOKENS)).all()
+
+
+def test_prediction_reads_every_token():
+    assert WordDropout(1.0).eval()(TOKENS) is TOKENS

@@ -11,8 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from textclf.models.sequences.batch import Batch
-from textclf.models.sequences.word_dropout import WordDropout
+from textclf.models.sequences.batch import Batch, WordDropout
 from textclf.text.tokenizer import PAD_ID
 
 WIDTHS: Final = (3, 4, 5)

@@ -5,8 +5,7 @@ B documents, T tokens, E embedding size, H filters of each width, C classes.
 
 import numpy as np
 
-from textclf.models.onnx_graph import LOWEST, Graph
-from textclf.models.sequences.onnx import inside_documents
+from textclf.models.onnx_graph import LOWEST, Graph, inside_documents
 
 
 def logits(graph: Graph, temperature: np.float32) -> str:

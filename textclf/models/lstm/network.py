@@ -11,8 +11,7 @@ B documents, T tokens in the longest, E embedding size, H hidden size of each di
 import torch
 from torch import Tensor, nn
 
-from textclf.models.sequences.batch import Batch
-from textclf.models.sequences.word_dropout import WordDropout
+from textclf.models.sequences.batch import Batch, WordDropout
 from textclf.text.tokenizer import PAD_ID
 
 

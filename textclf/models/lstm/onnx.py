@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.models.lstm.predict import DIRECTIONS
-from textclf.models.onnx_graph import LOWEST, Graph
-from textclf.models.sequences.onnx import inside_documents
+from textclf.models.onnx_graph import LOWEST, Graph, inside_documents
 
 
 def logits(graph: Graph, temperature: np.float32) -> str:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 def runtime(logits: "Callable[[Weights, SequenceInputs], Floats]") -> Runtime:
     """The parts that need numpy, of a model with this forward pass."""
-    from textclf.models.sequences.features import Sequences, learn
-    from textclf.models.sequences.leave_one_out import LeaveOneOut
+    from textclf.models.sequences.features import LeaveOneOut, Sequences, learn
 
     return Runtime(Sequences, learn, logits, LeaveOneOut(logits))
 
@@ -31,6 +30,4 @@ def architecture(network: "Callable[..., nn.Module]") -> Architecture:
 
 def onnx_graph(logits: "Callable[[Graph, np.float32], str]") -> OnnxGraph:
     """The ONNX graph of a model with this forward pass."""
-    from textclf.models.sequences.onnx import INPUTS
-
-    return OnnxGraph(INPUTS, logits)
+    return OnnxGraph((("tokens", "INT64", ("B", "T")), ("lengths", "INT64", ("B",))), logits)

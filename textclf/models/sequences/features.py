@@ -1,14 +1,17 @@
-"""Token ids to a padded matrix: the first tokens of each document, in order. Knows nothing about torch."""
+"""Token ids to a padded matrix, and what each token contributes to an answer. Knows nothing about torch."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.models.model import Learnt
-from textclf.text.tokenizer import PAD_ID, Tokenizer
+from textclf.models.arithmetic import Doubles, Floats, Weights
+from textclf.models.model import Contributions, Learnt
+from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
+
+LEFT_OUT_TOGETHER: Final = 64  # documents, each without one token, that go through the model together
 
 
 class SequenceInputs(NamedTuple):
@@ -72,3 +75,35 @@ def learn(
     """Features of a vocabulary; nothing is learnt from the training documents, and nothing is worth a cache."""
     features = Sequences.of(tokenizer, max_length=max_length)
     return Learnt(features, training=features)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveOneOut:
+    """What a token contributes: what the score loses without it (https://arxiv.org/abs/1612.08220).
+
+    Tokens that say the same stand in for each other, so that contributions do not add up to the score: the rest is
+    what is missing.
+    """
+
+    logits: Callable[[Weights, SequenceInputs], Floats]
+
+    def __call__(
+        self, weights: Weights, features: Sequences, ids: NDArray[np.int32], against: Doubles
+    ) -> Contributions:
+        """What each word of a document adds to ``against @ logits``; 0 for those that the model does not read."""
+        words = ids[ids < features.words]
+        read = words[: features.max_length]
+        without = [np.delete(read, place) if len(read) > 1 else np.array([UNK_ID]) for place in range(len(read))]
+        texts = [read, *without]
+        parts = (texts[start : start + LEFT_OUT_TOGETHER] for start in range(0, len(texts), LEFT_OUT_TOGETHER))
+        scores = np.concatenate([self._scores(weights, features, part, against) for part in parts])
+        contributions = np.zeros(len(words))
+        contributions[: len(read)] = scores[0] - scores[1:]
+        return Contributions(float(scores[0]), float(scores[0] - contributions.sum()), contributions)
+
+    def _scores(
+        self, weights: Weights, features: Sequences, texts: list[NDArray[np.int32]], against: Doubles
+    ) -> Doubles:
+        inputs = features(np.concatenate(texts), np.array(list(map(len, texts))))
+        scores: Doubles = self.logits(weights, inputs) @ against
+        return scores

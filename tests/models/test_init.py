@@ -1,6 +1,6 @@
 from torch import nn
 
-from textclf.models.summary import parameters, summary
+from textclf.models import parameters, summary
 
 
 def test_parameters_counts_all():
