@@ -86,14 +86,14 @@ def store(repeats: int, folder: Path) -> dict[str, Any]:
     ids = [generator.integers(2, 30_000, TOKENS, dtype=np.int32) for _ in range(DOCUMENTS)]
     as_tensors = [torch.from_numpy(run) for run in ids]
     batches = generator.permutation(DOCUMENTS).reshape(-1, BATCH)
-    layout = packed.Layout(folder / "packed")
-    packed.write(layout, ids)
+    layout = packed.PackedLayout(folder / "packed")
+    packed.write_tokens(layout, ids)
     packed.finish(layout, np.full(DOCUMENTS, TOKENS, dtype=np.int32), fingerprint="")
-    copy = packed.read(layout)
+    copy = packed.open_packed(layout)
     new = _new_paths(folder)
     known = next(new)
     for path, run in zip(known, ids, strict=True):
-        tensors.write(path, run)
+        tensors.write_tensor(path, run)
 
     def save_by_torch() -> None:
         for path, run in zip(next(new), as_tensors, strict=True):
@@ -101,9 +101,9 @@ def store(repeats: int, folder: Path) -> dict[str, Any]:
 
     ways: Ways = {
         "torch.save": save_by_torch,
-        "write": lambda: [tensors.write(path, run) for path, run in zip(next(new), ids, strict=True)],
+        "write": lambda: [tensors.write_tensor(path, run) for path, run in zip(next(new), ids, strict=True)],
         "torch.load": lambda: [torch.load(path, weights_only=True) for path in known],
-        "read": lambda: [tensors.read(path) for path in known],
+        "read": lambda: [tensors.read_tensor(path) for path in known],
         "packed": lambda: [copy.gather(batch) for batch in batches],
     }
     return {"amount": DOCUMENTS, "seconds": seconds(ways, repeats)}
@@ -186,8 +186,8 @@ def _reuters(folder: Path) -> tuple[Any, Any]:
     fitted = Tokenizer.fit(document.text for document in documents)
     ids = [fitted.encode(document.text) for document in documents]
     lengths = np.array([len(run) for run in ids])
-    packed.write(packed.Layout(folder), ids)
-    copy = packed.read(packed.Layout(folder), lengths=lengths.astype(np.int32))
+    packed.write_tokens(packed.PackedLayout(folder), ids)
+    copy = packed.open_packed(packed.PackedLayout(folder), lengths=lengths.astype(np.int32))
     classes = np.array([labels.index(document.label) for document in documents])
     return loading.TokenDataset(copy, np.arange(len(ids)), classes, lengths), fitted
 

@@ -58,14 +58,14 @@ def test_a_damaged_file_of_data_is_named_and_no_other(name, data):
 
 
 def test_a_damaged_manifest_is_named(data):
-    path = manifest.Layout(data).manifest
+    path = manifest.DataLayout(data).manifest
     path.write_bytes(path.read_bytes().replace(b"1", b"2", 1))
     with pytest.raises(ArtefactError, match=r"manifest\.json"):
         list(integrity.of_data(data))
 
 
 def test_a_manifest_that_says_the_same_in_other_bytes_is_damaged(data):
-    path = manifest.Layout(data).manifest
+    path = manifest.DataLayout(data).manifest
     path.write_bytes(path.read_bytes() + b"\n")
     assert list(integrity.of_data(data)) == [Finding(path, DAMAGED)]
 
@@ -89,7 +89,7 @@ def test_a_tensor_of_the_same_ids_in_other_bytes_is_damaged(data):
     content = bytearray(path.read_bytes())
     content[content.index(b"FB") + 10] ^= 1  # padding
     path.write_bytes(content)
-    assert len(tensors.read(path))
+    assert len(tensors.read_tensor(path))
     assert list(integrity.of_data(data)) == [Finding(path, DAMAGED)]
 
 
@@ -114,15 +114,15 @@ def test_a_link_is_foreign_even_to_the_right_file_and_is_not_followed(data, tmp_
 
 
 def test_data_of_an_earlier_version_is_checked_as_far_as_it_tells(data):
-    layout = manifest.Layout(data)
-    made = manifest.read_alone(data)
+    layout = manifest.DataLayout(data)
+    made = manifest.parse_manifest(data)
     del made.checksums["report.json"]
-    manifest.write(layout, made)
+    manifest.write_manifest(layout, made)
     assert list(integrity.of_data(data)) == [Finding(layout.report, UNCHECKED)]
 
 
 def test_unfinished_data_is_said_to_be_so(data):
-    manifest.Layout(data).manifest.unlink()
+    manifest.DataLayout(data).manifest.unlink()
     with pytest.raises(DataError, match="unfinished"):
         list(integrity.of_data(data))
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -28,41 +29,41 @@ REPORT = DataReport(
 
 
 def test_a_split_is_summed_up():
-    lengths = np.arange(1, 101, dtype=np.int32)
-    unknown = np.where(lengths > 90, 5, 0).astype(np.int32)
-    report = describe_split(lengths, unknown, ["b"] * 30 + ["c"] * 40 + ["a"] * 30, empty=4, most=95)
+    lengths = np.arange(1, 101, dtype=np.int32) * 3
+    unknown = np.where(lengths > 270, 5, 0).astype(np.int32)
+    report = describe_split(lengths, unknown, ["b"] * 30 + ["c"] * 40 + ["a"] * 30, empty=4)
     assert report == SplitReport(
         documents=100,
-        tokens=5050,
-        unknown=50 / 5050,
+        tokens=15150,
+        unknown=50 / 15150,
         empty=4,
-        truncated=5,
-        lengths={"min": 1, "median": 50, "p95": 95, "max": 100},
+        truncated=15,  # longer than 256 tokens
+        lengths={"min": 3, "median": 152, "p95": 285, "max": 300},
         labels={"c": 40, "a": 30, "b": 30},
     )
     assert list(report.labels) == ["c", "a", "b"]
 
 
 def test_one_document_has_one_length():
-    report = describe_split(np.array([7], dtype=np.int32), np.array([7], dtype=np.int32), ["a"], empty=0, most=9)
+    report = describe_split(np.array([7], dtype=np.int32), np.array([7], dtype=np.int32), ["a"], empty=0)
     assert report.lengths == {"min": 7, "median": 7, "p95": 7, "max": 7}
     assert report.unknown == 1
 
 
 def test_the_sum_of_the_lengths_needs_more_than_32_bits():
     lengths = np.full(3, 2**30, dtype=np.int32)
-    assert describe_split(lengths, lengths, list("aab"), empty=0, most=9).tokens == 3 * 2**30
+    assert describe_split(lengths, lengths, list("aab"), empty=0).tokens == 3 * 2**30
 
 
 def test_a_report_survives_the_disk(tmp_path):
-    data_report.write(tmp_path / "report.json", REPORT)
-    again = data_report.read(tmp_path / "report.json")
+    data_report.write_report(tmp_path / "report.json", REPORT)
+    again = data_report.read_report(tmp_path / "report.json")
     assert again == REPORT
     assert list(again.splits["train"].labels) == list(LABELS)
 
 
 def test_other_programs_can_read_it(tmp_path):
-    data_report.write(tmp_path / "report.json", REPORT)
+    data_report.write_report(tmp_path / "report.json", REPORT)
     values = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
     assert values["splits"]["train"]["labels"] == LABELS
     assert values["notes"] == ["two rows were left out"]
@@ -89,5 +90,54 @@ def test_a_damaged_report_is_named(tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ArtefactError) as caught:
-        data_report.read(path)
-    assert str(caught.value) == f"{path} is missing or damaged; make it again: textclf preprocess --overwrite"
+        data_report.read_report(path)
+    assert str(caught.value) == f"{path} is missing or damaged; rebuild it: textclf preprocess --overwrite"
+
+
+def split_with(**given):
+    return replace(TRAIN, **{"empty": 0, "unknown": 0.0, "labels": {"a": 9, "b": 9}, **given})
+
+
+@pytest.mark.parametrize(
+    ("copies", "train", "test", "expected"),
+    [
+        ({}, {}, {}, []),
+        ({"crossing": 1}, {}, {}, ["1 document is a copy of one in an earlier split: the model has seen it"]),
+        (
+            {"crossing": 1200},
+            {},
+            {},
+            ["1,200 documents are copies of one in an earlier split: the model has seen them"],
+        ),
+        ({"near_crossing": 1}, {}, {}, ["1 document is nearly the same as one in an earlier split"]),
+        ({"near_crossing": 2}, {}, {}, ["2 documents are nearly the same as one in an earlier split"]),
+        ({"conflicting": 1}, {}, {}, ["1 text has two labels"]),
+        ({"conflicting": 3}, {}, {}, ["3 texts have two labels"]),
+        ({}, {"empty": 1}, {"empty": 2}, ["1 document of train is empty", "2 documents of test are empty"]),
+        ({}, {"unknown": 0.5}, {"unknown": 0.5}, ["50% of the tokens of test are not in the training split"]),
+        ({}, {}, {"labels": {"c": 9}}, ["no training document has this label of test: 'c'"]),
+        ({}, {}, {"labels": {"d": 9, "c": 9}}, ["no training document has these labels of test: 'c', 'd'"]),
+        ({}, {"labels": {"a": 9, "b": 4}}, {}, ["1 label has fewer than 5 training documents: 'b'"]),
+        ({}, {"labels": {"a": 1, "b": 4}}, {}, ["2 labels have fewer than 5 training documents: 'a', 'b'"]),
+        (
+            {},
+            {"labels": {"a": 9, "A": 9, "b": 9}},
+            {},
+            ["these labels differ only in case or white space: 'A', 'a'"],
+        ),
+    ],
+)
+def test_problems_are_named_in_the_singular_or_the_plural(copies, train, test, expected):
+    report = replace(
+        REPORT,
+        splits={"train": split_with(**train), "test": split_with(**test)},
+        duplicates={**REPORT.duplicates, **copies},
+    )
+    assert data_report.problems(report) == expected
+
+
+def test_many_labels_are_not_all_listed():
+    labels = {f"label {number}": 1 for number in range(8)}
+    report = replace(REPORT, splits={"train": split_with(labels=labels)})
+    (problem,) = data_report.problems(report)
+    assert problem.endswith("'label 3', 'label 4' and 3 more")

@@ -94,16 +94,16 @@ def test_a_packed_copy_that_is_current_is_left_alone(data):
 
 
 def changed(path):
-    tensors.write(path, tensors.read(path)[::-1] + 1)
+    tensors.write_tensor(path, tensors.read_tensor(path)[::-1] + 1)
 
 
 def longer(path):
-    tensors.write(path, np.append(tensors.read(path), 2).astype(np.int32))
+    tensors.write_tensor(path, np.append(tensors.read_tensor(path), 2).astype(np.int32))
 
 
 def flipped(path):
     content = bytearray(path.read_bytes())
-    content[content.index(tensors.read(path).tobytes())] ^= 4
+    content[content.index(tensors.read_tensor(path).tobytes())] ^= 4
     path.write_bytes(content)
 
 
@@ -116,7 +116,7 @@ def test_a_tensor_that_is_not_the_one_that_was_written_is_named(data, place, dam
     with pytest.raises(ArtefactError) as caught:
         data.packed()
     assert str(caught.value).startswith(f"{path} is ")
-    assert str(caught.value).endswith("make it again: textclf preprocess --overwrite")
+    assert str(caught.value).endswith("rebuild it: textclf preprocess --overwrite")
     assert not data.layout.packed.stamp.exists()
     assert not [path for path in data.layout.packed.root.iterdir() if path.name.endswith(".tmp")]
 

@@ -34,8 +34,8 @@ def columns(of):
 
 def test_a_table_survives_the_disk_whatever_its_ids_and_labels_are(tmp_path):
     before = table(ODD, ODD[::-1])
-    documents.write(tmp_path / "documents.parquet", before)
-    after = documents.read(tmp_path / "documents.parquet", rows=len(ODD))
+    documents.write_documents(tmp_path / "documents.parquet", before)
+    after = documents.read_documents(tmp_path / "documents.parquet", rows=len(ODD))
     assert columns(after) == columns(before)
     assert len(after) == len(ODD)
     for field in fields(Documents):
@@ -45,12 +45,12 @@ def test_a_table_survives_the_disk_whatever_its_ids_and_labels_are(tmp_path):
 
 def test_a_table_of_many_documents_survives_the_disk(tmp_path):
     before = table([str(number) for number in range(70_000)], ["ab"[number % 2] for number in range(70_000)])
-    documents.write(tmp_path / "documents.parquet", before)
-    assert columns(documents.read(tmp_path / "documents.parquet", rows=70_000)) == columns(before)
+    documents.write_documents(tmp_path / "documents.parquet", before)
+    assert columns(documents.read_documents(tmp_path / "documents.parquet", rows=70_000)) == columns(before)
 
 
 def test_other_programs_can_read_it(tmp_path):
-    documents.write(tmp_path / "documents.parquet", table())
+    documents.write_documents(tmp_path / "documents.parquet", table())
     assert pq.read_table(tmp_path / "documents.parquet").to_pylist()[1] == {
         "id": "train-0000001",
         "source": "2",
@@ -64,7 +64,7 @@ def test_other_programs_can_read_it(tmp_path):
 
 def test_equal_tables_give_equal_bytes(tmp_path):
     for name, content in (("1", table()), ("2", table()), ("3", replace(table(), label=np.array(["a", "c"], object)))):
-        documents.write(tmp_path / name, content)
+        documents.write_documents(tmp_path / name, content)
     first, second, third = ((tmp_path / name).read_bytes() for name in "123")
     assert first == second
     assert first != third
@@ -73,7 +73,7 @@ def test_equal_tables_give_equal_bytes(tmp_path):
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "documents.parquet"
-    documents.write(path, table())
+    documents.write_documents(path, table())
     return path
 
 
@@ -82,7 +82,7 @@ def test_a_truncated_table_is_named(path):
     for length in (*range(0, len(content), 61), len(content) - 1):
         path.write_bytes(content[:length])
         with pytest.raises(ArtefactError, match=r"documents\.parquet is damaged .*textclf preprocess --overwrite"):
-            documents.read(path, rows=2)
+            documents.read_documents(path, rows=2)
 
 
 def test_a_damaged_table_is_read_or_named(path):
@@ -94,7 +94,7 @@ def test_a_damaged_table_is_read_or_named(path):
         damaged[bit // 8] ^= 1 << bit % 8
         path.write_bytes(damaged)
         try:  # which bits are found is Arrow's affair: the manifest has the checksum of the whole file
-            documents.read(path, rows=2)
+            documents.read_documents(path, rows=2)
         except ArtefactError as error:
             refused += str(path) in str(error)
     assert refused > 75
@@ -104,25 +104,25 @@ def test_a_damaged_table_is_read_or_named(path):
 def test_a_table_without_one_of_the_columns_is_named(path, left_out):
     pq.write_table(pq.read_table(path).drop_columns([left_out]), path)
     with pytest.raises(ArtefactError, match=left_out):
-        documents.read(path, rows=2)
+        documents.read_documents(path, rows=2)
 
 
 @pytest.mark.parametrize("content", [b"", b"id,label\n1,a\n", b"PAR1" + bytes(100) + b"PAR1"])
 def test_a_file_of_another_kind_is_named(path, content):
     path.write_bytes(content)
     with pytest.raises(ArtefactError, match=r"documents\.parquet is damaged"):
-        documents.read(path, rows=2)
+        documents.read_documents(path, rows=2)
 
 
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(ArtefactError, match=r"documents\.parquet"):
-        documents.read(tmp_path / "documents.parquet", rows=2)
+        documents.read_documents(tmp_path / "documents.parquet", rows=2)
 
 
 def test_more_columns_do_no_harm(path):
     more = pq.read_table(path).append_column("note", pa.array(["x", "y"]))
     pq.write_table(more, path)
-    assert columns(documents.read(path, rows=2)) == columns(table())
+    assert columns(documents.read_documents(path, rows=2)) == columns(table())
 
 
 def test_what_writing_needs_can_be_imported_in_the_background():

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from textclf.dataset import manifest
-from textclf.dataset.manifest import FORMAT_VERSION, Layout, Manifest
+from textclf.dataset.manifest import FORMAT_VERSION, DataLayout, Manifest
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.system import checksums
 
@@ -26,24 +26,24 @@ MADE = Manifest(
 @pytest.fixture
 def layout(tmp_path):
     """A finished data directory, as far as the manifest knows."""
-    layout = Layout(tmp_path / "films")
+    layout = DataLayout(tmp_path / "films")
     layout.root.mkdir()
     layout.tokenizer.write_bytes(b"{}")
     layout.documents.write_bytes(b"PAR1")
     named = {path.name: checksums.sha256(path) for path in (layout.tokenizer, layout.documents)}
-    manifest.write(layout, replace(MADE, checksums=named))
+    manifest.write_manifest(layout, replace(MADE, checksums=named))
     return layout
 
 
 def test_a_manifest_survives_the_disk(layout):
-    again = manifest.read(layout.root)
+    again = manifest.read_manifest(layout.root)
     assert replace(again, checksums={}) == MADE
     assert sorted(again.checksums) == ["documents.parquet", "tokenizer.json"]
     assert all(re.fullmatch("[0-9a-f]{64}", checksum) for checksum in again.checksums.values())
 
 
 def test_every_file_is_in_the_directory(tmp_path):
-    layout = Layout(tmp_path)
+    layout = DataLayout(tmp_path)
     packed = layout.packed
     paths = [layout.manifest, layout.documents, layout.tokenizer, layout.report, packed.tokens, packed.offsets]
     assert [str(path.relative_to(tmp_path)) for path in (*paths, packed.stamp, layout.tensor("train-0000017"))] == [
@@ -59,7 +59,7 @@ def test_every_file_is_in_the_directory(tmp_path):
 
 
 def test_tensors_are_spread_over_256_folders(tmp_path):
-    paths = [Layout(tmp_path).tensor(f"train-{number:07}") for number in range(10_000)]
+    paths = [DataLayout(tmp_path).tensor(f"train-{number:07}") for number in range(10_000)]
     assert len(set(paths)) == len(paths)
     counts = Counter(path.parent.name for path in paths)
     assert set(counts) == {f"{number:02x}" for number in range(256)}
@@ -68,20 +68,20 @@ def test_tensors_are_spread_over_256_folders(tmp_path):
 
 def test_a_directory_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(UsageError) as caught:
-        manifest.read(tmp_path / "films")
+        manifest.read_manifest(tmp_path / "films")
     assert str(caught.value) == f"no data directory {tmp_path / 'films'}; make it: textclf preprocess"
 
 
 def test_a_file_is_no_data_directory(tmp_path):
     (tmp_path / "films").touch()
     with pytest.raises(UsageError, match="no data directory"):
-        manifest.read(tmp_path / "films")
+        manifest.read_manifest(tmp_path / "films")
 
 
 def test_an_unfinished_directory_is_named(layout):
     layout.manifest.unlink()
     with pytest.raises(DataError) as caught:
-        manifest.read(layout.root)
+        manifest.read_manifest(layout.root)
     hint = "(it has no manifest.json); finish it: textclf preprocess --name films"
     assert str(caught.value) == f"{layout.root} is unfinished {hint}"
 
@@ -90,10 +90,10 @@ def test_an_unfinished_directory_is_named(layout):
 def test_another_format_is_named_even_if_its_keys_are_others(layout, version):
     layout.manifest.write_text(json.dumps({"format_version": version, "what": "textclf does not know"}))
     with pytest.raises(ArtefactError) as caught:
-        manifest.read(layout.root)
+        manifest.read_manifest(layout.root)
     assert str(caught.value) == (
         f"{layout.manifest} has format {version}, and this textclf reads format {FORMAT_VERSION}; "
-        "upgrade textclf, or make the directory again: textclf preprocess --overwrite"
+        "upgrade textclf, or rebuild the directory: textclf preprocess --overwrite"
     )
 
 
@@ -107,7 +107,7 @@ def test_other_keys_are_refused(layout, change):
         values[name] = value
     layout.manifest.write_text(json.dumps(values))
     with pytest.raises(ArtefactError, match="other keys than a manifest"):
-        manifest.read(layout.root)
+        manifest.read_manifest(layout.root)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_other_keys_are_refused(layout, change):
 def test_what_is_no_manifest_is_named(layout, content):
     layout.manifest.write_bytes(content)
     with pytest.raises(ArtefactError, match=r"manifest\.json is damaged .*textclf preprocess --overwrite"):
-        manifest.read(layout.root)
+        manifest.read_manifest(layout.root)
 
 
 def test_a_truncated_manifest_is_named(layout):
@@ -124,7 +124,7 @@ def test_a_truncated_manifest_is_named(layout):
     for length in range(len(content)):
         layout.manifest.write_bytes(content[:length])
         with pytest.raises(ArtefactError, match="is damaged"):
-            manifest.read(layout.root)
+            manifest.read_manifest(layout.root)
 
 
 @pytest.mark.parametrize("checksums", [None, [], 3, "tokenizer.json", {}, {"tokenizer.json": None}], ids=repr)
@@ -132,7 +132,7 @@ def test_a_manifest_without_the_checksums_is_refused(layout, checksums):
     values = json.loads(layout.manifest.read_text(encoding="utf-8"))
     layout.manifest.write_text(json.dumps(values | {"checksums": checksums}))
     with pytest.raises(ArtefactError):
-        manifest.read(layout.root)
+        manifest.read_manifest(layout.root)
 
 
 @pytest.mark.parametrize("name", ["documents.parquet", "tokenizer.json"])
@@ -143,8 +143,8 @@ def test_a_file_that_is_not_the_one_that_was_written_is_named(layout, name, dama
     if damage == "missing":
         path.unlink()
     with pytest.raises(ArtefactError) as caught:
-        manifest.read(layout.root)
-    assert str(caught.value) == f"{path} is damaged; make it again: textclf preprocess --name films --overwrite"
+        manifest.read_manifest(layout.root)
+    assert str(caught.value) == f"{path} is damaged; rebuild it: textclf preprocess --name films --overwrite"
 
 
 def test_the_fingerprint_is_of_the_content_and_not_of_its_order():

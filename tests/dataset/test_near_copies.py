@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from textclf.dataset.near_copies import near_copies, signatures
+from textclf.dataset.documents import Documents
+from textclf.dataset.near_copies import BANDS, ROWS, count_near_copies, near_copies, signatures
 
 
 def end_to_end(documents):
@@ -48,3 +49,18 @@ def test_a_document_does_not_see_its_neighbours(random):
 def test_documents_shorter_than_a_run_of_tokens_are_compared_whole():
     documents = [np.array([1]), np.array([1]), np.array([5, 6]), np.array([6, 5]), np.array([5, 6])]
     assert near_copies(signatures(*end_to_end(documents))).tolist() == [0, 0, 2, 3, 2]
+
+
+def test_near_copies_are_counted_without_exact_ones():
+    found = np.array([[1], [2], [1], [1], [2]], dtype=np.uint32).repeat(BANDS * ROWS, axis=1)
+    table = Documents(
+        id=np.array(["", "", "", "", ""]),
+        source=np.array([""] * 5, dtype=object),
+        label=np.array([""] * 5, dtype=object),
+        split=np.array(["train", "train", "train", "test", "test"]),
+        tier=np.array(["", "", "", "", ""]),
+        tokens=np.array([9, 5, 9, 9, 5], dtype=np.int32),
+        crc32=np.array([1, 2, 3, 4, 2], dtype=np.uint32),
+    )
+    assert count_near_copies(table, found) == {"near": 2, "near_crossing": 1}  # the last document is an exact copy
+    assert count_near_copies(table, found[:, :0]) is None

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from textclf.dataset import packed, tensors
-from textclf.dataset.packed import Layout
+from textclf.dataset.packed import PackedLayout
 from textclf.dataset.tensors import TensorFiles
 
 RUNS = [np.random.default_rng(length).integers(0, 100_000, length, dtype=np.int32) for length in (3, 1, 7, 1, 200, 2)]
 
 
 def write(folder, runs=RUNS, fingerprint="a"):
-    layout = Layout(folder)
-    packed.write(layout, iter(runs))
+    layout = PackedLayout(folder)
+    packed.write_tokens(layout, iter(runs))
     packed.finish(layout, np.array([len(run) for run in runs], dtype=np.int32), fingerprint=fingerprint)
     return layout
 
@@ -31,7 +31,7 @@ ORDERS = pytest.mark.parametrize("order", [[0], [0, 1, 2, 3, 4, 5], [5, 3, 4], [
 
 @ORDERS
 def test_documents_are_gathered_in_the_order_that_is_asked_for(layout, order):
-    ids, lengths = packed.read(layout).gather(np.array(order))
+    ids, lengths = packed.open_packed(layout).gather(np.array(order))
     assert ids.tolist() == [token for place in order for token in RUNS[place].tolist()]
     assert lengths.tolist() == [len(RUNS[place]) for place in order]
 
@@ -39,15 +39,15 @@ def test_documents_are_gathered_in_the_order_that_is_asked_for(layout, order):
 @ORDERS
 def test_both_stores_give_the_same(layout, tmp_path, order):
     paths = [tmp_path / f"{place}.pt" for place in range(len(RUNS))]
-    crc32 = np.array([tensors.write(path, run) for path, run in zip(paths, RUNS, strict=True)])
+    crc32 = np.array([tensors.write_tensor(path, run) for path, run in zip(paths, RUNS, strict=True)])
     files = TensorFiles(np.array([str(path) for path in paths]), crc32).gather(np.array(order))
-    for ours, theirs in zip(packed.read(layout).gather(np.array(order)), files, strict=True):
+    for ours, theirs in zip(packed.open_packed(layout).gather(np.array(order)), files, strict=True):
         assert ours.tolist() == theirs.tolist()
         assert ours.dtype == theirs.dtype
 
 
 def test_no_documents_are_gathered_as_none(layout):
-    ids, lengths = packed.read(layout).gather(np.array([], dtype=np.int64))
+    ids, lengths = packed.open_packed(layout).gather(np.array([], dtype=np.int64))
     assert (len(ids), len(lengths)) == (0, 0)
 
 
@@ -60,25 +60,25 @@ def test_the_files_are_what_the_layout_says(layout):
 
 
 def test_tokens_stay_on_the_disk_and_cannot_be_changed(layout):
-    tokens = packed.read(layout).tokens
+    tokens = packed.open_packed(layout).tokens
     assert isinstance(tokens, np.memmap)
     with pytest.raises(ValueError, match="read-only"):
         tokens[0] = 1
-    gathered, _ = packed.read(layout).gather(np.array([0]))
+    gathered, _ = packed.open_packed(layout).gather(np.array([0]))
     gathered[0] += 1  # a batch is the caller's own
-    assert packed.read(layout).tokens[0] == RUNS[0][0]
+    assert packed.open_packed(layout).tokens[0] == RUNS[0][0]
 
 
 def test_a_worker_process_is_not_sent_the_tokens(tmp_path):
     layout = write(tmp_path / "packed", [np.arange(100_000, dtype=np.int32)] * 2)
-    sent = pickle.dumps(packed.read(layout))
+    sent = pickle.dumps(packed.open_packed(layout))
     assert len(sent) < 10_000
     ids, _ = pickle.loads(sent).gather(np.array([1]))
     assert np.array_equal(ids, np.arange(100_000))
 
 
 def test_offsets_need_more_than_32_bits(tmp_path):
-    layout = Layout(tmp_path)
+    layout = PackedLayout(tmp_path)
     layout.tokens.touch()
     packed.finish(layout, np.full(3, 2**30, dtype=np.int32), fingerprint="a")
     assert np.load(layout.offsets).tolist() == [0, 2**30, 2**31, 3 * 2**30]
@@ -87,7 +87,7 @@ def test_offsets_need_more_than_32_bits(tmp_path):
 def test_a_packed_copy_is_current_for_its_own_documents_alone(layout):
     assert packed.is_current(layout, LENGTHS, fingerprint="a")
     assert not packed.is_current(layout, LENGTHS, fingerprint="b")
-    assert not packed.is_current(Layout(layout.root / "no such folder"), LENGTHS, fingerprint="a")
+    assert not packed.is_current(PackedLayout(layout.root / "no such folder"), LENGTHS, fingerprint="a")
 
 
 @pytest.mark.parametrize("name", ["tokens", "offsets", "stamp"])
@@ -108,7 +108,7 @@ def test_a_packed_copy_with_another_stamp_is_not_current(layout, content):
 
 
 def test_a_copy_that_is_begun_and_not_finished_is_not_current(layout):
-    packed.write(layout, RUNS[::-1])
+    packed.write_tokens(layout, RUNS[::-1])
     assert not packed.is_current(layout, LENGTHS, fingerprint="a")
 
 
@@ -120,7 +120,7 @@ def test_a_copy_that_fails_half_way_leaves_the_old_tokens_but_is_not_current(lay
         raise RuntimeError("no more")
 
     with pytest.raises(RuntimeError, match="no more"):
-        packed.write(layout, one_run_and_no_more())
+        packed.write_tokens(layout, one_run_and_no_more())
     assert not packed.is_current(layout, LENGTHS, fingerprint="a")
     assert layout.tokens.read_bytes() == before
     assert not list(layout.root.glob("*.tmp")) + list(layout.root.glob(".*.tmp"))
@@ -133,7 +133,7 @@ def test_equal_documents_give_equal_bytes(layout, tmp_path):
 
 
 def test_who_reads_a_copy_keeps_it_while_it_is_made_again(layout):
-    old = packed.read(layout)
+    old = packed.open_packed(layout)
     write(layout.root, RUNS[::-1])
     assert old.gather(np.array([0]))[0].tolist() == RUNS[0].tolist()
-    assert packed.read(layout).gather(np.array([0]))[0].tolist() == RUNS[-1].tolist()
+    assert packed.open_packed(layout).gather(np.array([0]))[0].tolist() == RUNS[-1].tolist()

@@ -7,7 +7,7 @@ import pytest
 
 from tests.text.test_corpus_encoder import ODD
 from textclf.dataset.read_corpus import BatchSize, Work, _number, batches, read_corpus, row_slices
-from textclf.dataset.splits import digest, fold, numbered
+from textclf.dataset.splits import digest, fold, number_texts
 from textclf.errors import ResourceError
 from textclf.sources import SPLITS, Document
 from textclf.system import workers
@@ -42,7 +42,7 @@ def test_what_is_read_is_what_the_source_has(tmp_path, lowercase, batch):
     assert found.labels == ["new", "x", "y", "z"]
     assert [found.labels[place] for place in found.documents.label] == [document.label for document in everything]
     assert [SPLITS[place] for place in found.documents.split] == ["train"] * (len(everything) - 2) + ["test"] * 2
-    texts = numbered(b"".join(digest(fold(document.text)) for document in everything))
+    texts = number_texts(b"".join(digest(fold(document.text)) for document in everything))
     assert found.documents.text.tolist() == texts.tolist()
     lengths = np.diff(found.offsets)
     assert ((lengths == 0) == [not document.text.strip() for document in everything]).all()

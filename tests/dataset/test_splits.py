@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from textclf.dataset import splits
-from textclf.dataset.splits import Division, Duplicates, digest, fold, numbered
+from textclf.dataset.splits import DocumentCodes, Duplicates, digest, fold, number_texts
 from textclf.errors import DataError, UsageError
 from textclf.sources.document import SPLITS, Document
 
@@ -23,13 +23,13 @@ def divided(parts):
     names = sorted({document.label for document in documents})
     places = [place for place, split in enumerate(SPLITS) for _ in parts.get(split, ())]
     codes = [names.index(document.label) for document in documents]
-    texts = numbered(b"".join(digest(fold(document.text)) for document in documents))
-    return Division(np.array(places, dtype=np.int8), np.array(codes), texts), documents, names
+    texts = number_texts(b"".join(digest(fold(document.text)) for document in documents))
+    return DocumentCodes(np.array(places, dtype=np.int8), np.array(codes), texts), documents, names
 
 
-def complete(parts, **options):
+def draw(parts, **options):
     division, documents, _ = divided(parts)
-    places = splits.complete(division, **options)
+    places = splits.draw_missing(division, **options)
     return {split: [documents[row] for row in np.flatnonzero(places == at)] for at, split in enumerate(SPLITS)}
 
 
@@ -68,10 +68,10 @@ def test_fold_keeps_words_and_marks_apart():
 
 def test_texts_are_numbered_as_they_appear_and_copies_alike():
     keys = [digest(text) for text in ("b", "a", "b", "c", "a", "b")]
-    assert numbered(b"".join(keys)).tolist() == [0, 1, 0, 2, 1, 0]
+    assert number_texts(b"".join(keys)).tolist() == [0, 1, 0, 2, 1, 0]
     halves = [bytes(8) + bytes([number] * 8) for number in (3, 1, 3)]  # that differ in one half alone
-    assert numbered(b"".join(halves)).tolist() == [0, 1, 0]
-    assert numbered(b"").tolist() == []
+    assert number_texts(b"".join(halves)).tolist() == [0, 1, 0]
+    assert number_texts(b"").tolist() == []
 
 
 def test_labels_of_other_splits_leave_the_nested_order_alone():
@@ -82,7 +82,7 @@ def test_labels_of_other_splits_leave_the_nested_order_alone():
 @pytest.mark.parametrize("seed", range(5))
 def test_drawn_splits_are_a_stratified_partition(seed):
     train = skewed(seed)
-    drawn = complete({"train": train}, **SIZES, seed=seed)
+    drawn = draw({"train": train}, **SIZES, seed=seed)
     assert {split: len(documents) for split, documents in drawn.items()} == {"train": 480, "validation": 60, "test": 60}
     everywhere = [name for documents in drawn.values() for name in ids(documents)]
     assert sorted(everywhere, key=int) == ids(train)
@@ -93,19 +93,19 @@ def test_drawn_splits_are_a_stratified_partition(seed):
 
 
 def test_drawn_splits_keep_the_order_of_the_source():
-    for documents in complete({"train": skewed(1)}, **SIZES, seed=1).values():
+    for documents in draw({"train": skewed(1)}, **SIZES, seed=1).values():
         assert ids(documents) == sorted(ids(documents), key=int)
 
 
 def test_the_seed_alone_decides():
-    one, same, other = (complete({"train": skewed(0)}, **SIZES, seed=seed) for seed in (3, 3, 4))
+    one, same, other = (draw({"train": skewed(0)}, **SIZES, seed=seed) for seed in (3, 3, 4))
     assert one == same
     assert ids(one["test"]) != ids(other["test"])
 
 
 def test_the_draw_is_pinned():
     # a change here is a change of every data directory that is made from now on
-    drawn = complete({"train": make("ab" * 10)}, **SIZES, seed=0)
+    drawn = draw({"train": make("ab" * 10)}, **SIZES, seed=0)
     assert (ids(drawn["validation"]), ids(drawn["test"])) == (["3", "18"], ["2", "11"])
     assert nested_order(list("abcabcaaaa"), seed=0).tolist() == [1, 3, 2, 8, 6, 4, 0, 7, 5, 9]
 
@@ -118,7 +118,7 @@ def test_copies_stay_together(seed):
     variants = [str.upper, str.title, lambda text: f" {text}\n", lambda text: text.replace(" ", "\t ")]
     train += [Document(f"copy {i}", rng.choice(variants)(copy.text), copy.label) for i, copy in enumerate(copies)]
     rng.shuffle(train)
-    drawn = complete({"train": train}, test_size=0.2, validation_size=0.1, seed=seed)
+    drawn = draw({"train": train}, test_size=0.2, validation_size=0.1, seed=seed)
     homes = {}
     for split, documents in drawn.items():
         for document in documents:
@@ -130,7 +130,7 @@ def test_copies_stay_together(seed):
 @pytest.mark.parametrize("seed", range(20))
 def test_train_keeps_every_label_even_one_that_shares_its_text(seed):
     train = [*make("aaaaaaaaaaaabbbbbbbbc"), Document("x", "TEXT 0", "d"), Document("y", "text 1", "e")]
-    drawn = complete({"train": train}, test_size=0.3, validation_size=0.3, seed=seed)
+    drawn = draw({"train": train}, test_size=0.3, validation_size=0.3, seed=seed)
     assert {document.label for document in drawn["train"]} == set("abcde")
     assert unseen_labels(drawn) == {}
 
@@ -138,7 +138,7 @@ def test_train_keeps_every_label_even_one_that_shares_its_text(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_many_small_classes_share_the_drawn_splits(seed):
     labels = [f"class {i}" for i in range(150) for _ in range(5)]
-    drawn = complete({"train": make(labels)}, **SIZES, seed=seed)
+    drawn = draw({"train": make(labels)}, **SIZES, seed=seed)
     tested = Counter(document.label for document in drawn["test"])
     assert len(drawn["test"]) == 75
     assert set(tested.values()) == {1}
@@ -146,14 +146,14 @@ def test_many_small_classes_share_the_drawn_splits(seed):
 
 def test_a_text_with_more_copies_than_the_split_has_room_stays_in_train():
     train = make("ab" * 50) + [Document(f"copy {i}", "again and again", "a") for i in range(30)]
-    drawn = complete({"train": train}, **SIZES, seed=0)
+    drawn = draw({"train": train}, **SIZES, seed=0)
     assert len(drawn["test"]) == len(drawn["validation"]) == 13
     assert sum(document.text == "again and again" for document in drawn["train"]) == 30
 
 
 def test_proportions_are_of_documents_not_of_texts():
     copied = [Document(f"{i}.{copy}", f"copied {i}", "a") for i in range(50) for copy in range(4)]
-    drawn = complete({"train": copied + make("b" * 100)}, test_size=0.25, validation_size=0.1, seed=0)
+    drawn = draw({"train": copied + make("b" * 100)}, test_size=0.25, validation_size=0.1, seed=0)
     tested = Counter(document.label for document in drawn["test"])
     assert abs(tested["a"] - 50) <= 4
     assert abs(tested["b"] - 25) <= 4
@@ -162,19 +162,19 @@ def test_proportions_are_of_documents_not_of_texts():
 @pytest.mark.parametrize("seed", range(5))
 def test_a_text_with_two_labels_counts_for_the_more_common_one(seed):
     mixed = [Document(f"{i}.{label}", f"mixed {i}", label[0]) for i in range(40) for label in ("a", "b1", "b2")]
-    drawn = complete({"train": mixed + make("a" * 40)}, test_size=0.25, validation_size=0.1, seed=seed)
+    drawn = draw({"train": mixed + make("a" * 40)}, test_size=0.25, validation_size=0.1, seed=seed)
     tested = Counter(document.text.split()[0] for document in drawn["test"])
     assert tested == {"mixed": 30, "text": 10}
 
 
 def test_the_splits_of_the_source_stay_as_they_are():
     train, test = make("ab" * 50), [Document("t", "text 0", "a")]
-    drawn = complete({"train": train, "test": test}, **SIZES, seed=0)
+    drawn = draw({"train": train, "test": test}, **SIZES, seed=0)
     assert list(drawn) == ["train", "validation", "test"]
     assert drawn["test"] == test
     assert (len(drawn["train"]), len(drawn["validation"])) == (90, 10)
     whole = {"train": train, "test": test, "validation": test}
-    assert complete(whole, **SIZES, seed=0) == whole
+    assert draw(whole, **SIZES, seed=0) == whole
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,14 @@ def test_the_splits_of_the_source_stay_as_they_are():
 )
 def test_refuses_sizes_that_leave_nothing(test, validation):
     with pytest.raises(UsageError) as caught:
-        complete({"train": make("abab")}, test_size=test, validation_size=validation, seed=0)
+        draw({"train": make("abab")}, test_size=test, validation_size=validation, seed=0)
     sizes = f"--test-size {test:g} --validation-size {validation:g}"
     assert str(caught.value) == f"{sizes}: both must be above 0, and their sum below 1"
 
 
 def test_says_that_there_are_too_few_documents():
     with pytest.raises(DataError) as caught:
-        complete({"train": make("ab")}, **SIZES, seed=0)
+        draw({"train": make("ab")}, **SIZES, seed=0)
     assert str(caught.value) == (
         "too few documents to draw a test split (2 with 2 labels, 2 different texts): add --test FILE"
     )
@@ -228,3 +228,11 @@ def test_a_hundred_planted_copies_are_a_hundred():
     train = skewed(0)
     train += [document._replace(id=f"copy {document.id}") for document in train[:100]]
     assert duplicates({"train": train}) == Duplicates(copies=100, crossing=0, conflicting=0)
+
+
+def test_each_tier_has_every_label_and_the_first_documents_of_the_nested_order():
+    labels = np.arange(600) % 150
+    order = splits.nested_order(labels, seed=3)
+    tiers = splits.tiers(labels, seed=3)
+    assert tiers[order].tolist() == ["tiny"] * 150 + ["small"] * 250 + ["mid"] * 200
+    assert splits.tiers(labels[:0], seed=3).tolist() == []

@@ -46,7 +46,7 @@ def outcome(path, content):
     """What reading these bytes gives: the ids, or ArtefactError if it names the file. Other errors fail the test."""
     path.write_bytes(content)
     try:
-        return tensors.read(path).tolist()
+        return tensors.read_tensor(path).tolist()
     except ArtefactError as error:
         return ArtefactError if str(path) in str(error) else error
 
@@ -55,7 +55,7 @@ def outcome(path, content):
 @pytest.mark.parametrize("length", LENGTHS)
 def test_torch_opens_what_we_write(tmp_path, length, mmap):
     path, ids = tmp_path / "x.pt", some_ids(length)
-    tensors.write(path, ids)
+    tensors.write_tensor(path, ids)
     tensor = torch.load(path, weights_only=True, mmap=mmap)
     assert tensor.dtype == torch.int32
     assert tensor.shape == (length,)
@@ -66,10 +66,10 @@ def test_torch_opens_what_we_write(tmp_path, length, mmap):
 @pytest.mark.parametrize("length", LENGTHS)
 def test_we_read_what_we_and_what_torch_wrote(tmp_path, length):
     path, ids = tmp_path / "x.pt", some_ids(length)
-    tensors.write(path, ids)
-    ours = tensors.read(path)
+    tensors.write_tensor(path, ids)
+    ours = tensors.read_tensor(path)
     torch.save(torch.from_numpy(ids), path)
-    theirs = tensors.read(path)
+    theirs = tensors.read_tensor(path)
     for read in (ours, theirs):
         assert read.dtype == np.int32
         assert np.array_equal(read, ids)
@@ -77,9 +77,9 @@ def test_we_read_what_we_and_what_torch_wrote(tmp_path, length):
 
 def test_torch_may_save_again_what_we_wrote(tmp_path):
     path = tmp_path / "x.pt"
-    tensors.write(path, IDS)
+    tensors.write_tensor(path, IDS)
     torch.save(torch.load(path, weights_only=True), path)
-    assert tensors.read(path).tolist() == IDS.tolist()
+    assert tensors.read_tensor(path).tolist() == IDS.tolist()
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_torch_may_save_again_what_we_wrote(tmp_path):
 )
 def test_any_array_of_32_bit_integers_is_written_as_its_values(tmp_path, ids):
     path = tmp_path / "x.pt"
-    assert tensors.write(path, ids) == tensors.checksum(np.array(ids.tolist(), dtype=np.int32))
-    assert tensors.read(path).tolist() == ids.tolist()
+    assert tensors.write_tensor(path, ids) == tensors.checksum(np.array(ids.tolist(), dtype=np.int32))
+    assert tensors.read_tensor(path).tolist() == ids.tolist()
     assert torch.load(path, weights_only=True).tolist() == ids.tolist()
 
 
 def test_equal_ids_give_equal_bytes_wherever_and_whenever(tmp_path):
     for name, ids in (("a.pt", IDS), ("other.pt", IDS.copy()), ("longer.pt", np.append(IDS, 0)[:-1].astype(np.int32))):
-        tensors.write(tmp_path / name, ids)
+        tensors.write_tensor(tmp_path / name, ids)
         os.utime(tmp_path / name, (0, 0))
     assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
     assert tensors.to_bytes(IDS) != tensors.to_bytes(IDS[::-1])
@@ -117,7 +117,7 @@ def test_the_bytes_are_pinned():
 @pytest.mark.parametrize("length", LENGTHS)
 def test_a_file_is_little_larger_than_its_ids(tmp_path, length):
     path = tmp_path / "x.pt"
-    tensors.write(path, np.zeros(1_000_000, dtype=np.int32)[:length])
+    tensors.write_tensor(path, np.zeros(1_000_000, dtype=np.int32)[:length])
     assert path.stat().st_size < 4 * length + 1024
 
 
@@ -229,7 +229,7 @@ def test_a_bomb_is_refused_before_it_is_inflated(tmp_path, member):
     tracemalloc.start()
     try:
         with pytest.raises(ArtefactError):
-            tensors.read(path)
+            tensors.read_tensor(path)
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
@@ -246,14 +246,14 @@ def test_a_length_beyond_the_file_is_refused_before_memory_is_taken(tmp_path):
 def test_a_missing_file_is_named(tmp_path, name):
     path = tmp_path / name
     with pytest.raises(ArtefactError) as caught:
-        tensors.read(path)
-    assert str(caught.value) == f"{path} is missing; make it again: textclf preprocess --overwrite"
+        tensors.read_tensor(path)
+    assert str(caught.value) == f"{path} is missing; rebuild it: textclf preprocess --overwrite"
 
 
 def test_files_are_gathered_in_the_order_that_is_asked_for(tmp_path):
     runs = [some_ids(length) for length in (3, 1, 7)]
     paths = [tmp_path / f"{place}.pt" for place in range(3)]
-    crc32 = np.array([tensors.write(path, ids) for path, ids in zip(paths, runs, strict=True)])
+    crc32 = np.array([tensors.write_tensor(path, ids) for path, ids in zip(paths, runs, strict=True)])
     order = np.array([2, 0, 0, 1])
     ids, lengths = TensorFiles(np.array([str(path) for path in paths]), crc32).gather(order)
     assert ids.tolist() == [token for place in order for token in runs[place]]
@@ -263,9 +263,9 @@ def test_files_are_gathered_in_the_order_that_is_asked_for(tmp_path):
 
 def test_a_damaged_file_is_named_when_it_is_gathered(tmp_path):
     paths = [tmp_path / f"{place}.pt" for place in range(3)]
-    crc32 = np.array([tensors.write(path, IDS) for path in paths])
+    crc32 = np.array([tensors.write_tensor(path, IDS) for path in paths])
     paths[1].write_bytes(tensors.to_bytes(IDS)[:-1])
-    tensors.write(paths[2], IDS[::-1])  # whole, but another document
+    tensors.write_tensor(paths[2], IDS[::-1])  # whole, but another document
     files = TensorFiles(np.array([str(path) for path in paths]), crc32)
     assert files.gather(np.array([0]))[0].tolist() == IDS.tolist()
     with pytest.raises(ArtefactError, match=r"1\.pt is damaged"):

@@ -3,10 +3,10 @@ import pytest
 
 from tests.text.test_corpus_encoder import ODD, numbered
 from textclf.dataset import packed, tensors
-from textclf.dataset.manifest import Layout
+from textclf.dataset.manifest import DataLayout
 from textclf.dataset.near_copies import BANDS, ROWS, signatures
 from textclf.dataset.read_corpus import BATCH, BatchSize, Work
-from textclf.dataset.write_tensors import EncodedDocuments, write_documents
+from textclf.dataset.write_tensors import EncodedDocuments, room_needed, write_tensors
 from textclf.system import workers
 from textclf.text import ragged
 from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
@@ -30,9 +30,9 @@ def write(folder, texts=TEXTS, *, compare=False, progress=silent, batch=BATCH):
     starts = ragged.offsets(lengths)[:-1]
     encoded = pre_tokens.tokenize().encode(tokenizer)
     documents = EncodedDocuments(scratch / "numbers.bin", starts[::-1], lengths[::-1], encoded, tokenizer.size)
-    layout = Layout(folder)
+    layout = DataLayout(folder)
     with workers.crew(1, imports="textclf.errors") as crew:
-        written = write_documents(layout, NAMES, documents, compare=compare, work=Work(crew, progress, batch))
+        written = write_tensors(layout, NAMES, documents, compare=compare, work=Work(crew, progress, batch))
     return layout, written, tokenizer
 
 
@@ -40,7 +40,7 @@ def write(folder, texts=TEXTS, *, compare=False, progress=silent, batch=BATCH):
 def test_each_document_is_written_as_the_tokenizer_encodes_it(tmp_path, batch):
     layout, written, tokenizer = write(tmp_path, batch=BatchSize(batch))
     ids = [tokenizer.encode(text) for text in reversed(TEXTS)]
-    assert [tensors.read(layout.tensor(name)).tolist() for name in NAMES] == [run.tolist() for run in ids]
+    assert [tensors.read_tensor(layout.tensor(name)).tolist() for name in NAMES] == [run.tolist() for run in ids]
     assert len(list(layout.tensors.glob("*/*"))) == len(TEXTS)
     assert written.lengths.tolist() == [len(run) for run in ids]
     assert written.words.tolist() == [len(tokenizer.tokens(text)) or 1 for text in reversed(TEXTS)]
@@ -48,7 +48,7 @@ def test_each_document_is_written_as_the_tokenizer_encodes_it(tmp_path, batch):
     assert written.crc32.tolist() == [tensors.checksum(run) for run in ids]
     assert written.lengths.sum() > written.words.sum() > written.unknown.sum() > 0
     packed.finish(layout.packed, written.lengths, fingerprint="a")
-    assert np.array_equal(packed.read(layout.packed).tokens, np.concatenate(ids))
+    assert np.array_equal(packed.open_packed(layout.packed).tokens, np.concatenate(ids))
     assert written.ids.size == 0
 
 
@@ -66,7 +66,7 @@ def test_signatures_are_made_when_asked_for(tmp_path, batch):
 def test_documents_may_all_be_empty(tmp_path):
     layout, written, _ = write(tmp_path, [""] * len(TEXTS))
     assert written.lengths.tolist() == written.unknown.tolist() == [1] * len(TEXTS)
-    assert tensors.read(layout.tensor(NAMES[0])).tolist() == [UNK_ID]
+    assert tensors.read_tensor(layout.tensor(NAMES[0])).tolist() == [UNK_ID]
 
 
 def test_there_is_a_folder_for_every_pair_of_hex_digits(tmp_path):
@@ -85,4 +85,12 @@ def test_long_documents_make_smaller_batches(tmp_path):
     layout, _, tokenizer = write(tmp_path, progress=progress, batch=BatchSize(size=10))
     assert bars[0][0] == "tokens"
     assert 5 < bars[0][1] == bars[0][2] < len(TEXTS)
-    assert tensors.read(layout.tensor(NAMES[1])).tolist() == tokenizer.encode("the catty").tolist()
+    assert tensors.read_tensor(layout.tensor(NAMES[1])).tolist() == tokenizer.encode("the catty").tolist()
+
+
+def test_the_room_needed_is_for_tensors_that_are_not_there_the_packed_copy_and_the_tables():
+    lengths = np.array([0, 10, 5000])
+    whole = room_needed(lengths, reused=0)
+    assert whole.bytes == 4096 + 4096 + 6 * 4096 + 4 * 5010 + 64 * 3
+    assert room_needed(lengths, reused=3).bytes == 4 * 5010 + 64 * 3
+    assert whole.files - room_needed(lengths, reused=2).files == 2

@@ -94,7 +94,7 @@ def test_data_that_was_made_anew_is_refused(own):
     preprocess(config)  # the same again
     assert evaluate(layout.root, split="test") == before
     preprocess(PreprocessConfig(source=config.source, num_workers=1, overwrite=True, seed=1))
-    with pytest.raises(UsageError, match=r"tiny_corpus was made anew since .* train a new model: textclf train"):
+    with pytest.raises(UsageError, match=r"tiny_corpus has been rebuilt since .* train a new model: textclf train"):
         evaluate(layout.root, split="test")
 
 

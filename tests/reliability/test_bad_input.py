@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from textclf.cli import main
 from textclf.dataset import documents, manifest, tensors
-from textclf.dataset.manifest import Layout
+from textclf.dataset.manifest import DataLayout
 from textclf.errors import DataError, UsageError
 from textclf.sources import columns, formats
 from textclf.sources.columns import Columns
@@ -538,15 +538,15 @@ def content_of(root):
 
 def documents_of(root):
     """Id to (label, tokens) of each document, as the table and the tensor files have them."""
-    layout = Layout(root)
-    table = documents.read(layout.documents, rows=sum(manifest.read(layout.root).splits.values()))
-    ids = [tensors.read(layout.tensor(name)).tolist() for name in table.id.tolist()]
+    layout = DataLayout(root)
+    table = documents.read_documents(layout.documents, rows=sum(manifest.read_manifest(layout.root).splits.values()))
+    ids = [tensors.read_tensor(layout.tensor(name)).tolist() for name in table.id.tolist()]
     return dict(zip(table.source.tolist(), zip(table.label.tolist(), ids, strict=True), strict=True))
 
 
 def expected(root, rows):
     """What documents must have become; one without any token is a single unknown one."""
-    tokenizer = Tokenizer.from_json(json.loads(Layout(root).tokenizer.read_bytes()))
+    tokenizer = Tokenizer.from_json(json.loads(DataLayout(root).tokenizer.read_bytes()))
     return {row.id: (row.label, tokenizer.encode(row.text).tolist() or [1]) for row in rows}
 
 
@@ -734,8 +734,8 @@ def test_empty_texts_alone_are_data_where_no_split_is_drawn() -> None:
         Path(f"{name}.csv").write_bytes(delimited([("", "a"), ("  ", "b")]))
     done = preprocess("train.csv", "--validation", "validation.csv", "--test", "test.csv")
     assert done.exit_code == 0, (done.output, done.exception)
-    table = documents.read(
-        Layout(Path("data/made")).documents, rows=sum(manifest.read(Path("data/made")).splits.values())
+    table = documents.read_documents(
+        DataLayout(Path("data/made")).documents, rows=sum(manifest.read_manifest(Path("data/made")).splits.values())
     )
     assert table.tokens.tolist() == [1] * 6
 
@@ -871,7 +871,7 @@ def test_the_manifest_has_the_commit_of_a_dataset_and_no_code_of_it_is_asked_for
     done = preprocess("own/data")
     assert done.exit_code == 0, (done.output, done.exception)
     assert asked == [(("own/data",), {"name": None, "revision": commit})]
-    assert manifest.read(Path("data/made")).revision == commit
+    assert manifest.read_manifest(Path("data/made")).revision == commit
 
 
 def test_a_dataset_that_is_a_script_is_named_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

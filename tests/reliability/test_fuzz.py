@@ -160,7 +160,7 @@ def test_a_changed_model_gives_the_same_answers_or_is_refused(times, run_dir, tm
 
 @times(60, 1000)
 def test_a_changed_manifest_changes_nothing_or_is_refused(times, data_dir, tmp_path):
-    layout = manifest.Layout(Path(shutil.copytree(data_dir, tmp_path / "data")))
+    layout = manifest.DataLayout(Path(shutil.copytree(data_dir, tmp_path / "data")))
     whole = layout.manifest.read_bytes()
     config = small_config("mlp", layout.root, tmp_path)
     outcomes = {"read": 0, "refused": 0}
@@ -191,7 +191,7 @@ def test_a_changed_manifest_changes_nothing_or_is_refused(times, data_dir, tmp_p
             assert result.exit_code in (0, 2, 3, 4), result.exception
             assert result.stderr.count("\n") <= 1
 
-    original = manifest.read(layout.root)
+    original = manifest.read_manifest(layout.root)
     fuzz(times, st.tuples(changes(), st.booleans()), body)
     print(outcomes)
     assert sum(outcomes.values()) >= times
@@ -202,7 +202,7 @@ def test_a_changed_manifest_changes_nothing_or_is_refused(times, data_dir, tmp_p
 def test_a_changed_tensor_is_the_same_or_refused(times, tmp_path):
     path = tmp_path / "x.pt"
     ids = np.random.default_rng(0).integers(0, 70_000, 40, dtype=np.int32)
-    checksum = tensors.write(path, ids)
+    checksum = tensors.write_tensor(path, ids)
     whole, other = path.read_bytes(), tensors.to_bytes(ids[:7])
     files = tensors.TensorFiles(np.array([str(path)]), np.array([checksum], dtype=np.uint32))
     outcomes = {"the same": 0, "refused": 0}

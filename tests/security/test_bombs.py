@@ -33,7 +33,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory a
 @pytest.fixture
 def data(data_dir, tmp_path):
     """A data directory to be tampered with."""
-    return manifest.Layout(Path(shutil.copytree(data_dir, tmp_path / "data" / "d")))
+    return manifest.DataLayout(Path(shutil.copytree(data_dir, tmp_path / "data" / "d")))
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_a_tensor_that_would_be_far_larger_than_its_file(kind, tmp_path):
     path = tmp_path / "x.pt"
     path.write_bytes(TENSORS[kind]())
     assert path.stat().st_size < memory.MB
-    refuses(lambda: tensors.read(path))
+    refuses(lambda: tensors.read_tensor(path))
     assert tensors.as_written(path, length=3) is None
 
 
@@ -202,7 +202,7 @@ def test_deep_json(depth, data, run):
     for act in (lambda: runs.read_json(run.config), lambda: runs.read_lines(run.history), lambda: runs.sealed(run)):
         refuses(act)
     data.manifest.write_bytes(depth)
-    refuses(lambda: manifest.read(data.root))
+    refuses(lambda: manifest.read_manifest(data.root))
 
 
 def table(path, rows, **columns):
@@ -238,14 +238,14 @@ def test_a_table_that_would_be_far_larger_than_its_file(kind, tmp_path):
     path = tmp_path / "documents.parquet"
     table(path, rows, **columns)
     assert path.stat().st_size < 100_000
-    refuses(lambda: documents.read(path, rows=rows))
+    refuses(lambda: documents.read_documents(path, rows=rows))
 
 
 def test_a_label_that_many_documents_have_is_in_memory_once(tmp_path):
     path = tmp_path / "documents.parquet"
     table(path, 5000, label=["x" * 500_000])
     with memory.at_most(MUCH):
-        assert documents.read(path, rows=5000).label[4999] == "x" * 500_000
+        assert documents.read_documents(path, rows=5000).label[4999] == "x" * 500_000
 
 
 def test_a_table_of_more_rows_than_the_manifest_counts(data):

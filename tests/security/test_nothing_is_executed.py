@@ -311,7 +311,7 @@ def test_an_id_in_the_table_that_is_none_of_ours_opens_no_file(name, data_dir, t
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    layout = manifest.Layout(Path(shutil.copytree(data_dir, tmp_path / "data")))
+    layout = manifest.DataLayout(Path(shutil.copytree(data_dir, tmp_path / "data")))
     table = pq.read_table(layout.documents)
     ids = pa.array([name, *table["id"].to_pylist()[1:]])
     pq.write_table(table.set_column(0, "id", ids), layout.documents)
@@ -331,7 +331,7 @@ def vouch(layout):
 
 @pytest.mark.parametrize("more", [{"Regex": "(a+)+$"}, {"type": "Split", "pattern": {"Regex": "(a+)+$"}}, {"words": 7}])
 def test_a_vocabulary_that_brings_a_pattern_is_refused(more, data_dir, tmp_path):
-    layout = manifest.Layout(Path(shutil.copytree(data_dir, tmp_path / "data")))
+    layout = manifest.DataLayout(Path(shutil.copytree(data_dir, tmp_path / "data")))
     words = json.loads(layout.tokenizer.read_text(encoding="utf-8"))
     layout.tokenizer.write_text(json.dumps({**words, **more}), encoding="utf-8")
     vouch(layout)

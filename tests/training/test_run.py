@@ -667,7 +667,7 @@ def test_resume_is_refused_when_the_data_was_made_anew(own_data, settings):
     before = files(display.run.root)
     with pytest.raises(UsageError) as caught:
         resume(display.run)
-    assert "tiny_corpus was made anew since it was trained on (seed was 0 and is 1)" in str(caught.value)
+    assert "tiny_corpus has been rebuilt since this run was trained (seed was 0 and is 1)" in str(caught.value)
     assert str(caught.value).endswith("train a new model: textclf train")
     assert files(display.run.root) == before
     own_data()  # the same documents again are the same data

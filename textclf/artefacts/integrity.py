@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from textclf.artefacts import artefact, runs
 from textclf.dataset import documents, manifest, packed, tensors
 from textclf.dataset.documents import Documents
-from textclf.dataset.manifest import Layout
+from textclf.dataset.manifest import DataLayout
 from textclf.system import checksums, files
 
 Progress = Callable[[Iterable[Any], str, int | None], Iterable[Any]]
@@ -37,11 +37,11 @@ def of_data(root: Path, *, progress: Progress = lambda items, _title, _total: it
 
     Raises UsageError if there is none, DataError if it is unfinished, ArtefactError if its manifest cannot tell.
     """
-    layout = Layout(root)
-    made = manifest.read_alone(root)
+    layout = DataLayout(root)
+    made = manifest.parse_manifest(root)
     if not manifest.is_as_written(layout):
         yield Finding(layout.manifest, DAMAGED)
-    damaged = list(manifest.damaged(layout, made))
+    damaged = list(manifest.damaged_files(layout, made))
     yield from map(_damaged, damaged)
     if layout.report.name not in made.checksums:
         yield Finding(layout.report, UNCHECKED)  # by an earlier version
@@ -50,13 +50,13 @@ def of_data(root: Path, *, progress: Progress = lambda items, _title, _total: it
         yield from (Finding(folder, UNCHECKED) for folder in (layout.tensors, layout.packed.root) if folder.exists())
         yield from _foreign(root, ours, except_in=(layout.tensors, layout.packed.root))
         return
-    table = documents.read(layout.documents, rows=sum(made.splits.values()))
+    table = documents.read_documents(layout.documents, rows=sum(made.splits.values()))
     yield from _of_tokens(layout, table, made.fingerprint, progress)
     copy = {layout.packed.tokens, layout.packed.offsets, layout.packed.stamp}
     yield from _foreign(root, {*ours, *copy, *map(layout.tensor, table.id.tolist())})
 
 
-def _of_tokens(layout: Layout, table: Documents, fingerprint: str, progress: Progress) -> Iterator[Finding]:
+def _of_tokens(layout: DataLayout, table: Documents, fingerprint: str, progress: Progress) -> Iterator[Finding]:
     """What is wrong with the tensor files and the packed copy of them."""
     together: int | None = 0  # checksum of all tokens end to end
     expected = zip(table.id.tolist(), table.tokens.tolist(), table.crc32.tolist(), strict=True)
@@ -69,7 +69,7 @@ def _of_tokens(layout: Layout, table: Documents, fingerprint: str, progress: Pro
         elif together is not None:
             together = zlib.crc32(ids.tobytes(), together)
     if layout.packed.root.exists():  # without it, it is made again
-        damaged = packed.damaged(layout.packed, table.tokens, fingerprint=fingerprint, checksum=together)
+        damaged = packed.damaged_files(layout.packed, table.tokens, fingerprint=fingerprint, checksum=together)
         yield from map(_damaged, damaged)
 
 

@@ -50,9 +50,9 @@ def _check_data(root: Path, *, strict: bool) -> None:
     _show(
         root,
         integrity.of_data(root, progress=progress),
-        f"make it again: textclf preprocess --name {root.name} --overwrite",
+        f"rebuild it: textclf preprocess --name {root.name} --overwrite",
     )
-    report = data_report.read(manifest.Layout(root).report)
+    report = data_report.read_report(manifest.DataLayout(root).report)
     found = data_report.problems(report)
     click.echo(show_report(report))
     if not found:

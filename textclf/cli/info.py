@@ -32,8 +32,8 @@ def command(path: Path) -> None:
 def _data(path: Path) -> str:
     from textclf.dataset import data_report, manifest
 
-    made = manifest.read(path)
-    report = data_report.read(manifest.Layout(path).report)
+    made = manifest.read_manifest(path)
+    report = data_report.read_report(manifest.DataLayout(path).report)
     rows = [(name, f"{made.tiers[name]:,}", str(tier.epochs), tier.purpose) for name, tier in TIERS.items()]
     tiers = table(("tier", "documents", "epochs", "to"), rows, align="<>><")
     return f"{show_report(report)}\n\n{tiers}\n\nfingerprint {made.fingerprint}, seed {made.settings['seed']}"

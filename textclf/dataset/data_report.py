@@ -1,7 +1,7 @@
-"""What is in a data directory, for people: sizes, lengths, unknown words, duplicates. Kept as report.json."""
+"""The report on a data directory, for people: sizes, lengths, unknown words, duplicates. Saved as report.json."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -13,11 +13,10 @@ from textclf.errors import ArtefactError
 from textclf.system import files
 
 FEW: Final = 5
-"""Training documents below which a class can hardly be learnt."""
+"""Training documents below which a class can hardly be learned."""
 
 MUCH_UNKNOWN: Final = 0.2
-"""Share of unknown tokens above which a split is of another kind than the training split."""
-
+"""Share of unknown tokens above which a split differs in kind from the training split."""
 
 USUALLY_READ: Final = 256
 """Tokens per document that a model which reads tokens in order reads by default."""
@@ -51,79 +50,85 @@ class DataReport:
     tiers: Mapping[str, int]
     """Training documents of each tier."""
     duplicates: Mapping[str, int]
-    """See `corpora.splits.Duplicates`; and near, near_crossing: the same of documents that are nearly copies."""
+    """See `splits.Duplicates`; near and near_crossing: the same for near-copies."""
     notes: Sequence[str]
-    """What deserves a look."""
+    """What people should know about the source."""
 
 
 def describe_split(
-    lengths: NDArray[np.int32], unknown: NDArray[np.int32], labels: Sequence[str], *, empty: int, most: int
+    lengths: NDArray[np.int32], unknown: NDArray[np.int32], labels: Sequence[str], *, empty: int
 ) -> SplitReport:
-    """Sum up documents: their lengths and unknown tokens, shape (D,), their labels, how many are empty.
-
-    ``most`` is the length up to which they are read whole.
-    """
-    shown = dict(
-        zip(
-            ("min", "median", "p95", "max"),
-            np.percentile(lengths, (0, 50, 95, 100)).round().astype(int).tolist(),
-            strict=True,
-        )
-    )
+    """Sum up D documents: their lengths and unknown tokens, shape (D,), their labels, and how many are empty."""
+    percentiles = np.percentile(lengths, (0, 50, 95, 100)).round().astype(int).tolist()
     return SplitReport(
         documents=len(lengths),
         tokens=int(lengths.sum()),
         unknown=float(unknown.sum() / lengths.sum()),
         empty=empty,
-        truncated=int((lengths > most).sum()),
-        lengths=shown,
+        truncated=int((lengths > USUALLY_READ).sum()),
+        lengths=dict(zip(("min", "median", "p95", "max"), percentiles, strict=True)),
         labels=dict(sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0]))),
     )
 
 
+def counted(count: int, one: str, many: str) -> str:
+    """A count and what is counted, in the singular or the plural: "1 text is", "2,000 texts are"."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
 def problems(report: DataReport) -> list[str]:
-    """What makes figures from this data less trustworthy, a line each; notes of the source are not among it."""
-    copies, train = report.duplicates, report.splits["train"]
-    found = []
-    if copies["crossing"]:
-        found.append(f"{copies['crossing']:,} documents are copies of one in an earlier split: the model has seen them")
-    if copies["near_crossing"]:
-        found.append(f"{copies['near_crossing']:,} documents are nearly the same as one in an earlier split")
-    if copies["conflicting"]:
-        found.append(f"{copies['conflicting']:,} texts have two labels")
+    """What makes figures from this data less trustworthy, a line each; without the notes of the source."""
+    return [*_duplicate_problems(report.duplicates), *_split_problems(report), *_label_problems(report)]
+
+
+def _duplicate_problems(copies: Mapping[str, int]) -> Iterator[str]:
+    where = "in an earlier split"
+    if count := copies["crossing"]:
+        found = counted(count, f"document is a copy of one {where}", f"documents are copies of one {where}")
+        yield f"{found}: the model has seen {'it' if count == 1 else 'them'}"
+    if count := copies["near_crossing"]:
+        yield counted(count, "document is", "documents are") + f" nearly the same as one {where}"
+    if count := copies["conflicting"]:
+        yield counted(count, "text has", "texts have") + " two labels"
+
+
+def _split_problems(report: DataReport) -> Iterator[str]:
     for name, split in report.splits.items():
         if split.empty:
-            found.append(f"{split.empty:,} documents of {name} are empty")
+            yield counted(split.empty, f"document of {name} is", f"documents of {name} are") + " empty"
         if name != "train" and split.unknown > MUCH_UNKNOWN:
-            found.append(f"{split.unknown:.0%} of the tokens of {name} are not in the training split")
-        if unseen := sorted(set(split.labels) - set(train.labels)):
-            found.append(f"no training document has these labels of {name}: {', '.join(map(repr, unseen))}")
-    if few := [label for label, count in train.labels.items() if count < FEW]:
-        found.append(f"{len(few):,} labels have fewer than {FEW} training documents: {_some(few)}")
+            yield f"{split.unknown:.0%} of the tokens of {name} are not in the training split"
+        if unseen := sorted(set(split.labels) - set(report.splits["train"].labels)):
+            labels = "this label" if len(unseen) == 1 else "these labels"
+            yield f"no training document has {labels} of {name}: {', '.join(map(repr, unseen))}"
+
+
+def _label_problems(report: DataReport) -> Iterator[str]:
+    if few := [label for label, count in report.splits["train"].labels.items() if count < FEW]:
+        yield counted(len(few), "label has", "labels have") + f" fewer than {FEW} training documents: {_some(few)}"
     alike: dict[str, list[str]] = {}
     for label in sorted({label for split in report.splits.values() for label in split.labels}):
         alike.setdefault(" ".join(label.casefold().split()), []).append(label)
     for labels in alike.values():
         if len(labels) > 1:
-            found.append(f"these labels differ only in case or white space: {', '.join(map(repr, labels))}")
-    return found
+            yield f"these labels differ only in case or white space: {', '.join(map(repr, labels))}"
 
 
-def _some(labels: Sequence[str], most: int = 5) -> str:
-    listed = ", ".join(map(repr, labels[:most]))
-    return listed + (f" and {len(labels) - most:,} more" if len(labels) > most else "")
+def _some(labels: Sequence[str], at_most: int = 5) -> str:
+    listed = ", ".join(map(repr, labels[:at_most]))
+    return listed + (f" and {len(labels) - at_most:,} more" if len(labels) > at_most else "")
 
 
-def write(path: Path, report: DataReport) -> None:
-    """Keep the report."""
+def write_report(path: Path, report: DataReport) -> None:
+    """Save the report."""
     files.write_json(path, asdict(report))
 
 
-def read(path: Path) -> DataReport:
+def read_report(path: Path) -> DataReport:
     """Read the report; raises ArtefactError if it is missing or damaged."""
     try:
         values = files.read_object(path)
         splits = {name: SplitReport(**split) for name, split in values.pop("splits").items()}
         return DataReport(**{**values, "splits": splits, "notes": tuple(values["notes"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtefactError(f"{path} is missing or damaged; make it again: textclf preprocess --overwrite") from error
+        raise ArtefactError(f"{path} is missing or damaged; rebuild it: textclf preprocess --overwrite") from error

@@ -1,4 +1,4 @@
-"""A finished data directory, opened to read: which documents, which class each has, where their tokens are."""
+"""A finished data directory, opened for reading: its documents, their classes, and where their tokens are."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.config import TIERS, changes
-from textclf.dataset import documents, manifest, packed
-from textclf.dataset.documents import Documents
-from textclf.dataset.manifest import Layout, Manifest
-from textclf.dataset.packed import Packed
+from textclf.dataset import packed
+from textclf.dataset.documents import Documents, read_documents
+from textclf.dataset.manifest import DataLayout, Manifest, read_manifest
+from textclf.dataset.packed import PackedTokens
 from textclf.dataset.tensors import TensorFiles
 from textclf.errors import UsageError
 
@@ -21,10 +21,10 @@ UNSEEN: int = -1
 
 
 class Part(NamedTuple):
-    """D documents that are trained or tested on."""
+    """D documents to train or test on."""
 
     rows: NDArray[np.int64]
-    """Shape (D,), places in documents.parquet."""
+    """Shape (D,), row numbers in documents.parquet."""
     labels: NDArray[np.int64]
     """Shape (D,), class indices; UNSEEN for a label that the training split does not have."""
     lengths: NDArray[np.int64]
@@ -35,17 +35,17 @@ class Part(NamedTuple):
 
 
 class Store(Protocol):
-    """Where token ids come from: the packed copy or the files."""
+    """A source of token ids: the packed copy or the tensor files."""
 
     def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Token ids of the documents end to end, and the length of each."""
+        """Token ids of the documents, end to end, and the length of each."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataDirectory:
     """What is in ``data/<name>/``."""
 
-    layout: Layout
+    layout: DataLayout
     manifest: Manifest
     documents: Documents
 
@@ -53,29 +53,31 @@ class DataDirectory:
     def open(
         cls, root: Path, *, fingerprint: str | None = None, described: Mapping[str, Any] | None = None
     ) -> "DataDirectory":
-        """Read the manifest and the table of documents; raises what `manifest.read` and `documents.read` raise.
+        """Read the manifest and the table of documents; raises what `read_manifest` and `read_documents` raise.
 
-        With a fingerprint, raises UsageError if the directory was made anew since it had that, and says what differs
-        from how it was ``described`` then.
+        With a fingerprint, raises UsageError if the directory has another one now, and says what differs from the
+        ``described`` of then.
         """
-        found = manifest.read(root)
+        found = read_manifest(root)
         if fingerprint not in (None, found.fingerprint):
             changed = changes(described, found.described()) if described else []
             what = f" ({', '.join(changed or ['texts or labels changed'])})"
-            raise UsageError(f"{root} was made anew since it was trained on{what}; train a new model: textclf train")
-        layout = Layout(root)
-        table = documents.read(layout.documents, rows=sum(found.splits.values()))
+            raise UsageError(
+                f"{root} has been rebuilt since this run was trained{what}; train a new model: textclf train"
+            )
+        layout = DataLayout(root)
+        table = read_documents(layout.documents, rows=sum(found.splits.values()))
         return cls(layout, found, table)
 
     def rows(self, part: str) -> NDArray[np.int64]:
-        """Places of the documents of a tier (tiny, small, mid, full) or of a split (train, validation, test)."""
+        """Row numbers of the documents of a tier (tiny, small, mid, full) or of a split (train, validation, test)."""
         if part in TIERS:
             smaller_or_equal = list(TIERS)[: list(TIERS).index(part) + 1]
             return np.flatnonzero(np.isin(self.documents.tier, smaller_or_equal))
         return np.flatnonzero(self.documents.split == part)
 
     def classes(self) -> NDArray[np.int64]:
-        """Class index of each document: the place of its label in ``manifest.labels``, or UNSEEN."""
+        """Class index of each document: the index of its label in ``manifest.labels``, or UNSEEN."""
         index = {label: place for place, label in enumerate(self.manifest.labels)}
         return np.array([index.get(label, UNSEEN) for label in self.documents.label], dtype=np.int64)
 
@@ -86,7 +88,7 @@ class DataDirectory:
         return dict(zip(self.manifest.labels, counts.tolist(), strict=True))
 
     def parts(self, tier: str) -> dict[str, Part]:
-        """The training tier, and validation and test where the data has them, by split name."""
+        """The training tier, and validation and test if the data has them, by split name."""
         classes, lengths = self.classes(), self.documents.tokens
         rows = {"train": self.rows(tier), "validation": self.rows("validation"), "test": self.rows("test")}
         return {
@@ -100,25 +102,25 @@ class DataDirectory:
         return self.packed() if name == "packed" else self.files()
 
     def files(self) -> TensorFiles:
-        """The tokens as the tensor files hold them."""
+        """The tokens in the tensor files."""
         paths = np.array([str(self.layout.tensor(name)) for name in self.documents.id])
         return TensorFiles(paths, self.documents.crc32)
 
-    def packed(self) -> Packed:
-        """The tokens as the packed copy holds them, made again from the files first if it is not of these documents.
+    def packed(self) -> PackedTokens:
+        """The tokens in the packed copy, which is first rebuilt from the files if it is missing, damaged or outdated.
 
-        Raises ArtefactError, naming the file, if a tensor is not the one that was written.
+        Raises ArtefactError, naming the file, if a tensor is damaged.
         """
         lengths, fingerprint = self.documents.tokens, self.manifest.fingerprint
         if not packed.is_current(self.layout.packed, lengths, fingerprint=fingerprint):
             files = self.files()
-            packed.write(self.layout.packed, (files.read(row) for row in range(len(self.documents))))
+            packed.write_tokens(self.layout.packed, (files.read(row) for row in range(len(self.documents))))
             packed.finish(self.layout.packed, lengths, fingerprint=fingerprint)
-        return packed.read(self.layout.packed)
+        return packed.open_packed(self.layout.packed)
 
 
 def together(first: Part, second: Part) -> Part:
-    """The documents of both; those whose label no training document has are left out."""
+    """The documents of both, without those whose label no training document has."""
     rows, labels, lengths = (np.concatenate(pair) for pair in zip(first, second, strict=True))
     known = labels != UNSEEN
     return Part(rows[known], labels[known], lengths[known])

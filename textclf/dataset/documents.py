@@ -1,4 +1,4 @@
-"""documents.parquet: one row a document, in the order of the packed store. Knows nothing about texts or tokens."""
+"""documents.parquet: one row per document, in the order of the packed copy. Knows nothing about texts or tokens."""
 
 import re
 from dataclasses import dataclass, fields
@@ -15,40 +15,40 @@ from textclf.errors import ArtefactError
 from textclf.system.files import replacing
 
 MOST_INFLATED: Final = 200
-"""Times its size that a file may become in memory; a million documents that differ in nothing but the id need 40."""
+"""How many times its size a file may take in memory; a million documents that differ only in the id need 40 times."""
 
-_ROW: Final = 8  # bytes of the numbers of a document
+_ROW: Final = 8  # bytes of a document's numbers
 _LONGEST: Final = 20  # characters of an id, a split or a tier
 _IDS: Final = re.compile(r"(?:(?:train|validation|test)-\d{7,9}\n)*+")
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """Columns of equal length, one entry a document: all of train, then validation, then test."""
+    """Columns of equal length, one entry per document: all of train, then validation, then test."""
 
     id: NDArray[np.str_]
-    """Ours: ``train-0000017``. Names the tensor file."""
+    """Such as ``train-0000017``. Names the tensor file."""
     source: NDArray[np.object_]
-    """The source's own id: an id column, a file name, a row number."""
+    """The source's id: from an id column, a file name, a row number."""
     label: NDArray[np.object_]
     split: NDArray[np.str_]
     tier: NDArray[np.str_]
-    """The smallest tier that has the document; empty outside of train."""
+    """The smallest tier that the document is in; empty outside of train."""
     tokens: NDArray[np.int32]
     """Length in tokens."""
     crc32: NDArray[np.uint32]
-    """Of the token ids, as `tensors.checksum` counts it."""
+    """Of the token ids: see `tensors.checksum`."""
 
     def __len__(self) -> int:
         return len(self.id)
 
 
 def import_in_background() -> None:
-    """Import what `write` needs, while this process waits for others."""
+    """Import what `write_documents` needs, while this process waits for others."""
     Thread(target=import_module, args=("pyarrow.parquet",), daemon=True).start()
 
 
-def write(path: Path, documents: Documents) -> None:
+def write_documents(path: Path, documents: Documents) -> None:
     """Write the table; equal tables give equal bytes with one version of pyarrow."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -58,10 +58,10 @@ def write(path: Path, documents: Documents) -> None:
         pq.write_table(table, file, compression="zstd")
 
 
-def read(path: Path, *, rows: int) -> Documents:
-    """Read the table of so many rows; raises ArtefactError if it is damaged, has others or is far larger than its file.
+def read_documents(path: Path, *, rows: int) -> Documents:
+    """Read the table; raises ArtefactError if it is damaged, has not this many rows or is far larger than its file.
 
-    Its ids name files, so that none but those that preprocess gives are let in.
+    Its ids name files, so only ids as preprocess gives them are accepted.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -82,24 +82,24 @@ def read(path: Path, *, rows: int) -> Documents:
             crc32=_numbers(columns["crc32"], np.dtype(np.uint32)),
         )
         if not _IDS.fullmatch("\n".join([*found.id.tolist(), ""])):
-            raise ValueError("an id is none of ours")
+            raise ValueError("unexpected document id")
         return found
     except (pa.ArrowException, ValueError, TypeError, AttributeError, LookupError, OSError) as error:
-        raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
+        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
 
 
 def _check_size(metadata: Any, *, rows: int, size: int) -> None:
-    """Raise ValueError, before memory is taken, if the table is another or larger than what such a file can hold."""
+    """Raise ValueError, before memory is taken, if the table has not this many rows or is too large for such a file."""
     groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
     if not metadata.num_rows == sum(group.num_rows for group in groups) == rows:
         raise ValueError(f"it has {metadata.num_rows:,} rows, and the manifest counts {rows:,}")
-    needed = rows * _ROW + sum(group.total_byte_size for group in groups)  # of its columns a damaged one may kill Arrow
+    needed = rows * _ROW + sum(group.total_byte_size for group in groups)  # a damaged column may crash Arrow
     if needed > MOST_INFLATED * size + (1 << 20):
         raise ValueError(f"its {size:,} bytes would become {needed:,}")
 
 
 def _texts(column: Any) -> NDArray[np.object_]:
-    """Texts that are one string each, however many documents have them."""
+    """Texts, where equal texts share one string."""
     distinct = np.array([*column.dictionary.to_pylist(), None], dtype=object)[:-1]
     if column.null_count or not all(isinstance(text, str) for text in distinct):
         raise ValueError("a text is missing")
@@ -108,7 +108,7 @@ def _texts(column: Any) -> NDArray[np.object_]:
 
 
 def _short(column: Any) -> NDArray[np.str_]:
-    """Texts of a few characters: in an array of characters each takes as much room as the longest."""
+    """Short texts as an array of characters, in which each takes as much room as the longest."""
     texts = _texts(column)
     if max(map(len, column.dictionary.to_pylist()), default=0) > _LONGEST:
         raise ValueError(f"a name has more than {_LONGEST} characters")
@@ -123,7 +123,7 @@ def _numbers(column: Any, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 def _arrow(column: NDArray[Any]) -> Any:
-    """The column's buffers: `pa.array` would import pandas, if it is there, which takes longer than all the rest."""
+    """A column from its buffers: `pa.array` would import pandas, if installed, which takes longer than all the rest."""
     import pyarrow as pa
 
     if column.dtype.kind in "iu":

@@ -1,4 +1,4 @@
-"""The data directory: the names of its files, and the manifest that is written last and says what is in them."""
+"""The data directory: the names of its files, and the manifest, which is written last and says what they hold."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ REPORT: Final = "report.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class DataLayout:
     """The files of ``data/<name>/``."""
 
     root: Path
@@ -29,7 +29,7 @@ class Layout:
 
     @property
     def begun(self) -> Path:
-        """What an unfinished directory is made from; gone once it is finished."""
+        """What the tensors of an unfinished directory are made from; removed at the end."""
         return self.root / "begun.json"
 
     @property
@@ -44,18 +44,18 @@ class Layout:
 
     @property
     def report(self) -> Path:
-        """What the data check found."""
+        """The report for people."""
         return self.root / REPORT
 
     @property
     def tensors(self) -> Path:
-        """One ``.pt`` a document, in 256 folders."""
+        """One ``.pt`` per document, in 256 folders."""
         return self.root / "tensors"
 
     @property
-    def packed(self) -> packed.Layout:
+    def packed(self) -> packed.PackedLayout:
         """The same tokens end to end."""
-        return packed.Layout(self.root / "packed")
+        return packed.PackedLayout(self.root / "packed")
 
     def tensor(self, document_id: str) -> Path:
         """The tensor file of a document."""
@@ -63,7 +63,7 @@ class Layout:
 
 
 def folder_of(document_id: str) -> str:
-    """Name of the folder of a document's tensor: documents are spread by a hash of the id, so none grows too large."""
+    """Name of the folder of a document's tensor, by a hash of the id, so that no folder grows too large."""
     return hashlib.blake2b(document_id.encode(), digest_size=1).hexdigest()
 
 
@@ -75,15 +75,15 @@ class Manifest:
     source: str
     revision: str
     settings: dict[str, Any]
-    """Those of `PreprocessConfig` that shape the data."""
+    """The fields of `PreprocessConfig` that shape the data."""
     labels: list[str]
-    """Of the training split, sorted: a label's place is its class index."""
+    """Labels of the training split, sorted: a label's index is its class."""
     splits: dict[str, int]
     """Documents of each split."""
     tiers: dict[str, int]
     """Documents of each tier."""
     vocabulary: int
-    """Words, ``<pad>`` and ``<unk>`` included."""
+    """Number of words, including ``<pad>`` and ``<unk>``."""
     checksums: dict[str, str]
     """SHA-256 of tokenizer.json and documents.parquet, whose rows hold the CRC-32 of each tensor, and report.json."""
     format_version: int = FORMAT_VERSION
@@ -93,33 +93,38 @@ class Manifest:
         """Sixteen hex digits that change with any document, label, split or word."""
         return checksums.digest({name: self.checksums[name] for name in sorted(self.checksums) if name != REPORT})[:16]
 
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the directory was made from."""
+        return {**self.settings, "source": self.source, "revision": self.revision}
+
     def described(self) -> dict[str, Any]:
-        """What it was made from and how large it is, to say what differs from another."""
+        """What the directory was made from and its sizes, to tell how it differs from another."""
         documents = {f"{split} documents": count for split, count in self.splits.items()}
         sizes = {"classes": len(self.labels), "vocabulary": self.vocabulary}
-        return {"source": self.source, "revision": self.revision, **self.settings, **documents, **sizes}
+        return {**self.origin, **documents, **sizes}
 
 
-def write(layout: Layout, manifest: Manifest) -> None:
+def write_manifest(layout: DataLayout, manifest: Manifest) -> None:
     """Finish the data directory."""
     files.write_bytes(layout.manifest, checksums.seal(asdict(manifest)))
 
 
-def read(root: Path) -> Manifest:
+def read_manifest(root: Path) -> Manifest:
     """Read and check the manifest of a data directory.
 
-    Raises UsageError if there is no such directory, DataError if it is unfinished, ArtefactError if a newer textclf
-    wrote it or if its files are not those that the manifest names.
+    Raises UsageError if there is no such directory, DataError if it is unfinished, ArtefactError if another version of
+    textclf wrote it or if a file does not have the checksum that the manifest gives.
     """
-    manifest = read_alone(root)
-    for path in damaged(Layout(root), manifest):
-        raise ArtefactError(f"{path} is damaged; make it again: textclf preprocess --name {root.name} --overwrite")
+    manifest = parse_manifest(root)
+    for path in damaged_files(DataLayout(root), manifest):
+        raise ArtefactError(f"{path} is damaged; rebuild it: textclf preprocess --name {root.name} --overwrite")
     return manifest
 
 
-def read_alone(root: Path) -> Manifest:
-    """The manifest, whatever became of the files that it names; raises what `read` raises."""
-    layout = Layout(root)
+def parse_manifest(root: Path) -> Manifest:
+    """The manifest, without a check of the files that it names; raises what `read_manifest` raises."""
+    layout = DataLayout(root)
     if not root.is_dir():
         raise UsageError(f"no data directory {root}; make it: textclf preprocess")
     if not layout.manifest.exists():
@@ -129,15 +134,15 @@ def read_alone(root: Path) -> Manifest:
     return _parse(layout.manifest)
 
 
-def damaged(layout: Layout, manifest: Manifest) -> Iterator[Path]:
-    """The files that are not those that the manifest has the checksums of."""
+def damaged_files(layout: DataLayout, manifest: Manifest) -> Iterator[Path]:
+    """The files that do not have the checksum that the manifest gives."""
     for name, expected in manifest.checksums.items():
         if checksums.sha256(layout.root / name) != expected:
             yield layout.root / name
 
 
-def is_as_written(layout: Layout) -> bool:
-    """Whether each byte of manifest.json is as `write` leaves it; earlier versions wrote no checksum of it."""
+def is_as_written(layout: DataLayout) -> bool:
+    """Whether each byte of manifest.json is as it was written; earlier versions wrote no checksum of it."""
     content = layout.manifest.read_bytes()
     values = files.parse_object(content)
     return checksums.is_sealed(content) if checksums.OWN in values else content == files.to_json(values)
@@ -148,25 +153,26 @@ def _parse(path: Path) -> Manifest:
         values = files.read_object(path)
         version = values["format_version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
+        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
     if version != FORMAT_VERSION:
         raise ArtefactError(
             f"{path} has format {version}, and this textclf reads format {FORMAT_VERSION}; "
-            "upgrade textclf, or make the directory again: textclf preprocess --overwrite"
+            "upgrade textclf, or rebuild the directory: textclf preprocess --overwrite"
         )
-    own = values.pop(checksums.OWN, None)  # an earlier version wrote none
+    own = values.pop(checksums.OWN, None)  # earlier versions wrote none
     if set(values) != {field.name for field in fields(Manifest)}:
-        raise ArtefactError(f"{path} has other keys than a manifest; make it again: textclf preprocess --overwrite")
-    named, needed = values["checksums"], {Layout(path.parent).tokenizer.name, Layout(path.parent).documents.name}
+        raise ArtefactError(f"{path} has other keys than a manifest; rebuild it: textclf preprocess --overwrite")
+    layout = DataLayout(path.parent)
+    named, needed = values["checksums"], {layout.tokenizer.name, layout.documents.name}
     if not isinstance(named, dict) or set(named) - {REPORT} != needed:
-        raise ArtefactError(f"{path} lacks checksums; make it again: textclf preprocess --overwrite")
+        raise ArtefactError(f"{path} lacks checksums; rebuild it: textclf preprocess --overwrite")
     if own not in (None, checksums.digest(values)) or not _is_sound(values):
-        raise ArtefactError(f"{path} is not what was written; make it again: textclf preprocess --overwrite")
+        raise ArtefactError(f"{path} is not what was written; rebuild it: textclf preprocess --overwrite")
     return Manifest(**values)
 
 
 def _is_sound(values: Mapping[str, Any]) -> bool:
-    """Whether everything has its type; one of an earlier version has no checksum, and anyone can make one."""
+    """Whether all values have the right types, which a manifest without a checksum, or a forged one, may not have."""
     labels, counts = values["labels"], [values["splits"], values["tiers"], {"vocabulary": values["vocabulary"]}]
     return (
         all(isinstance(values[name], str) for name in ("name", "source", "revision"))

@@ -1,8 +1,9 @@
 """Documents that are nearly the same, by their token ids: MinHash and locality-sensitive hashing. Needs numpy only.
 
-A document is the set of its runs of SHINGLE tokens; two are alike if most of their runs are the same (Jaccard). The
-smallest of the hashes of a set is the same for two sets as often as they are alike (https://doi.org/10.1109/SEQUEN.1997.666900);
-those that agree on all hashes of a band are compared (Leskovec et al., Mining of Massive Datasets, chapter 3).
+A document is the set of its runs of SHINGLE tokens; two documents are alike if they share most of their runs (Jaccard
+similarity). The probability that two sets have the same smallest hash is their similarity
+(https://doi.org/10.1109/SEQUEN.1997.666900). Documents that agree on all hashes of a band are compared (Leskovec et
+al., Mining of Massive Datasets, chapter 3).
 """
 
 from typing import Final
@@ -10,10 +11,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.dataset.documents import Documents
+
 SHINGLE: Final = 3  # tokens
 BANDS: Final = 12
 ROWS: Final = 4  # hashes of a band
-ALIKE: Final = 0.8  # share of the runs of tokens
+ALIKE: Final = 0.8  # similarity from which documents are near-copies
 _SEED: Final = 20_240_601
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 _OTHER_MIX: Final = np.uint64(0xC2B2AE3D27D4EB4F)
@@ -21,13 +24,13 @@ _SHORT_MIX: Final = np.uint32(0x9E3779B1)
 
 
 def signatures(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """MinHash of documents whose token ids stand end to end, shape (D, BANDS * ROWS).
+    """MinHash signatures of D documents, shape (D, BANDS * ROWS), given their token ids, end to end.
 
-    In 32 bits, of which a processor multiplies several at once: in 64 it takes three times as long.
+    The hashes have 32 bits, because a processor multiplies several of those at once: 64 bits take three times as long.
     """
     hashes, starts = _runs(tokens, lengths)
     factors = np.random.PCG64(_SEED).random_raw(BANDS * ROWS).astype(np.uint32) | np.uint32(1)
-    products = np.empty_like(hashes)  # one for all: memory that is new each time takes longer than the product
+    products = np.empty_like(hashes)  # reused, because new memory takes longer than the product
     found = np.empty((BANDS * ROWS, len(lengths)), dtype=np.uint32)
     for place, factor in enumerate(factors):
         np.minimum.reduceat(np.multiply(hashes, factor, out=products), starts, out=found[place])
@@ -35,9 +38,9 @@ def signatures(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray
 
 
 def _runs(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
-    """A hash of each document's runs of tokens, end to end, and where those of each start.
+    """Hashes of each document's runs of tokens, end to end, and where those of each document start.
 
-    A document that is shorter than a run is one.
+    A document that is shorter than a run counts as one run.
     """
     ids = np.append(tokens, np.zeros(SHINGLE, dtype=np.int32)).view(np.uint32) + np.uint32(1)
     ends = np.cumsum(lengths)
@@ -48,7 +51,7 @@ def _runs(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> tuple[NDArra
         for back in range(1, shift + 1):
             last = np.maximum(ends - back, starts)
             is_run[last] = False
-            following[last] = 0  # what follows there is of the next document
+            following[last] = 0  # the following token is the next document's
         hashes = (hashes ^ following) * _SHORT_MIX
         hashes ^= hashes >> np.uint32(15)
     is_run[starts] = True
@@ -57,11 +60,11 @@ def _runs(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> tuple[NDArra
 
 
 def near_copies(found: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """For each document the first one that it is nearly the same as, itself if there is none; shape (D,)."""
+    """For each document, the first document that is nearly the same, itself if there is none; shape (D,)."""
     first = np.arange(len(found))
     for band in range(BANDS):
         rows = np.ascontiguousarray(found[:, band * ROWS : (band + 1) * ROWS]).view(np.uint64)  # (D, ROWS / 2)
-        # 64 bits that say as much as the four hashes, and sort ten times as fast
+        # 64 bits in place of the four hashes: ten times as fast to sort
         keys = (rows[:, 0] * _MIX) ^ (rows[:, 1] * _OTHER_MIX) ^ (rows[:, 1] >> np.uint64(31))
         ordered = np.sort(keys)
         shared = np.flatnonzero(np.isin(keys, ordered[1:][ordered[1:] == ordered[:-1]]))  # by two documents or more
@@ -70,3 +73,17 @@ def near_copies(found: NDArray[np.uint32]) -> NDArray[np.int64]:
         is_alike = (found[leader] == found[shared]).mean(axis=1) >= ALIKE
         first[shared] = np.minimum(first[shared], np.where(is_alike, leader, shared))
     return first
+
+
+def count_near_copies(table: Documents, found: NDArray[np.uint32]) -> dict[str, int] | None:
+    """Count the documents that are nearly the same as an earlier one, and those of them in another split.
+
+    Exact copies are not counted. None if there are no signatures.
+    """
+    if not found.size:
+        return None
+    first = near_copies(found)
+    is_exact = (table.crc32 == table.crc32[first]) & (table.tokens == table.tokens[first])
+    is_near = (first != np.arange(len(first))) & ~is_exact
+    is_crossing = is_near & (table.split != table.split[first])
+    return {"near": int(is_near.sum()), "near_crossing": int(is_crossing.sum())}

@@ -1,7 +1,7 @@
-"""All token ids end to end in one memory-mapped array: what training reads. Derived from the tensor files.
+"""The packed copy: all token ids end to end in one memory-mapped array, for training. Derived from the tensor files.
 
-Gathering a batch from here takes a microsecond or two a document, opening a file each ten times that or more
-(`scripts/bench store`).
+Reading a batch from here takes one or two microseconds per document; opening a file for each takes at least ten times
+as long (`scripts/bench store`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ from textclf.text import ragged
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PackedLayout:
     """The files of ``packed/``."""
 
     root: Path
@@ -37,34 +37,34 @@ class Layout:
 
     @property
     def stamp(self) -> Path:
-        """Fingerprint of the documents that were packed, and checksums; written last."""
+        """The documents' fingerprint, and the tokens' checksum; written last."""
         return self.root / "packed.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackedTokens:
     """Token ids of documents 0 to N - 1."""
 
-    layout: Layout
+    layout: PackedLayout
     tokens: Ids
-    """Shape (all tokens,), read-only, paged in from the disk when touched."""
+    """Shape (all tokens,), read-only, loaded from the disk page by page when used."""
     offsets: NDArray[np.int64]
     """Shape (N + 1,): document i is ``tokens[offsets[i] : offsets[i + 1]]``."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return read, (self.layout,)  # a worker process maps the files itself, instead of being sent the tokens
+        return open_packed, (self.layout,)  # a worker process maps the files itself and is not sent the tokens
 
     def gather(self, indices: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
-        """Ids of the documents end to end, and the length of each."""
+        """Ids of the documents, end to end, and the length of each."""
         starts = self.offsets[indices]
         lengths = self.offsets[indices + 1] - starts
         return self.tokens[ragged.places(starts, lengths)], lengths
 
 
-def write(layout: Layout, runs: Iterable[Ids]) -> None:
-    """Write runs of token ids end to end, as they come; they need not fit in memory. `finish` makes the copy valid."""
+def write_tokens(layout: PackedLayout, runs: Iterable[Ids]) -> None:
+    """Write runs of token ids end to end; they need not fit in memory together. `finish` makes the copy valid."""
     if layout.root.is_symlink():
-        layout.root.unlink()  # what a link leads to is not ours to write to
+        layout.root.unlink()  # never write to where a link points
     make_folder(layout.root)
     layout.stamp.unlink(missing_ok=True)
     with replacing(layout.tokens) as temporary, temporary.open("wb") as file:
@@ -72,31 +72,33 @@ def write(layout: Layout, runs: Iterable[Ids]) -> None:
             file.write(run.astype("<i4", copy=False).data)
 
 
-def finish(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> None:
-    """Say where each document lies, and which documents these are."""
+def finish(layout: PackedLayout, lengths: NDArray[np.int32], *, fingerprint: str) -> None:
+    """Write where each document is, and which documents these are."""
     write_bytes(layout.offsets, _offsets(lengths))
     write_bytes(layout.stamp, _stamp(fingerprint, crc32(layout.tokens)))
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
-    """Like np.save, whose error on a full disk does not say that it is one."""
+    """Like np.save, but with an error that names a full disk."""
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
         file.write(np.ascontiguousarray(array).data)
 
 
-def is_current(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str) -> bool:
-    """Whether the packed copy is there, made from these documents, of these lengths, and whole to the last bit.
+def is_current(layout: PackedLayout, lengths: NDArray[np.int32], *, fingerprint: str) -> bool:
+    """Whether the packed copy exists, is undamaged, and is made from these documents, of these lengths.
 
-    Nothing else says so of what training reads. It takes as long as reading the tokens once.
+    This is the only check of what training reads. It takes as long as reading the tokens once.
     """
     if not (_holds(layout.offsets, _offsets(lengths)) and _has_tokens(layout, lengths)):
         return False
     return _holds(layout.stamp, _stamp(fingerprint, crc32(layout.tokens)))
 
 
-def damaged(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str, checksum: int | None) -> Iterator[Path]:
-    """The files that are not as `write` and `finish` leave them; ``checksum``: of all tokens end to end, if known."""
+def damaged_files(
+    layout: PackedLayout, lengths: NDArray[np.int32], *, fingerprint: str, checksum: int | None
+) -> Iterator[Path]:
+    """The files that are not as they were written; ``checksum``: of all tokens, end to end, if known."""
     if not _holds(layout.offsets, _offsets(lengths)):
         yield layout.offsets
     found = crc32(layout.tokens) if _has_tokens(layout, lengths) else None
@@ -107,14 +109,14 @@ def damaged(layout: Layout, lengths: NDArray[np.int32], *, fingerprint: str, che
         yield layout.stamp
 
 
-def _has_tokens(layout: Layout, lengths: NDArray[np.int32]) -> bool:
-    """Whether there are as many tokens as there should be."""
+def _has_tokens(layout: PackedLayout, lengths: NDArray[np.int32]) -> bool:
+    """Whether the file of tokens has the expected size."""
     size = int(lengths.sum(dtype=np.int64)) * np.dtype(np.int32).itemsize
     return layout.tokens.is_file() and layout.tokens.stat().st_size == size
 
 
 def _holds(path: Path, content: bytes) -> bool:
-    """Whether a file has these bytes; one of another size is not read."""
+    """Whether a file has these bytes; a file of another size is not read."""
     return path.is_file() and path.stat().st_size == len(content) and path.read_bytes() == content
 
 
@@ -128,7 +130,7 @@ def _stamp(fingerprint: str, checksum: int) -> bytes:
     return to_json({"fingerprint": fingerprint, "crc32": checksum})
 
 
-def read(layout: Layout, *, lengths: NDArray[np.int32] | None = None) -> Packed:
-    """Map the packed copy into memory; before it is finished, the lengths must be told."""
+def open_packed(layout: PackedLayout, *, lengths: NDArray[np.int32] | None = None) -> PackedTokens:
+    """Map the packed copy into memory; before it is finished, the lengths must be given."""
     offsets = np.load(layout.offsets, allow_pickle=False) if lengths is None else ragged.offsets(lengths)
-    return Packed(layout, np.memmap(layout.tokens, dtype="<i4", mode="r"), offsets)
+    return PackedTokens(layout, np.memmap(layout.tokens, dtype="<i4", mode="r"), offsets)

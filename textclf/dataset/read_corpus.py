@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.dataset.splits import Division, digest, fold, numbered
+from textclf.dataset.splits import DocumentCodes, digest, fold, number_texts
 from textclf.sources import SPLITS, Document
 from textclf.system import files
 from textclf.system.workers import Crew
@@ -61,7 +61,7 @@ class Work(NamedTuple):
 class NumberedCorpus(NamedTuple):
     """A corpus whose texts are numbers of pre-tokens. Documents are in the order of SPLITS, then of the source."""
 
-    documents: Division
+    documents: DocumentCodes
     labels: list[str]
     """Sorted by name."""
     ids: list[bytes]
@@ -106,7 +106,7 @@ def read_corpus(
             digests += batch.digests
     _numbers_of.cache_clear()
     labels, label = columns.by_label()
-    documents = Division(np.array(columns.split, dtype=np.int8), label, numbered(bytes(digests)))
+    documents = DocumentCodes(np.array(columns.split, dtype=np.int8), label, number_texts(bytes(digests)))
     id_lengths = np.array(columns.id_lengths, dtype=np.int32)
     offsets = ragged.offsets(np.concatenate(lengths))
     return NumberedCorpus(documents, labels, columns.ids, id_lengths, spool, offsets, pre_tokens)

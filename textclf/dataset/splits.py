@@ -1,7 +1,7 @@
-"""Which document goes where: splits that keep copies of a text together, and an order whose prefixes nest.
+"""Which document is in which split and tier. Splits keep copies of a text together, and tiers are nested.
 
 Pure functions of labels, texts and a seed: the same in every process, on every machine, with every version of numpy.
-Documents are arrays here, so that millions of them take megabytes: the texts themselves need not be in memory.
+Documents are integers here, so that millions of them take megabytes and the texts need not be in memory.
 """
 
 import hashlib
@@ -11,53 +11,58 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.config import TIERS
 from textclf.errors import DataError, UsageError
 from textclf.sources.document import SPLITS
 
 Indices = NDArray[np.int64]
 
 
-class Division(NamedTuple):
-    """Documents and the splits they are in: by split in the order of SPLITS, and there in the source's order."""
+class DocumentCodes(NamedTuple):
+    """D documents as three integers each."""
 
     split: NDArray[np.int8]
-    """Shape (D,), like the rest: the place in SPLITS."""
+    """Shape (D,), like the rest: index in SPLITS."""
     label: Indices
-    """Place of the label among the labels by name."""
+    """Index among the sorted labels."""
     text: Indices
-    """Number of the text, the same for all its copies: see `numbered`."""
+    """Number of the text, the same for all its copies: see `number_texts`."""
 
-    def part(self, split: str) -> "Division":
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "DocumentCodes":
+        """The documents at these indices."""
+        return DocumentCodes(self.split[rows], self.label[rows], self.text[rows])
+
+    def of_split(self, split: str) -> "DocumentCodes":
         """The documents of one split."""
-        return Division(*(column[self.split == SPLITS.index(split)] for column in self))
+        return self.take(self.split == SPLITS.index(split))
 
 
 class Duplicates(NamedTuple):
-    """Texts that come more than once; two texts are the same if ``fold`` makes them equal."""
+    """Texts that occur more than once; two texts are the same if ``fold`` makes them equal."""
 
     copies: int
-    """Documents beyond the first of each text."""
+    """Documents whose text an earlier document has."""
     crossing: int
-    """Those copies whose first is in an earlier split: what test and validation share with train, mostly."""
+    """Those of them whose text first occurs in an earlier split: mostly what test and validation share with train."""
     conflicting: int
-    """Texts that carry two labels or more."""
+    """Texts with two labels or more."""
 
 
 def fold(text: str) -> str:
-    """Return what two copies of a text have in common: case and white space do not count."""
+    """Return the text without differences in case and white space."""
     return " ".join(text.casefold().split())
 
 
 def digest(folded: str | bytes) -> bytes:
-    """Return 16 bytes that stand for a text that was folded, or its UTF-8: no two texts of a corpus collide."""
+    """Return a 16-byte hash of a folded text, or of its UTF-8: no two texts of a corpus collide."""
     content = folded.encode("utf-8", "surrogatepass") if isinstance(folded, str) else folded
     return hashlib.blake2b(content, digest_size=16).digest()
 
 
-def numbered(digests: bytes) -> Indices:
-    """Return the number of each document's text, shape (D,), from digests end to end; copies have the same number.
+def number_texts(digests: bytes) -> Indices:
+    """Number the documents' texts, shape (D,), given their digests end to end; copies have the same number.
 
-    Distinct texts are numbered as they appear.
+    Distinct texts are numbered in order of appearance.
     """
     halves = np.frombuffer(digests, dtype="<u8").reshape(-1, 2)
     order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: of equal digests the first document comes first
@@ -71,29 +76,38 @@ def numbered(digests: bytes) -> Indices:
     return numbers
 
 
-def complete(documents: Division, *, test_size: float, validation_size: float, seed: int) -> NDArray[np.int8]:
+def draw_missing(documents: DocumentCodes, *, test_size: float, validation_size: float, seed: int) -> NDArray[np.int8]:
     """Draw the splits that a source lacks from its train split; returns the split of each document, shape (D,).
 
-    Sizes are fractions of the source's train split, in documents. What is drawn has the labels in train's proportions,
-    copies of a text stay in one split, and train keeps a document of every label. Raises UsageError for sizes that
-    leave nothing, DataError if there are too few documents.
+    Sizes are fractions of the documents of the source's train split. A drawn split has the labels in train's
+    proportions, copies of a text stay in one split, and train keeps a document of every label. Raises UsageError for
+    sizes that leave nothing, DataError if there are too few documents.
     """
     sizes = {"test": test_size, "validation": validation_size}
-    if not (min(sizes.values()) > 0 and sum(sizes.values()) < 1):  # so that what is no number is refused, too
+    if not (min(sizes.values()) > 0 and sum(sizes.values()) < 1):  # false for NaN, too
         given = f"--test-size {test_size:g} --validation-size {validation_size:g}"
         raise UsageError(f"{given}: both must be above 0, and their sum below 1")
     there = np.unique(documents.split).tolist()
     lacking = {split: size for split, size in sizes.items() if SPLITS.index(split) not in there}
     drawn = documents.split.copy()
     if lacking:
-        drawn[drawn == 0] = _draw(documents.part("train"), lacking, seed)
+        drawn[drawn == 0] = _draw(documents.of_split("train"), lacking, seed)
     return drawn
 
 
-def nested_order(labels: Indices, *, seed: int) -> Indices:
-    """Return a permutation, shape (D,), each prefix of which has the labels, shape (D,), in their proportions.
+def tiers(labels: Indices, *, seed: int) -> NDArray[np.str_]:
+    """The smallest tier that each training document is in, shape (D,), given the labels; each tier has all labels."""
+    order, classes = nested_order(labels, seed=seed), len(np.unique(labels))
+    smallest = np.full(len(labels), "", dtype="<U5")
+    for name in reversed(list(TIERS)):
+        smallest[order[: max(TIERS[name].size(len(labels)), classes)]] = name
+    return smallest
 
-    The first C are one document of each of the C labels, so that every prefix of C or more has all of them.
+
+def nested_order(labels: Indices, *, seed: int) -> Indices:
+    """A permutation, shape (D,), each prefix of which has the labels, shape (D,), in their proportions.
+
+    It begins with one document of each of the C labels, so that every prefix of C or more has all labels.
     """
     codes = _without_gaps(labels)
     order = _stratified_order(codes, np.ones_like(codes), seed)
@@ -101,24 +115,24 @@ def nested_order(labels: Indices, *, seed: int) -> Indices:
     return np.concatenate([order[first], np.delete(order, first)])
 
 
-def unseen_labels(documents: Division, names: Sequence[str]) -> dict[str, int]:
-    """Count, in validation and test, the documents of each label, named here, that train does not have."""
+def unseen_labels(documents: DocumentCodes, names: Sequence[str]) -> dict[str, int]:
+    """Count the documents of validation and test by label, for each label that train does not have."""
     is_train = documents.split == 0
     unseen = np.bincount(documents.label[~is_train], minlength=len(names))
     unseen[documents.label[is_train]] = 0
     return {names[label]: int(unseen[label]) for label in np.flatnonzero(unseen).tolist()}
 
 
-def duplicates(documents: Division) -> Duplicates:
-    """Count the texts that come more than once, within a split and across splits."""
+def duplicates(documents: DocumentCodes) -> Duplicates:
+    """Count the texts that occur more than once, within a split and across splits; documents are in order of split."""
     _, first, text = np.unique(documents.text, return_index=True, return_inverse=True)
     crossing = documents.split != documents.split[first][text]
     conflicting = np.unique(text[documents.label != documents.label[first][text]])
     return Duplicates(len(text) - len(first), int(crossing.sum()), len(conflicting))
 
 
-def _draw(documents: Division, sizes: Mapping[str, float], seed: int) -> NDArray[np.int8]:
-    """Return the place in SPLITS of each document, shape (D,): 0, for train, unless it was drawn."""
+def _draw(documents: DocumentCodes, sizes: Mapping[str, float], seed: int) -> NDArray[np.int8]:
+    """Draw splits of these sizes; returns each document's index in SPLITS, shape (D,), 0 for train."""
     codes, groups = _without_gaps(documents.label), documents.text  # (D,)
     weights = np.bincount(groups)  # (G,), documents of a group
     order = _stratified_order(_majority(groups, codes), weights, seed)  # (G,)
@@ -138,7 +152,7 @@ def _draw(documents: Division, sizes: Mapping[str, float], seed: int) -> NDArray
 
 
 def _fill(order: Indices, weights: Indices, room: int) -> list[int]:
-    """Take groups in order until the room is filled; one that is larger than what is left of it is passed over."""
+    """Take groups in order until the room is full; a group larger than the room that is left is skipped."""
     taken = []
     for group, weight in zip(order.tolist(), weights[order].tolist(), strict=True):
         if weight <= room:
@@ -150,12 +164,12 @@ def _fill(order: Indices, weights: Indices, room: int) -> list[int]:
 
 
 def _stratified_order(codes: Indices, weights: Indices, seed: int) -> Indices:
-    """Return an order of units, shape (U,), each prefix of which has about the same fraction of every class.
+    """An order of units, shape (U,), each prefix of which has about the same fraction of every class.
 
-    The units of a class, shuffled, are spread evenly over the interval from 0 to 1, by their weight and from an offset
-    that is drawn for each class: with one offset for all, small classes would come in at the same moment.
+    The units of a class are shuffled and spread evenly over the interval from 0 to 1, by weight, from an offset drawn
+    for each class: with one offset for all, small classes would all enter at the same place.
     """
-    # only the bits of a generator are the same in every version of numpy; shuffle() and permutation() may change
+    # shuffle() and permutation() may change with the version of numpy; the bits of a generator do not
     bits = np.random.PCG64(seed)
     shuffled = np.argsort(bits.random_raw(len(codes)), kind="stable")
     units = shuffled[np.argsort(codes[shuffled], kind="stable")]  # (U,), class after class, shuffled within
@@ -168,7 +182,7 @@ def _stratified_order(codes: Indices, weights: Indices, seed: int) -> Indices:
 
 
 def _last_of_each_label(order: Indices, groups: Indices, codes: Indices) -> Indices:
-    """Return the places in the order of the last group that has each label: these stay in train."""
+    """For each label, the last place in the order with a group that has it: these groups stay in train."""
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
     last = np.zeros(codes.max() + 1, dtype=np.int64)
@@ -177,7 +191,7 @@ def _last_of_each_label(order: Indices, groups: Indices, codes: Indices) -> Indi
 
 
 def _majority(groups: Indices, codes: Indices) -> Indices:
-    """Return the most common label of each group, shape (G,); of equally common ones the first by name."""
+    """The most common label of each group, shape (G,); of equally common labels the first by name."""
     classes = int(codes.max()) + 1
     pairs, counts = np.unique(groups * classes + codes, return_counts=True)
     pairs = pairs[np.lexsort((pairs, -counts, pairs // classes))]  # by group, then the most common label first
@@ -187,5 +201,5 @@ def _majority(groups: Indices, codes: Indices) -> Indices:
 
 
 def _without_gaps(labels: Indices) -> Indices:
-    """Return codes that are labels' places among those that are there."""
+    """Each label as its index among the labels that occur."""
     return np.unique(labels, return_inverse=True)[1]

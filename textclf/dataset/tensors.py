@@ -1,8 +1,7 @@
-"""One document's token ids as a ``.pt`` file: an ordinary one, that ``torch.load(path, weights_only=True)`` opens.
+"""One document's token ids as a ``.pt`` file, an ordinary one that ``torch.load(path, weights_only=True)`` opens.
 
-Such a file is an uncompressed zip archive, so it is written and read here at the speed of the file system: without
-torch, and without unpickling anything. Unlike `torch.load`, `read` checks the CRC: a flipped bit is found, not trained
-on.
+Such a file is an uncompressed zip archive. Here it is written and read at the speed of the file system: without torch,
+and without unpickling anything. Unlike `torch.load`, `read_tensor` checks the CRC: no flipped bit is trained on.
 Formats: https://docs.pytorch.org/docs/stable/notes/serialization.html, https://support.pkware.com/pkzip/appnote.
 """
 
@@ -28,29 +27,29 @@ _LOCAL_HEADER: Final = struct.Struct(
 )  # signature, version, flags, method, time, date, CRC, 2 sizes, 2 lengths
 _CENTRAL_HEADER: Final = struct.Struct(
     "<4s6H3L5H2L"
-)  # a version more, the same, five unused, offset of the local header
+)  # one more version, the same, five unused, offset of the local header
 _END: Final = struct.Struct("<4s4H2LH")
 _UINT32: Final = struct.Struct("<L")
 _LOCAL_CRC: Final = 14  # where the CRC stands in a local header
 _CENTRAL_CRC: Final = 16
-_PADDING: Final = struct.Struct("<2sH")  # the extra field that torch.save aligns with, too
+_PADDING: Final = struct.Struct("<2sH")  # the extra field with which torch.save aligns, too
 _ALIGNMENT: Final = 64
 _NAMES_ARE_UTF8: Final = 0x800
 _AS_IT_IS: Final = getattr(os, "O_BINARY", 0)  # Windows would write a carriage return before each line feed
 _FIRST_DAY: Final = 0x21  # 1980-01-01, the earliest that zip can say: equal ids give equal bytes
 
 
-def write(path: Path | str, ids: Ids) -> int:
+def write_tensor(path: Path | str, ids: Ids) -> int:
     """Write the ids, shape (T,), as a tensor file; returns the CRC-32 of their bytes.
 
-    A file that could not be written whole is removed, but a process that is killed may leave half of one: write where
-    nobody reads until all is written. Raises ResourceError on a full disk.
+    A file that could not be written whole is removed, but a killed process may leave half a file: write where nobody
+    reads until all is written. Raises ResourceError on a full disk.
     """
     content = _little_endian(ids)
     checksum = crc32(content)
     whole = _frame(len(content)).around(content, checksum)
     try:
-        # not through pathlib and a file object, which take longer than all the rest
+        # pathlib and a file object would take longer than all the rest
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _AS_IT_IS, 0o666)
         try:
             if os.write(file, whole) < len(whole):
@@ -64,33 +63,33 @@ def write(path: Path | str, ids: Ids) -> int:
 
 
 def keep_or_write(path: Path | str, ids: Ids) -> int:
-    """Like `write`, but a file that is there already and has just these bytes stays as it is."""
+    """Like `write_tensor`, but leaves a file alone that already has these bytes."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 (either kind of path)
             is_whole = file.read() == to_bytes(ids)
     except FileNotFoundError:
         is_whole = False
-    return checksum(ids) if is_whole else write(path, ids)
+    return checksum(ids) if is_whole else write_tensor(path, ids)
 
 
 def _write_the_rest(path: Path | str, whole: bytes) -> None:
-    """Write anew what one call did not write: over 2 GB, or the last of a disk, which is then an error."""
+    """Write again what one call did not write whole: over 2 GB, or on a full disk, which is then an error."""
     with open(path, "wb") as file:  # noqa: PTH123 (either kind of path)
         file.write(whole)
 
 
-def read(path: Path) -> Ids:
+def read_tensor(path: Path) -> Ids:
     """Read the ids of a tensor file, shape (T,); raises ArtefactError if it is missing, damaged, or of another kind."""
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise ArtefactError(f"{path} is missing; make it again: textclf preprocess --overwrite") from error
+        raise ArtefactError(f"{path} is missing; rebuild it: textclf preprocess --overwrite") from error
     ids = np.frombuffer(content[_DATA_START : len(content) - _DATA_END & ~3], dtype="<i4")
     return ids if to_bytes(ids) == content else _read_foreign(path, content)
 
 
 def as_written(path: Path, *, length: int) -> Ids | None:
-    """The ids of a file that is to the last bit as `write` leaves it, shape (length,); None if it is not."""
+    """The ids, shape (length,), of a file that is exactly as `write_tensor` leaves it; None if it is not."""
     if not path.is_file() or path.stat().st_size != _DATA_START + _DATA_END + 4 * length:
         return None
     content = path.read_bytes()
@@ -104,13 +103,13 @@ def checksum(ids: Ids) -> int:
 
 
 def to_bytes(ids: Ids) -> bytes:
-    """The whole tensor file as bytes: the four members that torch.load asks for, the ids last."""
+    """The whole tensor file: the four members that torch.load asks for, the ids last."""
     content = _little_endian(ids)
     return _frame(len(content)).around(content, crc32(content))
 
 
 class _Frame(NamedTuple):
-    """All that is around the ids: the same for all files of one length but for two places that hold the CRC."""
+    """The bytes around the ids: for one length always the same, except for the CRC, which occurs twice."""
 
     before: bytes
     between: bytes
@@ -126,7 +125,7 @@ class _Frame(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _frame(size: int) -> _Frame:
-    """The frame of so many bytes of ids; it takes longer to make than the file to write, and lengths come again."""
+    """The frame of this many bytes of ids; cached, because it takes longer to make than the file to write."""
     names = (b"archive/data.pkl", b"archive/byteorder", b"archive/version", b"archive/data/0")
     contents = (_description(size // 4), b"little", b"3\n", b"")
     body, directory = bytearray(), bytearray()
@@ -154,9 +153,9 @@ def _little_endian(ids: Ids) -> bytes:
 
 
 def _description(length: int, *, shortest: bool = False) -> bytes:
-    """The data.pkl that stands for torch.IntTensor(length): opcodes as torch.save emits them, written, never run.
+    """The data.pkl of a torch.IntTensor(length): the opcodes that torch.save emits, written and compared, never run.
 
-    Lengths take four bytes, so that the ids always start at one place; with ``shortest`` as many as torch.save takes.
+    The length takes four bytes, so that the ids start at one place in all files; with ``shortest`` as in torch.save.
     """
     if shortest and length < 1 << 8:
         size = b"K" + struct.pack("<B", length)
@@ -179,7 +178,7 @@ _DATA_END: Final = len(to_bytes(np.empty(0, dtype=np.int32))) - _DATA_START
 
 
 def _read_foreign(path: Path, content: bytes) -> Ids:
-    """Read a tensor file that torch.save wrote; raises ArtefactError if it is damaged or no 1-D int32 tensor."""
+    """Read a tensor file that torch.save wrote; raises ArtefactError if it is damaged or not a 1-D int32 tensor."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             root = archive.namelist()[0].split("/")[0]
@@ -188,11 +187,11 @@ def _read_foreign(path: Path, content: bytes) -> Ids:
                 raise ArtefactError(f"{path} is not a tensor file: its members are compressed")
             description, data, byteorder = (archive.read(member) for member in members)
     except (zipfile.BadZipFile, LookupError, ValueError, RuntimeError, EOFError, OSError) as error:
-        raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
+        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
     described = {_description(len(data) // 4), _description(len(data) // 4, shortest=True)}
     if len(data) % 4 or byteorder != b"little" or description not in described:
         raise ArtefactError(
-            f"{path} does not hold a 1-D tensor of 32-bit token ids; make it again: textclf preprocess --overwrite"
+            f"{path} does not hold a 1-D tensor of 32-bit token ids; rebuild it: textclf preprocess --overwrite"
         )
     return np.frombuffer(data, dtype="<i4")
 
@@ -201,20 +200,20 @@ class TensorFiles:
     """Token ids of documents 0 to N - 1, each read from its own file when asked for."""
 
     def __init__(self, paths: NDArray[np.str_], crc32: NDArray[np.uint32]) -> None:
-        self.paths = paths  # (N,); one array and no Python strings, which worker processes would copy page by page
-        self.crc32 = crc32  # (N,), as `checksum` counts it
+        self.paths = paths  # (N,); not Python strings, which worker processes would copy page by page
+        self.crc32 = crc32  # (N,), see `checksum`
 
     def read(self, index: int) -> Ids:
-        """Ids of a document, shape (T,); raises ArtefactError if they are not those that were written."""
+        """Ids of a document, shape (T,); raises ArtefactError if they do not have the checksum that was recorded."""
         path = Path(self.paths[index])
-        ids = read(path)
+        ids = read_tensor(path)
         if checksum(ids) != self.crc32[index]:
             raise ArtefactError(
-                f"{path} is not the file that preprocess wrote; make it again: textclf preprocess --overwrite"
+                f"{path} is not the file that preprocess wrote; rebuild it: textclf preprocess --overwrite"
             )
         return ids
 
     def gather(self, indices: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
-        """Ids of the documents end to end, and the length of each."""
+        """Ids of the documents, end to end, and the length of each."""
         ids = [self.read(index) for index in indices.tolist()]
         return np.concatenate(ids), np.array([len(run) for run in ids])

@@ -12,13 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.dataset import packed, tensors
-from textclf.dataset.manifest import Layout, folder_of
+from textclf.dataset.manifest import DataLayout, folder_of
 from textclf.dataset.near_copies import signatures
 from textclf.dataset.read_corpus import Work, map_numbers, row_slices
 from textclf.system import files
 from textclf.text import ragged
 from textclf.text.corpus_encoder import EncodedPreTokens
 from textclf.text.tokenizer import UNK_ID
+
+BLOCK: Final = 4096  # bytes that a file takes at least, on most disks
+TABLE_ROW: Final = 64  # bytes per document, about
+OTHER_FILES: Final = 256
 
 _COLUMNS: Final = ("starts", "lengths", "ids", "offsets")
 
@@ -72,8 +76,8 @@ class WrittenDocuments(NamedTuple):
     """Shape (D, BANDS * ROWS), see `near_copies.signatures`; (D, 0) if they were not asked for."""
 
 
-def write_documents(
-    layout: Layout, names: Sequence[str], documents: EncodedDocuments, *, compare: bool, work: Work
+def write_tensors(
+    layout: DataLayout, names: Sequence[str], documents: EncodedDocuments, *, compare: bool, work: Work
 ) -> WrittenDocuments:
     """Write each document's tensor and the packed copy; returns all but the ids, which need not fit in memory.
 
@@ -93,8 +97,22 @@ def write_documents(
             written.append(batch._replace(ids=np.empty(0, dtype=np.int32)))
             yield batch.ids
 
-    packed.write(layout.packed, ids_as_they_come())
+    packed.write_tokens(layout.packed, ids_as_they_come())
     return WrittenDocuments(*(np.concatenate(column) for column in zip(*written, strict=True)))
+
+
+class Room(NamedTuple):
+    """Room on the disk."""
+
+    bytes: int
+    files: int
+
+
+def room_needed(lengths: NDArray[np.int64], *, reused: int) -> Room:
+    """Room for documents of these lengths, of which some have tensors already; a tensor file takes whole blocks."""
+    frame = len(tensors.to_bytes(np.empty(0, dtype=np.int32)))
+    of_tensors = int((-(-(frame + 4 * lengths) // BLOCK) * BLOCK).sum() * (1 - reused / len(lengths)))
+    return Room(of_tensors + int(4 * lengths.sum()) + TABLE_ROW * len(lengths), len(lengths) - reused + OTHER_FILES)
 
 
 def _write_batch(
@@ -105,7 +123,7 @@ def _write_batch(
     ids, lengths = EncodedDocuments.load(spool.parent, spool=spool, words=words).encode(rows)
     offsets = ragged.offsets(lengths)
     root, ends = str(folder), offsets.tolist()
-    write_one = tensors.keep_or_write if is_resumed else tensors.write
+    write_one = tensors.keep_or_write if is_resumed else tensors.write_tensor
     checksums = [
         write_one(f"{root}/{folder_of(name)}/{name}.pt", ids[start:end])
         for name, start, end in zip(names, ends[:-1], ends[1:], strict=True)

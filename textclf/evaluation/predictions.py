@@ -73,7 +73,7 @@ class Predictions:
     def text(self, place: int, *, most: int = MOST_TOKENS) -> str:
         """The known words of a document; the data directory does not keep texts."""
         words = self.words or self.trained.tokenizer.words
-        tokens = tensors.read(self.data.layout.tensor(self.document(place)))
+        tokens = tensors.read_tensor(self.data.layout.tensor(self.document(place)))
         known = [words[token] for token in tokens.tolist() if token < len(words)]
         return " ".join(known[:most]) + (" …" if len(known) > most else "")
 

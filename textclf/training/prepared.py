@@ -82,7 +82,7 @@ def read_tokenizer(data: DataDirectory) -> Tokenizer:
         if tokenizer.size != data.manifest.vocabulary:
             raise ValueError(f"it has {tokenizer.size:,} words, and the manifest counts {data.manifest.vocabulary:,}")
     except (OSError, ValueError) as error:
-        raise ArtefactError(f"{path} is damaged ({error}); make it again: textclf preprocess --overwrite") from error
+        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
     return tokenizer
 
 

@@ -16,7 +16,7 @@ def prepare_while_torch_loads(config: TrainConfig) -> Prepared:
     as Python loads and works out one thing at a time, and Arrow, which reads the table of documents, would stay: 40 MB.
     """
     root = find_data(config)
-    manifest.read(root)
+    manifest.read_manifest(root)
     with workers.apart(_open_and_prepare, config, root) as ready:
         with startup.loading_to_stay():
             import textclf.training.run  # noqa: F401  the module that loads torch, and all else that training needs
