@@ -199,9 +199,7 @@ def test_evaluate_and_info_run_without_torch(run_dir: Path, data_dir: Path) -> N
 
 def test_training_imports_nothing_for_tables(data_dir: Path) -> None:
     names = loaded(["train", "--data", str(data_dir), "--epochs", "1", "--hidden-size", "8", "--device", "cpu"])
-    assert names & {"pandas", "datasets"} == set()
-    assert "sklearn.metrics" in names
-    assert "pyarrow" not in names or sys.platform != "linux"  # a process of its own reads the table of documents
+    assert names & {"pandas", "datasets", "sklearn"} == set()
 
 
 def test_export_runs_without_torch(run_dir: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ CODE = sorted(
 MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml", "runpy", "imp"}
 CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput", "torch.jit.load"}
 CALLS |= {"importlib.import_module", "importlib.util.spec_from_file_location", "np.fromfile", "torch.hub.load"}
-NAMED_BY_TEXTCLF = {"textclf/__init__.py", "textclf/cli/__init__.py", "textclf/system/late_imports.py"}
+NAMED_BY_TEXTCLF = {"textclf/__init__.py", "textclf/cli/__init__.py"}
 """Modules that import others by names that stand in the code, each in a table."""
 
 

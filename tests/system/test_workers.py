@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from multiprocessing import connection
 
@@ -179,49 +178,6 @@ def test_others_are_started_at_once_if_the_work_is_long(monkeypatch):
         assert {process for _, process in crew.map(where, range(50))} == {os.getpid()}
 
 
-APART = """
-import os, signal, sys
-from textclf.system import workers
-from textclf.errors import ArtefactError, ResourceError
-
-def use():
-    os.kill(os.getpid(), signal.SIGINT)
-    import colorsys
-    import numpy as np
-    return os.getpid(), np.arange(1_000_000), np.empty((0, 3)), np.array(["a", None])
-
-def refuse():
-    raise ArtefactError("x.json is damaged")
-
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
-
-def die_while_answering():
-    def send_half(pipe, _):
-        pipe.send([100])
-        os.write(pipe.fileno(), bytes(50))
-        die()
-
-    workers._send = send_half
-
-with workers.apart(use) as result:
-    process, *arrays = result()
-assert (arrays[0] == range(1_000_000)).all() and arrays[1].shape == (0, 3) and arrays[2].tolist() == ["a", None]
-arrays[0] += 1  # as if made here
-print(process == os.getpid(), len(arrays), "colorsys" in sys.modules)
-for function in (refuse, die, die_while_answering):
-    try:
-        with workers.apart(function) as result:
-            result()
-    except (ArtefactError, ResourceError) as error:
-        print(type(error).__name__, error)
-with workers.apart(use):
-    pass  # nobody waits
-try:
-    os.waitpid(-1, 0)
-except ChildProcessError:
-    print("none is left")
-"""
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
 
 
@@ -234,19 +190,6 @@ def alone(code):
         check=True,
         env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )
-
-
-@LINUX
-def test_what_is_called_apart_leaves_only_its_result():
-    done = alone(APART)
-    assert done.stdout.splitlines() == [
-        "False 3 False",
-        "ArtefactError x.json is damaged",
-        "ResourceError a process was killed, for want of memory perhaps; free some and run it again",
-        "ResourceError a process was killed, for want of memory perhaps; free some and run it again",
-        "none is left",
-    ]
-    assert done.stderr == ""
 
 
 COPIES = """
@@ -314,47 +257,3 @@ def test_where_there_is_one_thread_the_others_are_copies():
     refused = "ArtefactError x.json is damaged"
     assert done.stdout.splitlines() == ["{1} 3", "[1, 1, 1]", refused, *killed, "none is left"]
     assert done.stderr == ""
-
-
-WAITS = """
-import time
-from pathlib import Path
-from textclf.system import files, workers
-
-def write():
-    with files.replacing(Path("made")) as temporary:
-        temporary.write_text("half")
-        print("begun", flush=True)
-        time.sleep(60)
-
-try:
-    with workers.apart(write) as result:
-        result()
-except KeyboardInterrupt:
-    print("stopped")
-"""
-
-
-@LINUX
-@pytest.mark.parametrize(("number", "said"), [(signal.SIGINT, "stopped\n"), (signal.SIGKILL, "")])
-def test_what_is_called_apart_ends_with_who_called_it(number, said, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", WAITS], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    )
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(number)
-    assert process.communicate(timeout=20) == (said, "")  # the other, too, has let go of the pipes
-    if number == signal.SIGINT:
-        assert not list(tmp_path.iterdir())
-
-
-def test_beside_other_threads_a_thread_is_called():
-    over = threading.Event()
-    thread = threading.Thread(target=over.wait)
-    thread.start()
-    try:
-        with workers.apart(where, 3) as result:
-            assert result() == (3, os.getpid())
-    finally:
-        over.set()
-        thread.join()

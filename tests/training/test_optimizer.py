@@ -1,6 +1,5 @@
 import subprocess
 import sys
-import threading
 from copy import deepcopy
 
 import pytest
@@ -10,7 +9,6 @@ from torch.optim import Adam as TorchAdam
 from torch.optim import SparseAdam
 from torch.testing import assert_close
 
-from textclf.training import optimizer as module
 from textclf.training.optimizer import Adam
 
 GPU = pytest.param(
@@ -19,13 +17,13 @@ GPU = pytest.param(
 )
 DEVICES = pytest.mark.parametrize("device", ["cpu", GPU])
 FUSED = pytest.mark.parametrize("fused", [False, True])
+MOST_ROWS = 0.9  # share of the table up to which the rows alone are updated
 ROWS = [[0, 3, 4, 19], [3], [1, 3, 18], [5, 0], [0, 3, 4, 19], [7, 8, 9, 10, 11]]  # of each step, each at most once
 
 
 @pytest.fixture(autouse=True)
-def _seeded(monkeypatch):
+def _seeded():
     torch.manual_seed(0)
-    monkeypatch.setattr(module, "FEW_ROWS", 0.9)
 
 
 def table(*, sparse, device="cpu"):
@@ -47,9 +45,9 @@ def step(optimizer, embedding, rows):
 
 @DEVICES
 @FUSED
-def test_rows_move_as_torch_s_adam_for_sparse_gradients_moves_them(fused, device):
+def test_rows_are_updated_as_by_torch_s_sparse_adam(fused, device):
     ours, theirs = table(sparse=True, device=device), table(sparse=True, device=device)
-    adam = Adam(ours.parameters(), lr=0.05, betas=(0.8, 0.95), fused=fused)
+    adam = Adam(ours.parameters(), lr=0.05, betas=(0.8, 0.95), fused=fused, few_rows=MOST_ROWS)
     sparse_adam = SparseAdam(theirs.parameters(), lr=0.05, betas=(0.8, 0.95))
     begun = ours.weight.detach().clone()
     for rows in ROWS * 3:
@@ -64,7 +62,7 @@ def test_rows_move_as_torch_s_adam_for_sparse_gradients_moves_them(fused, device
 
 @DEVICES
 @FUSED
-def test_dense_gradients_are_adam_s(fused, device):
+def test_dense_gradients_are_applied_as_by_torch_s_adam(fused, device):
     ours, theirs = table(sparse=False, device=device), table(sparse=False, device=device)
     row_adam, adam = (kind([made.weight], lr=0.05, fused=fused) for kind, made in ((Adam, ours), (TorchAdam, theirs)))
     for rows in ROWS * 3:
@@ -74,7 +72,7 @@ def test_dense_gradients_are_adam_s(fused, device):
 
 
 @FUSED
-def test_a_sparse_gradient_of_every_row_is_a_dense_one(fused):
+def test_a_sparse_gradient_of_every_row_acts_as_a_dense_one(fused):
     """As long as no row waits, the rows move as Adam moves them, beside dense parameters of the same model."""
     models = []
     for kind, sparse in ((Adam, True), (TorchAdam, False)):
@@ -91,9 +89,9 @@ def test_a_sparse_gradient_of_every_row_is_a_dense_one(fused):
 
 
 @FUSED
-def test_a_row_without_a_gradient_keeps_its_weights_and_its_means(fused):
+def test_a_row_without_a_gradient_keeps_its_weights_and_moments(fused):
     embedding = table(sparse=True)
-    adam = Adam(embedding.parameters(), lr=0.05, fused=fused)
+    adam = Adam(embedding.parameters(), lr=0.05, fused=fused, few_rows=MOST_ROWS)
     step(adam, embedding, [0, 1, 2])
     state = adam.state[embedding.weight]
     before = [tensor.detach().clone() for tensor in (embedding.weight, state["exp_avg"], state["exp_avg_sq"])]
@@ -105,10 +103,10 @@ def test_a_row_without_a_gradient_keeps_its_weights_and_its_means(fused):
 
 
 @FUSED
-def test_a_sparse_gradient_of_many_rows_moves_them_all(fused, monkeypatch):
-    monkeypatch.setattr(module, "FEW_ROWS", 0.1)
+def test_a_sparse_gradient_of_many_rows_updates_all_rows(fused):
     ours, theirs = table(sparse=True), table(sparse=False)
-    adam, plain = Adam(ours.parameters(), lr=0.05, fused=fused), TorchAdam(theirs.parameters(), lr=0.05, fused=fused)
+    adam = Adam(ours.parameters(), lr=0.05, fused=fused, few_rows=0.1)
+    plain = TorchAdam(theirs.parameters(), lr=0.05, fused=fused)
     for rows in ([0, 3, 4, 19], [3, 4, 5], [0, 3, 4, 19]):
         step(adam, ours, rows)
         step(plain, theirs, rows)
@@ -118,11 +116,10 @@ def test_a_sparse_gradient_of_many_rows_moves_them_all(fused, monkeypatch):
 @DEVICES
 @FUSED
 @pytest.mark.parametrize("piece", [1, 12, 42, 120, 1 << 19])
-def test_a_table_moves_piece_by_piece_as_it_would_at_once(fused, piece, device, monkeypatch):
-    monkeypatch.setattr(module, "FEW_ROWS", 0.0)
-    monkeypatch.setattr(module, "PIECE", piece)  # of 120 numbers, 6 a row
+def test_a_table_is_updated_the_same_in_pieces_as_at_once(fused, piece, device):
     ours, theirs = table(sparse=True, device=device), table(sparse=False, device=device)
-    adam, plain = Adam(ours.parameters(), lr=0.05, fused=fused), TorchAdam(theirs.parameters(), lr=0.05, fused=fused)
+    adam = Adam(ours.parameters(), lr=0.05, fused=fused, few_rows=0.0, piece=piece)  # of 120 numbers, 6 per row
+    plain = TorchAdam(theirs.parameters(), lr=0.05, fused=fused)
     for rows in ([0, 3, 4, 19], [5], [18, 19], [0, 3, 4, 19], list(range(20))):
         step(adam, ours, rows)
         step(plain, theirs, rows)
@@ -131,44 +128,10 @@ def test_a_table_moves_piece_by_piece_as_it_would_at_once(fused, piece, device, 
         assert_close(value, plain.state[theirs.weight][name], check_device=False)
 
 
-@pytest.fixture
-def threads(request):
-    """Lets torch have so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
-@pytest.mark.parametrize("threads", [1, 2, 5], indirect=True)
-def test_pieces_of_a_large_table_give_the_same_bits_as_the_whole(threads, monkeypatch):
-    monkeypatch.setattr(module, "FEW_ROWS", 0.0)
-    tables = [nn.Parameter(torch.randn(140_000, 24, generator=torch.Generator().manual_seed(1))) for _ in range(2)]
-    assert tables[0].numel() > 3 * module.PIECE
-    pieces, whole = (Adam([made], lr=0.05, fused=True) for made in tables)
-    for _ in range(3):
-        rows, values = torch.randperm(140_000)[:60_000].sort()[0], torch.randn(60_000, 24)
-        tables[0].grad = torch.sparse_coo_tensor(
-            rows[None], values, (140_000, 24), is_coalesced=True, check_invariants=False
-        )
-        tables[1].grad = torch.zeros(140_000, 24).index_copy_(0, rows, values)
-        pieces.step()
-        whole.step()
-    assert torch.equal(*tables)
-    for name, value in pieces.state[tables[0]].items():
-        assert torch.equal(value, whole.state[tables[1]][name])
-    assert torch.get_num_threads() == threads  # for all but those that took the pieces
-    assert sum(thread.name.startswith("pieces") for thread in threading.enumerate()) in range(1, threads + 1)
-    pieces.forget()
-    assert not any(thread.name.startswith("pieces") for thread in threading.enumerate())
-
-
-def test_an_error_in_a_piece_is_one_of_the_step(monkeypatch):
-    monkeypatch.setattr(module, "FEW_ROWS", 0.0)
-    monkeypatch.setattr(module, "PIECE", 12)
+def test_an_error_in_a_piece_fails_the_step(monkeypatch):
     ours = table(sparse=True)
-    adam = Adam(ours.parameters(), lr=0.05, fused=True)
-    monkeypatch.setattr(Adam, "_move", lambda *_: 1 / 0)
+    adam = Adam(ours.parameters(), lr=0.05, fused=True, few_rows=0.0, piece=12)
+    monkeypatch.setattr(Adam, "_update", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         step(adam, ours, [0, 18])
 
@@ -177,10 +140,9 @@ def test_an_error_in_a_piece_is_one_of_the_step(monkeypatch):
 @FUSED
 @pytest.mark.parametrize("share", [0.1, 0.9])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_a_step_that_must_not_be_taken_changes_nothing(fused, share, sparse, device, monkeypatch):
-    monkeypatch.setattr(module, "FEW_ROWS", share)
+def test_a_skipped_step_changes_nothing(fused, share, sparse, device):
     ours, theirs = table(sparse=sparse, device=device), table(sparse=sparse, device=device)
-    adam, other = (Adam(made.parameters(), lr=0.05, fused=fused) for made in (ours, theirs))
+    adam, other = (Adam(made.parameters(), lr=0.05, fused=fused, few_rows=share) for made in (ours, theirs))
     for number, rows in enumerate(ROWS):
         step(adam, ours, rows)
         step(other, theirs, rows)
@@ -192,7 +154,7 @@ def test_a_step_that_must_not_be_taken_changes_nothing(fused, share, sparse, dev
         assert torch.equal(value, other.state[theirs.weight][name])
 
 
-def test_it_does_not_load_the_compiler():
+def test_it_does_not_import_torch_s_compiler():
     code = (
         "import sys, torch; from textclf.training.optimizer import Adam; weight = torch.nn.Parameter(torch.ones(2)); "
         "adam = Adam([weight], lr=0.1, fused=True); weight.sum().backward(); adam.step(); adam.zero_grad(); "
@@ -201,7 +163,7 @@ def test_it_does_not_load_the_compiler():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_state_of_other_parameters_is_refused():
+def test_a_state_of_other_parameters_is_refused():
     adam, other = Adam([nn.Parameter(torch.ones(3))], lr=0.1), Adam([nn.Parameter(torch.ones(2))], lr=0.1)
     with pytest.raises(ValueError, match="shape"):
         adam.load_state_dict(other.state_dict())
@@ -210,16 +172,16 @@ def test_the_state_of_other_parameters_is_refused():
 
 
 @FUSED
-def test_it_goes_on_from_its_saved_state_as_if_nothing_had_happened(fused):
+def test_it_resumes_from_its_saved_state_exactly(fused):
     embedding = table(sparse=True)
-    adam = Adam(embedding.parameters(), lr=0.05, fused=fused)
+    adam = Adam(embedding.parameters(), lr=0.05, fused=fused, few_rows=MOST_ROWS)
     for rows in ROWS:
         step(adam, embedding, rows)
     again = deepcopy(embedding)
-    restored = Adam(again.parameters(), lr=0.7, fused=fused)
+    restored = Adam(again.parameters(), lr=0.7, fused=fused, few_rows=MOST_ROWS)
     restored.load_state_dict(deepcopy(adam.state_dict()))
     fresh = deepcopy(embedding)
-    forgetful = Adam(fresh.parameters(), lr=0.05, fused=fused)
+    forgetful = Adam(fresh.parameters(), lr=0.05, fused=fused, few_rows=MOST_ROWS)
     for rows in ROWS:
         for optimizer, weights in ((adam, embedding), (restored, again), (forgetful, fresh)):
             step(optimizer, weights, rows)

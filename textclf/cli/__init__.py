@@ -12,7 +12,6 @@ import click
 
 from textclf import __version__
 from textclf.errors import TextclfError
-from textclf.system import startup
 from textclf.system.signals import ignore, stopping
 
 NAMES: Final = (
@@ -67,7 +66,6 @@ class Commands(click.Group):
             code = _fail("stopped", 130)
         if args is None:  # a program of its own, and no call from Python
             ignore()
-            startup.leave_garbage()
         sys.exit(code if isinstance(code, int) else 0)
 
 

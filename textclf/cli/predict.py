@@ -125,11 +125,16 @@ def command(
     _check_output(layout, input_file, output, explain=explain)
     model = runs.model_dir(run)
     startup.one_thread()
-    with startup.loading_to_stay():  # imported after the checks: numpy takes 0.1 s
-        from textclf.inference import classifier, inputs, outputs, parallel, predicting
-        from textclf.sources.columns import Columns
+    from textclf.inference import (  # after the checks: numpy takes 0.1 s
+        classifier,
+        inputs,
+        outputs,
+        parallel,
+        predicting,
+    )
+    from textclf.sources.columns import Columns
 
-        trained = classifier.load_model(model)
+    trained = classifier.load_model(model)
     columns = Columns(text_column, label_column, id_column)
     rows = inputs.rows(texts, input_file, kind=input_format, columns=columns, strict=strict, warn=_warn)
     if explain:

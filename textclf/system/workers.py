@@ -10,14 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
-from io import BytesIO
 from itertools import chain
-from mmap import mmap
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
-from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from threading import Thread, active_count, local
 from time import perf_counter, sleep
@@ -30,12 +26,9 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PATIENCE: Final = 0.2  # seconds of work before others are started, which is then done while this process works on
-_FEWER: Final = "try --num-workers 1"
-_FREE_SOME: Final = "free some and run it again"
 TURN: Final = 1e-4
 """Seconds that a thread may hold Python's lock while others wait: with the usual 5 ms, a thread that has sent work, or
 part of it, waits so long for its turn to go on, and its process with it."""
-PIPE: Final = 1 << 20  # bytes
 AHEAD: Final = 3  # items under way for each process: one at work, one waiting, one on its way
 
 
@@ -57,7 +50,7 @@ class Pool:
 
     def copy(self) -> None:
         """Start copies, if there are to be some: they must be there before threads are."""
-        with _naming_lack_of_memory(_FEWER):
+        with _naming_lack_of_memory():
             self._free.extend(self._start() for _ in range(self._count if self._are_copies else 0))
 
     def submit(self, function: Callable[[*Given], Result], *given: *Given) -> Future[Result]:
@@ -73,7 +66,7 @@ class Pool:
             process.join()
 
     def _ask(self, function: Callable[..., Result], given: tuple[Any, ...]) -> Result:
-        with _naming_lack_of_memory(_FEWER):
+        with _naming_lack_of_memory():
             if not hasattr(self._of_thread, "pipe"):
                 self._of_thread.pipe = self._free.popleft() if self._free else self._start()
             self._of_thread.pipe.send((function, given))
@@ -140,92 +133,11 @@ def _answer(function: Callable[..., Any], given: tuple[Any, ...]) -> tuple[Excep
 
 
 @contextmanager
-def apart(function: Callable[[*Given], Result], *given: *Given) -> Iterator[Callable[[], Result]]:
-    """A copy of this process calls a function while this one goes on; gives what waits for the result, and returns it.
-
-    The memory that it takes goes with the copy: a library that is needed once, at the beginning, would stay to the end.
-    A thread calls it where a copy could not work: by another thread's lock that would never open, or on a system that
-    has no `fork`, or no safe one. The wait raises what the function raises, ResourceError if the copy is killed.
-    """
-    if not _can_be_copied():
-        with ThreadPoolExecutor(1) as thread:
-            yield thread.submit(function, *given).result
-        return
-    context = multiprocessing.get_context("fork")
-    with ExitStack() as stack:
-        with _naming_lack_of_memory(_FREE_SOME):
-            ours, theirs = context.Pipe(duplex=False)
-            _widen(theirs)
-            stack.callback(ours.close)
-            process = context.Process(target=_answer_once, args=(theirs, function, given))
-            with _deaf_to_signals():
-                process.start()
-                stack.callback(process.join)
-                stack.callback(process.terminate)  # it has answered, or nobody waits for the answer
-        theirs.close()
-        yield partial(_result, ours)
-
-
-def _widen(pipe: Connection) -> None:
-    """Let a pipe hold as much as it may: with the usual 64 kB its two ends wait for each other all the time."""
-    import fcntl
-
-    with suppress(OSError):  # where a user has many pipes
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE)
-
-
-def _result(pipe: Connection) -> Any:
-    with _naming_lack_of_memory(_FREE_SOME):
-        error, result = _receive(pipe)
-    if error is not None:
-        raise error
-    return result
-
-
-@contextmanager
-def _naming_lack_of_memory(remedy: str) -> Iterator[None]:
+def _naming_lack_of_memory() -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as gone:
-        raise ResourceError(f"a process was killed, for want of memory perhaps; {remedy}") from gone
-
-
-def _answer_once(pipe: Connection, function: Callable[..., Any], given: tuple[Any, ...]) -> None:
-    """Answer, unless SIGTERM comes, on which it ends as it would on an error: without leaving files half-written."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda _signal, _frame: sys.exit())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGTERM})
-    Thread(target=_end_with_the_parent, daemon=True).start()
-    answer = _answer(function, given)
-    _send(pipe, answer)
-
-
-def _send(pipe: Connection, value: Any) -> None:
-    """As `Connection.send` does, but arrays as they lie in memory: that would hold a copy of them all.
-
-    Such buffers out of band are of protocol 5: https://peps.python.org/pep-0574/.
-    """
-    arrays: list[Any] = []
-    rest = BytesIO()
-    ForkingPickler(rest, 5, True, arrays.append).dump(value)
-    pipe.send([array.raw().nbytes for array in arrays])
-    with open(pipe.fileno(), "wb", closefd=False) as file:
-        for array in arrays:
-            file.write(array.raw())
-    pipe.send_bytes(rest.getbuffer())
-
-
-def _receive(pipe: Connection) -> Any:
-    """What `_send` has sent; raises EOFError if that ended in the middle."""
-    arrays = [mmap(-1, size) if size else bytearray() for size in pipe.recv()]  # not filled with zeros first
-    with open(pipe.fileno(), "rb", buffering=0, closefd=False) as file:
-        for array in arrays:
-            rest = memoryview(array)
-            while rest:
-                if not (size := file.readinto(rest)):
-                    raise EOFError
-                rest = rest[size:]
-    return ForkingPickler.loads(pipe.recv_bytes(), buffers=arrays)
+        raise ResourceError("a process was killed, for want of memory perhaps; try --num-workers 1") from gone
 
 
 @contextmanager

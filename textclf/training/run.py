@@ -28,7 +28,6 @@ from textclf.evaluation.predictions import Predictions
 from textclf.models import parameters, summary
 from textclf.system import files
 from textclf.system.interrupt import Interrupt
-from textclf.system.startup import give_back_memory, keeping_memory
 from textclf.text.tokenizer import UNK_ID
 from textclf.training import device, loop
 from textclf.training.batches import BatchLoader
@@ -154,12 +153,10 @@ def _complete(session: Session, run: runs.RunLayout, display: Display, pace: Pac
             return interrupt.between_steps(shown, save=lambda: checkpointer.save_mid_epoch(meter))
 
         try:
-            with keeping_memory():
-                train_seconds = _fit(session, checkpointer, progress, tracker, display, replace(options, watch=watch))
+            train_seconds = _fit(session, checkpointer, progress, tracker, display, replace(options, watch=watch))
             validated = _predict(session, checkpointer.best(), "validation")
             if session.config.refit:
-                with keeping_memory():
-                    train_seconds += _refit(session, run, tracker, display, options)
+                train_seconds += _refit(session, run, tracker, display, options)
             else:
                 load_best(run.best, session.learner.average.module)
             final = session.end()
@@ -167,7 +164,6 @@ def _complete(session: Session, run: runs.RunLayout, display: Display, pace: Pac
             for batches in session.batches.values():
                 batches.close()
         logits, labels = _predict(session, final, "test")
-        give_back_memory()  # of the batches: writing the model takes as much again
         temperature, validation, abstention = _calibrate(session, *validated)
         metrics = _metrics(session, run, temperature, validation, measure(labels, logits / np.float32(temperature)))
         total = session.seconds + progress.seconds + perf_counter() - started
