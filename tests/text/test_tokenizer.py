@@ -423,3 +423,12 @@ def test_the_ids_of_tokens_are_those_of_each_as_a_text(max_parts):
     assert lengths.tolist() == [len(run) for run in expected]
     assert ids.tolist() == [index for run in expected for index in run]
     assert tokenizer.encode_tokens([])[0].tolist() == []
+
+
+def test_a_restricted_tokenizer_knows_these_words_and_parts_alone():
+    whole = Tokenizer.fit(["cat cat sat", "cat mat"], max_parts=100)
+    words = [0, 1, whole.words.index("sat")]
+    small = whole.restricted(words, [0])
+    assert small.words == ("<pad>", "<unk>", "sat")
+    assert small.parts == whole.parts[:1]
+    assert small.lowercase == whole.lowercase

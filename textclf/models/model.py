@@ -117,6 +117,25 @@ class Learnt(NamedTuple):
     """The same features, called the same way, possibly with a cache of the training documents."""
 
 
+class Pruned(NamedTuple):
+    """A model with fewer features."""
+
+    rows: NDArray[np.int64]
+    """The features that are kept, in the order of their new embeddings."""
+    tokenizer: Tokenizer
+    features: Features
+
+
+class Pruner(Protocol):
+    """Cuts the features of a model to the most important ones; `usage` must see the training documents first."""
+
+    def usage(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Doubles:
+        """The sum over some training documents of each feature's squared weight, shape (F,)."""
+
+    def keep(self, ranking: NDArray[np.int64], features: int) -> Pruned:
+        """The model with the first ``features`` of a ranking of all, which ``<pad>`` and ``<unk>`` lead."""
+
+
 class Runtime(NamedTuple):
     """The parts that need numpy only."""
 
@@ -130,6 +149,8 @@ class Runtime(NamedTuple):
     """The forward pass: parameter arrays by name and what the features return, to logits of shape (B, C)."""
     contributions: Callable[[Weights, Any, NDArray[np.int32], Doubles], Contributions]
     """``contributions(weights, features, ids, against)``: what each token adds to ``against @ logits``."""
+    pruner: Callable[[Any, Tokenizer], Pruner]
+    """``pruner(features, tokenizer)``."""
 
 
 class Architecture(NamedTuple):

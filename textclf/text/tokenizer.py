@@ -96,6 +96,11 @@ class Tokenizer:
         parts = most_frequent_parts(counts, limit=max_parts, min_count=COMMON_PART) if max_parts else []
         return cls(words, parts=parts, lowercase=lowercase)
 
+    def restricted(self, words: Iterable[int], parts: Iterable[int] = ()) -> "Tokenizer":
+        """The tokenizer with these words alone, of which ``<pad>`` and ``<unk>`` are the first, and these parts."""
+        _, _, *kept = (self._words[word] for word in words)
+        return Tokenizer(kept, parts=[self._parts[part] for part in parts], lowercase=self.lowercase)
+
     @property
     def size(self) -> int:
         """Number of words, including ``<pad>`` and ``<unk>``."""

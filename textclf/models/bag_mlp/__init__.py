@@ -43,8 +43,9 @@ def runtime() -> Runtime:
     from textclf.models.bag_mlp.feature_cache import learn
     from textclf.models.bag_mlp.features import Bag
     from textclf.models.bag_mlp.predict import contributions, logits
+    from textclf.models.bag_mlp.pruning import BagPruner
 
-    return Runtime(Bag, learn, logits, contributions)
+    return Runtime(Bag, learn, logits, contributions, BagPruner)
 
 
 def architecture() -> Architecture:

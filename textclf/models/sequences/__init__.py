@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def runtime(logits: "Callable[[Weights, SequenceInputs], Floats]") -> Runtime:
     """The parts that need numpy, of a model with this forward pass."""
-    from textclf.models.sequences.features import LeaveOneOut, Sequences, learn
+    from textclf.models.sequences.features import LeaveOneOut, SequencePruner, Sequences, learn
 
-    return Runtime(Sequences, learn, logits, LeaveOneOut(logits))
+    return Runtime(Sequences, learn, logits, LeaveOneOut(logits), SequencePruner)
 
 
 def architecture(network: "Callable[..., nn.Module]") -> Architecture:

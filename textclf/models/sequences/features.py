@@ -1,14 +1,14 @@
 """Token ids to a padded matrix, and what each token contributes to an answer. Knows nothing about torch."""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Doubles, Floats, Weights
-from textclf.models.model import Contributions, Learnt
+from textclf.models.model import Contributions, Learnt, Pruned
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 LEFT_OUT_TOGETHER: Final = 64  # documents, each without one token, that go through the model together
@@ -107,3 +107,22 @@ class LeaveOneOut:
         inputs = features(np.concatenate(texts), np.array(list(map(len, texts))))
         scores: Doubles = self.logits(weights, inputs) @ against
         return scores
+
+
+@dataclass(frozen=True, slots=True)
+class SequencePruner:
+    """Leaves out words; an occurrence of one that is left out is read as ``<unk>``."""
+
+    features: Sequences
+    tokenizer: Tokenizer
+
+    def usage(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Doubles:
+        """How often each word is read, shape (words,)."""
+        read = self.features(tokens, lengths).tokens
+        return np.bincount(read.ravel(), minlength=self.features.words).astype(np.float64)
+
+    def keep(self, ranking: NDArray[np.int64], features: int) -> Pruned:
+        """The model with the first words of a ranking of all."""
+        words = np.sort(ranking[:features])
+        tokenizer = self.tokenizer.restricted(words)
+        return Pruned(words, tokenizer, replace(self.features, words=tokenizer.size))
