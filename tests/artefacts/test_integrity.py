@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from textclf.artefacts import integrity, runs
-from textclf.artefacts.integrity import DAMAGED, FOREIGN, MISSING, UNCHECKED, Finding
+from textclf.artefacts.integrity import DAMAGED, MISSING, UNCHECKED, UNEXPECTED, Finding
 from textclf.cli import main
 from textclf.dataset import manifest, tensors
 from textclf.errors import ArtefactError, DataError
@@ -99,18 +99,18 @@ def test_without_the_packed_copy_nothing_is_missing(data):
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "tensors/ab/train-9999999.pt", "packed/more", "tensors/x.pt"])
-def test_a_file_of_data_that_is_none_of_ours_is_named(name, data):
+def test_an_unexpected_file_of_data_is_named(name, data):
     (data / name).parent.mkdir(exist_ok=True)
     (data / name).touch()
-    assert list(integrity.of_data(data)) == [Finding(data / name, FOREIGN)]
+    assert list(integrity.of_data(data)) == [Finding(data / name, UNEXPECTED)]
 
 
-def test_a_link_is_foreign_even_to_the_right_file_and_is_not_followed(data, tmp_path):
+def test_a_link_is_unexpected_even_to_the_right_file_and_is_not_followed(data, tmp_path):
     path = file_of(data, "tensors")
     shutil.move(path, tmp_path / "elsewhere.pt")
     path.symlink_to(tmp_path / "elsewhere.pt")
     (data / "loop").symlink_to(data)
-    assert set(integrity.of_data(data)) == {Finding(path, FOREIGN), Finding(data / "loop", FOREIGN)}
+    assert set(integrity.of_data(data)) == {Finding(path, UNEXPECTED), Finding(data / "loop", UNEXPECTED)}
 
 
 def test_data_of_an_earlier_version_is_checked_as_far_as_it_tells(data):
@@ -142,13 +142,13 @@ def test_damaged_checksums_are_named(run):
         list(integrity.of_run(run))
 
 
-def test_a_file_of_a_run_that_is_none_of_ours_is_named(run):
+def test_an_unexpected_file_of_a_run_is_named(run):
     run.report.touch()
     (run.root / "checkpoints" / "old.pt").touch()
     (run.model / "modeling.py").touch()
     (run.root / "link").symlink_to("config.json")
     assert {finding.path.name for finding in integrity.of_run(run)} == {"old.pt", "modeling.py", "link"}
-    assert {finding.what for finding in integrity.of_run(run)} == {FOREIGN}
+    assert {finding.what for finding in integrity.of_run(run)} == {UNEXPECTED}
 
 
 def test_of_a_run_that_has_not_ended_only_damage_that_shows_is_known(run):
@@ -163,7 +163,7 @@ def test_of_a_run_that_has_not_ended_only_damage_that_shows_is_known(run):
     (run.root / "notes.txt").touch()
     bad = {(finding.path, finding.what) for finding in integrity.of_run(run) if finding.what != UNCHECKED}
     damaged = {(path, DAMAGED) for path in (run.best, run.model / "labels.json", run.history)}
-    assert bad == damaged | {(run.root / "notes.txt", FOREIGN)}
+    assert bad == damaged | {(run.root / "notes.txt", UNEXPECTED)}
 
 
 @pytest.mark.parametrize("name", ["README.md", "labels.json", "model.safetensors", "tokenizer.json"])

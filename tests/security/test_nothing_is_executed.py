@@ -370,7 +370,7 @@ def test_a_link_in_data_is_named_and_what_it_leads_to_stays(corpus_csv, tmp_path
     kept = {path: path.read_bytes() for path in outside.iterdir()}
     folder.symlink_to(outside)
     result = CliRunner().invoke(main, ["check", "data/d"])
-    assert (result.exit_code, f"foreign: {folder}\n" in result.stdout) == (4, True)
+    assert (result.exit_code, f"unexpected: {folder}\n" in result.stdout) == (4, True)
     assert CliRunner().invoke(main, [*made, "--overwrite"]).exit_code == 0
     assert {path: path.read_bytes() for path in outside.iterdir()} == kept
     assert not folder.is_symlink()

@@ -17,16 +17,16 @@ OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
 
 @click.command("check")
 @click.argument("path", type=click.Path(path_type=Path), metavar="DATA|RUN")
-@click.option("--strict", is_flag=True, help="Exit with 3 if there is a problem with the data.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if the data has a problem.")
 def command(path: Path, strict: bool) -> None:
-    """Read each byte of a data directory, a run or a model, and name every damaged, missing or foreign file.
+    """Check each byte of a data directory, a run or a model, and name every damaged, missing or unexpected file.
 
-    There is a line for each, and the exit code is then 4. Files of which no checksum was kept are listed, too; those of
-    a run are when it has not ended.
+    If there is such a file, the exit code is 4. Files without a checksum, as in an unfinished run, are listed as "not
+    checked".
 
-    Of a data directory that is whole it shows what is in it, and what makes figures from it less trustworthy: among
-    that copies and near-copies in two splits, texts with two labels, empty documents, labels of a few documents, labels
-    that differ only in case, labels and words that the training split does not have.
+    For an undamaged data directory it also shows the report and its problems: copies and near-copies in two splits,
+    texts with two labels, empty documents, labels with few documents, labels that differ only in case, labels and words
+    that the training split does not have.
 
     \b
     Examples:
@@ -79,14 +79,14 @@ def _check_model(root: Path) -> None:
 
 
 def _show(root: Path, findings: Iterable["Finding"], remedy: str) -> None:
-    """Print a line for each finding; raises ArtefactError if there is one that is worse than a file left unchecked."""
-    from textclf.artefacts.integrity import DAMAGED, FOREIGN, MISSING
+    """Print a line for each finding; raises ArtefactError if a file is damaged, missing or unexpected."""
+    from textclf.artefacts.integrity import DAMAGED, MISSING, UNEXPECTED
 
-    counts = dict.fromkeys((DAMAGED, MISSING, FOREIGN), 0)
+    counts = dict.fromkeys((DAMAGED, MISSING, UNEXPECTED), 0)
     for finding in findings:
         click.echo(f"{finding.what}: {finding.path}")
         if finding.what in counts:
             counts[finding.what] += 1
     if any(counts.values()):
         said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-        raise ArtefactError(f"{root} has files that are not as they were written ({said}); {remedy}")
+        raise ArtefactError(f"{root} is not as it was written ({said}); {remedy}")

@@ -44,7 +44,7 @@ def span(interval: tuple[float, float], *, sign: bool = False) -> str:
 
 def show_report(report: "DataReport") -> str:
     """The report of a data directory as text."""
-    from textclf.dataset.data_report import problems
+    from textclf.dataset.data_report import counted, problems
 
     splits = [
         (
@@ -68,9 +68,10 @@ def show_report(report: "DataReport") -> str:
         "",
         table(("label", *report.splits), _label_rows(report), align="<" + ">" * len(report.splits)),
         "",
-        f"duplicates: {copies['copies']:,} copies of an earlier text, {copies['crossing']:,} of them in another split; "
-        f"{copies['conflicting']:,} texts with two labels",
-        f"near-copies: {copies['near']:,} documents are nearly the same as an earlier one, "
+        f"duplicates: {counted(copies['copies'], 'copy', 'copies')} of an earlier text, "
+        f"{copies['crossing']:,} of them in another split; "
+        f"{counted(copies['conflicting'], 'text', 'texts')} with two labels",
+        f"near-copies: {counted(copies['near'], 'document is', 'documents are')} nearly the same as an earlier one, "
         f"{copies['near_crossing']:,} of them in another split",
         *(f"note: {note}" for note in report.notes),
         *(f"problem: {problem}" for problem in problems(report)),

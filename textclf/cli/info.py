@@ -14,7 +14,7 @@ from textclf.errors import UsageError
 @click.command("info")
 @click.argument("path", type=click.Path(path_type=Path), default=Path("runs/latest"), metavar="[RUN|DATA]")
 def command(path: Path) -> None:
-    """Say what is in a run or a data directory; without an argument, in runs/latest.
+    """Show the metrics of a run or the report of a data directory; without an argument, of runs/latest.
 
     \b
     Examples:
