@@ -140,7 +140,7 @@ def test_nothing_to_predict(runner: CliRunner) -> None:
 def test_stdin_that_is_not_utf8(runner: CliRunner, run_dir: Path) -> None:
     done = runner.invoke(main, ["predict", "--run", str(run_dir), "-"], input=b"fine\n\xa3 5\n")
     assert done.exit_code == 3
-    assert "stdin, line 2: not UTF-8" in done.stderr
+    assert "stdin:2: byte 0xa3 is not UTF-8" in done.stderr
 
 
 def test_a_config_file_with_an_unknown_key(runner: CliRunner) -> None:

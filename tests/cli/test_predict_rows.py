@@ -104,7 +104,7 @@ def test_a_bad_row_has_its_error_in_its_place_and_is_counted(run_dir: Path, layo
     Path("rows.jsonl").write_bytes(BROKEN)
     result = done(run_dir, "--input", "rows.jsonl", "--format", layout, "--output", "out")
     assert result.stdout == ""
-    assert result.stderr.startswith("textclf: 4 of 6 rows could not be read, the first: rows.jsonl, line 2: not JSON")
+    assert result.stderr.startswith("textclf: 4 of 6 rows could not be read, the first: rows.jsonl:2: not JSON")
     if layout in ("text", "fasttext"):
         found = [bool(line) for line in Path("out").read_text().split("\n")[:-1]]
     elif layout == "parquet":
@@ -116,7 +116,7 @@ def test_a_bad_row_has_its_error_in_its_place_and_is_counted(run_dir: Path, layo
         values = json.loads(text) if layout == "json" else [json.loads(line) for line in text.splitlines()]
         found = ["error" not in value for value in values]
         assert values[1]["label"] is None
-        assert "rows.jsonl, line 2" in values[1]["error"]
+        assert "rows.jsonl:2" in values[1]["error"]
     assert found == [True, False, False, False, False, True]
 
 
@@ -124,7 +124,7 @@ def test_strict_stops_at_a_bad_row_and_leaves_no_output(run_dir: Path) -> None:
     Path("rows.jsonl").write_bytes(BROKEN)
     result = predict(run_dir, "--input", "rows.jsonl", "--strict", "--format", "csv", "--output", "out.csv")
     assert (result.exit_code, result.stdout) == (3, "")
-    assert result.stderr.startswith("textclf: rows.jsonl, line 2: not JSON")
+    assert result.stderr.startswith("textclf: rows.jsonl:2: not JSON")
     assert {path.name for path in Path().iterdir()} == {"rows.jsonl"}
 
 
@@ -307,7 +307,7 @@ def piped(run: Path, count: int, *, huge: int) -> tuple[int, str, int]:
             assert ("error" in answer) == is_bad(number, huge=huge)
             assert answer["id"] in (str(number), None)
             if "error" in answer:
-                assert answer["error"].startswith(f"stdin, line {answered}: ")
+                assert answer["error"].startswith(f"stdin:{answered}: ")
             else:
                 assert answer["id"] == str(number)
                 assert answer["label"]
@@ -331,7 +331,7 @@ def test_as_many_answers_come_out_as_rows_go_in(run_dir: Path, few: int, many: i
     code, said, after = piped(run_dir, many, huge=huge)
     bad = sum(is_bad(number, huge=huge) for number in range(many))
     assert code == 0
-    assert said.startswith(f"textclf: {bad:,} of {many:,} rows could not be read, the first: stdin, line 1: ")
+    assert said.startswith(f"textclf: {bad:,} of {many:,} rows could not be read, the first: stdin:1: ")
     if before is not None:
         print(f"{few:,} rows: {before:,} KB; {many:,} rows: {after:,} KB")
         assert after < 1.25 * before

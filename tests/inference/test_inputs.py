@@ -6,8 +6,7 @@ import pytest
 
 from textclf.errors import DataError
 from textclf.inference.inputs import rows, texts_of
-from textclf.sources.columns import Columns
-from textclf.sources.lines import Row
+from textclf.sources import Columns, Row
 
 
 def read(texts=(), file=None, *, stdin=b"", strict=False, monkeypatch=None):
@@ -33,16 +32,16 @@ def test_an_empty_text_is_a_row_with_a_warning():
 
 
 def test_stdin_that_is_not_text_is_refused(monkeypatch):
-    with pytest.raises(DataError, match="stdin, line 2: not UTF-8"):
+    with pytest.raises(DataError, match="stdin:2: byte 0xff is not UTF-8"):
         read(["-"], stdin=b"rain\n\xff\n", monkeypatch=monkeypatch)
 
 
 def test_a_row_of_a_file_that_cannot_be_read_is_refused_if_strict():
     Path("rows.jsonl").write_text('{"text": "rain"}\nno\n')
     found, _ = read(file=Path("rows.jsonl"))
-    assert (found[0], found[1].text) == (Row("rain"), "")
-    assert "rows.jsonl, line 2: not JSON" in found[1].error
-    with pytest.raises(DataError, match=r"rows\.jsonl, line 2: not JSON"):
+    assert (found[0].text, found[1].text) == ("rain", "")
+    assert "rows.jsonl:2: not JSON" in found[1].error
+    with pytest.raises(DataError, match=r"rows\.jsonl:2: not JSON"):
         read(file=Path("rows.jsonl"), strict=True)
 
 

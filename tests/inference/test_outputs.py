@@ -7,7 +7,7 @@ import pytest
 from textclf.inference import outputs
 from textclf.inference.classifier import Prediction, Score
 from textclf.inference.outputs import Answer, Fields
-from textclf.sources.lines import Row
+from textclf.sources import Row
 
 TOP = (Score("a\tb\n c", 0.987654321), Score("=1+1", 0.25))
 PREDICTION = Prediction(*TOP[0], TOP, unknown=0.5, truncated=True, unlike=False)

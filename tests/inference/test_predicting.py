@@ -6,7 +6,7 @@ from textclf.errors import UsageError
 from textclf.inference.classifier import Prediction, Score
 from textclf.inference.outputs import Answer
 from textclf.inference.predicting import MOST_SHOWN, Rejection, Tally, accuracy, answer, macro_f1
-from textclf.sources.lines import Row
+from textclf.sources import Row
 
 PREDICTION = Prediction("a", 0.75, (Score("a", 0.75),), unknown=0.5, truncated=True, unlike=False)
 GIVEN = Answer(Row("", "7", "x"), PREDICTION, rejected=False)

@@ -162,7 +162,7 @@ def test_stopped_at_any_moment_it_says_so_in_a_line_and_goes_on(corpus, whole, t
         assert process.returncode == (0 if output else code), errors  # 0: when all was done and said
         codes.append(process.returncode)
         if not output:
-            assert "stopped; the same command goes on where it was" in errors
+            assert "stopped; the same command resumes" in errors
             assert len(errors.splitlines()) <= 3, errors
         assert "Traceback" not in errors
         assert no_child_is_left(process.pid)

@@ -1,9 +1,13 @@
-"""Which columns are the text, the label and the id."""
+"""Which columns are the text, the label and the id, and what their values become."""
+
+from datetime import date, time, timedelta
+from decimal import Decimal
 
 import pytest
 
-from textclf.errors import UsageError
-from textclf.sources.columns import Columns, find_columns
+from textclf.errors import DataError, UsageError
+from textclf.sources import Columns, Row
+from textclf.sources.columns import Roles, find_columns, refuse_repeated, to_row
 
 ANY = Columns()
 
@@ -23,7 +27,7 @@ ANY = Columns()
     ],
 )
 def test_columns_are_found(present, columns, found):
-    assert find_columns(columns, present, where="t.csv") == found
+    assert find_columns(columns, present, where="t.csv", needs_label=True) == found
 
 
 @pytest.mark.parametrize(
@@ -42,14 +46,88 @@ def test_columns_are_found(present, columns, found):
 )
 def test_unclear_columns_are_a_usage_error(columns, present, message):
     with pytest.raises(UsageError) as caught:
-        find_columns(columns, present, where="t.csv")
+        find_columns(columns, present, where="t.csv", needs_label=True)
     assert str(caught.value) == message
 
 
 def test_names_that_a_message_cannot_hold_are_cut_and_spelled_out():
     with pytest.raises(UsageError) as caught:
-        find_columns(ANY, ["\x1b[2J", "n" * 100_000, *map(str, range(10_000))], where="t.csv")
+        find_columns(ANY, ["\x1b[2J", "n" * 100_000, *map(str, range(10_000))], where="t.csv", needs_label=True)
     message = str(caught.value)
     assert "t.csv has the columns '\\x1b[2J', 'nnn" in message
     assert message.endswith("56, 57 and 9,942 more")
     assert len(message) < 500
+
+
+def test_a_label_may_be_absent_where_it_is_not_needed():
+    find = lambda names: find_columns(ANY, names, where="t.csv", needs_label=False)  # noqa: E731
+    assert find(["id", "text"]) == (("text",), None, None)
+    assert find(["text", "label"]) == (("text",), "label", None)
+    with pytest.raises(UsageError, match="which column is the text"):
+        find(["label"])
+
+
+def test_each_column_is_read_once():
+    assert Roles(("a", "b", "a"), "c", None).names() == ["a", "b", "c"]
+    assert Roles(("a",), None, "a").names() == ["a"]
+
+
+def test_repeated_columns_are_refused_unless_they_have_no_name():
+    refuse_repeated("f:1", ["", "text", ""])
+    with pytest.raises(DataError, match="f:1: two columns are named 'a'"):
+        refuse_repeated("f:1", ["b", "a", "a"])
+
+
+ROLES = Roles(("text",), "label", "id")
+
+
+def row(text="x", label="a", name="1", roles=ROLES, **options):
+    return to_row("f:2", {"text": text, "label": label, "id": name}, roles, **options)
+
+
+@pytest.mark.parametrize(
+    ("value", "spelled"),
+    [
+        ("NA", "NA"),
+        (7, "7"),
+        (0.5, "0.5"),
+        (True, "true"),
+        (Decimal("1.50"), "1.50"),
+        (date(2020, 1, 2), "2020-01-02"),
+        (time(1, 2), "01:02:00"),
+    ],
+)
+def test_one_value_becomes_a_string(value, spelled):
+    assert row(value, value, value) == Row(spelled, spelled, spelled, place="f:2")
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        (None, "no value in the column '{}'"),
+        (float("nan"), "no value in the column '{}'"),
+        (["a"], "the column '{}' holds a list, not one value"),
+        (b"a", "the column '{}' holds a bytes, not one value"),
+        (timedelta(1), "the column '{}' holds a timedelta, not one value"),
+        ("\ud800", "half a surrogate pair, which no file can hold"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_an_error_of_the_text_or_of_training(value, wrong):
+    assert row(text=value) == Row("", "1", "a", f"f:2: {wrong.format('text')}", place="f:2")
+    assert row(label=value) == Row("x", "1", None, None, f"f:2: {wrong.format('label')}", place="f:2")
+    assert row(name=value) == Row("x", None, "a", None, f"f:2: {wrong.format('id')}", place="f:2")
+
+
+def test_an_empty_label_cannot_be_trained_on():
+    assert row(label=" ") == Row("x", "1", " ", None, "f:2: the label is empty (column 'label')", place="f:2")
+
+
+def test_columns_that_are_not_there_leave_nothing():
+    assert row(roles=Roles(("text",), None, None)) == Row("x", place="f:2")
+
+
+def test_texts_are_joined_and_have_a_limit():
+    roles = Roles(("text", "label"), None, None)
+    assert row("abc", "de", roles=roles, limit=6) == Row("abc\nde", place="f:2")
+    assert row("abc", "def", roles=roles, limit=6).error == "f:2: the text has 7 characters; the most is 6"
+    assert row("abc", None, roles=roles).error == "f:2: no value in the column 'label'"

@@ -11,8 +11,7 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from huggingface_hub import errors
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.columns import Columns
-from textclf.sources.document import Document
+from textclf.sources import Columns, Document
 from textclf.sources.hub import from_dataset_dict, read_hub
 
 ANY = Columns()

@@ -8,7 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from textclf.errors import DataError
-from textclf.sources import CATALOGUE, SourceOptions, load, wheels
+from textclf.sources import SourceOptions, load, wheels
+from textclf.sources.catalogue import CATALOGUE
 
 ROWS = b"Category\tText\nd\tstring\nclass\t\n\t\ncocoa\tbahia cocoa review showers\nearn\tnet profit of mln dlrs\n"
 

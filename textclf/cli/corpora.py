@@ -13,7 +13,14 @@ if TYPE_CHECKING:
 
 
 @click.command("corpora")
-@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "layout",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Format of the list.",
+)
 def command(layout: str) -> None:
     """List the public corpora that `textclf preprocess` knows by name.
 
@@ -30,7 +37,7 @@ def command(layout: str) -> None:
     click.echo(
         table(("corpus", "documents", "classes", "network", "where", "licence"), map(_row, entries), align="<>><<<")
     )
-    click.echo("\nWhat they hold, and whom to cite:\n")
+    click.echo("\nContents and citations:\n")
     for entry in entries:
         click.echo(f"{entry.name}: {entry.description}\n    {entry.citation}")
 

@@ -132,7 +132,7 @@ def command(
         parallel,
         predicting,
     )
-    from textclf.sources.columns import Columns
+    from textclf.sources import Columns
 
     trained = classifier.load_model(model)
     columns = Columns(text_column, label_column, id_column)

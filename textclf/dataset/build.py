@@ -51,7 +51,7 @@ def preprocess(
     if not config.overwrite and existing.is_finished(layout, origin=existing.origin_of(corpus, config)):
         return layout.root, read_report(layout.report)
     existing.refuse_foreign_files(layout)
-    count, is_long = config.num_workers or processors(), sources.size(corpus) >= LARGE
+    count, is_long = config.num_workers or processors(), corpus.size >= LARGE
     with (
         folders.replacing(layout.root) as folder,
         workers.crew(count, imports=WrittenDocuments.__module__, is_long=is_long) as pool,
@@ -65,7 +65,7 @@ def _build(
 ) -> DataReport:
     """Fill a new directory, or one that a killed run has begun."""
     existing.remove_all_but_tensors(layout)
-    refuse_full_disk(layout.root, needed=sources.size(corpus), files=0)  # numbers take about as much room as texts
+    refuse_full_disk(layout.root, needed=corpus.size, files=0)  # numbers take about as much room as texts
     scratch = layout.root / "scratch"
     files.make_folder(scratch)
     texts = read_corpus(corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", work=work)

@@ -1,13 +1,11 @@
 """The rows to label: texts of the command line, lines of stdin, or rows of a file."""
 
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from textclf import sources
 from textclf.errors import DataError
-from textclf.sources import rows as sources
-from textclf.sources.columns import Columns
-from textclf.sources.lines import Row, lines, plain
+from textclf.sources import Columns, Row
 
 Warn = Callable[[str], None]
 """Shows a message, once."""
@@ -23,7 +21,7 @@ def rows(
     yield from _rows_of_texts(texts, warn)
     if file is None:
         return
-    for row in sources.read(file, kind=kind, columns=columns, tell=warn):
+    for row in sources.rows(file, kind=kind, columns=columns, warn=warn):
         if row.error and strict:
             raise DataError(row.error)
         yield row
@@ -32,7 +30,7 @@ def rows(
 def _rows_of_texts(texts: Iterable[str], warn: Warn) -> Iterator[Row]:
     number = 0
     for text in texts:
-        for row in plain(lines(sys.stdin.buffer, "stdin")) if text == "-" else [Row(text)]:
+        for row in sources.rows(Path("-"), kind="lines") if text == "-" else [Row(text)]:
             number += 1
             if row.error:
                 raise DataError(row.error)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Final, NamedTuple
 
 from textclf.inference.classifier import Prediction
-from textclf.sources.lines import LABEL, Row
+from textclf.sources import LABEL, Row
 from textclf.system import files
 
 _SPACE: Final = re.compile(r"\s")

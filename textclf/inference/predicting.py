@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from textclf.artefacts.artefact import Abstention
 from textclf.inference.classifier import Prediction
 from textclf.inference.outputs import Answer
-from textclf.sources.lines import Row
+from textclf.sources import Row
 
 MOST_SHOWN: Final = 300
 """Characters of a row's error in the summary."""

@@ -1,19 +1,85 @@
-"""What every source of labelled text yields. Knows nothing about files, tokens or tensors."""
+"""The types that sources share: what may be asked of a source, and the rows, documents and corpora it yields.
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+Knows nothing about files, tokens or tensors, and imports nothing that takes time.
+"""
+
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, NamedTuple
+
+from textclf.errors import DataError
 
 SPLITS: Final = ("train", "validation", "test")
 
+LABEL: Final = "__label__"
+"""How each word begins that is a label, in the format of fastText (https://fasttext.cc)."""
+
+MAX_CHARACTERS: Final = 10_000_000
+"""Most characters of a text, a line and a row of CSV; more is a file of another kind and would fill the memory."""
+
+MAX_SHOWN: Final = 60
+"""Most characters of a value, and most column names, that a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns to read; those left empty are found by their usual names."""
+
+    text: tuple[str, ...] = ()
+    """Joined in this order, with a line feed between them."""
+    label: str | None = None
+    id: str | None = None
+    """None: documents are numbered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceOptions:
+    """How to read a source of labelled documents; the source decides what is left empty."""
+
+    columns: Columns = field(default_factory=Columns)
+    config: str | None = None
+    """Configuration of a Hub dataset."""
+    revision: str | None = None
+    """Branch, tag or commit of a Hub dataset."""
+    encoding: str | None = None
+    """Encoding of text files. None: UTF-8, with or without a byte-order mark."""
+    test: Path | None = None
+    """A file or folder for the test split, in any format, with the source's columns."""
+    validation: Path | None = None
+    name: str | None = None
+    """Name of the corpus, safe as a folder name."""
+
+
+class Row(NamedTuple):
+    """One row of a source: its text, or the reason why it has none."""
+
+    text: str
+    """Empty if there is an error."""
+    id: str | None = None
+    label: str | None = None
+    error: str | None = None
+    """Where the row is and why its text cannot be read."""
+    training_error: str | None = None
+    """Where the row is and why it cannot be trained on although it has a text: what is wrong with its label or id."""
+    other_labels: tuple[str, ...] = ()
+    """The labels after the first, on a fastText line that has several."""
+    is_blank: bool = False
+    """Whether it is a blank line of a text file; training skips those."""
+    place: str = ""
+    """``path:line`` of its first line, or ``path:row`` in Parquet and on the Hub."""
+
+
+Rows = Generator[Row, None, None]
+"""Rows of an open file, which is closed with them."""
+
 
 class Document(NamedTuple):
-    """One labelled text.
-
-    ``id`` is the source's own name for it (an id column, a file name, a row number): echoed to the user, never a path.
-    """
+    """One labelled text."""
 
     id: str
+    """The source's own name for it: an id column, a file name or a row number. Shown to the user, never a path."""
     text: str
     label: str
 
@@ -31,4 +97,37 @@ class Corpus:
     splits: Mapping[str, Iterable[Document]]
     """Split name (one of SPLITS) to its documents, in the source's order; read each time they are iterated over."""
     notes: tuple[str, ...] = ()
-    """What the reader should be told: rows left out, an unusual encoding."""
+    """What the user should know: rows left out, an unusual encoding."""
+    size: int = 0
+    """Bytes of its files, as far as known without reading them."""
+
+
+def documents(rows: Rows, *, where: str) -> Iterator[Document]:
+    """Yield a document per row, skipping blank lines; those without an id are numbered from 1.
+
+    Raises DataError at the first row without a text or a label, at an id that comes twice, and if there are no rows.
+    """
+    places: dict[str, str] = {}
+    number = 0
+    with closing(rows):  # a file is closed as soon as one of its rows is refused
+        for row in rows:
+            if row.is_blank:
+                continue
+            if problem := row.error or row.training_error:
+                raise DataError(problem)
+            if row.label is None:
+                raise DataError(f"{row.place}: no label")
+            number += 1
+            if row.id is None:
+                yield Document(str(number), row.text, row.label)
+                continue
+            if (first := places.setdefault(row.id, row.place)) != row.place:
+                raise DataError(f"{row.place}: the id {shortened(row.id)} is taken by {first}; ids must differ")
+            yield Document(row.id, row.text, row.label)
+    if number == 0:
+        raise DataError(f"{where}: no documents in it")
+
+
+def shortened(text: str) -> str:
+    """Return a text as Python spells it, cut to what a message can show."""
+    return repr(text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…")

@@ -5,13 +5,13 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from textclf.errors import DataError, UsageError
 from textclf.sources.catalogue import PARQUET_BRANCH
-from textclf.sources.columns import Columns, Record, Records, documents, find_columns
-from textclf.sources.document import Corpus, Document
-from textclf.sources.formats import split_of
+from textclf.sources.columns import find_columns, to_row
+from textclf.sources.document import Columns, Corpus, Document, Rows, documents
+from textclf.sources.folders import split_of
 
 PROBE_SECONDS: Final = 10.0
 """How long the first request may take."""
@@ -72,26 +72,25 @@ class HubDocuments:
 
     def __init__(self, dataset: Any, columns: Columns, where: str) -> None:
         self._dataset, self._where = dataset, where
-        self._roles = find_columns(columns, dataset.column_names, where=where)
+        self._roles = find_columns(columns, dataset.column_names, where=where, needs_label=True)
+        self._label = cast("str", self._roles.label)
 
     def are_labelled(self) -> bool:
         """Whether any label is there: a competition hides those of its test split, all as None or -1."""
-        batches = self._dataset.select_columns([self._roles.label]).iter(batch_size=1000)
-        return any(label not in (None, -1) for batch in batches for label in batch[self._roles.label])
+        batches = self._dataset.select_columns([self._label]).iter(batch_size=1000)
+        return any(label not in (None, -1) for batch in batches for label in batch[self._label])
 
     def __iter__(self) -> Iterator[Document]:
-        return documents(self._records(), columns=Columns(*self._roles), where=self._where)
+        return documents(self._rows(), where=self._where)
 
-    def _records(self) -> Records:
-        roles = self._roles
-        wanted = [name for name in dict.fromkeys((*roles.text, roles.label, roles.id)) if name is not None]
-        name_of = _label_names(self._dataset, roles.label)
+    def _rows(self) -> Rows:
+        name_of = _label_names(self._dataset, self._label)
         number = 0
         try:
-            for values in _rows(self._dataset, wanted):
+            for values in _records(self._dataset, self._roles.names()):
                 number += 1
                 place = f"{self._where}:{number}"
-                yield Record(place, {**values, roles.label: name_of(values[roles.label], place)})
+                yield to_row(place, {**values, self._label: name_of(values[self._label], place)}, self._roles)
         except (ValueError, OSError) as error:  # text that is not UTF-8; what pyarrow raises, and the disk
             raise DataError(f"{self._where}:{number + 1}: cannot be read ({_reason(error)})") from error
 
@@ -114,7 +113,7 @@ def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
     return name
 
 
-def _rows(dataset: Any, names: Sequence[str]) -> Iterator[dict[str, object]]:
+def _records(dataset: Any, names: Sequence[str]) -> Iterator[dict[str, object]]:
     # in batches: iterating a Dataset row by row is ten times slower
     for batch in dataset.select_columns(names).iter(batch_size=1000):
         for values in zip(*(batch[name] for name in names), strict=True):

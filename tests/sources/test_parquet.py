@@ -1,0 +1,82 @@
+"""Rows of Parquet files, damaged ones included."""
+
+from datetime import date
+from decimal import Decimal
+from functools import partial
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from textclf.errors import DataError, UsageError
+from textclf.sources import Columns
+from textclf.sources.columns import find_columns
+from textclf.sources.parquet import read_parquet
+
+
+def parquet(path, columns=Columns(), **options):  # noqa: B008 (frozen)
+    return read_parquet(path, partial(find_columns, columns, where=str(path), needs_label=False), **options)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "f.parquet"
+
+
+def test_a_missing_text_is_an_error_in_its_place(path):
+    table = pa.table({
+        "text": ["a", None, "c", ""],
+        "label": ["x", "y", None, "z"],
+        "id": pa.array([1, 2, 3, 4]),
+        "price": pa.array([Decimal("1.5"), None, None, None]),
+    })  # fmt: skip
+    pq.write_table(table, path, row_group_size=2)
+    rows = list(parquet(path, Columns(id="id")))
+    assert [row[:3] for row in rows] == [("a", "1", "x"), ("", "2", "y"), ("c", "3", None), ("", "4", "z")]
+    assert [row.error for row in rows] == [None, f"{path}:2: no value in the column 'text'", None, None]
+    assert next(parquet(path, Columns(("price",)))).text == "1.5"
+    with pytest.raises(UsageError, match="no column 'body'"):
+        next(parquet(path, Columns(("body",))))
+
+
+@pytest.mark.parametrize(
+    ("values", "spelled"),
+    [
+        (pa.array([1, -2]), ["1", "-2"]),
+        (pa.array([1.0, 0.5]), ["1.0", "0.5"]),
+        (pa.array([True, False]), ["true", "false"]),
+        (pa.array([date(2020, 1, 2)] * 2), ["2020-01-02"] * 2),
+        (pa.array(["NA", "b"]).dictionary_encode(), ["NA", "b"]),
+        (pa.array(["NA", "b"], pa.large_string()), ["NA", "b"]),
+    ],
+    ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
+)
+def test_values_become_strings(path, values, spelled):
+    pq.write_table(pa.table({"text": values, "unused": [[1], None], "label": values}), path)
+    assert [(row.text, row.label) for row in parquet(path)] == [(value, value) for value in spelled]
+
+
+def test_a_damaged_file_is_refused(path):
+    path.write_bytes(b"PAR1 something else PAR1")
+    with pytest.raises(DataError, match=r"f\.parquet:1: not Parquet that can be read \("):
+        list(parquet(path))
+    not_utf8 = pa.array([b"\xff"]).view(pa.binary()).cast(pa.string(), safe=False)
+    pq.write_table(pa.table({"text": not_utf8}), path)
+    with pytest.raises(DataError, match=r"f\.parquet:1: not Parquet that can be read \('utf-8' codec"):
+        list(parquet(path))
+
+
+def test_repeated_columns_are_refused(path):
+    pq.write_table(pa.table([["a"], ["b"]], ["text", "text"]), path)
+    with pytest.raises(DataError, match="two columns are named 'text'"):
+        list(parquet(path))
+
+
+def test_a_small_file_of_much_text_is_refused(path):
+    zeros = pa.DictionaryArray.from_arrays(pa.array([0] * 20, pa.int32()), pa.array(["0" * 100_000]))
+    pq.write_table(pa.table({"text": zeros}), path, compression="zstd")
+    assert path.stat().st_size < 10_000
+    assert len(list(parquet(path))) == 20
+    with pytest.raises(DataError, match=r"f\.parquet:3: more than 250,000 characters in so small a file"):
+        list(parquet(path, allowance=250_000, ratio=1))
+    assert len(list(parquet(path, allowance=250_000, ratio=2_000_000 // path.stat().st_size + 1))) == 20

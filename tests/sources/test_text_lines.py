@@ -1,0 +1,103 @@
+"""Lines of any stream: decoded, or an error in their place."""
+
+import io
+
+import pytest
+
+from textclf.errors import DataError, UsageError
+from textclf.sources.text_lines import UTF8, Encoding, encoding_named, read_lines
+
+
+def lines(content, **options):
+    stream = io.BufferedReader(io.BytesIO(content))
+    found = list(read_lines(stream, "f", **options))
+    assert not stream.closed
+    return found
+
+
+def texts(content, **options):
+    return [text for _, text, _ in lines(content, **options)]
+
+
+def errors(content, **options):
+    return {number: error for number, _, error in lines(content, **options) if error}
+
+
+def test_lines_keep_their_ends_and_are_numbered():
+    content = b"one\n\n two \r\n\x00\na\rb\n\xe2\x80\xa8\nlast"
+    assert texts(content) == ["one\n", "\n", " two \r\n", "\x00\n", "a\rb\n", "\u2028\n", "last"]
+    assert [number for number, *_ in lines(content)] == [1, 2, 3, 4, 5, 6, 7]
+    assert texts(b"") == []
+
+
+def test_a_carriage_return_ends_a_line_where_asked_for():
+    assert texts(b"a\rb\r\nc\n", newline="") == ["a\r", "b\r\n", "c\n"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16"])
+def test_a_byte_order_mark_is_left_out_at_the_start_only(encoding):
+    mark = b"" if encoding == "utf-16" else "\ufeff".encode(encoding)  # the codec utf-16 writes one
+    content = mark + "marked\n\ufeffnot\n".encode(encoding)
+    assert texts(content, encoding=encoding_named(encoding)) == ["marked\n", "\ufeffnot\n"]
+
+
+def test_bytes_of_another_encoding_are_an_error_of_their_line():
+    found = errors(b"fine\n\xa3 5\n" + "grün\n".encode() + b"cut \xe2\x82")
+    advice = "is not UTF-8; convert it: iconv -f cp1252 -t utf-8"
+    assert found == {2: f"f:2: byte 0xa3 {advice}", 4: f"f:4: byte 0xe2 {advice}"}
+    assert errors(b"half a pair \xed\xa0\x80\n")[1].startswith("f:1: byte 0xed is not UTF-8")
+
+
+@pytest.mark.parametrize("before", [0, 20, 20_000])
+def test_the_line_is_right_in_any_encoding(before):
+    utf16 = "fine\n".encode("utf-16-le") * before + b"\x00\xd8a\x00\n\x00" + "fine\n".encode("utf-16-le")
+    found = errors(utf16, encoding=encoding_named("utf-16-le"))
+    assert found == {before + 1: f"f:{before + 1}: byte 0x00 is not UTF-16-LE; try --encoding utf-8"}
+    cp1252 = b"fine\n" * before + b"\x81\nfine\n"
+    found = errors(cp1252, encoding=encoding_named("cp1252"))
+    assert found == {before + 1: f"f:{before + 1}: byte 0x81 is not CP1252; try --encoding utf-8"}
+
+
+def test_a_codec_that_does_not_name_the_line_refuses_the_file():
+    with pytest.raises(DataError, match=r"^f:1: not PUNYCODE; try --encoding utf-8$"):
+        lines(b"fine\n", encoding=encoding_named("punycode"))
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("size", [98, 99, 100, 101, 5_000, 2_000_000])
+def test_a_line_that_is_too_long_is_skipped_to_its_end(size, end):
+    newline = "" if end == b"\r" else "\n"
+    content = b"before" + end + b"x" * (size - len(end)) + end + b"after" + end
+    found = lines(content, newline=newline, limit=100_000 if size > 100_000 else 100)
+    assert [text.strip() for _, text, _ in found][::2] == ["before", "after"]
+    if size <= 100:
+        assert found[1][1:] == ("x" * (size - len(end)) + end.decode(), None)
+    else:
+        limit = "100,000" if size > 100_000 else "100"
+        assert found[1] == (2, "", f"f:2: the line is longer than {limit} characters")
+
+
+def test_an_endless_line_is_refused():
+    with pytest.raises(DataError, match=r"^f:2: the line is longer than 10 characters and does not end$"):
+        lines(b"before\n" + b"x" * 2_000, limit=10)
+
+
+def test_a_file_that_is_not_text_is_refused():
+    with pytest.raises(DataError, match=r"^f is not text but gzip: unpack it first$"):
+        lines(b"\x1f\x8b\n")
+    with pytest.raises(DataError, match=r"^f is not text but gzip"):
+        lines(b"\x1f\x8b\n", encoding=encoding_named("latin-1"))
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32", "utf-16-le", "utf-16-be"])
+def test_wide_encodings_are_recognised(codec):
+    with pytest.raises(DataError, match=f"^f is {codec.upper()}; convert it: iconv -f {codec} -t utf-8$"):
+        lines("text,label\n".encode(codec))
+
+
+def test_encodings_are_named_as_python_does():
+    assert encoding_named(None) == encoding_named("UTF8") == Encoding(UTF8, "try --encoding {}")
+    assert encoding_named("Windows-1252").codec == "cp1252"
+    for name in ("utf-9", "hex", "undefined"):
+        with pytest.raises(UsageError, match=f"^no encoding named '{name}'; for example --encoding cp1252$"):
+            encoding_named(name)

