@@ -4,14 +4,19 @@ import csv
 import os
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `textclf train` has it, before any test loads torch
 
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.models import MODELS
+
+if TYPE_CHECKING:
+    from textclf.artefacts.artefact import Artefact
+    from textclf.inference.classifier import Classifier
 
 TEXTS = {
     "animals": [
@@ -88,6 +93,31 @@ def run_dir(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: py
 
     config = small_config(request.param, data_dir, tmp_path_factory.mktemp("runs"), epochs=2)
     return run.train(config).root
+
+
+@pytest.fixture
+def trained(run_dir: Path) -> "Artefact":
+    """The model of `run_dir`."""
+    from textclf.artefacts import artefact
+
+    return artefact.load(run_dir / "model")
+
+
+@pytest.fixture
+def classifier(trained: "Artefact") -> "Classifier":
+    """The classifier of `run_dir`."""
+    from textclf.inference.classifier import Classifier
+
+    return Classifier(trained)
+
+
+def invoke(runner: CliRunner, *arguments: object) -> Result:
+    """Run a command; any exception but an exit fails the test."""
+    from textclf.cli import main
+
+    result = runner.invoke(main, list(map(str, arguments)))
+    assert not result.exception or isinstance(result.exception, SystemExit), result.exception
+    return result
 
 
 def small_config(model: str, data: Path, runs_dir: Path, **given: object) -> TrainConfig:

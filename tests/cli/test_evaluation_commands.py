@@ -4,14 +4,8 @@ import re
 
 import pytest
 
-from textclf.cli import main
+from tests.conftest import invoke
 from textclf.config import TIERS
-
-
-def invoke(runner, *arguments):
-    result = runner.invoke(main, list(map(str, arguments)))
-    assert not result.exception or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def test_evaluate_shows_intervals_baseline_calibration_and_confusion(runner, run_dir):
@@ -92,11 +86,11 @@ def test_check_names_each_problem_and_exits_with_3_if_strict(runner, flawed):
     result = invoke(runner, "check", "data/flawed")
     assert result.exit_code == 0
     for words in (
-        "copies of one in an earlier split",
-        "1 texts have two labels",
-        "1 documents of test are empty",
-        "no training document has these labels of test: 'Bird'",
-        "labels have fewer than 5 training documents",
+        "1 document is a copy of one in an earlier split: the model has seen it",
+        "1 text has two labels",
+        "1 document of test is empty",
+        "no training document has this label of test: 'Bird'",
+        "1 label has fewer than 5 training documents: 'pet '",
         "of the tokens of test are not in the training split",
     ):
         assert words in result.stdout

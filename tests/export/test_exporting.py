@@ -6,18 +6,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
+from tests.conftest import invoke
 from textclf.artefacts import artefact
 from textclf.artefacts.artefact import Abstention
-from textclf.cli import main
 from textclf.inference.classifier import load_model
 
 ALL = {"README.md", "config.json", "labels.json", "model.safetensors", "tokenizer.json"}
-
-
-def invoke(runner, *arguments):
-    result = runner.invoke(main, list(map(str, arguments)))
-    assert not result.exception or isinstance(result.exception, SystemExit), result.exception
-    return result
 
 
 def export(runner, run_dir, output, *more):

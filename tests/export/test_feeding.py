@@ -3,18 +3,12 @@ import json
 import numpy as np
 import pytest
 
-from textclf.artefacts import artefact
 from textclf.artefacts.artefact import FORMAT_VERSION
 from textclf.errors import ArtefactError
 from textclf.export import feeding
 from textclf.export.feeding import Feeder
 
 TEXTS = ["the cat sat on the mat number3", "bread with butter and jam", "", "unheardof catty", "wind " * 50, "a dog"]
-
-
-@pytest.fixture
-def trained(run_dir):
-    return artefact.load(run_dir / "model")
 
 
 @pytest.fixture

@@ -7,18 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from textclf.artefacts import artefact
 from textclf.artefacts.quantised import EMBEDDING, PRECISIONS, quantise, restore
 from textclf.errors import UsageError
 from textclf.export import graph
 from textclf.models.arithmetic import softmax
 
 TEXTS = ["the cat sat on the mat number3", "bread with butter and jam", "", "unheardof catty", "wind " * 50, "a dog"]
-
-
-@pytest.fixture
-def trained(run_dir):
-    return artefact.load(run_dir / "model")
 
 
 def logits_of(trained, texts):

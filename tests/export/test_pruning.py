@@ -16,11 +16,6 @@ TEXTS = ["the cat sat on the mat number3", "bread with butter and jam number0", 
 
 
 @pytest.fixture
-def trained(run_dir):
-    return artefact.load(run_dir / "model")
-
-
-@pytest.fixture
 def pruning(trained, data_dir):
     data = DataDirectory.open(data_dir)
     return Pruning(trained, Tokens(data, trained.tokenizer).batches(data.rows("full")))

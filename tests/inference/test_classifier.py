@@ -16,11 +16,6 @@ from textclf.models.arithmetic import softmax
 LABELS = ["animals", "food", "weather"]
 
 
-@pytest.fixture
-def classifier(run_dir):
-    return load_model(run_dir)
-
-
 def test_a_list_is_answered_in_its_order(classifier):
     texts = [f"the cat number{i} and {'rain ' * (i % 7)}" for i in range(2 * BATCH + 5)]
     texts[3] = texts[BATCH + 1] = ""

@@ -11,7 +11,7 @@ from tests.conftest import TEXTS
 from textclf.cli import main
 from textclf.cli.explanation import coloured
 from textclf.errors import UsageError
-from textclf.inference.classifier import Classifier, load_model
+from textclf.inference.classifier import Classifier
 from textclf.inference.explain import Explanation, Token, explain, top_words
 
 LABELS = ["animals", "food", "weather"]
@@ -24,11 +24,6 @@ ODD = [
     "\u6771\u4eac rain \U0001f600",
     "the " * 600,
 ]
-
-
-@pytest.fixture
-def classifier(run_dir):
-    return load_model(run_dir)
 
 
 def margin(classifier, text, label):

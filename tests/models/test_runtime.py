@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from tests.conftest import small_config
-from textclf.artefacts import artefact, runs
 from textclf.dataset.directory import DataDirectory
 from textclf.inference.classifier import Classifier
 from textclf.models import MODELS
@@ -45,11 +44,6 @@ TEXTS = {
     "100,000 characters": " ".join(["cat", "catty", "rain", "unheardof"] * 5_000),
     "100,000 characters without a space": "catty" * 20_000,
 }
-
-
-@pytest.fixture
-def trained(run_dir):
-    return artefact.load(runs.RunLayout(run_dir).model)
 
 
 @pytest.fixture

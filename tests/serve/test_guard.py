@@ -14,7 +14,6 @@ from tests.serve.conftest import Running
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
-from textclf.serve import guard
 from textclf.serve.counting import Counts
 from textclf.serve.guard import SECURITY_HEADERS, Guard
 
@@ -264,9 +263,8 @@ async def slowly(scope, receive, send):
     await send({"type": "http.response.body", "body": b"{}"})
 
 
-def test_too_many_requests_at_once_are_told_to_come_again(monkeypatch):
-    monkeypatch.setattr(guard, "MOST_AT_ONCE", 3)
-    app = Guard(slowly, hosts=(), counts=Counts())
+def test_too_many_requests_at_once_get_503():
+    app = Guard(slowly, hosts=(), counts=Counts(), most_at_once=3)
 
     async def main():
         first = await asyncio.gather(*(asked(app) for _ in range(5)))

@@ -1,32 +1,32 @@
-"""What commands share to show things: tables, progress bars, the report of a data directory."""
+"""Output that commands share: tables, progress bars, the report of a data directory."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
     from textclf.dataset.data_report import DataReport
 
-MOST_LABELS = 20
-"""Classes that a report lists; the others are counted."""
+MOST_LABELS: Final = 20
+"""Classes that a report lists by name."""
 
 
 def progress(items: Iterable[Any], title: str, total: int | None) -> Iterable[Any]:
-    """Pass items through under a progress bar on stderr; none where stderr is no terminal."""
+    """Pass items through with a progress bar on stderr, if that is a terminal."""
     return bar(items, desc=title, total=total, unit="chunk")
 
 
 def bar(items: Iterable[Any] | None = None, **shown: Any) -> "tqdm[Any]":
-    """A progress bar on stderr; none where stderr is no terminal."""
+    """A progress bar on stderr, if that is a terminal."""
     from tqdm import tqdm as progress_bar
 
-    progress_bar.monitor_interval = 0  # no thread of its own, beside which this process could not be copied
+    progress_bar.monitor_interval = 0  # no thread of its own: a process with threads cannot be forked safely
     return progress_bar(items, disable=None, leave=False, dynamic_ncols=True, **shown)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> str:
-    """Rows under a head in columns as wide as they need; ``align`` has < or > for each column."""
+    """A header and rows in aligned columns; ``align`` has < or > for each column."""
     cells = [tuple(head), *map(tuple, rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (
@@ -37,7 +37,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> 
 
 
 def span(interval: tuple[float, float], *, sign: bool = False) -> str:
-    """An interval as text."""
+    """An interval as text, with signs if it is a difference."""
     low, high = (f"{end:+.4f}" if sign else f"{end:.4f}" for end in interval)
     return f"{low} to {high}"
 

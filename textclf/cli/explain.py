@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 @click.command("explain")
 @options.run
 @click.option(
-    "--top-words", "labels", multiple=True, metavar="LABEL", help="Only this label; may be repeated. [default: all]"
+    "--top-words", "labels", multiple=True, metavar="LABEL", help="Label to explain; may be repeated. [default: all]"
 )
-@click.option("--top-k", type=click.IntRange(min=1), default=20, show_default=True, help="Words for each label.")
+@click.option("--top-k", type=click.IntRange(min=1), default=20, show_default=True, help="Words per label.")
 @options.text_or_json
 def command(run: Path, labels: tuple[str, ...], top_k: int, layout: str) -> None:
-    """Say which words a model takes for signs of a label.
+    """Show which words speak for a label.
 
-    Each known word is classified alone; the words that give the label the highest probability are shown. For why one
-    text has its label, there is `textclf predict --explain`.
+    Each known word is classified alone; the words that give the label the highest probability are shown. To explain the
+    label of one text, use `textclf predict --explain`.
 
     \b
     Examples:
@@ -35,7 +35,7 @@ def command(run: Path, labels: tuple[str, ...], top_k: int, layout: str) -> None
     model = runs.model_dir(run)
     startup.one_thread()
     from textclf.artefacts import artefact
-    from textclf.inference import explain  # after what may be wrong: they import numpy
+    from textclf.inference import explain  # after the checks: it imports numpy
 
     trained = artefact.load(model)
     found = {label: explain.top_words(trained, label, top_k=top_k) for label in labels or trained.labels}

@@ -1,4 +1,4 @@
-"""Explained predictions on the terminal: words that speak for the label on green, those against it on red."""
+"""Predictions with explanations on the terminal: words for the label in green, words against it in red."""
 
 import json
 import os
@@ -11,15 +11,17 @@ import click
 from textclf.inference.classifier import Classifier, Prediction
 from textclf.inference.explain import Explanation, explain
 
-STRONGEST: Final = 10  # words that are listed where there is no colour
-FAINT: Final = 0.15  # of the strongest contribution of a text: below, a word is not coloured
+MOST_WORDS: Final = 10  # listed without colours
+LEAST_SHARE: Final = 0.15
+"""Share of the strongest contribution in a text below which a word has no colour."""
 
-GREENS: Final = ((0.6, "42;30;1"), (0.3, "42;30"), (FAINT, "32"))  # from which share on; SGR codes
-REDS: Final = ((0.6, "41;37;1"), (0.3, "41;37"), (FAINT, "31"))
+GREENS: Final = ((0.6, "42;30;1"), (0.3, "42;30"), (LEAST_SHARE, "32"))
+"""Least share of the strongest contribution, and its SGR code."""
+REDS: Final = ((0.6, "41;37;1"), (0.3, "41;37"), (LEAST_SHARE, "31"))
 
 
 def write(classifier: Classifier, texts: Iterable[str], *, top_k: int, layout: str) -> None:
-    """Answer texts one by one, with what each word adds to the margin of the label."""
+    """Predict texts one by one, with the contribution of each word to the margin of the label."""
     if layout == "json":
         records = [_record(text, *_answer(classifier, text, top_k)) for text in texts]
         click.echo(json.dumps(records, ensure_ascii=False, indent=2))
@@ -36,7 +38,7 @@ def write(classifier: Classifier, texts: Iterable[str], *, top_k: int, layout: s
 
 
 def coloured(text: str, explanation: Explanation) -> str:
-    """The text on one line, its words in the colours of what they add; control characters are shown as ``?``."""
+    """The text on one line, words coloured by their contribution; control characters are shown as ``?``."""
     largest = max((abs(token.contribution) for token in explanation.tokens), default=0) or 1
     pieces, end = [], 0
     for token in explanation.tokens:
@@ -49,8 +51,8 @@ def coloured(text: str, explanation: Explanation) -> str:
 
 
 def strongest(text: str, explanation: Explanation) -> str:
-    """The words that add or take the most, each with how much."""
-    tokens = sorted(explanation.tokens, key=lambda token: -abs(token.contribution))[:STRONGEST]
+    """The words with the largest contributions, positive or negative."""
+    tokens = sorted(explanation.tokens, key=lambda token: -abs(token.contribution))[:MOST_WORDS]
     return ", ".join(f"{_plain(text[token.start : token.end])} {token.contribution:+.2f}" for token in tokens)
 
 

@@ -11,12 +11,14 @@ from textclf.cli import options
 @options.run
 @options.split
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: report.html in the run directory]"
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="[default: report.html in the run directory]",
 )
 def command(run: Path, split: str, output: Path | None) -> None:
-    """Write a run as one HTML file: curves, classes, confusion, reliability, and the worst mistakes with their texts.
+    """Write a report of a run as one HTML file: curves, classes, confusion, calibration, most confident mistakes.
 
-    It needs no network and holds no script.
+    It needs no network and contains no scripts.
 
     \b
     Example:

@@ -78,15 +78,10 @@ class Classifier:
             raise UsageError(f"top_k must be at least 1, not {top_k}")
         tokens, lengths = self.trained.tokenizer.encode_all(texts)
         probabilities = softmax(self.trained.logits(tokens, lengths))
-        if top_k == 1:
-            places = probabilities.argmax(axis=1, keepdims=True)
-        else:
-            places = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
         words, unknown = self.trained.tokenizer.words_and_unknown(tokens, lengths)
         share = unknown / words
         return Answers(
-            places,
-            np.take_along_axis(probabilities, places, axis=1),
+            *most_probable(probabilities, top_k),
             share,
             words > self.trained.inputs.max_length,
             share >= self.trained.abstention.unlike,
@@ -103,6 +98,15 @@ class Classifier:
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
         return self.trained.logits(*self.trained.tokenizer.encode_all(texts))
+
+
+def most_probable(probabilities: Floats, top_k: int) -> tuple[NDArray[np.int64], Floats]:
+    """The K most probable classes of B texts and their probabilities, best first; both of shape (B, K)."""
+    if top_k == 1:
+        places = probabilities.argmax(axis=1, keepdims=True)
+    else:
+        places = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+    return places, np.take_along_axis(probabilities, places, axis=1)
 
 
 def batched(texts: Iterable[str]) -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""The service: its routes, what they take, and what they answer."""
+"""The HTTP service: its routes, requests and responses."""
 
 import asyncio
 import json
@@ -8,24 +8,23 @@ from functools import cached_property
 from importlib.resources import files
 from typing import Annotated, Any, Final
 
-import numpy as np
 from fastapi import FastAPI, Request, Response
 from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from starlette.exceptions import HTTPException
 
 from textclf import __version__
-from textclf.inference.classifier import Classifier
+from textclf.inference.classifier import Classifier, most_probable
 from textclf.inference.explain import explain
-from textclf.serve.batching import Batcher, Read
+from textclf.serve.batching import Batcher, Scores
 from textclf.serve.counting import Counts
 from textclf.serve.guard import FAILED, App, Guard, Message, Receive, Refused, Send, refusal
 
-MOST_TEXTS: Final = 256  # of a request
-MOST_EXPLAINED: Final = 16
-LONGEST_EXPLAINED: Final = 20_000  # characters of a text
-MOST_EXPLAINING: Final = 16  # requests that wait for explanations
-MOST_LABELS: Final = 1000
+MOST_TEXTS: Final = 256  # per request
+MOST_LABELS: Final = 1000  # per text
+MOST_EXPLAINED: Final = 16  # texts per request with explain
+LONGEST_EXPLAINED: Final = 20_000  # characters per text with explain
+MOST_EXPLAINING: Final = 16  # requests with explain at the same time
 
 STATIC: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -33,15 +32,14 @@ STATIC: Final = {
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-"""All files there are: none is found by what a request says."""
-
+"""Path to file name and type. All files are listed, so that no request can name another one."""
 
 QUIET: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""Nothing about requests leaves this process, whatever is installed beside us."""
+"""No telemetry: nothing about requests leaves this process, whatever else is installed."""
 
 
 class Query(BaseModel):
-    """A text or some texts, and what to say of them."""
+    """One text or a list of texts, and options."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -51,7 +49,7 @@ class Query(BaseModel):
     explain: bool = False
     reject_below: Annotated[float, Field(ge=0, le=1)] = 0.0
     run: str | None = None
-    """One of those that are served. None: the first."""
+    """Name of a served run. None: the first."""
 
     @model_validator(mode="after")
     def _one_of_two(self) -> "Query":
@@ -60,20 +58,20 @@ class Query(BaseModel):
         return self
 
     @property
-    def given(self) -> list[str]:
-        """The texts."""
+    def all_texts(self) -> list[str]:
+        """The texts, be they one or many."""
         return [self.text] if self.text is not None else self.texts or []
 
 
 class LabelScore(BaseModel):
-    """A label and how sure the model is of it."""
+    """A label and its probability."""
 
     label: str
     probability: float
 
 
 class Contribution(BaseModel):
-    """What a token adds to the margin of the label; it is ``text[start:end]``, in Unicode characters."""
+    """How much a token adds to the margin of the label; the token is ``text[start:end]``, in Unicode characters."""
 
     start: int
     end: int
@@ -81,19 +79,19 @@ class Contribution(BaseModel):
 
 
 class Answer(BaseModel):
-    """What the model says of a text. Tokens, margin and rest are there where they were asked for."""
+    """The answer for one text. Tokens, margin and rest only with explain."""
 
     label: str | None
-    """None: rejected, as the probability is below what was asked for."""
+    """None if rejected: the probability is below reject_below."""
     probability: float
     top: list[LabelScore]
     unknown: float
-    """Share of words that the model does not know."""
+    """Share of unknown words."""
     rejected: bool
     margin: float | None = None
-    """The logit of the most probable label less the mean of all others."""
+    """The logit of the most probable label minus the mean of all others."""
     rest: float | None = None
-    """What no token adds to the margin."""
+    """The part of the margin that no token adds."""
     tokens: list[Contribution] | None = None
 
 
@@ -103,23 +101,23 @@ class Answers(BaseModel):
     predictions: list[Answer]
 
 
-class Served:
-    """A run that is served."""
+class ServedRun:
+    """A run and the queue of requests for it."""
 
     def __init__(self, name: str, classifier: Classifier, card: str, counts: Counts) -> None:
         self.name = name
         self._classifier = classifier
         self._card = card
         self._counts = counts
-        self._explaining = ThreadPoolExecutor(1)  # of its own: one long text must not hold up all the short ones
-        self._waiting = 0  # requests for explanations
+        self._explaining = ThreadPoolExecutor(1)  # separate, so that a long text does not delay short ones
+        self._waiting = 0  # requests with explain
 
     @cached_property
     def _batcher(self) -> Batcher:
         return Batcher(self._classifier, self._counts)
 
     def description(self) -> dict[str, Any]:
-        """What `GET /model` says of it."""
+        """The run in the response of `GET /model`."""
         trained = self._classifier.trained
         return {
             "name": self.name,
@@ -130,12 +128,12 @@ class Served:
         }
 
     async def answer(self, query: Query) -> list[dict[str, Any]]:
-        """The answers to the texts of a query."""
-        texts = query.given
+        """Answer the texts of a query; raises Refused if it asks for too many explanations."""
+        texts = query.all_texts
         if query.explain:
             self._check_explained(texts)
         self._counts.add_texts(len(texts))
-        answers = self._answers(await self._batcher.read(texts), query)
+        answers = self._answers(await self._batcher.score(texts), query)
         if query.explain:
             await self._add_explanations(texts, answers)
         return answers
@@ -146,7 +144,7 @@ class Served:
         if any(len(text) > LONGEST_EXPLAINED for text in texts):
             raise Refused(422, f"explain: a text is longer than {LONGEST_EXPLAINED:,} characters")
         if self._waiting >= MOST_EXPLAINING:
-            raise Refused(503, "too many requests for explanations at once; try again")
+            raise Refused(503, "too many requests with explain at once; try again")
 
     async def _add_explanations(self, texts: Sequence[str], answers: Sequence[dict[str, Any]]) -> None:
         loop = asyncio.get_running_loop()
@@ -158,20 +156,19 @@ class Served:
         finally:
             self._waiting -= 1
 
-    def _answers(self, read: Read, query: Query) -> list[dict[str, Any]]:
-        labels, probabilities = self._classifier.labels, read.probabilities
-        if query.top_k == 1:
-            places = probabilities.argmax(axis=1, keepdims=True)
-        else:
-            places = np.argsort(-probabilities, axis=1, kind="stable")[:, : query.top_k]
-        chosen = np.take_along_axis(probabilities, places, axis=1).tolist()
+    def _answers(self, scores: Scores, query: Query) -> list[dict[str, Any]]:
+        labels = self._classifier.labels
+        columns = (*most_probable(scores.probabilities, query.top_k), scores.unknown)
         answers = []
-        for row, scores, unknown in zip(places.tolist(), chosen, read.unknown.tolist(), strict=True):
-            top = [{"label": labels[place], "probability": score} for place, score in zip(row, scores, strict=True)]
-            rejected = scores[0] < query.reject_below
-            best = None if rejected else labels[row[0]]
+        for places, probabilities, unknown in zip(*(column.tolist() for column in columns), strict=True):
+            top = [
+                {"label": labels[place], "probability": probability}
+                for place, probability in zip(places, probabilities, strict=True)
+            ]
+            rejected = probabilities[0] < query.reject_below
+            label = None if rejected else labels[places[0]]
             answers.append(
-                {"label": best, "probability": scores[0], "top": top, "unknown": unknown, "rejected": rejected}
+                {"label": label, "probability": probabilities[0], "top": top, "unknown": unknown, "rejected": rejected}
             )
         return answers
 
@@ -181,50 +178,57 @@ class Served:
         return {"margin": found.margin, "rest": found.rest, "tokens": tokens}
 
 
-def build(served: Mapping[str, Served], *, hosts: Sequence[str], counts: Counts) -> App:
-    """The service with these runs, at least one, for requests that call this machine by one of these names."""
-    app = FastAPI(
-        title="textclf", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=QUIET
-    )
-    first = next(iter(served))
-    names = ", ".join(served)
+class Routes:
+    """The functions behind the paths; their docstrings are the descriptions in `/openapi.json`."""
 
-    async def predict(request: Request) -> Response:
-        """Say which label each text has."""
+    def __init__(self, served: Mapping[str, ServedRun], counts: Counts) -> None:
+        self._served = served
+        self._counts = counts
+
+    async def predict(self, request: Request) -> Response:
+        """Predict the label of each text."""
         try:
             query = Query.model_validate_json(await request.body())
         except ValidationError as error:
             raise _refused(error) from None
-        if query.run is not None and query.run not in served:
-            raise Refused(422, f"run: there are {names}")
-        return _json({"predictions": await served[query.run or first].answer(query)})
+        run = next(iter(self._served)) if query.run is None else query.run
+        if run not in self._served:
+            raise Refused(422, f"run: there are {', '.join(self._served)}")
+        return _json({"predictions": await self._served[run].answer(query)})
 
-    async def health() -> Response:
+    async def health(self) -> Response:
         """Say that the service is up."""
         return _json({"status": "ok"})
 
-    async def model() -> Response:
-        """Labels, figures and card of each run that is served."""
-        return _json({"runs": [each.description() for each in served.values()]})
+    async def model(self) -> Response:
+        """Labels, metrics and card of each served run."""
+        return _json({"runs": [run.description() for run in self._served.values()]})
 
-    async def metrics() -> Response:
-        """What was counted since the start, for Prometheus."""
-        return Response(counts.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def metrics(self) -> Response:
+        """Counters since the start, for Prometheus."""
+        return Response(self._counts.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+
+def build(served: Mapping[str, ServedRun], *, hosts: Sequence[str], counts: Counts) -> App:
+    """The service for at least one run; it answers requests whose Host header is one of ``hosts`` or localhost."""
+    app = FastAPI(
+        title="textclf", version=__version__, docs_url=None, redoc_url=None, redirect_slashes=False, telemetry=QUIET
+    )
+    routes = Routes(served, counts)
     body = {"required": True, "content": {"application/json": {"schema": Query.model_json_schema()}}}
-    app.post("/predict", response_model=Answers, openapi_extra={"requestBody": body})(predict)
-    app.get("/health")(health)
-    app.get("/model")(model)
-    app.get("/metrics")(metrics)
+    app.post("/predict", response_model=Answers, openapi_extra={"requestBody": body})(routes.predict)
+    app.get("/health")(routes.health)
+    app.get("/model")(routes.model)
+    app.get("/metrics")(routes.metrics)
     _add_page(app)
-    app.add_exception_handler(HTTPException, _no_such_thing)
+    app.add_exception_handler(HTTPException, _refuse_path)
     app.add_exception_handler(Refused, _refuse)
     app.add_exception_handler(Exception, _fail)
 
     async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
-        # FastAPI's way to a function takes longer than all the rest of an answer: questions do not go that way.
+        # FastAPI's routing takes longer than the rest of an answer, so predictions bypass it.
         if (scope["method"], scope["path"]) == ("POST", "/predict"):
-            response = await predict(Request(scope, receive))
+            response = await routes.predict(Request(scope, receive))
             await response(scope, receive, send)
         else:
             await app(scope, receive, send)
@@ -249,7 +253,7 @@ def _fixed(response: Response) -> Callable[[], Awaitable[Response]]:
     return respond
 
 
-async def _no_such_thing(request: Request, error: Exception) -> Response:
+async def _refuse_path(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     return await _refuse(request, Refused(status, "there is nothing here" if status == 404 else "not by this method"))
 
@@ -267,8 +271,8 @@ async def _refuse(_: Request, error: Exception) -> Response:
 
 
 def _refused(error: ValidationError) -> Refused:
-    """The first thing that is wrong with a query, without the text that it came with."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))
-    why = first["msg"].removeprefix("Value error, ")
-    return Refused(400 if first["type"] == "json_invalid" else 422, f"{where}: {why}" if where else why)
+    """The first error of a query, without the text that came with it."""
+    detail = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(map(str, detail["loc"]))
+    why = detail["msg"].removeprefix("Value error, ")
+    return Refused(400 if detail["type"] == "json_invalid" else 422, f"{where}: {why}" if where else why)

@@ -1,11 +1,12 @@
-"""Texts of many requests through the model at once. Knows nothing about HTTP.
+"""Batches the texts of many requests. Knows nothing about HTTP.
 
-A batch is whatever waits when the one before is done: alone, a request waits for nothing, and among many each pays
-for a small part of a batch. One thread predicts, so that the event loop goes on reading and writing meanwhile.
+A batch holds whatever is waiting when the previous one is done: a single request waits for nothing, and many requests
+share the cost of a batch. One thread predicts, so that the event loop can read and write meanwhile.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -17,66 +18,73 @@ from textclf.models.arithmetic import Floats, softmax
 from textclf.serve.counting import Counts
 
 
-class Read(NamedTuple):
-    """What a model makes of B texts."""
+class Scores(NamedTuple):
+    """What the model computes for B texts."""
 
     probabilities: Floats
     """Shape (B, C)."""
     unknown: NDArray[np.float64]
-    """Shape (B,), the share of words that the model does not know; 1 for a text without any word."""
+    """Shape (B,), the share of unknown words; 1 for a text without words."""
 
 
 class Job(NamedTuple):
-    """A part of a request that goes through the model at once."""
+    """A part of a request that is predicted in one batch."""
 
     texts: list[str]
     characters: int
-    done: asyncio.Future[Read]
+    done: asyncio.Future[Scores]
+
+
+def score(classifier: Classifier, texts: list[str]) -> Scores:
+    """Predict texts as one batch."""
+    trained = classifier.trained
+    tokens, lengths = trained.tokenizer.encode_all(texts)
+    words, unknown = trained.tokenizer.words_and_unknown(tokens, lengths)
+    return Scores(softmax(trained.logits(tokens, lengths)), unknown / words)
 
 
 class Batcher:
-    """One model, and the texts that wait for it."""
+    """A model and the queue of texts that wait for it."""
 
-    def __init__(self, classifier: Classifier, counts: Counts) -> None:
+    def __init__(
+        self, classifier: Classifier, counts: Counts, *, score: Callable[[Classifier, list[str]], Scores] = score
+    ) -> None:
         self._classifier = classifier
         self._counts = counts
+        self._score = score
         self._waiting: deque[Job] = deque()
         self._thread = ThreadPoolExecutor(1)
         self._working: asyncio.Task[None] | None = None
 
-    async def read(self, texts: list[str]) -> Read:
-        """Read texts, in batches that may hold texts of others; at least one text."""
+    async def score(self, texts: list[str]) -> Scores:
+        """Predict at least one text, in batches shared with other requests."""
         loop = asyncio.get_running_loop()
         jobs = [Job(part, sum(map(len, part)), loop.create_future()) for part in batched(texts)]
         self._waiting.extend(jobs)
         if self._working is None:
             self._working = loop.create_task(self._work())
         parts = [await job.done for job in jobs]
-        return parts[0] if len(parts) == 1 else Read(*map(np.concatenate, zip(*parts, strict=True)))
+        return parts[0] if len(parts) == 1 else Scores(*map(np.concatenate, zip(*parts, strict=True)))
 
     async def _work(self) -> None:
+        """Predict batch after batch until nothing waits."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             jobs = self._next()
             texts = [text for job in jobs for text in job.texts]
             try:
-                answer = await loop.run_in_executor(self._thread, read, self._classifier, texts)
-            except Exception as error:  # whatever it is, each request must hear of it
+                scores = await loop.run_in_executor(self._thread, self._score, self._classifier, texts)
+            except Exception as error:  # whatever it is, each request must get it
                 for job in jobs:
                     if not job.done.cancelled():
                         job.done.set_exception(error)
-                continue
-            self._counts.add_batch(len(texts))
-            start = 0
-            for job in jobs:
-                end = start + len(job.texts)
-                if not job.done.cancelled():
-                    job.done.set_result(Read(answer.probabilities[start:end], answer.unknown[start:end]))
-                start = end
+            else:
+                self._counts.add_batch(len(texts))
+                _distribute(scores, jobs)
         self._working = None
 
     def _next(self) -> list[Job]:
-        """The jobs of the next batch, in the order in which they came."""
+        """The jobs of the next batch, in order of arrival."""
         jobs: list[Job] = []
         texts = characters = 0
         while self._waiting:
@@ -88,9 +96,10 @@ class Batcher:
         return jobs
 
 
-def read(classifier: Classifier, texts: list[str]) -> Read:
-    """Probabilities and unknown words of texts, as one batch."""
-    trained = classifier.trained
-    tokens, lengths = trained.tokenizer.encode_all(texts)
-    words, unknown = trained.tokenizer.words_and_unknown(tokens, lengths)
-    return Read(softmax(trained.logits(tokens, lengths)), unknown / words)
+def _distribute(scores: Scores, jobs: Sequence[Job]) -> None:
+    """Give each job its part of a batch."""
+    ends = np.cumsum([len(job.texts) for job in jobs])[:-1]
+    parts = (np.split(array, ends) for array in scores)
+    for job, *part in zip(jobs, *parts, strict=True):
+        if not job.done.cancelled():
+            job.done.set_result(Scores(*part))

@@ -1,8 +1,8 @@
-"""What a request must be before anything looks into it, and what every answer says about itself. Raw ASGI.
+"""Checks each request before anything reads it, and adds security headers to each response. Raw ASGI.
 
-A server on one's own machine is reached by every page in its browser. So the name it is called by must be ours, which
-stops rebinding (a foreign name that resolves to this machine), and a request must be JSON, which no page may send to
-another site without asking; we never say yes. Bodies are read here, as far as they are allowed to be long.
+Every page in a browser can send requests to a server on the same machine. So the Host header must name this server,
+which stops DNS rebinding (a foreign name that resolves to this machine); and a request must be JSON, which a page may
+send to another site only with permission (CORS), which this server never gives. Bodies are read here, up to a maximum.
 """
 
 import asyncio
@@ -15,10 +15,11 @@ from typing import Any, Final
 
 from textclf.serve.counting import Counts
 
-MOST_BYTES: Final = 1_000_000  # of a body
-READ_SECONDS: Final = 10.0  # until a body is there
-MOST_AT_ONCE: Final = 128  # requests with a body under way in a worker
-DRAINED_BYTES: Final = 8_000_000  # of a body that is too long, thrown away so that its sender reads our answer
+MOST_BYTES: Final = 1_000_000  # per body
+READ_SECONDS: Final = 10.0  # to receive a body
+MOST_AT_ONCE: Final = 128  # requests with a body at the same time in a worker
+DRAINED_BYTES: Final = 8_000_000
+"""Bytes of a too long body that are read and discarded, so that its sender reads the response."""
 DRAIN_SECONDS: Final = 2.0
 
 Message = MutableMapping[str, Any]
@@ -40,8 +41,8 @@ _SECURITY: Final = [(name.encode(), value.encode()) for name, value in SECURITY_
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-class Refused(Exception):  # noqa: N818 - not an error of ours
-    """A request that is not answered, with its status and why."""
+class Refused(Exception):  # noqa: N818 - not an error of the server
+    """A request that is refused, with its status and the reason."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -52,13 +53,14 @@ FAILED: Final = Refused(500, "the server failed; its log says where")
 
 
 class Guard:
-    """An app that reaches the inner one only with requests that may pass."""
+    """Passes requests that are allowed on to the inner app."""
 
-    def __init__(self, app: App, *, hosts: Iterable[str], counts: Counts) -> None:
+    def __init__(self, app: App, *, hosts: Iterable[str], counts: Counts, most_at_once: int = MOST_AT_ONCE) -> None:
         self._app = app
+        self._most_at_once = most_at_once
         self._hosts = {host.lower() for host in hosts} | LOCAL
         self._counts = counts
-        self._under_way = 0
+        self._running = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -67,7 +69,7 @@ class Guard:
             return
         began, status = perf_counter(), 0
 
-        async def send_ours(message: Message) -> None:
+        async def send_secured(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -75,13 +77,13 @@ class Guard:
             await send(message)
 
         try:
-            await self._answer(scope, receive, send_ours)
+            await self._answer(scope, receive, send_secured)
         except Refused as refused:
-            await _refuse(send_ours, refused)
+            await _refuse(send_secured, refused)
         except Exception as error:
             _log(error)
             if not status:
-                await _refuse(send_ours, FAILED)
+                await _refuse(send_secured, FAILED)
         finally:
             self._counts.add_request(status or 500, perf_counter() - began)
 
@@ -91,39 +93,39 @@ class Guard:
         if scope["method"] in {"GET", "HEAD"}:
             await self._app(scope, receive, send)
             return
-        given = dict(headers)
+        by_name = dict(headers)
         if scope["method"] == "POST" and scope["path"] == "/predict":
-            _check_type(given)
-        if self._under_way >= MOST_AT_ONCE:
+            _check_type(by_name)
+        if self._running >= self._most_at_once:
             raise Refused(503, "too many requests at once; try again")
-        self._under_way += 1
+        self._running += 1
         try:
-            body = await _read(given, receive)
-            await self._app(scope, _handing_over(body, receive), send)
+            body = await _read_body(by_name, receive)
+            await self._app(scope, _replaying(body, receive), send)
         finally:
-            self._under_way -= 1
+            self._running -= 1
 
-    def _check_host(self, given: list[bytes]) -> None:
-        """Raise Refused unless there is one Host header and it names this server, at any port."""
-        host = given[0].decode("latin-1").lower() if len(given) == 1 else ""
+    def _check_host(self, hosts: list[bytes]) -> None:
+        """Raise Refused unless there is exactly one Host header and it names this server, at any port."""
+        host = hosts[0].decode("latin-1").lower() if len(hosts) == 1 else ""
         name, colon, port = host.rpartition(":")
         if not colon or not port.isdecimal():
             name = host
         if name not in self._hosts:
-            raise Refused(421, "this server goes by another name; see --allowed-host")
+            raise Refused(421, "the Host header does not name this server; see --allowed-host")
 
 
-def _check_type(given: dict[bytes, bytes]) -> None:
-    kind, _, parameter = given.get(b"content-type", b"").decode("latin-1").lower().partition(";")
+def _check_type(headers: dict[bytes, bytes]) -> None:
+    kind, _, parameter = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
     if kind.strip() != "application/json" or parameter.replace(" ", "") not in {"", "charset=utf-8"}:
         raise Refused(415, "send JSON: Content-Type: application/json")
-    if b"content-encoding" in given:
-        raise Refused(415, "send the JSON as it is, without Content-Encoding")
+    if b"content-encoding" in headers:
+        raise Refused(415, "send the JSON uncompressed, without Content-Encoding")
 
 
-async def _read(given: dict[bytes, bytes], receive: Receive) -> bytes:
-    """The body of a request; raises Refused if it is too long, or not there in time."""
-    if int(given.get(b"content-length", b"0")) > MOST_BYTES and b"expect" in given:
+async def _read_body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    """The body of a request; raises Refused if it is too long or does not arrive in time."""
+    if int(headers.get(b"content-length", b"0")) > MOST_BYTES and b"expect" in headers:
         raise _too_long()
     body = bytearray()
     try:
@@ -132,13 +134,13 @@ async def _read(given: dict[bytes, bytes], receive: Receive) -> bytes:
                 message = await receive()
                 body += message.get("body", b"")
                 if message["type"] == "http.disconnect":
-                    raise Refused(400, "the request ended before its body did")
+                    raise Refused(400, "the connection ended before the body")
                 if len(body) > MOST_BYTES:
                     break
                 if not message.get("more_body", False):
                     return bytes(body)
     except TimeoutError:
-        raise Refused(408, f"the body was not there within {READ_SECONDS:g} seconds") from None
+        raise Refused(408, f"the body did not arrive within {READ_SECONDS:g} seconds") from None
     await _drain(len(body), receive)
     raise _too_long()
 
@@ -148,7 +150,7 @@ def _too_long() -> Refused:
 
 
 async def _drain(size: int, receive: Receive) -> None:
-    """Throw a body away: whoever still sends when a connection is closed may never see why it was."""
+    """Read and discard a body: a client that is still sending when the connection closes may miss the response."""
     try:
         async with asyncio.timeout(DRAIN_SECONDS):
             while size <= DRAINED_BYTES:
@@ -160,21 +162,22 @@ async def _drain(size: int, receive: Receive) -> None:
         return
 
 
-def _handing_over(body: bytes, receive: Receive) -> Receive:
-    given = False
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    """A receive function that first returns the body that was read."""
+    is_replayed = False
 
-    async def hand_over() -> Message:
-        nonlocal given
-        if given:
+    async def replay() -> Message:
+        nonlocal is_replayed
+        if is_replayed:
             return await receive()
-        given = True
+        is_replayed = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    return hand_over
+    return replay
 
 
 def refusal(refused: Refused) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Head and content of an answer that says no, and closes the connection: the request may not be read to its end."""
+    """Headers and body of a refusal. It closes the connection: the request may not have been read to its end."""
     content = json.dumps({"error": refused.why}).encode()
     headers = [
         (b"content-type", b"application/json"),
@@ -191,6 +194,6 @@ async def _refuse(send: Send, refused: Refused) -> None:
 
 
 def _log(error: Exception) -> None:
-    """Say where an error came from, not what it says: that could be a part of a text."""
+    """Log the place of an error but not its message, which could hold parts of a text."""
     last = traceback.extract_tb(error.__traceback__)[-1]
     print(f"textclf: a request failed: {type(error).__name__} in {last.filename}, line {last.lineno}", file=sys.stderr)

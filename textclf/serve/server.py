@@ -1,6 +1,6 @@
-"""The server process, or several that share one port: connections, signals, and the end. Knows no routes.
+"""The server process, or several that share one port: connections, signals and shutdown. Knows no routes.
 
-uvicorn reads and writes HTTP; what it leaves open, how long a head may take and how long it may be, is closed here.
+uvicorn reads and writes HTTP; this adds a maximum size and time for the headers of a request.
 """
 
 import multiprocessing
@@ -20,76 +20,77 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from textclf.errors import ResourceError, UsageError
 from textclf.serve.guard import App
 
-HEAD_SECONDS: Final = 10.0  # for all headers of a request
-HEAD_BYTES: Final = 65_536
-MOST_CONNECTIONS: Final = 800  # of a worker; usually a process may open 1,024 files
-IDLE_SECONDS: Final = 30  # between two requests of a connection
-STOP_SECONDS: Final = 4  # that requests under way have to end
-TOO_SOON: Final = 2.0  # seconds after which a worker may end and be replaced: one that never works is a failure
+HEAD_SECONDS: Final = 10.0  # to receive all headers of a request
+HEAD_BYTES: Final = 65_536  # of all headers of a request
+MOST_CONNECTIONS: Final = 800  # per worker; a process may usually open 1,024 files
+IDLE_SECONDS: Final = 30  # between two requests on a connection
+STOP_SECONDS: Final = 4  # to finish running requests at shutdown
+LEAST_SECONDS: Final = 2.0
+"""A worker that ends sooner after its start is not replaced: it would never work."""
 
 STOPS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Protocol(HttpToolsProtocol):
-    """A connection of uvicorn's with bounds for the head of each request."""
+    """A uvicorn connection with a maximum size and time for the headers of each request."""
 
-    _due: TimerHandle | None = None
-    _head = 0  # bytes of a head that is not complete
+    _deadline: TimerHandle | None = None
+    _received = 0  # bytes of incomplete headers
 
     def connection_made(self, transport: Any) -> None:
-        """Wait for a first request, unless there are too many connections."""
+        """Accept the connection, unless there are too many."""
         super().connection_made(transport)
         if len(self.connections) > MOST_CONNECTIONS:
             transport.abort()
         else:
-            self._await_head()
+            self._start_deadline()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing any more."""
-        self._head_is_there()
+        """Stop waiting."""
+        self._cancel_deadline()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless a head has no end."""
+        """Read, unless the headers are too long."""
         super().data_received(data)
-        if self._due is not None:
-            self._head += len(data)
-            if self._head > HEAD_BYTES:
+        if self._deadline is not None:
+            self._received += len(data)
+            if self._received > HEAD_BYTES:
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        """Wait for the head of a request."""
+        """Wait for the headers of a request."""
         super().on_message_begin()
-        self._await_head()
+        self._start_deadline()
 
     def on_headers_complete(self) -> None:
-        """Go on to the body."""
-        self._head_is_there()
+        """Stop waiting: the body follows."""
+        self._cancel_deadline()
         super().on_headers_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Say in JSON that this is no HTTP."""
-        content = b'{"error": "this is no HTTP request"}'
+        """Respond in JSON that this is not HTTP."""
+        content = b'{"error": "this is not an HTTP request"}'
         head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: %d"
         self.transport.write(head % len(content) + b"\r\nx-content-type-options: nosniff\r\n\r\n" + content)
         self.transport.close()
 
-    def _await_head(self) -> None:
-        if self._due is None:
-            self._due = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
+    def _start_deadline(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.abort)
 
-    def _head_is_there(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-        self._due, self._head = None, 0
+    def _cancel_deadline(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline, self._received = None, 0
 
 
 class Server(uvicorn.Server):
-    """A server that ends well when it is asked to end: uvicorn's would then be killed by the signal it was sent."""
+    """A server that exits with code 0 at SIGTERM or SIGINT; uvicorn's would re-raise the signal, which kills it."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGTERM or SIGINT, once requests under way are answered."""
+        """At SIGTERM or SIGINT, finish the running requests and stop."""
         before = {number: signal.signal(number, self.handle_exit) for number in STOPS}
         try:
             yield
@@ -99,7 +100,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that takes connections; raises UsageError if the address is not ours or the port is taken."""
+    """A listening socket; raises UsageError if the address is not of this machine or the port is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=1024)
@@ -122,7 +123,7 @@ def _serve(app: Callable[[int], App], listening: socket.socket, worker: int) -> 
         ws="none",
         lifespan="off",
         log_config=None,
-        log_level="critical",  # it logs the first line of requests; what fails, the guard tells
+        log_level="critical",  # it would log the first line of requests; failures are logged by the guard
         access_log=False,
         proxy_headers=False,
         server_header=False,
@@ -133,7 +134,7 @@ def _serve(app: Callable[[int], App], listening: socket.socket, worker: int) -> 
 
 
 class _Workers:
-    """Processes that serve one socket; whichever ends is replaced."""
+    """Processes that serve one socket; one that ends is replaced."""
 
     def __init__(self, app: Callable[[int], App], listening: socket.socket, count: int) -> None:
         self._app = app
@@ -143,7 +144,7 @@ class _Workers:
         self._running: dict[int, tuple[multiprocessing.process.BaseProcess, float]] = {}
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT; raises ResourceError if workers end as soon as they begin."""
+        """Serve until SIGTERM or SIGINT; raises ResourceError if a worker ends right after its start."""
         for number in STOPS:
             signal.signal(number, self._stop)
         for worker in range(self._count):
@@ -156,13 +157,13 @@ class _Workers:
                 del self._running[worker]
                 if self._stopping:
                     continue
-                if monotonic() - began < TOO_SOON:
+                if monotonic() - began < LEAST_SECONDS:
                     self._stop(signal.SIGTERM, None)
-                    raise ResourceError("a worker ended as soon as it began; try --workers 1")
+                    raise ResourceError("a worker ended right after its start; try --workers 1")
                 self._start(worker)
 
     def _start(self, worker: int) -> None:
-        # By fork, which shares the models; no thread of ours holds a lock by now.
+        # Forked, to share the models; no other thread holds a lock at this point.
         process = multiprocessing.get_context("fork").Process(target=self._work, args=(worker,))
         process.start()
         self._running[worker] = process, monotonic()
