@@ -40,6 +40,31 @@ TEXTS = {
 }
 
 
+MY_MODEL = """\
+import torch
+from torch import nn
+
+
+class MyModel(nn.Module):
+    def __init__(self, *, vocabulary, classes, embedding_size=8, dropout=0.1):
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, embedding_size, padding_idx=0)
+        self.inputs = nn.Linear(embedding_size, embedding_size)  # a name that artefacts use themselves
+        self.norm = nn.BatchNorm1d(embedding_size)  # which counts batches in a whole number
+        self.dropout = nn.Dropout(dropout)
+        self.outputs = nn.ModuleList(nn.Linear(embedding_size, classes) for _ in range(2))
+
+    def forward(self, batch):
+        inside = (batch.tokens != 0)[:, :, None]
+        words = torch.relu(self.inputs(self.words(batch.tokens)))
+        mean = (words * inside).sum(dim=1) / batch.lengths[:, None]
+        largest = words.masked_fill(~inside, -torch.inf).amax(dim=1)
+        views = [self.outputs[0](self.dropout(self.norm(mean))), self.outputs[1](self.dropout(largest))]
+        return torch.stack(views)
+"""
+"""A model of a user: two views, a name that clashes with ours, and a buffer that is no float32."""
+
+
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let sockets reach this machine alone: a forgotten download fails at once."""
@@ -118,6 +143,24 @@ def invoke(runner: CliRunner, *arguments: object) -> Result:
     result = runner.invoke(main, list(map(str, arguments)))
     assert not result.exception or isinstance(result.exception, SystemExit), result.exception
     return result
+
+
+@pytest.fixture
+def my_model() -> Path:
+    """The user's file, in the folder of the test."""
+    Path("my_model.py").write_text(MY_MODEL)
+    return Path("my_model.py")
+
+
+@pytest.fixture(scope="session")
+def user_run(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the user's model, from a file elsewhere; not to be changed by a test."""
+    from textclf.training import run
+
+    file = tmp_path_factory.mktemp("code") / "my_model.py"
+    file.write_text(MY_MODEL)
+    config = small_config(f"{file}:MyModel", data_dir, tmp_path_factory.mktemp("runs"), epochs=8, hidden_size=None)
+    return run.train(config).root
 
 
 def small_config(model: str, data: Path, runs_dir: Path, **given: object) -> TrainConfig:

@@ -220,7 +220,10 @@ def test_parts_of_words_are_looked_at_in_short_training_text_or_as_told(tokens, 
     ("choice", "message"),
     [
         ({"tier": "huge"}, "no tier named 'huge'; there are tiny, small, mid, full"),
-        ({"model": "bert"}, "no model named 'bert'; there are mlp, lstm"),
+        (
+            {"model": "bert"},
+            f"no model named 'bert'; there are {', '.join(MODELS)}, and a class of your own: FILE.py:CLASS",
+        ),
     ],
 )
 def test_a_tier_or_model_that_is_in_no_table_is_refused(choice, message):

@@ -11,7 +11,7 @@ import pytest
 import textclf
 from textclf.cli import main
 from textclf.config import TIERS, PreprocessConfig, TrainConfig
-from textclf.models import MODELS
+from textclf.models import MODELS, user
 
 PROJECT = Path(textclf.__file__).parent.parent
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
@@ -82,8 +82,9 @@ def test_the_readme_shows_the_tables_of_tiers_and_presets() -> None:
     for name, tier in TIERS.items():
         most = f"{tier.at_most:,}" if tier.at_most else "all"
         assert f"| {name} | {tier.share:.0%} | {tier.at_least:,} | {most} | {tier.epochs} |" in README
-    for name, model in MODELS.items():
-        *sizes, refits = dataclasses.astuple(model.PRESET)
+    presets = {name: model.PRESET for name, model in MODELS.items()} | {"FILE.py:CLASS": user.PRESET}
+    for name, preset in presets.items():
+        *sizes, refits = dataclasses.astuple(preset)
         cells = [*("" if value is None else f"{value:g}" for value in sizes), "yes" if refits else "no"]
         assert f"| `{name}` | {' | '.join(cells)} |" in README
 
@@ -98,11 +99,11 @@ def test_the_readme_lists_the_exit_codes() -> None:
 
 @pytest.mark.parametrize(
     ("name", "config", "only_option"),
-    [("preprocess", PreprocessConfig, set()), ("train", TrainConfig, {"resume", "config", "seeds"})],
+    [("preprocess", PreprocessConfig, set()), ("train", TrainConfig, {"resume", "code", "config", "seeds"})],
 )
 def test_options_and_settings_have_the_same_names(name: str, config: type, only_option: set[str]) -> None:
     options = {parameter.name for parameter in main.commands[name].params}
-    assert options - only_option == {field.name for field in dataclasses.fields(config)}
+    assert options - only_option == {field.name for field in dataclasses.fields(config)} - {"user_model"}
 
 
 def test_the_version_is_in_the_changelog() -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from textclf.errors import UsageError
-from textclf.models import find
+from textclf.models import find, find_user_model
+from textclf.models.model import Model
+from textclf.models.user import UserModel
 
 STORES: Final = ("packed", "files")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
@@ -133,6 +135,9 @@ class TrainConfig:
 
     tier: str
     model: str
+    """Name in `textclf.models.MODELS`, or of the user's class."""
+    user_model: UserModel | None = None
+    """The user's class, where the model is none of MODELS; it is not in JSON."""
     data: str | None = None
     """A name under ``data_dir``, or a path. None: the newest."""
     data_dir: Path = Path("data")
@@ -157,7 +162,7 @@ class TrainConfig:
     embedding_size: int | None
     hidden_size: int | None
     """Units of the hidden layer, of each direction. None: the preset; for the mlp on long text, half or a quarter."""
-    dropout: float
+    dropout: float | None
     word_dropout: float | None
     max_length: int | None
     """Tokens read from the start of a document. None: the mlp reads all, the lstm the preset or 95 % of documents."""
@@ -176,6 +181,7 @@ class TrainConfig:
     def create(cls, *, tier: str = "mid", model: str = "mlp", **given: Any) -> "TrainConfig":
         """Fill what is missing or None from the tier, the model, and the defaults.
 
+        The model is a name in `textclf.models.MODELS`, or what `textclf.models.find_user_model` finds and runs.
         Raises UsageError on a tier or model that is in neither table and on a setting of another model, TypeError on
         one that does not exist.
         """
@@ -184,19 +190,29 @@ class TrainConfig:
             if given.get(name, choices[0]) not in choices:
                 raise UsageError(f"no {name} named {given[name]!r}; there are {', '.join(choices)}")
         length = _row(TIERS, tier, "tier")
-        preset = find(model).PRESET
+        user_model = find_user_model(model)
+        model = user_model.name if user_model else model
+        preset = (user_model or find(model)).PRESET
         sizes = {name: value for name, value in asdict(preset).items() if name not in CHOSEN_LATER}
         if foreign := [name for name, usual in sizes.items() if usual is None and name in given]:
-            raise UsageError(f"--{foreign[0].replace('_', '-')} is not a setting of the {model}; leave it out")
+            remedy = f"add {foreign[0]} to its __init__, or leave it out" if user_model else "leave it out"
+            raise UsageError(f"--{foreign[0].replace('_', '-')} is not a setting of the {model}; {remedy}")
         by_documents = dict.fromkeys(("batch_size", "lr", "hidden_size", "max_length"))
-        return cls(tier=tier, model=model, **{"epochs": length.epochs, **sizes, **by_documents, **given})
+        return cls(
+            tier=tier, model=model, user_model=user_model, **{"epochs": length.epochs, **sizes, **by_documents, **given}
+        )
+
+    @property
+    def kind(self) -> Model:
+        """What the model brings."""
+        return self.user_model or find(self.model)
 
     def completed(self, *, documents: int, tokens: int, length: int) -> "TrainConfig":
         """Fill what depends on the training documents: their number, tokens, and the length that 95 % do not pass.
 
         The rules were chosen on validation splits of corpora from 2,000 to 15,000 documents.
         """
-        preset = find(self.model).preset_for(documents=documents, tokens=tokens)
+        preset = self.kind.preset_for(documents=documents, tokens=tokens)
         usual = 2 ** round(log2(max(documents, 1) / preset.steps))
         few = documents < FEW_DOCUMENTS
         smallest = preset.smallest_batch // 2 if few else preset.smallest_batch
@@ -214,16 +230,19 @@ class TrainConfig:
 
     def to_json(self) -> dict[str, Any]:
         """All settings, as JSON can hold them."""
-        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+        values = asdict(replace(self, user_model=None))
+        del values["user_model"]
+        return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
     def shaping_steps(self) -> dict[str, Any]:
         """The settings, as JSON can hold them, without which training could not go on as it began."""
         return {name: value for name, value in self.to_json().items() if name not in LEAVES_STEPS_ALONE}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> "TrainConfig":
-        """Build the settings that `to_json` described."""
-        return cls(**{**values, "data_dir": Path(values["data_dir"]), "run_dir": Path(values["run_dir"])})
+    def from_json(cls, values: Mapping[str, Any], *, user_model: UserModel | None = None) -> "TrainConfig":
+        """Build the settings that `to_json` described; the user's class, if there was one, must be given again."""
+        paths = {name: Path(values[name]) for name in ("data_dir", "run_dir")}
+        return cls(**{**values, **paths, "user_model": user_model})
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

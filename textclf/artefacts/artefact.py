@@ -8,7 +8,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from mmap import mmap
 from pathlib import Path
 from threading import Thread
@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from textclf.artefacts import quantised, safetensors
 from textclf.artefacts.safetensors import Arrays
 from textclf.errors import ArtefactError, UsageError
-from textclf.models import MODELS
+from textclf.models import MODELS, find, user
 from textclf.models.arithmetic import Floats
 from textclf.models.model import EMBEDDING, Features, Model
+from textclf.models.user import UserModel
 from textclf.system import checksums, files
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
@@ -102,7 +103,7 @@ class Artefact:
     """A trained model, without torch."""
 
     model: str
-    """Name in `textclf.models.MODELS`."""
+    """Name in `textclf.models.MODELS`, or of the user's class."""
     weights: Arrays
     """Parameter name to array."""
     tokenizer: Tokenizer
@@ -113,11 +114,13 @@ class Artefact:
     trained: Mapping[str, Any]
     """Corpus, tier and figures, for people."""
     abstention: Abstention = field(default_factory=Abstention)
+    user_model: UserModel | None = None
+    """The user's class, where the model is none of MODELS."""
 
     @property
     def kind(self) -> Model:
         """What the model brings."""
-        return MODELS[self.model]
+        return self.user_model or find(self.model)
 
     def raw_logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
         """Logits of documents whose token ids stand end to end, before calibration; shape (B, C)."""
@@ -159,6 +162,7 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
         "model": artefact.model,
         "inputs": settings,
         "temperature": artefact.temperature,
+        **({"network": artefact.user_model.record()} if artefact.user_model else {}),
         "trained": dict(artefact.trained),
         "abstention": asdict(artefact.abstention),
     }
@@ -236,20 +240,49 @@ def encode(value: Any, *, indent: int | None = None) -> bytes:
     return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode()
 
 
-def load(root: Path) -> Artefact:
-    """Read an artefact; raises UsageError if there is none, ArtefactError if it is damaged or of another format."""
+def load(root: Path, *, code: Sequence[Path] = ()) -> Artefact:
+    """Read an artefact; a user's class comes from one of the files ``code``, or from an installed package.
+
+    Raises UsageError if there is none, or not the code that it was trained with, ArtefactError if it is damaged or of
+    another format.
+    """
+    layout = _existing(root)
+    with _naming_damage(root):
+        artefact, network = _read(layout)
+        if network is not None:
+            artefact = replace(artefact, user_model=user.of_record(network, code=code, root=root))
+        _try(artefact)
+    return artefact
+
+
+def check(root: Path) -> None:
+    """Raise what `load` raises; a user's class is not looked for, and its model not tried."""
+    layout = _existing(root)
+    with _naming_damage(root):
+        artefact, network = _read(layout)
+        if network is None:
+            _try(artefact)
+
+
+def _existing(root: Path) -> Layout:
     layout = Layout(root)
     if layout.graph.exists():
         raise UsageError(f"{root} is for ONNX Runtime; make one for textclf: textclf export --format safetensors")
     if not layout.config.exists():
         raise UsageError(f"no model in {root} (it has no config.json); train one: textclf train")
+    return layout
+
+
+@contextmanager
+def _naming_damage(root: Path) -> Iterator[None]:
     try:
-        return _read(layout)
+        yield
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ArtefactError(f"the model in {root} is damaged ({error}); train it again: textclf train") from error
 
 
-def _read(layout: Layout) -> Artefact:
+def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:
+    """The artefact, and if its model is a user's class, what config.json says of that: it is not looked for here."""
     if layout.config.stat().st_size > MOST_JSON:
         raise ValueError(f"{layout.config.name} is too large")
     config = files.read_object(layout.config)
@@ -258,8 +291,11 @@ def _read(layout: Layout) -> Artefact:
             f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION}; "
             "train the model again (textclf train), or upgrade textclf if the format is newer"
         )
-    if config["model"] not in MODELS:
+    network = user.checked(config["network"]) if "network" in config else None
+    if network is None and config["model"] not in MODELS:
         raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
+    if config["precision"] not in quantised.PRECISIONS:
+        raise ValueError(f"{layout.config.name} names no known precision")
     checked = {path.name for path in (layout.config, layout.weights, layout.tokenizer, layout.labels)}
     if set(config["crc32"]) - {layout.card.name} != checked:
         raise ValueError(f"{layout.config.name} has checksums of other files")
@@ -270,24 +306,37 @@ def _read(layout: Layout) -> Artefact:
             raise ValueError(f"{path.name} is larger than the weights")
     arrays, content = safetensors.read(layout.weights)
     with _verified_meanwhile(arrays, content, crc32=config["crc32"][layout.weights.name]):
-        artefact = _build(layout, config, arrays)
-        _check(artefact)
-    _try(artefact)
-    return artefact
+        artefact = _build(layout, config, arrays) if network is None else _build_of_user(layout, config, arrays)
+        _check(artefact, network)
+    return artefact, network
+
+
+def _build_of_user(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
+    """As `_build`, but any name may be that of a weight, and nothing was learnt from documents."""
+    weights = arrays if config["precision"] == "float32" else quantised.widened(arrays)
+    tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
+    return _assemble(layout, config, weights, tokenizer, user.features()(**config["inputs"]))
 
 
 def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
-    if config["precision"] not in quantised.PRECISIONS:
-        raise ValueError(f"{layout.config.name} names no known precision")
     if config["precision"] != "float32":
         arrays = quantised.restore(arrays)
     learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
     tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
+    features = find(config["model"]).runtime().features
+    inputs = restore(features, learnt, config["inputs"], tokenizer)
+    weights = {name: array for name, array in arrays.items() if not name.startswith("inputs.")}
+    return _assemble(layout, config, weights, tokenizer, inputs)
+
+
+def _assemble(
+    layout: Layout, config: Mapping[str, Any], weights: Arrays, tokenizer: Tokenizer, inputs: Features
+) -> Artefact:
     return Artefact(
         model=config["model"],
-        weights={name: array for name, array in arrays.items() if not name.startswith("inputs.")},
+        weights=weights,
         tokenizer=tokenizer,
-        inputs=restore(MODELS[config["model"]].runtime().features, learnt, config["inputs"], tokenizer),
+        inputs=inputs,
         labels=_read_json(layout.labels, config["crc32"]),
         temperature=float(config["temperature"]),
         trained=config["trained"],
@@ -328,9 +377,9 @@ def _is_finite(numbers: NDArray[Any]) -> bool:
     return all(np.isfinite(numbers[start : start + _PIECE]).all() for start in range(0, len(numbers), _PIECE))
 
 
-def _check(artefact: Artefact) -> None:
-    """Raise ValueError if the files do not belong together."""
-    if any(array.dtype != np.float32 for array in artefact.weights.values()):
+def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
+    """Raise ValueError if the files do not belong together; network: what config.json says of a user's class."""
+    if network is None and any(array.dtype != np.float32 for array in artefact.weights.values()):
         raise ValueError("a weight has another type than float32")
     labels = artefact.labels
     if (
@@ -346,6 +395,11 @@ def _check(artefact: Artefact) -> None:
         raise ValueError("a threshold is not a number between 0 and 1")
     if not artefact.inputs.fits(artefact.tokenizer):
         raise ValueError("the inputs are not those of the tokenizer")
+    if network is not None:
+        sizes = {**artefact.inputs.sizes, "classes": len(labels)}
+        if network["class"] != artefact.model or not sizes.items() <= network["arguments"].items():
+            raise ValueError("the network is of another class, vocabulary or set of labels")
+        return
     rows, expected = len(artefact.weights[EMBEDDING]), next(iter(artefact.inputs.sizes.values()))
     if rows != expected:
         raise ValueError(f"{rows} embeddings for {expected} features")

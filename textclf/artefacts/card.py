@@ -72,7 +72,7 @@ Trained on {metrics["train"]["documents"]:,} documents (tier {metrics["tier"]}) 
 
 For texts like those it was trained on, where a wrong label does little harm or a person checks it.
 
-{USE[exported["form"] if exported else "safetensors"]}
+{_use(exported["form"] if exported else "safetensors", metrics.get("network"))}
 ## Limits
 
 It knows only the language, the period and the kind of text it was trained on. It gives every text one of its labels,
@@ -83,6 +83,16 @@ even if none fits, and it repeats errors in the labels of its training documents
 {metrics["parameters"]:,} parameters; about {size / 1e6:.1f} MB of weights and vocabulary.
 Trained with {_versions(versions)}.
 """
+
+
+def _use(form: str, network: Mapping[str, Any] | None) -> str:
+    """How to use the model; one of a user's own class needs its code, which is not in the folder."""
+    if network is None:
+        return USE[form]
+    file = network["file"]
+    use = USE[form].replace("--run DIR", f"--run DIR --code {file}").replace('"DIR")', f'"DIR", code="{file}")')
+    code = f"The class {network['class']} is in {file}, which is not part of this folder"
+    return f"{code} (SHA-256 {network['sha256']}).\n\n{use}"
 
 
 def _row(split: str, figures: Mapping[str, Any]) -> str:

@@ -138,7 +138,7 @@ def of_model(root: Path) -> Iterator[Finding]:
     layout = artefact.Layout(root)
     yield from _unexpected(root, {layout.config, layout.weights, layout.tokenizer, layout.labels, layout.card})
     if not damaged:
-        artefact.load(root)
+        artefact.check(root)
 
 
 def _damaged_or_missing(path: Path) -> Finding:

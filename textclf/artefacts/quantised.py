@@ -27,18 +27,18 @@ def quantise(weights: Arrays, precision: str) -> Arrays:
     """Weights as they are stored; raises ValueError if one is too large for float16."""
     if precision == "float32":
         return dict(weights)
-    stored: Arrays = {name: _half(array) for name, array in weights.items() if name != EMBEDDING}
     if precision == "float16":
-        return stored | {EMBEDDING: _half(weights[EMBEDDING])}
+        return {name: _half(array) for name, array in weights.items()}
+    stored: Arrays = {name: _half(array) for name, array in weights.items() if name != EMBEDDING}
     rows, scale = _rows(weights[EMBEDDING], _LARGEST[precision])
     return stored | {EMBEDDING: _packed(rows) if precision == "int4" else rows, SCALE: scale}
 
 
 def restore(stored: Arrays) -> Arrays:
     """Arrays of a file as they are used; raises ValueError if embeddings and scales do not go together."""
-    arrays = {name: _widened(array) for name, array in stored.items() if name != EMBEDDING or SCALE not in stored}
     if SCALE not in stored:
-        return arrays
+        return widened(stored)
+    arrays = widened({name: array for name, array in stored.items() if name != EMBEDDING})
     scale, rows = arrays.pop(SCALE), stored[EMBEDDING]
     if rows.dtype == np.uint8 and rows.ndim == 2:
         rows = _unpacked(rows)
@@ -49,13 +49,15 @@ def restore(stored: Arrays) -> Arrays:
     return arrays | {EMBEDDING: rows * scale[:, None]}
 
 
-def _widened(array: NDArray[Any]) -> NDArray[Any]:
+def widened(stored: Arrays) -> Arrays:
     """Float16 as float32, and integers that a file keeps in one or two bytes as int32."""
-    return array.astype(_WIDE.get(array.dtype.name, array.dtype), copy=False)
+    return {name: array.astype(_WIDE.get(array.dtype.name, array.dtype), copy=False) for name, array in stored.items()}
 
 
-def _half(array: NDArray[Any]) -> NDArray[np.float16]:
-    """The same in float16, without a warning where that has no such number."""
+def _half(array: NDArray[Any]) -> NDArray[Any]:
+    """The same in float16, without a warning where that has no such number; whole numbers stay as they are."""
+    if array.dtype.kind != "f":
+        return array
     with np.errstate(over="ignore"):
         half = array.astype(np.float16)
     if not np.isfinite(half).all():

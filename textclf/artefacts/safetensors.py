@@ -19,6 +19,7 @@ from textclf.system import files
 Arrays = dict[str, NDArray[Any]]
 
 DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
+    "BOOL": np.dtype("?"),
     "F16": np.dtype("<f2"),
     "F32": np.dtype("<f4"),
     "F64": np.dtype("<f8"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from textclf.cli import options
 from textclf.cli.display import span, table
 
 if TYPE_CHECKING:
@@ -19,9 +20,10 @@ SURE = 0.05
 @click.command("compare")
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
-@click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
-@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(run_a: Path, run_b: Path, split: str, layout: str) -> None:
+@options.code
+@options.split
+@options.text_or_json
+def command(run_a: Path, run_b: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
     """Compare two runs on the same documents, and say whether one is better or was lucky.
 
     Both must be of one data directory. Differences have 95 % bootstrap intervals over documents, and McNemar's exact
@@ -33,7 +35,7 @@ def command(run_a: Path, run_b: Path, split: str, layout: str) -> None:
     """
     from textclf.experiments.compare import compare
 
-    comparison = compare(run_a, run_b, split=split)
+    comparison = compare(run_a, run_b, split=split, code=code)
     click.echo(_json(comparison) if layout == "json" else _text(comparison))
 
 

@@ -23,9 +23,10 @@ LEAST_COVERAGE: Final = 0.5
 
 @click.command("evaluate")
 @options.run
+@options.code
 @options.split
 @options.text_or_json
-def command(run: Path, split: str, layout: str) -> None:
+def command(run: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
     """Score a run's model on the validation or test split of its data.
 
     Intervals are 95 % bootstrap intervals over documents. The baseline always gives the most frequent label. The
@@ -38,9 +39,12 @@ def command(run: Path, split: str, layout: str) -> None:
       textclf evaluate
       textclf evaluate --run runs/latest --split validation --format json
     """
-    from textclf.evaluation.evaluate import evaluate
+    from textclf.evaluation.evaluate import score
+    from textclf.evaluation.predictions import predict
 
-    evaluation = evaluate(run, split=split)
+    found = predict(run, split=split, code=code)
+    options.note_torch(found.trained)
+    evaluation = score(found)
     click.echo(_json(evaluation) if layout == "json" else _text(evaluation))
 
 

@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @click.command("explain")
 @options.run
+@options.code
 @click.option(
     "--top-words", "labels", multiple=True, metavar="LABEL", help="Label to explain; may be repeated. [default: all]"
 )
 @click.option("--top-k", type=click.IntRange(min=1), default=20, show_default=True, help="Words per label.")
 @options.text_or_json
-def command(run: Path, labels: tuple[str, ...], top_k: int, layout: str) -> None:
+def command(run: Path, code: tuple[Path, ...], labels: tuple[str, ...], top_k: int, layout: str) -> None:
     """Show which words speak for a label.
 
     Each known word is classified alone; the words that give the label the highest probability are shown. To explain the
@@ -37,7 +38,8 @@ def command(run: Path, labels: tuple[str, ...], top_k: int, layout: str) -> None
     from textclf.artefacts import artefact
     from textclf.inference import explain  # after the checks: it imports numpy
 
-    trained = artefact.load(model)
+    trained = artefact.load(model, code=code)
+    options.note_torch(trained)
     found = {label: explain.top_words(trained, label, top_k=top_k) for label in labels or trained.labels}
     if layout == "json":
         click.echo(json.dumps(_records(found), ensure_ascii=False, indent=2))

@@ -33,6 +33,7 @@ class Size(click.ParamType[int]):
 
 @click.command("export")
 @options.run
+@options.code
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to create.")
 @click.option("--format", "form", type=click.Choice(["safetensors", "onnx"]), default="safetensors", show_default=True)
 @click.option(
@@ -56,7 +57,7 @@ class Size(click.ParamType[int]):
     help="Split to measure the loss on; it does not influence the export.",
 )
 @click.option("--format-output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(run: Path, form: str, format_output: str, **given: Any) -> None:
+def command(run: Path, code: tuple[Path, ...], form: str, format_output: str, **given: Any) -> None:
     """Make a run's model smaller, or convert it to ONNX, and test it again.
 
     Weights are rounded to float16, int8 or int4. If that is not small enough, the least important words, pairs of words
@@ -70,7 +71,7 @@ def command(run: Path, form: str, format_output: str, **given: Any) -> None:
     """
     from textclf.export.exporting import ExportRequest, export
 
-    exported = export(run, ExportRequest(form=form, **given))
+    exported = export(run, ExportRequest(form=form, **given), code=code)
     click.echo(_json(exported) if format_output == "json" else _text(exported))
 
 

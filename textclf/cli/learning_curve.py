@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textclf.cli import options
 from textclf.cli.display import table
 from textclf.config import TrainConfig
-from textclf.models import MODELS
 from textclf.system import startup
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ DEFAULTS = TrainConfig.create()
 
 
 @click.command("learning-curve")
-@click.option("--model", type=click.Choice(list(MODELS)), default=DEFAULTS.model, show_default=True)
+@options.model
 @click.option("--data", help="Name under --data-dir, or a path. [default: the newest]")
 @click.option(
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=DEFAULTS.data_dir, show_default=True
@@ -34,7 +34,7 @@ DEFAULTS = TrainConfig.create()
     help="Picture, .svg or .png. [default: learning-curve-MODEL.svg in the folder of the data]",
 )
 @click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(output: Path | None, layout: str, **options: Any) -> None:
+def command(output: Path | None, layout: str, **given: Any) -> None:
     """Train on all four tiers, and say what more data would likely bring.
 
     Draws test accuracy against documents and seconds. Each tier's run is kept like any other.
@@ -50,7 +50,7 @@ def command(output: Path | None, layout: str, **options: Any) -> None:
     from textclf.experiments import seeds
     from textclf.training.prepared import find_data
 
-    config = TrainConfig.create(tier="tiny", **options)
+    config = TrainConfig.create(tier="tiny", **given)
     path = output or find_data(config).parent / f"learning-curve-{find_data(config).name}-{config.model}.svg"
     points = list(seeds.over_tiers(config, display=TerminalDisplay()))
     expected = seeds.outlook(points)

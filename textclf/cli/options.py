@@ -1,9 +1,31 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+
+from textclf.models import MODELS, is_known, unknown
+
+if TYPE_CHECKING:
+    from textclf.artefacts.artefact import Artefact
+
+
+class ModelName(click.ParamType[str]):
+    """A built-in model, one of an installed package, or a class in a file, which is not run here."""
+
+    name = "model"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What the help shows in place of a value."""
+        return f"[{'|'.join(MODELS)}|FILE.py:CLASS]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name; a usage error that lists the models if there is no such one."""
+        if not is_known(value):
+            self.fail(unknown(value), param, ctx)
+        return str(value)
+
 
 LATEST: Final = Path("runs/latest")
 
@@ -15,6 +37,27 @@ run = click.option(
     help="Run directory, or its model/ folder.",
 )
 split = click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
+model = click.option(
+    "--model",
+    type=ModelName(),
+    default="mlp",
+    show_default=True,
+    help="A built-in model, or a torch.nn.Module of your own: its file and class, or the name an installed package "
+    "gives it.",
+)
+code = click.option(
+    "--code",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    multiple=True,
+    metavar="FILE.py",
+    help="File with the class of a model of your own, the same that it was trained with. It is run.",
+)
 text_or_json = click.option(
     "--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True
 )
+
+
+def note_torch(trained: "Artefact") -> None:
+    """Say on stderr that a model has no forward pass in numpy, so that predicting waits for torch."""
+    if trained.user_model is not None:
+        click.echo(f"textclf: {trained.model} has no forward pass in numpy: it predicts through torch", err=True)

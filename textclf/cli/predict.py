@@ -27,6 +27,7 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 @click.command("predict")
 @click.argument("texts", nargs=-1, metavar="[TEXT|-]...")
 @options.run
+@options.code
 @click.option(
     "--input",
     "input_file",
@@ -87,6 +88,7 @@ def command(
     texts: tuple[str, ...],
     *,
     run: Path,
+    code: tuple[Path, ...],
     input_file: Path | None,
     input_format: str,
     text_column: tuple[str, ...],
@@ -134,7 +136,8 @@ def command(
     )
     from textclf.sources import Columns
 
-    trained = classifier.load_model(model)
+    trained = classifier.load_model(model, code=code)
+    options.note_torch(trained.trained)
     columns = Columns(text_column, label_column, id_column)
     rows = inputs.rows(texts, input_file, kind=input_format, columns=columns, strict=strict, warn=_warn)
     if explain:

@@ -9,13 +9,14 @@ from textclf.cli import options
 
 @click.command("report")
 @options.run
+@options.code
 @options.split
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="[default: report.html in the run directory]",
 )
-def command(run: Path, split: str, output: Path | None) -> None:
+def command(run: Path, code: tuple[Path, ...], split: str, output: Path | None) -> None:
     """Write a report of a run as one HTML file: curves, classes, confusion, calibration, most confident mistakes.
 
     It needs no network and contains no scripts.
@@ -28,5 +29,5 @@ def command(run: Path, split: str, output: Path | None) -> None:
     from textclf.evaluation import report
 
     path = output or runs.resolve(run).report
-    report.write(run, path, split=split)
+    report.write(run, path, split=split, code=code)
     click.echo(path)

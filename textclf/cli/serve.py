@@ -27,6 +27,7 @@ MOST_RUNS: Final = 2
     multiple=True,
     help="Run directory, or its model/ folder; repeat it to compare two runs. [default: runs/latest]",
 )
+@options.code
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -37,7 +38,9 @@ MOST_RUNS: Final = 2
 )
 @click.option("--allowed-host", "hosts", multiple=True, help="Host name to accept in addition.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of worker processes.")
-def command(paths: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...], workers: int) -> None:
+def command(
+    paths: tuple[Path, ...], code: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...], workers: int
+) -> None:
     """Serve predictions over HTTP, with a page to try the model.
 
     POST /predict takes {"text": ...} or {"texts": [...]}, and optionally top_k, explain and reject_below. GET /model
@@ -62,7 +65,7 @@ def command(paths: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...
         raise UsageError(f"serve needs {error.name}; install it: pip install 'textclf[serve]'") from error
 
     counts = Counts(workers)
-    served = _load(models, counts)
+    served = _load(models, counts, code)
     listening = server.listen(host, port)
     address, port = listening.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
@@ -73,7 +76,7 @@ def command(paths: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...
     server.run(lambda worker: app.build(served, hosts=names, counts=counts.of(worker)), listening, workers=workers)
 
 
-def _load(models: list[Path], counts: "Counts") -> "dict[str, ServedRun]":
+def _load(models: list[Path], counts: "Counts", code: tuple[Path, ...]) -> "dict[str, ServedRun]":
     """The runs by name; a name that is used twice gets a number."""
     from textclf.artefacts import artefact
     from textclf.inference.classifier import Classifier
@@ -88,5 +91,7 @@ def _load(models: list[Path], counts: "Counts") -> "dict[str, ServedRun]":
         name += f" ({used[name]})" if used[name] > 1 else ""
         card = artefact.Layout(path).card
         text = card.read_text(encoding="utf-8", errors="replace") if card.exists() else ""
-        served[name] = ServedRun(name, Classifier(artefact.load(path)), text, counts)
+        trained = artefact.load(path, code=code)
+        options.note_torch(trained)
+        served[name] = ServedRun(name, Classifier(trained), text, counts)
     return served

@@ -8,10 +8,10 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from textclf.cli import options
 from textclf.cli.display import table
 from textclf.config import PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
-from textclf.models import MODELS
 from textclf.system import startup
 
 DEFAULTS = TrainConfig.create()
@@ -27,7 +27,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
         }
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as TOML: {error}") from error
-    known = {parameter.name for parameter in context.command.params} - {"config", "resume", "help"}
+    known = {parameter.name for parameter in context.command.params} - {"config", "resume", "code", "help"}
     if unknown := sorted(values.keys() - known):
         raise UsageError(f"{path} sets {', '.join(unknown)}, and there are only: {', '.join(sorted(known))}")
     context.default_map = {**(context.default_map or {}), **values}
@@ -41,7 +41,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     show_default=True,
     help="Part of the training split.",
 )
-@click.option("--model", type=click.Choice(list(MODELS)), default=DEFAULTS.model, show_default=True)
+@options.model
 @click.option("--data", help="Name under --data-dir, or a path. [default: the newest]")
 @click.option(
     "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=DEFAULTS.data_dir, show_default=True
@@ -140,6 +140,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     help="Loader processes. [default: 0 for packed on a CPU, else one per processor]",
 )
 @click.option("--resume", type=click.Path(path_type=Path), help="Go on with a run that was stopped.")
+@options.code
 @click.option(
     "--config",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -149,7 +150,7 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     help="TOML file of these options; a flag beats it.",
 )
 @click.pass_context
-def command(context: click.Context, /, resume: Path | None, seeds: int, **options: Any) -> None:
+def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ...], seeds: int, **given: Any) -> None:
     """Train a model on one tier of a data directory.
 
     \b
@@ -157,6 +158,7 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
       textclf train
       textclf train --tier full --model lstm
       textclf train --tier full --seeds 5
+      textclf train --model my_model.py:MyModel --embedding-size 64
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
     """
@@ -171,9 +173,11 @@ def command(context: click.Context, /, resume: Path | None, seeds: int, **option
         from textclf.training import run
 
         _refuse_settings(context)
-        click.echo(run.resume(runs.resolve(resume), display=TerminalDisplay()).root)
+        click.echo(run.resume(runs.resolve(resume), display=TerminalDisplay(), code=code).root)
         return
-    config = TrainConfig.create(**options)
+    if code:
+        raise UsageError(f"--code goes with --resume; to train, name the class: --model {code[0]}:CLASS")
+    config = TrainConfig.create(**given)
     prepared = prepare_while_torch_loads(config)
     from textclf.cli.training_display import TerminalDisplay
     from textclf.experiments.seeds import over_seeds
@@ -204,7 +208,7 @@ def _refuse_settings(context: click.Context) -> None:
         parameter.opts[0]
         for parameter in context.command.params
         if parameter.name
-        and parameter.name != "resume"
+        and parameter.name not in ("resume", "code")
         and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
     ]
     if given:

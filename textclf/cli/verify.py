@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
+from textclf.cli import options
 from textclf.errors import TextclfError
 from textclf.system import startup
 
 
 @click.command("verify")
 @click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
-def command(run: Path) -> None:
+@options.code
+def command(run: Path, code: tuple[Path, ...]) -> None:
     """Train a finished run again from its config.json and compare: weights, history and figures, to the bit.
 
     The same data, versions, machine and number of threads give the same bits; the run stays as it is. Exits with 1 if
@@ -28,7 +30,7 @@ def command(run: Path) -> None:
     from textclf.experiments.verify import verify
 
     layout = runs.resolve(run)
-    found = verify(layout, display=TerminalDisplay())
+    found = verify(layout, display=TerminalDisplay(), code=code)
     if found.differences:
         reason = "; ".join(found.circumstances) or "versions, threads and processor are as they were"
         raise TextclfError(

@@ -1,6 +1,6 @@
 """Predictions of a finished model for every document of a split, computed in numpy as in `textclf predict`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -85,13 +85,13 @@ class Predictions:
         return places
 
 
-def predict(run: Path, *, split: str) -> Predictions:
-    """Predict every document of a split.
+def predict(run: Path, *, split: str, code: Sequence[Path] = ()) -> Predictions:
+    """Predict every document of a split; a user's class comes from one of the files ``code``.
 
     Raises UsageError if there is no such run or split, or if the data has been rebuilt since; ArtefactError on damage.
     """
     found = runs.resolve(run)
-    trained = artefact.load(found.model)
+    trained = artefact.load(found.model, code=code)
     made = runs.data_of(found)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     return predict_split(trained, Tokens(data, trained.tokenizer), split=split, run=found.root.name)

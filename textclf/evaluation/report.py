@@ -1,5 +1,6 @@
 """A run's report: one HTML file without scripts, which needs no network. Jinja escapes every text in it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +17,11 @@ MISTAKES: Final = 25
 TEMPLATE: Final = "report.html"
 
 
-def write(run: Path, path: Path, *, split: str) -> None:
+def write(run: Path, path: Path, *, split: str, code: Sequence[Path] = ()) -> None:
     """Write the report of a run's model on a split; raises what `predictions.predict` raises."""
     from jinja2 import Environment, PackageLoader
 
-    found = predict(run, split=split)
+    found = predict(run, split=split, code=code)
     evaluation = score(found)
     layout = runs.resolve(run)
     figures = runs.read_json(layout.metrics)

@@ -1,5 +1,6 @@
 """Two models on the same documents: is one better, or was it luck, and where do they differ."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,9 +47,12 @@ class Comparison:
     """The documents whose label they find most differently probable."""
 
 
-def compare(first: Path, second: Path, *, split: str) -> Comparison:
-    """Compare two runs, paired by document; raises UsageError if they are of different data."""
-    a, b = predict(first, split=split), predict(second, split=split)
+def compare(first: Path, second: Path, *, split: str, code: Sequence[Path] = ()) -> Comparison:
+    """Compare two runs, paired by document; a user's class comes from one of the files ``code``.
+
+    Raises UsageError if the runs are of different data.
+    """
+    a, b = (predict(run, split=split, code=code) for run in (first, second))
     if a.data.manifest.fingerprint != b.data.manifest.fingerprint:
         raise UsageError(
             f"{a.run} and {b.run} are of different data, {a.data.layout.root} and {b.data.layout.root}: "

@@ -1,7 +1,7 @@
 """A run trained again from its config.json, and compared: the same data, versions and threads give the same bits."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -31,14 +31,14 @@ class Verification(NamedTuple):
     """What was different this time, such as a version or the number of threads: it may be why."""
 
 
-def verify(run: runs.RunLayout, *, display: Display | None = None) -> Verification:
+def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequence[Path] = ()) -> Verification:
     """Train a finished run again, in a folder that goes afterwards, and compare.
 
     Raises UsageError if the run has not ended or its data was made anew, and what `training.run.train` raises.
     """
     if not run.metrics.exists():
         raise UsageError(f"{run.root} has not ended; finish it: textclf train --resume {run.root}")
-    config, record = training.settings_of(run), runs.read_json(run.config)
+    config, record = training.settings_of(run, code=code), runs.read_json(run.config)
     made = runs.data_of(run)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     with TemporaryDirectory(prefix="textclf-verify-") as folder:

@@ -14,7 +14,6 @@ from textclf.artefacts.artefact import Artefact
 from textclf.artefacts.card import model_card
 from textclf.export import feeding, graph
 from textclf.export.finished_run import FinishedRun
-from textclf.models.model import EMBEDDING
 from textclf.system import files
 
 THRESHOLDS: Final = "thresholds.json"
@@ -42,7 +41,7 @@ class Figures(NamedTuple):
     @classmethod
     def of(cls, candidate: Candidate, metrics: Mapping[str, Any], *, size: int) -> "Figures":
         """Figures of a model from its metrics on one split."""
-        features = len(candidate.trained.weights[EMBEDDING])
+        features = next(iter(candidate.trained.inputs.sizes.values()))
         return cls(candidate.precision, features, size, metrics["accuracy"], metrics["macro_f1"], metrics["loss"])
 
 

@@ -4,7 +4,7 @@ The export is a run itself, so that every command takes it; its ``model/`` folde
 is chosen by its size alone, so that no validation or test document influences the choice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,8 @@ from textclf.system import files, folders
 
 PRECISIONS: Final = ("float16", "int8", "int4")
 """Precisions that are tried for a maximum size, the most exact first; a model too large in int4 is pruned."""
+PRECISIONS_OF_USER: Final = ("float16",)
+"""The same of a user's model: which of its weights are embeddings, a row a word, is not known."""
 DEFAULT_PRECISION: Final = "int8"
 """Precision without a maximum size."""
 PRUNING_STEPS: Final = 500
@@ -52,8 +54,8 @@ class ExportRequest:
     """The split that the loss is measured on."""
 
 
-def export(path: Path, request: ExportRequest) -> Exported:
-    """Export a run.
+def export(path: Path, request: ExportRequest, *, code: Sequence[Path] = ()) -> Exported:
+    """Export a run; a user's class comes from one of the files ``code``.
 
     Raises UsageError if there is no such run or split, if the output exists, or if packages are missing. Raises
     TextclfError, and leaves nothing behind, if no model is small enough or the chosen one loses too much.
@@ -63,7 +65,7 @@ def export(path: Path, request: ExportRequest) -> Exported:
         raise UsageError(f"{output} exists; remove it, or choose another --output")
     if request.form == "onnx":
         graph.need_packages()
-    run = FinishedRun.open(path)
+    run = FinishedRun.open(path, code=code)
     before = run.predict(run.trained)
     if request.split not in before:
         raise UsageError(f"{run.data.layout.root} has no {request.split} split; choose another --split")
@@ -77,13 +79,22 @@ def export(path: Path, request: ExportRequest) -> Exported:
 
 def choose(run: FinishedRun, request: ExportRequest) -> Candidate:
     """The most exact model that is small enough; raises TextclfError if there is none."""
+    possible = PRECISIONS_OF_USER if run.trained.user_model else PRECISIONS
+    if request.precision not in (None, "float32", *possible):
+        raise UsageError(f"{run.trained.model} can be exported in float32 and float16 only, not {request.precision}")
     if request.max_size is None:
-        return Candidate(run.trained, request.precision or DEFAULT_PRECISION)
-    precisions = PRECISIONS if request.precision is None else (request.precision,)
+        default = DEFAULT_PRECISION if DEFAULT_PRECISION in possible else possible[-1]
+        return Candidate(run.trained, request.precision or default)
+    precisions = possible if request.precision is None else (request.precision,)
     for precision in precisions:
         candidate = Candidate(run.trained, precision)
         if _largest_size(run, candidate, request) <= request.max_size:
             return candidate
+    if run.trained.user_model:
+        raise TextclfError(
+            f"{run.trained.model} does not fit into {request.max_size:,} bytes in {precisions[-1]}, and which of its "
+            "weights could be left out is not known; raise --max-size"
+        )
     return _prune(run, precisions[-1], request, max_size=request.max_size)
 
 
@@ -126,7 +137,7 @@ def _write(
 ) -> Exported:
     """Write the export; raises TextclfError if it loses too much, is too large, or ONNX Runtime disagrees."""
     layout = runs.RunLayout(folder)
-    written = _write_and_read(candidate, layout.model)
+    written = _write_and_read(candidate, layout.model, code=run.code)
     predictions = run.predict(written.trained)
     after = predictions[request.split]
     metrics = _metrics(run, written, predictions)
@@ -146,11 +157,11 @@ def _write(
     return exported
 
 
-def _write_and_read(candidate: Candidate, folder: Path) -> Candidate:
+def _write_and_read(candidate: Candidate, folder: Path, *, code: Sequence[Path]) -> Candidate:
     """The candidate as it is read back: its weights have lost what its precision cannot hold."""
     folders.remove(folder)  # that of an export that was killed may be there
     artefact.save(folder, candidate.trained, card="", precision=candidate.precision)
-    written = artefact.load(folder)
+    written = artefact.load(folder, code=code)
     folders.remove(folder)
     return candidate._replace(trained=written)
 

@@ -1,6 +1,6 @@
 """A finished run that is to be exported, opened with the data it was trained on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,16 +25,18 @@ class FinishedRun:
     tokens: Tokens
     config: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    code: Sequence[Path] = ()
+    """Files with the class of a user's model."""
 
     @classmethod
-    def open(cls, path: Path) -> "FinishedRun":
+    def open(cls, path: Path, *, code: Sequence[Path] = ()) -> "FinishedRun":
         """Read everything that an export needs; raises UsageError if there is no such run, ArtefactError on damage."""
         layout = runs.resolve(path)
-        trained = artefact.load(layout.model)
+        trained = artefact.load(layout.model, code=code)
         made = runs.data_of(layout)
         data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
         config, metrics = runs.read_json(layout.config), runs.read_json(layout.metrics)
-        return cls(layout, trained, data, Tokens(data, trained.tokenizer), config, metrics)
+        return cls(layout, trained, data, Tokens(data, trained.tokenizer), config, metrics, code)
 
     @property
     def name(self) -> str:

@@ -123,9 +123,11 @@ def batched(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def load_model(path: str | Path = "runs/latest") -> Classifier:
+def load_model(path: str | Path = "runs/latest", *, code: str | Path | Iterable[str | Path] = ()) -> Classifier:
     """The classifier in a run directory or in its ``model/`` folder; ``runs/latest`` names the newest finished run.
 
-    Raises UsageError if there is none, ArtefactError if it is damaged or of another format.
+    A model of your own needs its ``code``, the Python file that it was trained with, which is run. Raises UsageError if
+    there is no model or not that file, ArtefactError if the model is damaged or of another format.
     """
-    return Classifier(artefact.load(runs.model_dir(Path(path))))
+    paths = [code] if isinstance(code, str | Path) else code
+    return Classifier(artefact.load(runs.model_dir(Path(path)), code=[Path(path) for path in paths]))

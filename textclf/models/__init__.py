@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 from textclf.errors import UsageError
-from textclf.models import bag_mlp, cnn, lstm
+from textclf.models import bag_mlp, cnn, lstm, user
 from textclf.models.model import Model
 
 if TYPE_CHECKING:
@@ -22,10 +22,34 @@ MODELS: Final[Mapping[str, Model]] = {
 
 
 def find(name: str) -> Model:
-    """The model of that name; raises UsageError if there is none."""
+    """The built-in model of that name; raises UsageError if there is none. Runs no code of others."""
     if name not in MODELS:
         raise UsageError(f"no model named {name!r}; there are {', '.join(MODELS)}")
     return MODELS[name]
+
+
+def find_user_model(name: str) -> user.UserModel | None:
+    """The class that the user names, as ``FILE.py:CLASS`` or as an installed package offers it; None for a built-in.
+
+    Raises UsageError if there is no model of that name, or if the file or the class cannot be used.
+    """
+    if name in MODELS:
+        return None
+    found = user.named(name)
+    if found is None:
+        raise UsageError(unknown(name))
+    return found
+
+
+def is_known(name: str) -> bool:
+    """Whether there can be such a model: it is built-in, installed, or names a file, which is not looked for."""
+    return name in MODELS or ":" in name or name.endswith(".py") or name in user.code.entry_points()
+
+
+def unknown(name: str) -> str:
+    """What is said of a name that no model has."""
+    others = ", ".join((*MODELS, *user.code.entry_points()))
+    return f"no model named {name!r}; there are {others}, and a class of your own: FILE.py:CLASS"
 
 
 def summary(model: "nn.Module") -> str:

@@ -168,6 +168,8 @@ class Architecture(NamedTuple):
     """Called with the new network and the training batches before the first epoch."""
     sorts_by_length: bool = False
     """Whether a batch should hold documents of similar length, since they are padded."""
+    settings: tuple[str, ...] = ("embedding_size", "hidden_size", "dropout", "word_dropout")
+    """Settings that the network is called with, unless they are None."""
 
 
 class OnnxGraph(NamedTuple):
@@ -180,9 +182,11 @@ class OnnxGraph(NamedTuple):
 
 
 class Model(Protocol):
-    """A model: a folder of `textclf.models`, or a class of the user's."""
+    """A model: a folder of `textclf.models`, or a class of the user's (`textclf.models.user.UserModel`)."""
 
-    PRESET: Preset
+    @property
+    def PRESET(self) -> Preset:  # noqa: N802  a constant of a module
+        """Sizes and learning rate where the user names none."""
 
     def preset_for(self, *, documents: int, tokens: int) -> Preset:
         """The preset, adapted to the number of training documents and of their tokens."""

@@ -15,7 +15,6 @@ import numpy as np
 from textclf.config import TrainConfig
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, newest, together
 from textclf.errors import ArtefactError, DataError
-from textclf.models import find
 from textclf.models.bag_mlp.feature_cache import Batch
 from textclf.models.model import Features
 from textclf.system import files
@@ -67,7 +66,7 @@ def prepare(config: TrainConfig, data: DataDirectory) -> Prepared:
         parts["refit"] = together(parts["train"], parts["validation"])
     tokenizer = read_tokenizer(data)
     training, validation = (_batches(tokens, parts[split]) for split in ("train", "validation"))
-    learn = find(config.model).runtime().learn
+    learn = config.kind.runtime().learn
     inputs, training_inputs = learn(training, validation=validation, tokenizer=tokenizer, max_length=config.max_length)
     tokens = copy(tokens)  # mapped anew, if it is: what was read of it need not stay in memory
     seconds = perf_counter() - started

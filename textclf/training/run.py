@@ -2,10 +2,11 @@
 
 import json
 import platform
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
@@ -25,7 +26,10 @@ from textclf.evaluation.abstention import learn, unknown_shares
 from textclf.evaluation.calibration import fit_temperature
 from textclf.evaluation.metrics import Metrics, measure
 from textclf.evaluation.predictions import Predictions
-from textclf.models import parameters, summary
+from textclf.models import parameters, summary, user
+from textclf.models.model import EMBEDDING
+from textclf.models.user import UserModel
+from textclf.models.user.code import naming_line
 from textclf.system import files
 from textclf.system.interrupt import Interrupt
 from textclf.text.tokenizer import UNK_ID
@@ -36,7 +40,7 @@ from textclf.training.loop import Batches, Epoch, StepOptions
 from textclf.training.meters import Meter
 from textclf.training.objective import Softmax
 from textclf.training.prepared import Prepared, find_data, prepare
-from textclf.training.session import Session, complete, given
+from textclf.training.session import Session, complete, given, network_arguments
 from textclf.training.tracking import Examined, Tracker, left_to_the_next_call
 
 PACKAGES: Final = ("torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
@@ -44,6 +48,7 @@ PACKAGES: Final = ("torch", "numpy", "datasets", "scikit-learn", "tensorboard", 
 MISTAKES: Final = 20  # documents that TensorBoard lists
 FIRST_WORD: Final = UNK_ID + 1  # embeddings of both models begin with the words, by falling count
 WORDS: Final = 1000  # that the projector shows
+NO_EMBEDDINGS: Final = np.empty((0, 0), dtype=np.float32)  # of a user's network that calls them otherwise
 
 GPU_CHECK_EVERY: Final = 100
 """Steps from one check for NaN to the next on a GPU, where each check forces a sync."""
@@ -79,24 +84,24 @@ def train(
     TerminatedRunError on a signal; the run can then be resumed.
     """
     ready = prepared or prepare(config, DataDirectory.open(find_data(config)))
-    with (
-        device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)),
-        files.naming_full_disk(config.run_dir),
-    ):
+    with _naming_failures(ready.config, config.run_dir):
         session = complete(ready)
         run = runs.create(config.run_dir, corpus=session.data.manifest.name, tier=config.tier, model=config.model)
         files.write_json(run.config, _record(session))
         return _complete(session, run, display or Display(), pace)
 
 
-def resume(run: runs.RunLayout, *, display: Display | None = None, pace: Pace = PACE) -> runs.RunLayout:
+def resume(
+    run: runs.RunLayout, *, display: Display | None = None, pace: Pace = PACE, code: Sequence[Path] = ()
+) -> runs.RunLayout:
     """Go on with a run from its last checkpoint; it ends as if it had never been stopped.
 
-    Raises what `train` raises, and UsageError if the data is not that which the run began with.
+    A user's class comes from one of the files ``code``. Raises what `train` raises, and UsageError if the data or the
+    code is not that which the run began with.
     """
     runs.refuse_links(run)
     made = runs.data_of(run)
-    config = settings_of(run)
+    config = settings_of(run, code=code)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     runs.clear_temporaries(run)
     if run.metrics.exists():  # it has ended
@@ -105,15 +110,32 @@ def resume(run: runs.RunLayout, *, display: Display | None = None, pace: Pace = 
         runs.set_latest(run)
         return run
     ready = prepare(config, data)
-    with device.naming_lack_of_memory(batch_size=given(ready.config.batch_size)), files.naming_full_disk(run.root):
+    with _naming_failures(ready.config, run.root):
         return _complete(complete(ready), run, display or Display(), pace)
 
 
-def settings_of(run: runs.RunLayout) -> TrainConfig:
-    """The settings that a run began with; raises ArtefactError if its config.json does not say them."""
+@contextmanager
+def _naming_failures(config: TrainConfig, folder: Path) -> Iterator[None]:
+    """Name what to change where memory or disk give out, and the line of a user's file that fails."""
+    with (
+        naming_line(config.user_model.code.file) if config.user_model else nullcontext(),
+        device.naming_lack_of_memory(batch_size=given(config.batch_size)),
+        files.naming_full_disk(folder),
+    ):
+        yield
+
+
+def settings_of(run: runs.RunLayout, *, code: Sequence[Path] = ()) -> TrainConfig:
+    """The settings that a run began with, with a user's class from one of the files ``code``.
+
+    Raises ArtefactError if its config.json does not say them, UsageError if that class is not there.
+    """
     try:
-        return TrainConfig.from_json(runs.read_json(run.config)["settings"])
-    except (LookupError, TypeError) as error:
+        record = runs.read_json(run.config)
+        network = record.get("network")
+        user_model = user.of_record(network, code=code, root=run.root) if network else None
+        return TrainConfig.from_json(record["settings"], user_model=user_model)
+    except (LookupError, TypeError, ValueError) as error:
         raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
 
 
@@ -264,7 +286,7 @@ def _examined(found: Predictions, epoch: int) -> Examined:
         mistakes.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
     trained = found.trained
     words = trained.tokenizer.words[FIRST_WORD : FIRST_WORD + WORDS]
-    embeddings = trained.weights["embedding.weight"][FIRST_WORD : FIRST_WORD + len(words)]
+    embeddings = trained.weights.get(EMBEDDING, NO_EMBEDDINGS)[FIRST_WORD : FIRST_WORD + len(words)]
     return Examined(
         epoch,
         found.names,
@@ -291,6 +313,7 @@ def _metrics(
         "tier": session.config.tier,
         "model": session.config.model,
         "seed": session.config.seed,
+        **_network(session),
         "parameters": parameters(session.learner.model),
         "train": epochs[best_epoch - 1]["train"],
         "validation": validation._asdict(),
@@ -314,7 +337,21 @@ def _artefact(session: Session, model: nn.Module, metrics: Mapping[str, Any], ab
         temperature=metrics["temperature"],
         trained={name: metrics[name] for name in ("corpus", "tier", "seed", "refit", "validation", "test")},
         abstention=abstention,
+        user_model=_user_model(session),
     )
+
+
+def _user_model(session: Session) -> UserModel | None:
+    """The user's class, with the arguments that its network was made with."""
+    made = session.config.user_model
+    classes = len(session.data.manifest.labels)
+    return made and UserModel(made.code, network_arguments(session.config, session.inputs, classes=classes))
+
+
+def _network(session: Session) -> dict[str, Any]:
+    """What is said of a user's class beside the settings."""
+    made = _user_model(session)
+    return {"network": made.record()} if made else {}
 
 
 def _card(session: Session, run: runs.RunLayout, trained: Artefact, metrics: Mapping[str, Any]) -> str:
@@ -333,6 +370,7 @@ def _record(session: Session) -> dict[str, Any]:
     data = session.data
     return {
         "settings": session.config.to_json(),
+        **_network(session),
         "data": {
             "path": str(data.layout.root.resolve()),
             "name": data.manifest.name,

@@ -11,7 +11,6 @@ from torch import nn
 
 from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
-from textclf.models import find
 from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Features
 from textclf.system.startup import processors
@@ -93,20 +92,25 @@ def begin(
     config: TrainConfig, inputs: Features, batches: BatchLoader, *, classes: int, processor: torch.device
 ) -> Learner:
     """A model to be trained on these batches, and its optimizer; settings end here: they become plain arguments."""
-    architecture = find(config.model).architecture()
+    architecture = config.kind.architecture()
     torch.manual_seed(config.seed % 2**63)
-    sizes = {name: getattr(config, name) for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}
-    sizes = {**inputs.sizes, **{name: value for name, value in sizes.items() if value is not None}}
-    model = architecture.network(classes=classes, **sizes).to(processor)
+    model = architecture.network(**network_arguments(config, inputs, classes=classes)).to(processor)
     if architecture.head_start is not None:
         batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # their order, too, follows from the seed
         architecture.head_start(model, (to_device(batch, processor) for batch in batches))
     return Learner.of(model, Adam(model.parameters(), lr=given(config.lr), fused=processor.type != "mps"))
 
 
+def network_arguments(config: TrainConfig, inputs: Features, *, classes: int) -> dict[str, Any]:
+    """Keyword arguments of the network: the sizes that follow from the data, and the settings that it has."""
+    settings = {name: getattr(config, name) for name in config.kind.architecture().settings}
+    given = {name: value for name, value in settings.items() if value is not None}
+    return {**inputs.sizes, "classes": classes, **given}
+
+
 def _loaders(prepared: Prepared, processor: torch.device) -> dict[str, BatchLoader]:
     """A DataLoader for each part: what is trained on is shuffled anew each epoch, the rest is in order of length."""
-    config, architecture = prepared.config, find(prepared.config.model).architecture()
+    config, architecture = prepared.config, prepared.config.kind.architecture()
     inputs, tokens = prepared.training_inputs, prepared.tokens
     if isinstance(inputs, FeatureCache) and config.store == "packed":
         tokens = SkipCached(tokens, inputs.has)
