@@ -306,16 +306,18 @@ def swapped(arrays):
     return arrays | {"inputs.pairs": arrays["inputs.pairs"][::-1]}
 
 
+COUNTS = "subword_counts"
+
 WRONG = {
     "a pair below zero": changed("pairs", 0, -1),
     "a pair that no hash gives": changed("pairs", -1, 2**PAIR_BITS),
     "pairs that fall": swapped,
     "a pair twice": lambda arrays: changed("pairs", 0, arrays["inputs.pairs"][1])(arrays),
-    "a part below zero": changed("spelling", 5, -1),
-    "a part too high": lambda arrays: changed("spelling", 5, arrays["inputs.spelling"].max() + 1_000)(arrays),
-    "a word with a part too many": changed("spelled", -1, 50),
-    "a word with less than no parts": lambda arrays: changed("spelled", 7, -arrays["inputs.spelled"][7])(arrays),
-    "padding with a part": lambda arrays: changed("spelled", 0, 1)(changed("spelled", 2, 2)(arrays)),
+    "a part below zero": changed("subwords", 5, -1),
+    "a part too high": lambda arrays: changed("subwords", 5, arrays["inputs.subwords"].max() + 1_000)(arrays),
+    "a word with a part too many": changed(COUNTS, -1, 50),
+    "a word with less than no parts": lambda arrays: changed(COUNTS, 7, -arrays[f"inputs.{COUNTS}"][7])(arrays),
+    "padding with a part": lambda arrays: changed(COUNTS, 0, 1)(changed(COUNTS, 2, 2)(arrays)),
     "a feature that weighs less than nothing": changed("rarity", 5, -0.5),
     "padding that weighs something": changed("rarity", PAD_ID, 0.5),
 }
@@ -332,13 +334,13 @@ def test_numbers_that_the_inputs_cannot_have_are_refused(wrong, model):
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 def test_inputs_of_another_type_are_refused(dtype, model):
     whole = load_file(model.weights)
-    for name in ("inputs.pairs", "inputs.spelling", "inputs.spelled"):
+    for name in ("inputs.pairs", "inputs.subwords", "inputs.subword_counts"):
         edit_weights(model, lambda arrays, name=name: arrays | {name: arrays[name].astype(dtype)})
         refuses(model)
         write_weights(model, whole)
 
 
-@pytest.mark.parametrize("name", ["pairs", "spelling", "spelled", "rarity"])
+@pytest.mark.parametrize("name", ["pairs", "subwords", "subword_counts", "rarity"])
 @pytest.mark.parametrize("value", [None, 3, [], {}, "words", [1, 2, 3]], ids=str)
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 def test_the_config_has_no_arrays(name, value, model):

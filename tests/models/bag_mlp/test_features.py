@@ -6,7 +6,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from textclf.models.bag_mlp import features as module
 from textclf.models.bag_mlp.features import Bag, DocumentFrequencies
 from textclf.models.bag_mlp.pair_hashes import PAIR_BITS
 from textclf.text.subwords import word_parts
@@ -296,7 +295,7 @@ def test_how_the_training_documents_are_batched_does_not_matter():
     tokenizer = learn(training)
     one, other = fit(training, tokenizer, size=7), fit(training, tokenizer)
     assert one.words == other.words
-    for name in ("pairs", "spelling", "spelled", "rarity"):
+    for name in ("pairs", "subwords", "subword_counts", "rarity"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -330,6 +329,23 @@ def test_the_tokens_that_were_given_stay_as_they_are():
     assert (tokens.tolist(), lengths.tolist()) == before
 
 
-def test_more_documents_than_can_be_numbered_are_refused():
-    with pytest.raises(ValueError, match="too many documents at once"):
-        module._numbered(2**41, bits=23)
+def test_documents_without_any_token_have_empty_bags():
+    """No text is encoded so, but files may be damaged."""
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    cat = tokenizer.encode("cat")
+    features, offsets, weights = bag(cat, np.array([0, len(cat), 0]))
+    alone = bag(cat, np.array([len(cat)]))
+    sizes = np.diff(offsets, append=len(features)).reshape(2, 3)
+    assert sizes[:, [0, 2]].tolist() == [[1, 1], [1, 1]]
+    assert features[features != PAD_ID].tolist() == alone.features[alone.features != PAD_ID].tolist()
+    assert np.isfinite(weights).all()
+
+
+def test_pairs_in_documents_are_found_with_their_words():
+    tokenizer = learn(TRAINING)
+    bag = fit(TRAINING, tokenizer)
+    features, words = bag.pairs_in(*encoded(["the cat sat on", "the", "cat qqq sat on the dog"], tokenizer))
+    spelled = [tuple(tokenizer.words[word] for word in pair) for pair in words.tolist()]
+    assert spelled == [("the", "cat"), ("sat", "on"), ("sat", "on")]
+    assert [bag.pairs[feature - bag.words] for feature in features] == [pair_hash(*pair) for pair in spelled]

@@ -56,5 +56,5 @@ def contributions(weights: Weights, features: Bag, ids: NDArray[np.int32], again
     occurrences = features.occurrences(ids)
     total = np.bincount(occurrences.features, occurrences.shares, minlength=len(added))
     shares = occurrences.shares * added[occurrences.features] / total[occurrences.features]
-    tokens = int((ids < len(features.spelled)).sum())
+    tokens = int((ids < len(features.vocabulary)).sum())
     return Contributions(margin, rest, np.bincount(occurrences.tokens, shares, minlength=tokens).astype(np.float64))

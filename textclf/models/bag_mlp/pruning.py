@@ -25,9 +25,8 @@ class BagPruner:
 
     def usage(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Doubles:
         """The sum over these documents of each feature's squared weight, shape (F,); remembers the words of pairs."""
-        pairs, at = self._bag.find(tokens, lengths).pairs
-        word = tokens[tokens < self._tokenizer.size]
-        self._pair_words[pairs - self._bag.words] = np.stack((word[at], word[at + 1]), axis=1)
+        pairs, words = self._bag.pairs_in(tokens, lengths)
+        self._pair_words[pairs - self._bag.words] = words
         inputs = self._bag(tokens, lengths)
         squares = inputs.weights.astype(np.float64) ** 2
         return np.bincount(inputs.features, squares, minlength=len(self._bag.rarity)).astype(np.float64)
