@@ -219,7 +219,7 @@ def test_public_names_are_those_that_can_be_imported() -> None:
 
 def test_every_module_has_its_tests() -> None:
     tests = Path(__file__).parent
-    shown_by_others = {"__init__.py", "__main__.py", "document.py", "card.py", "rows.py", "model.py"}
+    shown_by_others = {"__init__.py", "__main__.py", "card.py", "model.py"}
     of_every_model = {"predict.py", "onnx.py"}  # tests/models/test_runtime.py and tests/export/test_graph.py try each
     missing = [
         str(path.relative_to(ROOT))

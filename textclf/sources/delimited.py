@@ -1,4 +1,4 @@
-"""Rows of CSV and TSV. A broken record costs one row: reading goes on with the line after its first one."""
+"""Rows of CSV and TSV. A broken record costs one row: reading continues with the line after its first one."""
 
 import csv
 from collections import deque
@@ -16,7 +16,7 @@ class _Record(NamedTuple):
     """One record, blank lines included."""
 
     number: int
-    """Of its first line."""
+    """Number of its first line."""
     fields: list[str]
     error: str | None
     """Where it is and why it cannot be read."""
@@ -44,6 +44,7 @@ def read_delimited(
 
 
 def _find_in_header(place: str, names: list[str], find: FindColumns) -> Roles:
+    """Find the columns by a header; raises DataError if it is not one, UsageError if it lacks a column."""
     refuse_repeated(place, names)
     try:
         return find(names)
@@ -56,7 +57,7 @@ def _find_in_header(place: str, names: list[str], find: FindColumns) -> Roles:
 
 
 def _read_records(lines: Iterator[Line], name: str, delimiter: str, limit: int) -> Iterator[_Record]:
-    """Yield the records; after a broken one, the lines behind its first are read again."""
+    """Yield the records; after a broken one, the lines after its first are read again."""
     csv.field_size_limit(MAX_CHARACTERS)  # the limit of the whole process, which is 131,072 characters unless set
     taken: list[Line] = []
     again: deque[Line] = deque()

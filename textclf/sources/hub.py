@@ -14,7 +14,7 @@ from textclf.sources.document import Columns, Corpus, Document, Rows, documents
 from textclf.sources.folders import split_of
 
 PROBE_SECONDS: Final = 10.0
-"""How long the first request may take."""
+"""Timeout of the first request."""
 
 
 def read_hub(
@@ -41,7 +41,7 @@ def read_hub(
 def from_dataset_dict(
     data: Mapping[str, Any], *, columns: Columns, where: str, splits: Mapping[str, str] | None = None
 ) -> tuple[dict[str, "HubDocuments"], tuple[str, ...]]:
-    """Find the documents of a ``datasets.DatasetDict`` by split, and notes about the splits that were left out."""
+    """Return the documents of a ``datasets.DatasetDict`` by split, and notes about the splits that are left out."""
     chosen = splits or _usual_splits(data)
     missing = sorted(set(chosen.values()) - set(data))
     if missing or "train" not in chosen:
@@ -76,7 +76,7 @@ class HubDocuments:
         self._label = cast("str", self._roles.label)
 
     def are_labelled(self) -> bool:
-        """Whether any label is there: a competition hides those of its test split, all as None or -1."""
+        """Tell whether any document has a label: a competition hides those of its test split, as None or -1."""
         batches = self._dataset.select_columns([self._label]).iter(batch_size=1000)
         return any(label not in (None, -1) for batch in batches for label in batch[self._label])
 
@@ -96,7 +96,7 @@ class HubDocuments:
 
 
 def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
-    """What a label, read at a place, is called, that of a ClassLabel by its name; None is a label that was hidden."""
+    """Return a function that names a label, as a ClassLabel does, and takes its place, too; None if it is hidden."""
     from datasets import ClassLabel
 
     feature = dataset.features[column]
@@ -194,14 +194,14 @@ def _unreachable(repository: str, error: Exception) -> DataError:
 
 
 def _reason(error: Exception) -> str:
-    """Return the first line of the innermost error: the outer ones only say that something went wrong."""
+    """Return the first line of the innermost error: the outer ones do not say what is wrong."""
     while isinstance(error.__cause__, Exception):
         error = error.__cause__
     return str(error).partition("\n")[0]
 
 
 def _refusal(repository: str, error: Exception) -> DataError | UsageError:
-    """Tell what load_dataset's built-in exceptions mean: they have no types of their own."""
+    """Explain a built-in exception of load_dataset by its message, as it has no type of its own."""
     message = str(error)
     if configs := re.search(r"(?:Available|available configs): \[(.*)\]", message):
         names = configs[1].replace("'", "")

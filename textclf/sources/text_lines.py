@@ -92,20 +92,20 @@ def read_lines(
     _refuse_other_content(stream.peek(16)[:16], name, encoding)
     errors = "surrogateescape" if encoding.codec == UTF8 else "textclf.escape"
     file = io.TextIOWrapper(stream, encoding=encoding.codec, errors=errors, newline=newline)
-    number = 0
+    ends, number = newline or ("\n", "\r"), 0
     try:
         for text in iter(partial(file.readline, limit), ""):
             number += 1
-            error = None
-            if len(text) == limit and not text.endswith(newline or ("\n", "\r")):
-                error = f"{name}:{number}: the line is longer than {limit:,} characters"
-                _skip_line(file, error, ends=newline or ("\n", "\r"), most=ENDLESS * limit)
-                yield number, "", error
-                continue
-            if not text.isascii() and (byte := _undecoded_byte(text)) is not None:
-                error = f"{name}:{number}: byte 0x{byte:02x} is not {encoding.advise()}"
-            # UTF-16 with its byte order named keeps the mark
-            yield number, text.removeprefix("\ufeff") if number == 1 else text, error
+            if len(text) == limit and not text.endswith(ends):
+                problem = f"{name}:{number}: the line is longer than {limit:,} characters"
+                _skip_line(file, problem, ends=ends, most=ENDLESS * limit)
+                yield number, "", problem
+            elif text.isascii():
+                yield number, text, None
+            else:
+                error = (byte := _undecoded_byte(text)) and f"{name}:{number}: byte {byte} is not {encoding.advise()}"
+                # the codecs utf-16-le and utf-16-be keep the byte-order mark
+                yield number, text.removeprefix("\ufeff") if number == 1 else text, error
     except UnicodeError as error:  # of a codec that does not say where
         raise DataError(f"{name}:{number + 1}: not {encoding.advise()}") from error
     finally:
@@ -122,9 +122,9 @@ def _skip_line(file: io.TextIOWrapper, problem: str, *, ends: str | tuple[str, .
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
-    """Decode each byte that is not of the encoding to half a surrogate pair, which no encoding of text has.
+    """Decode each byte that is not of the encoding to half a surrogate pair, which valid text never has.
 
-    What surrogateescape does, which leaves out ASCII and so cannot do it for UTF-16.
+    Python's own surrogateescape does this only for bytes above 127, so that it fails in UTF-16.
     """
     if not isinstance(error, UnicodeDecodeError):
         raise error
@@ -134,12 +134,12 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("textclf.escape", _escape)
 
 
-def _undecoded_byte(text: str) -> int | None:
-    """Return the first byte that could not be decoded."""
+def _undecoded_byte(text: str) -> str | None:
+    """Return the first byte that could not be decoded, as 0x and two digits."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        return ord(text[error.start]) & 0xFF
+        return f"0x{ord(text[error.start]) & 0xFF:02x}"
     return None
 
 

