@@ -78,7 +78,10 @@ def test_labels_that_training_lacks_warn_or_with_strict_fail(runner: CliRunner, 
     fails(runner, [*arguments, "--strict"], 3, "'space' (2)")
     done = runner.invoke(main, arguments)
     assert done.exit_code == 0
-    assert "note: no training document has these labels, so their documents count as errors: 'space' (2)" in done.stderr
+    assert (
+        "problem: no training document has these labels of test, so their documents count as errors: 'space' (2)"
+        in done.stderr
+    )
     trained = runner.invoke(main, ["train", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"])
     metrics = json.loads((Path(trained.stdout.strip()) / "metrics.json").read_text())
     assert metrics["test"]["accuracy"] <= 1 / 3

@@ -89,7 +89,7 @@ def test_check_names_each_problem_and_exits_with_3_if_strict(runner, flawed):
         "1 document is a copy of one in an earlier split: the model has seen it",
         "1 text has two labels",
         "1 document of test is empty",
-        "no training document has this label of test: 'Bird'",
+        "no training document has these labels of test, so their documents count as errors: 'Bird' (1)",
         "1 label has fewer than 5 training documents: 'pet '",
         "of the tokens of test are not in the training split",
     ):

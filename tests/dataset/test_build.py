@@ -17,6 +17,7 @@ import torch
 
 from textclf.config import TIERS, PreprocessConfig
 from textclf.dataset.build import preprocess
+from textclf.dataset.data_report import problems
 from textclf.dataset.directory import UNSEEN, DataDirectory
 from textclf.dataset.read_corpus import BATCH, BatchSize
 from textclf.errors import DataError, ResourceError, UsageError
@@ -216,11 +217,11 @@ def test_a_long_training_text_needs_no_parts_unless_they_are_asked_for(monkeypat
 # Splits, labels and tiers
 
 
-def test_labels_that_train_does_not_have_are_a_warning():
+def test_labels_that_train_does_not_have_are_a_problem():
     write_csv("test.csv", [("the cat", "z"), ("the cat ran", "a"), ("the", "z"), ("ran", "y")])
     root, report = make(SMALL, test=Path("test.csv"))
-    warning = "no training document has these labels, so their documents count as errors: 'y' (1), 'z' (2)"
-    assert list(report.notes) == [warning]
+    unseen = "no training document has these labels of test, so their documents count as errors: 'y' (1), 'z' (2)"
+    assert unseen in problems(report)
     data = DataDirectory.open(root)
     assert data.manifest.labels == ["a", "b"]
     assert data.classes()[data.rows("test")].tolist() == [UNSEEN, 0, UNSEEN, UNSEEN]

@@ -115,8 +115,12 @@ def split_with(**given):
         ({"conflicting": 3}, {}, {}, ["3 texts have two labels"]),
         ({}, {"empty": 1}, {"empty": 2}, ["1 document of train is empty", "2 documents of test are empty"]),
         ({}, {"unknown": 0.5}, {"unknown": 0.5}, ["50% of the tokens of test are not in the training split"]),
-        ({}, {}, {"labels": {"c": 9}}, ["no training document has this label of test: 'c'"]),
-        ({}, {}, {"labels": {"d": 9, "c": 9}}, ["no training document has these labels of test: 'c', 'd'"]),
+        (
+            {},
+            {},
+            {"labels": {"a": 2, "d": 3, "c": 9}},
+            ["no training document has these labels of test, so their documents count as errors: 'c' (9), 'd' (3)"],
+        ),
         ({}, {"labels": {"a": 9, "b": 4}}, {}, ["1 label has fewer than 5 training documents: 'b'"]),
         ({}, {"labels": {"a": 1, "b": 4}}, {}, ["2 labels have fewer than 5 training documents: 'a', 'b'"]),
         (

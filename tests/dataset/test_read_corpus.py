@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from tests.text.test_corpus_encoder import ODD
+from tests.text.test_corpus_encoder import ODD, count_tokens
 from textclf.dataset.read_corpus import BatchSize, Work, _number, batches, read_corpus, row_slices
 from textclf.dataset.splits import digest, fold, number_texts
 from textclf.errors import ResourceError
 from textclf.sources import SPLITS, Document
 from textclf.system import workers
-from textclf.text.tokenizer import count_tokens, pre_tokens_of
+from textclf.text.tokenizer import pre_tokens_of
 
 SOURCE = {
     "train": [Document(f"é{number}", text, "zyx"[number % 3]) for number, text in enumerate([*ODD, "", " \t", *ODD])],

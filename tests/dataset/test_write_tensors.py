@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.text.test_corpus_encoder import ODD, numbered
+from tests.text.test_corpus_encoder import ODD, count_tokens, numbered
 from textclf.dataset import packed, tensors
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.near_copies import BANDS, ROWS, signatures
@@ -9,7 +9,7 @@ from textclf.dataset.read_corpus import BATCH, BatchSize, Work
 from textclf.dataset.write_tensors import EncodedDocuments, room_needed, write_tensors
 from textclf.system import workers
 from textclf.text import ragged
-from textclf.text.tokenizer import UNK_ID, Tokenizer, count_tokens
+from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 TEXTS = ["", *ODD, " ", *reversed(ODD), "the catty", ""]
 NAMES = [f"train-{number:07}" for number in range(len(TEXTS))]

@@ -92,7 +92,7 @@ def test_labels_of_one_split_only_are_listed_or_refused() -> None:
     refuses(preprocess("train.csv", *options, "--strict"), 3, "'only test' (1)", "'only validation' (1)")
     done = preprocess("train.csv", *options)
     assert done.exit_code == 0
-    assert "note: no training document has these labels" in done.stderr
+    assert "problem: no training document has these labels" in done.stderr
 
 
 def test_texts_may_all_be_empty_if_no_split_is_drawn() -> None:

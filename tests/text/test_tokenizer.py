@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from textclf.text.subwords import word_parts
-from textclf.text.tokenizer import PAD, PAD_ID, TYPE, UNK, UNK_ID, Tokenizer, count_tokens, split_pre_token
+from textclf.text.tokenizer import PAD, PAD_ID, TYPE, UNK, UNK_ID, Tokenizer, split_pre_token
 
 PLAIN = Tokenizer([])
 SAMPLES = (
@@ -182,13 +182,6 @@ def test_words_are_learnt_from_the_given_texts_alone():
     before = tokenizer.to_json()
     assert tokenizer.encode("the dog").tolist() == [tokenizer.words.index("the"), UNK_ID]
     assert tokenizer.to_json() == before
-
-
-def test_counting_pre_tokens_or_tokens_is_the_same():
-    texts = [*SAMPLES * 2, *random_texts(5)]
-    counted = count_tokens(texts)
-    tokens = [token for text in texts for token in PLAIN.tokens(text)]
-    assert counted == {token: tokens.count(token) for token in tokens}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Knows nothing about models. Texts are read once, and only a few of them are in memory at a time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -73,7 +73,8 @@ def _build(
     split = _split(texts, config)
     order = np.argsort(split, kind="stable")
     codes = texts.documents._replace(split=split).take(order)
-    notes = (*corpus.notes, *_unseen_labels(codes, texts.labels, strict=config.strict))
+    if config.strict:
+        _refuse_unseen_labels(codes, texts.labels)
     pre_tokens = texts.pre_tokens.tokenize()
     tokenizer = _learn_vocabulary(texts, pre_tokens, split == 0, config)
     files.write_json(layout.tokenizer, tokenizer.to_json())
@@ -90,7 +91,7 @@ def _build(
     folders.remove(scratch)
 
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
-    report = _describe(corpus, table, written, lengths == 0, splits.duplicates(codes), notes)
+    report = _describe(corpus, table, written, lengths == 0, splits.duplicates(codes))
     _finish(layout, corpus, config, table, report, tokenizer.size)
     return report
 
@@ -117,16 +118,14 @@ def _split(texts: NumberedCorpus, config: PreprocessConfig) -> NDArray[np.int8]:
     )
 
 
-def _unseen_labels(codes: splits.DocumentCodes, labels: list[str], *, strict: bool) -> tuple[str, ...]:
-    """A note of the labels that only validation or test has; raises DataError instead if strict."""
-    unseen = splits.unseen_labels(codes, labels)
-    if not unseen:
-        return ()
-    listed = ", ".join(f"{label!r} ({count})" for label, count in unseen.items())
-    note = f"no training document has these labels, so their documents count as errors: {listed}"
-    if strict:
-        raise DataError(f"{note}; leave out --strict to accept that")
-    return (note,)
+def _refuse_unseen_labels(codes: splits.DocumentCodes, labels: list[str]) -> None:
+    """Raise DataError if validation or test has a label that train has not."""
+    if unseen := splits.unseen_labels(codes, labels):
+        listed = ", ".join(f"{label!r} ({count})" for label, count in unseen.items())
+        raise DataError(
+            f"no training document has these labels, so their documents count as errors: {listed}; "
+            "leave out --strict to accept that"
+        )
 
 
 def _learn_vocabulary(
@@ -177,13 +176,12 @@ def _describe(
     written: WrittenDocuments,
     is_empty: NDArray[np.bool_],
     duplicates: splits.Duplicates,
-    notes: Sequence[str],
 ) -> DataReport:
     """The report for people."""
     rows = {split: np.flatnonzero(table.split == split) for split in SPLITS}
-    near = count_near_copies(table, written.signatures)
+    near, notes = count_near_copies(table, written.signatures), corpus.notes
     if near is None:
-        notes = (*notes, f"near-copies were not searched for, because there are more than {COMPARED:,} documents")
+        notes += (f"near-copies were not searched for, because there are more than {COMPARED:,} documents",)
     return DataReport(
         name=corpus.name,
         source=corpus.source,

@@ -99,8 +99,8 @@ def _split_problems(report: DataReport) -> Iterator[str]:
         if name != "train" and split.unknown > MUCH_UNKNOWN:
             yield f"{split.unknown:.0%} of the tokens of {name} are not in the training split"
         if unseen := sorted(set(split.labels) - set(report.splits["train"].labels)):
-            labels = "this label" if len(unseen) == 1 else "these labels"
-            yield f"no training document has {labels} of {name}: {', '.join(map(repr, unseen))}"
+            listed = ", ".join(f"{label!r} ({split.labels[label]:,})" for label in unseen)
+            yield f"no training document has these labels of {name}, so their documents count as errors: {listed}"
 
 
 def _label_problems(report: DataReport) -> Iterator[str]:

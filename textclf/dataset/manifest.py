@@ -160,22 +160,20 @@ def _parse(path: Path) -> Manifest:
             "upgrade textclf, or rebuild the directory: textclf preprocess --overwrite"
         )
     own = values.pop(checksums.OWN, None)  # earlier versions wrote none
-    if set(values) != {field.name for field in fields(Manifest)}:
-        raise ArtefactError(f"{path} has other keys than a manifest; rebuild it: textclf preprocess --overwrite")
-    layout = DataLayout(path.parent)
-    named, needed = values["checksums"], {layout.tokenizer.name, layout.documents.name}
-    if not isinstance(named, dict) or set(named) - {REPORT} != needed:
-        raise ArtefactError(f"{path} lacks checksums; rebuild it: textclf preprocess --overwrite")
-    if own not in (None, checksums.digest(values)) or not _is_sound(values):
-        raise ArtefactError(f"{path} is not what was written; rebuild it: textclf preprocess --overwrite")
+    if own not in (None, checksums.digest(values)) or not _is_sound(values, DataLayout(path.parent)):
+        raise ArtefactError(f"{path} is not as it was written; rebuild it: textclf preprocess --overwrite")
     return Manifest(**values)
 
 
-def _is_sound(values: Mapping[str, Any]) -> bool:
-    """Whether all values have the right types, which a manifest without a checksum, or a forged one, may not have."""
+def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
+    """Whether keys and types are right, which a manifest without a checksum, or a forged one, may not have."""
+    if set(values) != {field.name for field in fields(Manifest)}:
+        return False
     labels, counts = values["labels"], [values["splits"], values["tiers"], {"vocabulary": values["vocabulary"]}]
     return (
         all(isinstance(values[name], str) for name in ("name", "source", "revision"))
+        and isinstance(values["checksums"], dict)
+        and set(values["checksums"]) - {REPORT} == {layout.tokenizer.name, layout.documents.name}
         and isinstance(values["settings"], dict)
         and "seed" in values["settings"]
         and isinstance(labels, list)

@@ -22,12 +22,10 @@ from textclf.system.files import full_disk
 
 Ids = NDArray[np.int32]
 
-_LOCAL_HEADER: Final = struct.Struct(
-    "<4s5H3L2H"
-)  # signature, version, flags, method, time, date, CRC, 2 sizes, 2 lengths
-_CENTRAL_HEADER: Final = struct.Struct(
-    "<4s6H3L5H2L"
-)  # one more version, the same, five unused, offset of the local header
+# signature, version, flags, method, time, date, CRC, 2 sizes, 2 lengths
+_LOCAL_HEADER: Final = struct.Struct("<4s5H3L2H")
+# signature, one more version, the same, five unused, offset of the local header
+_CENTRAL_HEADER: Final = struct.Struct("<4s6H3L5H2L")
 _END: Final = struct.Struct("<4s4H2LH")
 _UINT32: Final = struct.Struct("<L")
 _LOCAL_CRC: Final = 14  # where the CRC stands in a local header

@@ -76,7 +76,9 @@ class Tokenizer:
     @classmethod
     def fit(cls, texts: Iterable[str], *, lowercase: bool = True, **limits: Any) -> "Tokenizer":
         """Learn the words of the training texts; ``limits``: see `from_counts`."""
-        return cls.from_counts(count_tokens(texts, lowercase=lowercase), lowercase=lowercase, **limits)
+        rules = cls([], lowercase=lowercase)
+        counts = Counter(token for text in texts for token in rules.tokens(text))
+        return cls.from_counts(counts, lowercase=lowercase, **limits)
 
     @classmethod
     def from_counts(
@@ -123,9 +125,8 @@ class Tokenizer:
 
     def tokens(self, text: str) -> list[str]:
         """The words and punctuation marks of a text, as they are looked up in the vocabulary."""
-        return [
-            token for pre_token in pre_tokens_of(text, lowercase=self.lowercase) for token in split_pre_token(pre_token)
-        ]
+        pre_tokens = pre_tokens_of(text, lowercase=self.lowercase)
+        return [token for pre_token in pre_tokens for token in split_pre_token(pre_token)]
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """Token ids of a text, shape (T,), T at least 1. Time is linear in the length of the text."""
@@ -227,18 +228,6 @@ def split_pre_token(pre_token: str) -> list[str]:
     # No language writes so many marks on one letter. Composing them takes quadratic time, so it is done in pieces.
     pieces = (pre_token[start : start + _NFC_PIECE] for start in range(0, len(pre_token), _NFC_PIECE))
     return patterns.token.findall("".join(unicodedata.normalize("NFC", piece) for piece in pieces))
-
-
-def count_tokens(texts: Iterable[str], *, lowercase: bool = True) -> Counter[str]:
-    """How often each token occurs in the texts. Each distinct pre-token is split once."""
-    pre_tokens: Counter[str] = Counter()
-    for text in texts:
-        pre_tokens.update(pre_tokens_of(text, lowercase=lowercase))
-    tokens: Counter[str] = Counter()
-    for pre_token, count in pre_tokens.items():
-        for token in split_pre_token(pre_token):
-            tokens[token] += count
-    return tokens
 
 
 def _most_frequent(counts: Mapping[str, int], *, limit: int | None, min_count: int) -> list[str]:
