@@ -127,13 +127,8 @@ def command(
     _check_output(layout, input_file, output, explain=explain)
     model = runs.model_dir(run)
     startup.one_thread()
-    from textclf.inference import (  # after the checks: numpy takes 0.1 s
-        classifier,
-        inputs,
-        outputs,
-        parallel,
-        predicting,
-    )
+    # Imported after the checks, because numpy takes 0.1 s.
+    from textclf.inference import classifier, inputs, outputs, parallel, predicting
     from textclf.sources import Columns
 
     trained = classifier.load_model(model, code=code)

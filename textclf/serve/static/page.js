@@ -49,7 +49,7 @@ class Panel {
     this.card = copy.firstElementChild;
     this.part = (name) => this.card.querySelector("." + name);
     this.part("run").textContent = run.name;
-    this.part("model-card").textContent = run.card || "It has no model card.";
+    this.part("model-card").textContent = run.card || "This model has no card.";
     find("results").append(copy);
   }
 
@@ -252,7 +252,7 @@ const fileStatus = (message) => { find("file-status").textContent = message; };
 
 function about(run) {
   const { corpus, test } = run.trained;
-  const accuracy = test && test.accuracy !== undefined ? `, ${percent(test.accuracy)} right on its test texts` : "";
+  const accuracy = test && test.accuracy !== undefined ? `, ${percent(test.accuracy)} accuracy on test` : "";
   return `${run.labels.length} labels${corpus ? ` from ${corpus}` : ""}${accuracy}`;
 }
 
