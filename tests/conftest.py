@@ -4,7 +4,7 @@ import csv
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,7 +16,12 @@ from textclf.models import MODELS
 
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
+    from textclf.dataset.directory import DataDirectory
     from textclf.inference.classifier import Classifier
+    from textclf.training.batches import BatchLoader
+    from textclf.training.learner import Learner
+    from textclf.training.loop import EarlyStopping
+    from textclf.training.setup import Setup
 
 TEXTS = {
     "animals": [
@@ -114,10 +119,10 @@ def data_dir(corpus_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="session", params=list(MODELS))
 def run_dir(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of each model, two epochs and eight wide; not to be changed by a test."""
-    from textclf.training import run
+    from textclf.training import train
 
     config = small_config(request.param, data_dir, tmp_path_factory.mktemp("runs"), epochs=2)
-    return run.train(config).root
+    return train(config).root
 
 
 @pytest.fixture
@@ -155,18 +160,41 @@ def my_model() -> Path:
 @pytest.fixture(scope="session")
 def user_run(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the user's model, from a file elsewhere; not to be changed by a test."""
-    from textclf.training import run
+    from textclf.training import train
 
     file = tmp_path_factory.mktemp("code") / "my_model.py"
     file.write_text(MY_MODEL)
     config = small_config(f"{file}:MyModel", data_dir, tmp_path_factory.mktemp("runs"), epochs=8, hidden_size=None)
-    return run.train(config).root
+    return train(config).root
 
 
 def small_config(model: str, data: Path, runs_dir: Path, **given: object) -> TrainConfig:
     """Settings of a run that takes a fraction of a second."""
     sizes = {"hidden_size": 8, "batch_size": 8, "device": "cpu", "tier": "full"}
     return TrainConfig.create(model=model, data=str(data), run_dir=runs_dir, **{**sizes, **given})
+
+
+class Assembled(NamedTuple):
+    """A run before its first step."""
+
+    setup: "Setup"
+    batches: "dict[str, BatchLoader]"
+    """Of each part."""
+    learner: "Learner"
+    stopping: "EarlyStopping"
+
+
+def assemble(config: TrainConfig, data: "DataDirectory") -> Assembled:
+    """Set a run up, with its model and all its batches."""
+    from textclf.training import device
+    from textclf.training.loop import EarlyStopping
+    from textclf.training.setup import required, set_up
+
+    setup = set_up(config, data)
+    processor = device.pick(config.device)
+    batches = {part: setup.loader(part, processor) for part in setup.parts}
+    stopping = EarlyStopping(required(setup.config.patience), min_gain=setup.config.min_gain)
+    return Assembled(setup, batches, setup.learner(batches["train"], processor), stopping)
 
 
 @pytest.fixture

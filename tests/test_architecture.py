@@ -51,7 +51,8 @@ TORCH_FREE = (
     "textclf.inference.explain",
     "textclf.evaluation.evaluate",
     "textclf.dataset.build",
-    "textclf.training.prepared",
+    "textclf.training",
+    "textclf.training.setup",
 )
 
 FILES = sorted(ROOT.rglob("*.py"))

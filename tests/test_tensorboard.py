@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from tests.conftest import small_config
+from textclf import training
 from textclf.config import TIERS
-from textclf.training import run
 
 
 def test_event_files_of_every_tier_have_every_tag(data_dir: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for tier in TIERS:
-        finished = run.train(small_config("mlp", data_dir, tmp_path, tier=tier, epochs=2))
+        finished = training.train(small_config("mlp", data_dir, tmp_path, tier=tier, epochs=2))
         events = EventAccumulator(str(finished.root))
         events.Reload()
         tags = events.Tags()
@@ -36,7 +36,7 @@ def test_event_files_of_every_tier_have_every_tag(data_dir: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_tensorboard_serves_the_scalars_of_two_runs(data_dir: Path, tmp_path: Path) -> None:
-    finished = {run.train(small_config(model, data_dir, tmp_path, epochs=2)).root for model in ("mlp", "lstm")}
+    finished = {training.train(small_config(model, data_dir, tmp_path, epochs=2)).root for model in ("mlp", "lstm")}
     command = [
         sys.executable,
         "-m",

@@ -23,9 +23,9 @@ def train(**settings: Any) -> Path:
 
     Keywords are the fields of `config.TrainConfig`. Raises `TextclfError`.
     """
-    from textclf.training import run
+    from textclf import training
 
-    return run.train(TrainConfig.create(**_paths(settings))).root
+    return training.train(TrainConfig.create(**_paths(settings))).root
 
 
 def _paths(settings: dict[str, Any]) -> dict[str, Any]:

@@ -125,8 +125,8 @@ CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
 """Fields of a preset that are no settings themselves: `TrainConfig.completed` makes settings of them."""
 
 
-LEAVES_STEPS_ALONE: Final = {"data", "data_dir", "run_dir", "epochs", "store", "num_workers"}
-"""Settings of training that change no step: where things lie, who reads them, how many epochs there may be."""
+LEAVES_STEPS_ALONE: Final = {"data", "data_dir", "run_dir", "epochs", "test", "store", "num_workers"}
+"""Settings that change no training step: folders, how documents are read, the most epochs, what is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +159,8 @@ class TrainConfig:
     """Share of the target's probability that is spread over all classes."""
     refit: bool | None = None
     """Go on for REFIT_EPOCHS on train and validation. None: as the preset says, on tier full up to REFIT_AT_MOST."""
+    test: bool = True
+    """Measure the finished model on the test split. False: leave that split alone while settings are chosen."""
     embedding_size: int | None
     hidden_size: int | None
     """Units of the hidden layer, of each direction. None: the preset; for the mlp on long text, half or a quarter."""

@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MY_MODEL, small_config
-from textclf import load_model
+from textclf import load_model, training
 from textclf.artefacts import runs
 from textclf.cli import main
-from textclf.training import run as training
 from textclf.training.checkpoint import Pace
 
 NOTE = "textclf: MyModel has no forward pass in numpy: it predicts through torch\n"
@@ -158,7 +157,7 @@ def test_many_texts_are_answered_in_order(invoke, user_run, my_model, monkeypatc
 class Stopping(training.Display):
     """Stops the program after the first epoch."""
 
-    def begin(self, run, session, summary, *, first_epoch):
+    def begin(self, run, setup, learner, *, first_epoch):
         self.run = run
 
     def epoch(self, epoch):

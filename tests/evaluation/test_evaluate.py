@@ -4,13 +4,13 @@ import shutil
 import pytest
 
 from tests.conftest import small_config
+from textclf import training
 from textclf.artefacts import runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.errors import ArtefactError, UsageError
 from textclf.evaluation.evaluate import evaluate
 from textclf.models.bag_mlp import network
-from textclf.training import run
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def own(corpus_csv, tmp_path):
     """A run and its data, which the test may change."""
     config = PreprocessConfig(source=str(corpus_csv), num_workers=1, overwrite=True)
     data, _ = preprocess(config)
-    return run.train(small_config("mlp", data, tmp_path / "runs", epochs=1)), config
+    return training.train(small_config("mlp", data, tmp_path / "runs", epochs=1)), config
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -62,7 +62,7 @@ def test_the_confusion_matrix_counts_every_document(run_dir):
 
 
 def test_calibration_lowers_the_loss_on_the_documents_it_was_fitted_on(data_dir, tmp_path):
-    finished = run.train(small_config("mlp", data_dir, tmp_path / "runs", epochs=3, refit=False))
+    finished = training.train(small_config("mlp", data_dir, tmp_path / "runs", epochs=3, refit=False))
     calibration = evaluate(finished.root, split="validation").calibration
     assert calibration.loss <= calibration.loss_before
     assert calibration.temperature == json.loads(finished.metrics.read_text())["temperature"]
@@ -77,7 +77,9 @@ def test_a_run_its_model_and_latest_score_alike(run_dir):
 def test_a_better_model_scores_better(data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(network, "HEAD_START", 0.0)  # it is enough to learn this corpus
     worse, better = (
-        evaluate(run.train(small_config("mlp", data_dir, tmp_path, epochs=epochs, lr=lr)).root, split="test").metrics
+        evaluate(
+            training.train(small_config("mlp", data_dir, tmp_path, epochs=epochs, lr=lr)).root, split="test"
+        ).metrics
         for epochs, lr in ((1, 1e-4), (20, 0.05))
     )
     assert better.loss < worse.loss - 0.2

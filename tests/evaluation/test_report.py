@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import small_config
+from textclf import training
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.evaluation import report
 from textclf.evaluation.evaluate import evaluate
-from textclf.training import run
 
 
 class Elements(HTMLParser):
@@ -51,7 +51,7 @@ def test_hostile_labels_and_texts_are_shown_as_they_are(corpus_csv, tmp_path):
     hostile = Path(shutil.copy(corpus_csv, tmp_path / "hostile.csv"))
     hostile.write_text(hostile.read_text().replace("animals", "<script>alert(1)</script>").replace("cat", "<b>cat</b>"))
     data, _ = preprocess(PreprocessConfig(source=str(hostile), num_workers=1))
-    finished = run.train(small_config("mlp", data, tmp_path / "runs", epochs=1))
+    finished = training.train(small_config("mlp", data, tmp_path / "runs", epochs=1))
     report.write(finished.root, tmp_path / "report.html", split="test")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page

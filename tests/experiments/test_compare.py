@@ -6,13 +6,13 @@ import pytest
 from scipy.stats import binom
 
 from tests.conftest import small_config
+from textclf import training
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.errors import UsageError
 from textclf.evaluation.predictions import predict
 from textclf.experiments import compare as comparing
 from textclf.experiments.compare import compare
-from textclf.training import run
 
 
 def test_a_run_does_not_differ_from_itself(run_dir):
@@ -60,6 +60,6 @@ def test_runs_of_different_data_are_refused(run_dir, corpus_csv, tmp_path):
     other = tmp_path / "other.csv"
     shutil.copy(corpus_csv, other)
     data, _ = preprocess(PreprocessConfig(source=str(other), seed=1, num_workers=1))
-    second = run.train(small_config("mlp", data, tmp_path / "runs", epochs=1))
-    with pytest.raises(UsageError, match=r"are of different data, .*: train both on one"):
+    second = training.train(small_config("mlp", data, tmp_path / "runs", epochs=1))
+    with pytest.raises(UsageError, match=r"have different data, .*; train both on one: textclf train --data NAME"):
         compare(run_dir, second.root, split="test")

@@ -39,7 +39,7 @@ def test_what_does_not_repeat_is_named_and_so_is_what_was_different(copied):
     done = CliRunner().invoke(main, ["verify", str(copied.root)])
     assert done.exit_code == 1
     last = done.stderr.splitlines()[-1]
-    assert "does not repeat: metrics.json came out different (torch was '1.0' and is" in last
+    assert "does not repeat: different metrics.json (torch was '1.0' and is" in last
 
 
 def test_another_seed_gives_other_weights(copied):

@@ -8,13 +8,12 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 
-from tests.conftest import small_config
+from tests.conftest import assemble, small_config
 from textclf import models
 from textclf.dataset.directory import DataDirectory
 from textclf.models import MODELS, parameters, summary
 from textclf.models.model import Examples
 from textclf.text.tokenizer import UNK_ID
-from textclf.training.session import assemble
 
 TEXTS = [
     "the cat sat on",
@@ -46,10 +45,10 @@ def model(session):
 
 
 def collate(session, texts, inputs=None):
-    ids = [session.tokenizer.encode(text) for text in texts]
-    labels = np.arange(len(texts)) % len(session.data.manifest.labels)
+    ids = [session.setup.tokenizer.encode(text) for text in texts]
+    labels = np.arange(len(texts)) % len(session.setup.data.manifest.labels)
     examples = Examples(np.concatenate(ids), np.array([len(run) for run in ids]), labels)
-    return MODELS[session.config.model].architecture().collate(examples, inputs=inputs or session.inputs)
+    return MODELS[session.setup.config.model].architecture().collate(examples, inputs=inputs or session.setup.features)
 
 
 def loss(model, batch):
@@ -69,7 +68,7 @@ def test_a_model_is_its_folder():
 
 def test_logits_have_a_row_for_each_document_and_a_column_for_each_class_in_each_view(session, model):
     logits = model(collate(session, TEXTS))
-    assert logits.shape[1:] == (len(TEXTS), len(session.data.manifest.labels))
+    assert logits.shape[1:] == (len(TEXTS), len(session.setup.data.manifest.labels))
     assert logits.dtype == torch.float32
     assert len(torch.unique(logits[:, 0].round(decimals=4), dim=0)) == len(logits)  # the views do differ
 
@@ -83,8 +82,8 @@ def test_every_parameter_gets_a_gradient(session, model):
 def test_every_word_of_the_batch_gets_a_gradient(session, model):
     loss(model, collate(session, TEXTS)).backward()
     learning = set(dense(model.embedding.weight).any(dim=1).nonzero().flatten().tolist())
-    words = {token for text in TEXTS for token in session.tokenizer.encode(text).tolist()}
-    known = {token for token in words if UNK_ID < token < session.tokenizer.size}
+    words = {token for text in TEXTS for token in session.setup.tokenizer.encode(text).tolist()}
+    known = {token for token in words if UNK_ID < token < session.setup.tokenizer.size}
     assert len(known) > 10
     assert known <= learning
     assert len(learning) < len(model.embedding.weight)

@@ -9,11 +9,12 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import small_config
+from textclf import training
 from textclf.artefacts import runs
 from textclf.cli import main
 from textclf.errors import ArtefactError
 from textclf.inference.classifier import load_model
-from textclf.training import run as training
+from textclf.training import run
 
 TIMES = pytest.mark.parametrize("times", [40, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.long])])
 TEXTS = ["the cat sat on the mat", "bread, butter and rain", "", "unheardof", "catty", "wind " * 50]
@@ -38,7 +39,7 @@ class Untracked:
 @pytest.fixture
 def train(tmp_path, monkeypatch):
     """Trains on a data directory; gives the weights."""
-    monkeypatch.setattr(training, "Tracker", Untracked)
+    monkeypatch.setattr(run, "Tracker", Untracked)
     monkeypatch.setattr(os, "fsync", lambda _file: None)  # half of the time
 
     def trained(model, data, **settings):

@@ -27,7 +27,7 @@ from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, TextclfError
 from textclf.inference.classifier import load_model
 from textclf.system import checksums
-from textclf.training.prepared import prepare
+from textclf.training.setup import set_up
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 
@@ -164,7 +164,7 @@ def test_a_changed_manifest_changes_nothing_or_is_refused(times, data_dir, tmp_p
     whole = layout.manifest.read_bytes()
     config = small_config("mlp", layout.root, tmp_path)
     outcomes = {"read": 0, "refused": 0}
-    prepare(config, DataDirectory.open(layout.root))
+    set_up(config, DataDirectory.open(layout.root))
 
     def body(case):
         change, sealed = case
@@ -178,7 +178,7 @@ def test_a_changed_manifest_changes_nothing_or_is_refused(times, data_dir, tmp_p
         try:
             with memory.at_most(LIMIT):
                 data = DataDirectory.open(layout.root)
-                prepare(config, data)
+                set_up(config, data)
         except TextclfError as error:
             if not sealed and error.exit_code != ArtefactError.exit_code:
                 raise

@@ -47,10 +47,10 @@ def fill(step, data_dir, folder, answer):
         return
     import torch
 
+    from textclf import training
     from textclf.artefacts import runs
     from textclf.errors import TextclfError
     from textclf.experiments.verify import outcome
-    from textclf.training import run
     from textclf.training.checkpoint import Pace
 
     torch.set_num_threads(1)
@@ -59,14 +59,14 @@ def fill(step, data_dir, folder, answer):
         mounted(folder, kilobytes)
         code, message = 0, ""
         try:
-            layout = run.train(small_config("mlp", data_dir, folder / "runs", epochs=2, refit=True), pace=pace)
+            layout = training.train(small_config("mlp", data_dir, folder / "runs", epochs=2, refit=True), pace=pace)
         except TextclfError as error:
             code, message = error.exit_code, str(error)
             layout = next((runs.RunLayout(path) for path in folder.glob("runs/*-*")), None)
         left = [path.name for path in folder.rglob("*.tmp")]
         broken = [str(path.relative_to(folder)) for path in folder.rglob("*.json*") if not is_whole(path)]
         mounted(folder, ROOM)
-        again = run.resume(layout, pace=pace) if layout and layout.config.exists() else None
+        again = training.resume(layout, pace=pace) if layout and layout.config.exists() else None
         seen.append({"code": code, "message": message, "left": left, "broken": broken})
         seen[-1]["outcome"] = again and outcome(again)
         subprocess.run(["umount", folder], check=True)

@@ -23,17 +23,17 @@ def train(settings, again=None):
     """Train, or go on with a run; a checkpoint is written every few steps."""
     import torch
 
+    from textclf import training
     from textclf.models.bag_mlp import network
-    from textclf.training import run
     from textclf.training.checkpoint import Pace
 
     torch.set_num_threads(1)
     network.HEAD_START = 0.25  # or the mlp would know this corpus before the first epoch
     pace = Pace(seconds=0.03, share=inf)
     if again is None:
-        run.train(settings, pace=pace)
+        training.train(settings, pace=pace)
     else:
-        run.resume(again, pace=pace)
+        training.resume(again, pace=pace)
 
 
 def run_for(seconds, *task):

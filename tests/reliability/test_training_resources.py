@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import small_config
+from tests.conftest import assemble, small_config
+from textclf import training
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ResourceError
-from textclf.training import run
+from textclf.training import loop
 from textclf.training.batches import EpochSampler, LengthSortedSampler, TokenDataset, make_loader
 
 CPU = torch.device("cpu")
@@ -135,9 +136,9 @@ def test_lack_of_memory_is_reported_with_the_batch_size_to_try(error, size, data
     def fails(*_, **__):
         raise error
 
-    monkeypatch.setattr(run.loop.StepOptions, "logits", fails)
+    monkeypatch.setattr(loop.StepOptions, "logits", fails)
     with pytest.raises(ResourceError) as caught:
-        run.train(small_config("mlp", data_dir, tmp_path, batch_size=size))
+        training.train(small_config("mlp", data_dir, tmp_path, batch_size=size))
     advice = "try --batch-size 4" if size == 8 else "try a smaller --hidden-size"
     assert str(caught.value) == f"out of memory with batches of {size} documents; {advice}"
     assert caught.value.exit_code == 5
@@ -147,9 +148,9 @@ def test_another_error_stays_what_it_is(data_dir, tmp_path, monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
-    monkeypatch.setattr(run.loop.StepOptions, "logits", fails)
+    monkeypatch.setattr(loop.StepOptions, "logits", fails)
     with pytest.raises(RuntimeError, match="shapes"):
-        run.train(small_config("mlp", data_dir, tmp_path))
+        training.train(small_config("mlp", data_dir, tmp_path))
 
 
 LIMITED = """
@@ -193,7 +194,7 @@ if __name__ == "__main__":
 def expected(data_dir, tmp_path_factory):
     """The weights of a run in this process."""
     config = small_config("lstm", data_dir, tmp_path_factory.mktemp("runs"), epochs=1, store="files", num_workers=0)
-    return (run.train(config).model / "model.safetensors").read_bytes()
+    return (training.train(config).model / "model.safetensors").read_bytes()
 
 
 @pytest.mark.slow
@@ -225,8 +226,6 @@ def test_training_is_the_same_however_processes_start_and_with_few_open_files(
 
 def test_what_is_remembered_is_sent_to_a_worker_without_the_room_that_is_left(data_dir, tmp_path):
     import pickle  # as multiprocessing sends things
-
-    from textclf.training.session import assemble
 
     session = assemble(small_config("mlp", data_dir, tmp_path, num_workers=0), DataDirectory.open(data_dir))
     collate = session.batches["train"].collate_fn

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from textclf import training
 from textclf.artefacts import runs
 from textclf.experiments.verify import outcome
-from textclf.training import run
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 EARLIEST = 0.4  # seconds that Python and click take to start
@@ -82,7 +82,7 @@ def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits
             assert time.monotonic() < deadline, "a process is left"
             time.sleep(0.05)
         if layout := begun():
-            assert outcome(run.resume(layout)) == expected
+            assert outcome(training.resume(layout)) == expected
             assert not list(layout.root.rglob(".*.tmp"))
         shutil.rmtree("runs", ignore_errors=True)
     assert stopped >= times / 2
@@ -101,4 +101,4 @@ def test_a_second_signal_ends_it_at_once(sent, data_dir):
     process.send_signal(signal.SIGCONT)
     process.communicate(timeout=30)
     assert process.returncode != 0
-    assert outcome(run.resume(begun()))
+    assert outcome(training.resume(begun()))

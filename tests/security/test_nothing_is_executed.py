@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 import textclf
 from tests.conftest import MY_MODEL, small_config
+from textclf import training
 from textclf.artefacts import artefact, runs
 from textclf.cli import main
 from textclf.config import PreprocessConfig, TrainConfig
@@ -28,8 +29,7 @@ from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, UsageError
 from textclf.system import checksums, files
-from textclf.training import run as training
-from textclf.training.prepared import prepare
+from textclf.training.setup import set_up
 
 ROOT = Path(textclf.__file__).parent
 SCRIPTS = ROOT.parent / "scripts"
@@ -432,7 +432,7 @@ def test_a_vocabulary_that_brings_a_pattern_is_refused(more, data_dir, tmp_path)
     layout.tokenizer.write_text(json.dumps({**words, **more}), encoding="utf-8")
     vouch(layout)
     with pytest.raises(ArtefactError, match=r"tokenizer\.json"):
-        prepare(small_config("mlp", layout.root, tmp_path), DataDirectory.open(layout.root))
+        set_up(small_config("mlp", layout.root, tmp_path), DataDirectory.open(layout.root))
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")

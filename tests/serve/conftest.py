@@ -110,9 +110,9 @@ def lstm_run(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _trained(model: str, data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.conftest import small_config
-    from textclf.training import run
+    from textclf import training
 
-    return run.train(small_config(model, data_dir, tmp_path_factory.mktemp("served"), epochs=2)).root
+    return training.train(small_config(model, data_dir, tmp_path_factory.mktemp("served"), epochs=2)).root
 
 
 @pytest.fixture(scope="session")

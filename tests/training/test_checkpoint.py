@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import shutil
@@ -7,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.conftest import small_config
+from tests.conftest import assemble, small_config
 from textclf.artefacts import runs
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.training import checkpoint
 from textclf.training.checkpoint import Progress
 from textclf.training.learner import AVERAGE_EVERY
-from textclf.training.loop import EarlyStopping, StepOptions, train_epoch
+from textclf.training.loop import EarlyStopping, Epoch, StepOptions, train_epoch
+from textclf.training.meters import Score
 from textclf.training.objective import Softmax
-from textclf.training.session import assemble
 
 
 @pytest.fixture(params=["mlp", "lstm"])
@@ -79,7 +80,7 @@ def test_last_restores_all_that_training_needs(last, fresh, step, trained):
     assert not equal(restored, trained)
     assert load_last(last, restored) == Progress(7, 2.5)
     assert restored.stopping == EarlyStopping(
-        patience=9, best_epoch=4, best_loss=0.5, min_gain=restored.config.min_gain
+        patience=9, best_epoch=4, best_loss=0.5, min_gain=restored.setup.config.min_gain
     )
     assert equal(restored, trained)
     step(restored)
@@ -127,11 +128,28 @@ def test_best_restores_the_weights(fresh, trained, tmp_path):
     assert torch.equal(best.eval()(batch), restored.eval()(batch))
 
 
+def an_epoch(number, *, is_best):
+    score = Score(1.0, 0.5, 48)
+    return Epoch(number, score, score, is_best, learning_rate=0.1, gradient_norm=1.0, seconds=1.0, profile={})
+
+
+def test_each_epoch_is_a_line_of_the_history(fresh, tmp_path):
+    run, checkpointer = keeping(fresh(), tmp_path)
+    for number in (1, 2):
+        checkpointer.epoch(an_epoch(number, is_best=number == 1))
+    lines = [json.loads(line) for line in run.history.read_text(encoding="utf-8").splitlines()]
+    assert [(line["number"], line["is_best"], line["validation"]["loss"]) for line in lines] == [
+        (1, True, 1.0),
+        (2, False, 1.0),
+    ]
+    assert checkpointer.progress.epoch == 2
+
+
 def keeping(session, folder):
     """A new run of a session in a folder, and its checkpointer."""
-    run = runs.create(folder, corpus="tiny", tier="tiny", model=session.config.model)
+    run = runs.create(folder, corpus="tiny", tier="tiny", model=session.setup.config.model)
     checkpointer = checkpoint.Checkpointer(
-        run, session.learner, session.stopping, settings=session.config.shaping_steps(), processor=torch.device("cpu")
+        run, session.learner, session.stopping, settings=session.setup.config.shaping_steps()
     )
     checkpointer.resume()
     return run, checkpointer
@@ -145,9 +163,8 @@ def test_best_is_whole_and_durable_at_any_moment(fresh, step, tmp_path, monkeypa
     contents = [b""]
     for epoch in (1, 2, 3, 4):
         step(session)
-        if epoch != 3:
-            session.stopping.is_best(epoch, 1 / epoch)
-        checkpointer.epoch(Progress(epoch, 1.0))
+        is_best = epoch != 3 and session.stopping.is_best(epoch, 1 / epoch)
+        checkpointer.epoch(an_epoch(epoch, is_best=is_best))
         assert (run.best.read_bytes() if run.best.exists() else b"") == contents[-1]
         assert synced.count(".newest.pt.tmp") == len(contents) - 1
         if epoch == 1:
@@ -164,7 +181,7 @@ def test_better_weights_than_last_knows_of_are_forgotten_with_what_else_was_bein
     session = fresh()
     run, checkpointer = keeping(session, tmp_path)
     session.stopping.is_best(1, 1.0)
-    checkpointer.epoch(Progress(1, 1.0))
+    checkpointer.epoch(an_epoch(1, is_best=True))
     assert [path.name for path in run.best.parent.iterdir()] == [".newest.pt.tmp"]
     runs.clear_temporaries(run)
     assert not list(run.best.parent.iterdir())
@@ -176,7 +193,7 @@ def test_the_best_weights_stay_in_their_file_until_they_are_looked_at(fresh, ste
     session = fresh()
     run, checkpointer = keeping(session, tmp_path)
     session.stopping.is_best(1, 1.0)
-    checkpointer.epoch(Progress(1, 1.0))
+    checkpointer.epoch(an_epoch(1, is_best=True))
     checkpointer.keep_best()
     before = {name: value.clone() for name, value in session.learner.average.module.state_dict().items()}
     step(session)

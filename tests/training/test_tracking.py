@@ -8,11 +8,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from tests.conftest import small_config
+from textclf import training
 from textclf.artefacts import runs
-from textclf.training import checkpoint, run
+from textclf.training import checkpoint
+from textclf.training.display import Display
 from textclf.training.loop import Epoch
 from textclf.training.meters import Score
-from textclf.training.run import Display
 from textclf.training.tracking import Tracker
 
 CURVES = {
@@ -198,11 +199,11 @@ def test_an_epoch_whose_checkpoint_was_lost_is_shown_once(lost, data_dir, tmp_pa
     )  # after epochs alone
     monkeypatch.setattr(checkpoint, "save_last", save_until_the_power_goes)
     with pytest.raises(Stopped):
-        run.train(small_config("mlp", data_dir, tmp_path, epochs=3), pace=checkpoint.Pace(0.0, inf))
+        training.train(small_config("mlp", data_dir, tmp_path, epochs=3), pace=checkpoint.Pace(0.0, inf))
     monkeypatch.setattr(checkpoint, "save_last", save)
     (path,) = tmp_path.glob("tiny_corpus-*")
     made_earlier(path)
-    resumed = run.resume(runs.RunLayout(path))
+    resumed = training.resume(runs.RunLayout(path))
     events = read(path)
     assert steps(events) == steps(events, "Loss/validation") == [1, 2, 3]
     assert [epoch["number"] for epoch in history_of(resumed)] == [1, 2, 3]
@@ -214,6 +215,6 @@ def test_the_file_is_closed_when_training_fails(data_dir, tmp_path):
             raise Stopped
 
     with pytest.raises(Stopped):
-        run.train(small_config("mlp", data_dir, tmp_path), display=Fails())
+        training.train(small_config("mlp", data_dir, tmp_path), display=Fails())
     (path,) = Path(tmp_path).glob("tiny_corpus-*")
     assert steps(read(path)) == [1]

@@ -58,8 +58,7 @@ Gives each text one of {len(labels)} labels: {_listed(labels)}.
 | split | documents | accuracy | 95 % interval | macro-F1 | loss |
 |---|---|---|---|---|---|
 {_row("validation", metrics["validation"])}
-{_row("test", metrics["test"])}
-{_exported(exported, metrics["refit"])}
+{_test(metrics)}{_exported(exported, metrics["refit"])}
 ## Data
 
 Trained on {metrics["train"]["documents"]:,} documents (tier {metrics["tier"]}) of {data.source}, seed
@@ -99,6 +98,11 @@ def _row(split: str, figures: Mapping[str, Any]) -> str:
     low, high = wilson(figures["accuracy"], figures["documents"])
     scores = f"{figures['macro_f1']:.4f} | {figures['loss']:.4f}"
     return f"| {split} | {figures['documents']:,} | {figures['accuracy']:.4f} | {low:.4f} to {high:.4f} | {scores} |"
+
+
+def _test(metrics: Mapping[str, Any]) -> str:
+    """The row of the test split; nothing if the model was not measured on it."""
+    return _row("test", metrics["test"]) + "\n" if "test" in metrics else ""
 
 
 def wilson(accuracy: float, documents: int) -> tuple[float, float]:

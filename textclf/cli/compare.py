@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textclf.experiments.compare import Comparison
 
 SURE = 0.05
-"""p-value below which a difference is called one."""
+"""p-value below which a difference counts as significant."""
 
 
 @click.command("compare")
@@ -26,8 +26,8 @@ SURE = 0.05
 def command(run_a: Path, run_b: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
     """Compare two runs on the same documents, and say whether one is better or was lucky.
 
-    Both must be of one data directory. Differences have 95 % bootstrap intervals over documents, and McNemar's exact
-    test says how likely chance alone would make one as large.
+    Both must have been trained on the same data directory. Differences have 95 % bootstrap intervals over documents;
+    McNemar's exact test says how likely chance alone would make a difference as large.
 
     \b
     Example:
@@ -48,7 +48,7 @@ def _text(comparison: "Comparison") -> str:
     a, b = comparison.metrics
     better = "B" if comparison.accuracy > 0 else "A"
     verdict = (
-        f"{better} is better, chance alone would rarely differ so much"
+        f"{better} is better: chance alone would rarely make such a difference"
         if comparison.p_value < SURE
         else "chance alone could make such a difference"
     )
@@ -78,6 +78,6 @@ def _text(comparison: "Comparison") -> str:
         f"only A is right on {comparison.only[0]:,} documents, only B on {comparison.only[1]:,}: {verdict}",
     ]
     if rows:
-        lines += ["", "where they differ most in what they give the document's own label (p):", ""]
+        lines += ["", "largest differences in the probability (p) of the document's own label:", ""]
         lines.append(table(head, rows, align="<<<<>><"))
     return "\n".join(lines)

@@ -12,32 +12,48 @@ from textclf.config import TrainConfig
 from textclf.system import startup
 
 if TYPE_CHECKING:
-    from textclf.experiments.seeds import Outlook, Point
+    from textclf.experiments.tiers import LearningCurve
 
 DEFAULTS = TrainConfig.create()
 
 
 @click.command("learning-curve")
 @options.model
-@click.option("--data", help="Name under --data-dir, or a path. [default: the newest]")
+@click.option("--data", help="Data directory: a name under --data-dir, or a path. [default: the newest]")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=DEFAULTS.data_dir, show_default=True
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULTS.data_dir,
+    show_default=True,
+    help="Folder of the data directories.",
 )
 @click.option(
-    "--run-dir", type=click.Path(path_type=Path, file_okay=False), default=DEFAULTS.run_dir, show_default=True
+    "--run-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULTS.run_dir,
+    show_default=True,
+    help="Folder of the runs.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=DEFAULTS.seed, show_default=True)
-@click.option("--device", default=DEFAULTS.device, show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=DEFAULTS.seed,
+    show_default=True,
+    help="Random seed for weights, data order and dropout.",
+)
+@click.option(
+    "--device", default=DEFAULTS.device, show_default=True, help="Device to train on: auto, cpu, cuda, cuda:N or mps."
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Picture, .svg or .png. [default: learning-curve-MODEL.svg in the folder of the data]",
+    help="Picture, .svg or .png. [default: learning-curve-DATA-MODEL.svg next to the data directory]",
 )
-@click.option("--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@options.text_or_json
 def command(output: Path | None, layout: str, **given: Any) -> None:
-    """Train on all four tiers, and say what more data would likely bring.
+    """Train on all four tiers, and predict what more documents would bring.
 
-    Draws test accuracy against documents and seconds. Each tier's run is kept like any other.
+    Draws test accuracy against documents and against seconds. The run of each tier is kept like any other.
 
     \b
     Example:
@@ -46,34 +62,24 @@ def command(output: Path | None, layout: str, **given: Any) -> None:
     startup.let_threads_sleep()
     startup.share_freed_memory()
     from textclf.cli.training_display import TerminalDisplay
-    from textclf.evaluation import plots
-    from textclf.experiments import seeds
-    from textclf.training.prepared import find_data
+    from textclf.experiments import tiers
 
-    config = TrainConfig.create(tier="tiny", **given)
-    path = output or find_data(config).parent / f"learning-curve-{find_data(config).name}-{config.model}.svg"
-    points = list(seeds.over_tiers(config, display=TerminalDisplay()))
-    expected = seeds.outlook(points)
-    figure = plots.learning_curve(
-        [point.documents for point in points],
-        [point.accuracy for point in points],
-        [point.seconds for point in points],
-        expected=expected and (expected.documents, expected.accuracy),
-    )
-    figure.savefig(path)
-    click.echo(_json(points, expected, path) if layout == "json" else _text(points, expected, path))
+    curve = tiers.learning_curve(TrainConfig.create(tier="tiny", **given), display=TerminalDisplay())
+    picture = output or curve.default_picture()
+    curve.draw(picture)
+    click.echo(_json(curve, picture) if layout == "json" else _text(curve, picture))
 
 
-def _json(points: "list[Point]", expected: "Outlook | None", path: Path) -> str:
+def _json(curve: "LearningCurve", picture: Path) -> str:
     values = {
-        "points": [point._asdict() for point in points],
-        "outlook": expected and expected._asdict(),
-        "picture": str(path),
+        "points": [point._asdict() for point in curve.points],
+        "outlook": curve.outlook and curve.outlook._asdict(),
+        "picture": str(picture),
     }
     return json.dumps(values, indent=2, ensure_ascii=False)
 
 
-def _text(points: "list[Point]", expected: "Outlook | None", path: Path) -> str:
+def _text(curve: "LearningCurve", picture: Path) -> str:
     rows = [
         (
             point.tier,
@@ -83,13 +89,15 @@ def _text(points: "list[Point]", expected: "Outlook | None", path: Path) -> str:
             f"{point.seconds:.1f}",
             point.run,
         )
-        for point in points
+        for point in curve.points
     ]
+    expected = curve.outlook
     more = (
-        f"{expected.documents:,} documents, twice as many, would likely bring accuracy from {points[-1].accuracy:.4f} "
-        f"to about {expected.accuracy:.4f}: the error falls like documents to the power of -{expected.exponent:.2f}"
+        f"twice as many documents, {expected.documents:,}, would likely raise accuracy "
+        f"from {curve.points[-1].accuracy:.4f} to about {expected.accuracy:.4f}: "
+        f"the error falls like documents to the power of -{expected.exponent:.2f}"
         if expected
         else "more documents would likely bring little: the error does not fall from tier to tier"
     )
     head = ("tier", "documents", "test accuracy", "macro-F1", "seconds", "run")
-    return f"{table(head, rows, align='<>>>><')}\n\n{more}\npicture: {path}"
+    return f"{table(head, rows, align='<>>>><')}\n\n{more}\npicture: {picture}"

@@ -1,6 +1,5 @@
 """`textclf train`."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,27 +9,12 @@ from click.core import ParameterSource
 
 from textclf.cli import options
 from textclf.cli.display import table
+from textclf.cli.settings_file import read_settings_file
 from textclf.config import PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
 from textclf.system import startup
 
 DEFAULTS = TrainConfig.create()
-
-
-def _read_config(context: click.Context, _parameter: click.Parameter, path: Path | None) -> None:
-    """Make the file's values the defaults, so that a flag still beats them."""
-    if path is None:
-        return
-    try:
-        values = {
-            key.replace("-", "_"): value for key, value in tomllib.loads(path.read_text(encoding="utf-8")).items()
-        }
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as TOML: {error}") from error
-    known = {parameter.name for parameter in context.command.params} - {"config", "resume", "code", "help"}
-    if unknown := sorted(values.keys() - known):
-        raise UsageError(f"{path} sets {', '.join(unknown)}, and there are only: {', '.join(sorted(known))}")
-    context.default_map = {**(context.default_map or {}), **values}
 
 
 @click.command("train")
@@ -39,22 +23,30 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
     type=click.Choice(list(TIERS)),
     default=DEFAULTS.tier,
     show_default=True,
-    help="Part of the training split.",
+    help="Part of the training split to train on.",
 )
 @options.model
-@click.option("--data", help="Name under --data-dir, or a path. [default: the newest]")
+@click.option("--data", help="Data directory: a name under --data-dir, or a path. [default: the newest]")
 @click.option(
-    "--data-dir", type=click.Path(path_type=Path, file_okay=False), default=DEFAULTS.data_dir, show_default=True
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULTS.data_dir,
+    show_default=True,
+    help="Folder of the data directories.",
 )
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path, file_okay=False),
     default=DEFAULTS.run_dir,
     show_default=True,
-    help="Folder that holds the runs.",
+    help="Folder of the runs.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), help="Passes over the tier at the most. [default: by tier]")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Documents per step. [default: by their number]")
+@click.option("--epochs", type=click.IntRange(min=1), help="Maximum number of epochs. [default: by tier]")
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help="Documents per optimizer step. [default: by the number of documents]",
+)
 @click.option(
     "--lr",
     "--learning-rate",
@@ -64,90 +56,102 @@ def _read_config(context: click.Context, _parameter: click.Parameter, path: Path
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
-    help="Epochs without a better validation loss after which training stops. [default: by model]",
+    help="Stop after this many epochs without a better validation loss. [default: by model]",
 )
 @click.option(
     "--min-gain",
     type=click.FloatRange(min=0, max=1, max_open=True),
-    help="Fraction by which the validation loss must fall to be better. [default: by model]",
+    help="Fraction by which a validation loss must be lower to be better. [default: by model]",
 )
 @click.option(
     "--clip-norm",
     type=click.FloatRange(min=0, min_open=True),
     default=DEFAULTS.clip_norm,
     show_default=True,
-    help="Largest gradient norm of a step.",
+    help="Maximum gradient norm of a step.",
 )
 @click.option(
     "--label-smoothing",
     type=click.FloatRange(min=0, max=1, max_open=True),
-    help="Share of the target that is spread over all classes. [default: by model]",
+    help="Share of the target probability that is spread over all classes. [default: by model]",
 )
 @click.option(
     "--refit/--no-refit",
     default=None,
-    help="Train once more, on train and validation. [default: the mlp on tier full]",
+    help="Train for more epochs on train + validation after early stopping. [default: the mlp on tier full]",
 )
-@click.option("--embedding-size", type=click.IntRange(min=1), help="Of the lstm. [default: by model]")
+@click.option(
+    "--test/--no-test",
+    default=DEFAULTS.test,
+    show_default=True,
+    help="Measure the finished model on the test split; leave it out while you choose settings.",
+)
+@click.option("--embedding-size", type=click.IntRange(min=1), help="Length of a word's embedding. [default: by model]")
 @click.option(
     "--hidden-size",
     type=click.IntRange(min=1),
-    help="Units of the hidden layer, or of each direction. [default: by model]",
+    help="Units of the hidden layer, of each direction in an LSTM. [default: by model]",
 )
-@click.option("--dropout", type=click.FloatRange(min=0, max=1, max_open=True), help="[default: by model]")
+@click.option(
+    "--dropout",
+    type=click.FloatRange(min=0, max=1, max_open=True),
+    help="Probability of dropping a unit in training. [default: by model]",
+)
 @click.option(
     "--word-dropout",
     type=click.FloatRange(min=0, max=1, max_open=True),
-    help="Share of tokens that the lstm reads as <unk> in training. [default: by model]",
+    help="Probability of reading a token as <unk> in training. [default: by model]",
 )
 @click.option(
     "--max-length",
     type=click.IntRange(min=1),
-    help="Tokens that the lstm reads of a document. [default: by their lengths]",
+    help="Maximum number of tokens read from a document. [default: by the documents' lengths]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=DEFAULTS.seed,
     show_default=True,
-    help="Of weights, order and dropout.",
+    help="Random seed for weights, data order and dropout.",
 )
 @click.option(
     "--seeds",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Train that many times, with --seed and those after it, and show mean and standard deviation.",
+    help="Number of runs, with consecutive seeds from --seed; shows mean and standard deviation.",
 )
-@click.option("--device", default=DEFAULTS.device, show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@click.option(
+    "--device", default=DEFAULTS.device, show_default=True, help="Device to train on: auto, cpu, cuda, cuda:N or mps."
+)
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
     default=DEFAULTS.precision,
     show_default=True,
-    help="auto: bfloat16 on CUDA.",
+    help="Type of matrix products; auto: bfloat16 on CUDA, else float32.",
 )
 @click.option(
     "--store",
     type=click.Choice(STORES),
     default=DEFAULTS.store,
     show_default=True,
-    help="Read the packed copy, or each document's .pt file.",
+    help="Where token ids are read: the packed copy, or one .pt file per document.",
 )
 @click.option(
     "--num-workers",
     type=click.IntRange(min=0),
-    help="Loader processes. [default: 0 for packed on a CPU, else one per processor]",
+    help="Number of loader processes. [default: 0 for packed on a CPU, else one per processor]",
 )
-@click.option("--resume", type=click.Path(path_type=Path), help="Go on with a run that was stopped.")
+@click.option("--resume", type=click.Path(path_type=Path), help="Resume a stopped run.")
 @options.code
 @click.option(
     "--config",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     is_eager=True,
     expose_value=False,
-    callback=_read_config,
-    help="TOML file of these options; a flag beats it.",
+    callback=read_settings_file,
+    help="TOML file with any of these options; an option on the command line overrides it.",
 )
 @click.pass_context
 def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ...], seeds: int, **given: Any) -> None:
@@ -165,51 +169,44 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
     startup.let_threads_sleep()
     startup.one_thread()
     startup.share_freed_memory()
+    from textclf import training
     from textclf.artefacts import runs
-    from textclf.training.start import prepare_while_torch_loads
-
-    if resume is not None:
-        from textclf.cli.training_display import TerminalDisplay
-        from textclf.training import run
-
-        _refuse_settings(context)
-        click.echo(run.resume(runs.resolve(resume), display=TerminalDisplay(), code=code).root)
-        return
-    if code:
-        raise UsageError(f"--code goes with --resume; to train, name the class: --model {code[0]}:CLASS")
-    config = TrainConfig.create(**given)
-    prepared = prepare_while_torch_loads(config)
     from textclf.cli.training_display import TerminalDisplay
     from textclf.experiments.seeds import over_seeds
 
+    if resume is not None:
+        _refuse_settings(context)
+        click.echo(training.resume(runs.resolve(resume), display=TerminalDisplay(), code=code).root)
+        return
+    if code:
+        raise UsageError(f"--code goes with --resume; to train, name the class: --model {code[0]}:CLASS")
     metrics = []
-    for finished in over_seeds(config, seeds, display=TerminalDisplay(), prepared=prepared):
-        click.echo(finished.root)
-        metrics.append(runs.read_json(finished.metrics))
+    for run in over_seeds(TrainConfig.create(**given), seeds, display=TerminalDisplay()):
+        click.echo(run.root)
+        metrics.append(runs.read_json(run.metrics))
     if seeds > 1:
-        click.echo(_summary(metrics), err=True)
+        click.echo(_spread(metrics), err=True)
 
 
-def _summary(metrics: Sequence[Mapping[str, Any]]) -> str:
-    """Mean and standard deviation over the runs."""
+def _refuse_settings(context: click.Context) -> None:
+    """Raise UsageError if an option was given together with --resume."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in ("resume", "code")
+        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(f"a resumed run keeps its settings: leave out {', '.join(given)}")
+
+
+def _spread(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """A table of mean and standard deviation over the runs."""
     from textclf.experiments.seeds import spread
 
     rows = []
-    for split in ("validation", "test"):
+    for split in (split for split in ("validation", "test") if split in metrics[0]):
         figures = [spread(metrics, split, name) for name in ("accuracy", "macro_f1", "loss")]
         rows.append((split, *(f"{figure.mean:.4f} ± {figure.deviation:.4f}" for figure in figures)))
     shown = table((f"{len(metrics)} seeds", "accuracy", "macro-F1", "loss"), rows, align="<>>>")
     return f"\nmean ± standard deviation\n\n{shown}"
-
-
-def _refuse_settings(context: click.Context) -> None:
-    """Raise UsageError if an option was given beside --resume: a run goes on as it began."""
-    given = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name
-        and parameter.name not in ("resume", "code")
-        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise UsageError(f"a resumed run keeps its settings: leave out {', '.join(given)}")

@@ -1,41 +1,45 @@
-"""A training run on the terminal: the model, a progress bar, a line an epoch. All of it on stderr."""
+"""A training run on the terminal: the layers, a progress bar, and a line per epoch. All of it goes to stderr."""
 
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from textclf.artefacts import runs
-from textclf.training import device
-from textclf.training.loop import Batches, Epoch
-from textclf.training.meters import Meter
-from textclf.training.run import Display
-from textclf.training.session import Session
+from textclf.training.display import Display
+from textclf.training.setup import Setup
+
+if TYPE_CHECKING:
+    from textclf.training.learner import Learner
+    from textclf.training.loop import Batches, Epoch
+    from textclf.training.meters import Meter
 
 REFRESH_SECONDS = 0.5
-"""How often the bar asks for loss and accuracy: on a GPU each time waits for the steps that are under way."""
+"""How often the bar reads loss and accuracy; on a GPU each time forces a sync."""
 
 
 class TerminalDisplay(Display):
-    """Shows a run on stderr; where that is no terminal, without the bar."""
+    """Shows a run on stderr; the bar only where that is a terminal."""
 
-    def begin(self, run: runs.RunLayout, session: Session, summary: str, *, first_epoch: int) -> None:
-        """Show the model and what it will be trained on."""
-        manifest, config = session.data.manifest, session.config
-        documents = manifest.tiers[config.tier]
-        self._say(f"{manifest.name}, tier {config.tier}: {documents:,} documents, {len(manifest.labels):,} classes")
-        self._say(f"on {device.name(session.device)}, into {run.root}")
+    def begin(self, run: runs.RunLayout, setup: Setup, learner: "Learner", *, first_epoch: int) -> None:
+        """Show the model, and what it is trained on."""
+        from textclf.models import summary
+        from textclf.training import device
+
+        manifest, config, lengths = setup.data.manifest, setup.config, setup.parts["train"].lengths
+        self._say(f"{manifest.name}, tier {config.tier}: {len(lengths):,} documents, {len(manifest.labels):,} classes")
+        self._say(f"on {device.name(learner.device)}, into {run.root}")
         if config.max_length:
-            cut = float((session.batches["train"].dataset.lengths > config.max_length).mean())  # type: ignore[attr-defined]
-            self._say(f"reading the first {config.max_length} tokens, all of {1 - cut:.0%} of the documents")
-        self._say(f"\n{summary}\n")
-        self._show_bar(documents, config.epochs, first_epoch=first_epoch)
+            whole = 1 - float((lengths > config.max_length).mean())
+            self._say(f"reading the first {config.max_length} tokens, all of {whole:.0%} of the documents")
+        self._say(f"\n{summary(learner.model)}\n")
+        self._show_bar(len(lengths), config.epochs, first_epoch=first_epoch)
 
     def begin_refit(self, *, documents: int, epochs: int) -> None:
-        """Say so."""
+        """Show that training continues, with a new bar."""
         self._bar.close()
-        self._say(f"once more, on train and validation: {documents:,} documents, {epochs} epochs")
+        self._say(f"refit on train and validation: {documents:,} documents, {epochs} epochs")
         self._show_bar(documents, epochs)
 
     def _show_bar(self, documents: int, epochs: int, *, first_epoch: int = 1) -> None:
@@ -50,8 +54,8 @@ class TerminalDisplay(Display):
             mininterval=REFRESH_SECONDS,
         )
 
-    def watch(self, batches: Batches, meter: Meter) -> Iterator[Any]:
-        """Move the bar as batches go by; its estimate assumes that training does not stop early."""
+    def watch(self, batches: "Batches", meter: "Meter") -> Iterator[Any]:
+        """Move the bar with each batch; its estimate assumes that training does not stop early."""
         for batch in batches:
             seen = meter.documents
             yield batch
@@ -59,7 +63,7 @@ class TerminalDisplay(Display):
                 score = meter.score()
                 self._bar.set_postfix_str(f"loss {score.loss:.4f}, accuracy {score.accuracy:.4f}", refresh=False)
 
-    def epoch(self, epoch: Epoch) -> None:
+    def epoch(self, epoch: "Epoch") -> None:
         """Add a line."""
         self._say(
             f"epoch {epoch.number:>3}   train: loss {epoch.train.loss:.4f}, accuracy {epoch.train.accuracy:.4f}"
@@ -68,13 +72,14 @@ class TerminalDisplay(Display):
         )
 
     def end(self, metrics: Mapping[str, Any]) -> None:
-        """Show the figures of the best weights."""
+        """Show the figures of the finished model."""
         self._bar.close()
-        test = metrics["test"]
+        split = "test" if "test" in metrics else "validation"
+        figures = metrics[split]
         self._say(
-            f"\ntest: accuracy {test['accuracy']:.4f}, macro-F1 {test['macro_f1']:.4f}, loss {test['loss']:.4f} "
-            f"on {test['documents']:,} documents, with the weights of epoch {metrics['best_epoch']}; "
-            f"{metrics['seconds']['total']:.1f} s in all"
+            f"\n{split}: accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}, "
+            f"loss {figures['loss']:.4f} on {figures['documents']:,} documents, "
+            f"with the weights of epoch {metrics['best_epoch']}; {metrics['seconds']['total']:.1f} s in all"
         )
 
     def _say(self, line: str) -> None:

@@ -13,9 +13,9 @@ from textclf.system import startup
 @click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
 @options.code
 def command(run: Path, code: tuple[Path, ...]) -> None:
-    """Train a finished run again from its config.json and compare: weights, history and figures, to the bit.
+    """Train a finished run again from its config.json, and compare weights, history and figures to the bit.
 
-    The same data, versions, machine and number of threads give the same bits; the run stays as it is. Exits with 1 if
+    The same data, versions, machine and number of threads give the same bits. The run is not changed. Exits with 1 if
     anything differs.
 
     \b
@@ -32,8 +32,6 @@ def command(run: Path, code: tuple[Path, ...]) -> None:
     layout = runs.resolve(run)
     found = verify(layout, display=TerminalDisplay(), code=code)
     if found.differences:
-        reason = "; ".join(found.circumstances) or "versions, threads and processor are as they were"
-        raise TextclfError(
-            f"{layout.root} does not repeat: {', '.join(found.differences)} came out different ({reason})"
-        )
+        reason = "; ".join(found.circumstances) or "versions, threads and processor are the same"
+        raise TextclfError(f"{layout.root} does not repeat: different {', '.join(found.differences)} ({reason})")
     click.echo(f"{layout.root} repeats to the bit: weights {found.weights}")

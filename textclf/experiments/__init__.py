@@ -1,1 +1,1 @@
-"""More than one run: over seeds, two compared, one trained again."""
+"""More than one run: over seeds, over tiers, two compared, one repeated."""

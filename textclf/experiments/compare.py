@@ -1,4 +1,4 @@
-"""Two models on the same documents: is one better, or was it luck, and where do they differ."""
+"""Compare two models on the same documents: whether one is better or was lucky, and where they differ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ LISTED: Final = 10  # documents
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A document of which two models say different things."""
+    """A document that two models give different labels."""
 
     document: str
     label: str
     answers: tuple[str, str]
     probabilities: tuple[float, float]
-    """What each gives the document's own label."""
+    """What each model gives the document's own label."""
     text: str
 
 
@@ -35,28 +35,28 @@ class Comparison:
     split: str
     metrics: tuple[Metrics, Metrics]
     accuracy: float
-    """B's less A's, like the rest."""
+    """B's minus A's; so are the other figures."""
     accuracy_interval: Interval
     macro_f1: float
     macro_f1_interval: Interval
     only: tuple[int, int]
-    """Documents that only A, and only B, gets right."""
+    """Number of documents that only A and that only B gets right."""
     p_value: float
-    """McNemar's exact test: how often a coin would divide those documents as unevenly, between 0 and 1."""
+    """McNemar's exact test: how often coin flips would divide those documents as unevenly, between 0 and 1."""
     differences: list[Difference]
-    """The documents whose label they find most differently probable."""
+    """The documents for whose label their probabilities differ most."""
 
 
 def compare(first: Path, second: Path, *, split: str, code: Sequence[Path] = ()) -> Comparison:
     """Compare two runs, paired by document; a user's class comes from one of the files ``code``.
 
-    Raises UsageError if the runs are of different data.
+    Raises UsageError if their data is different.
     """
     a, b = (predict(run, split=split, code=code) for run in (first, second))
     if a.data.manifest.fingerprint != b.data.manifest.fingerprint:
         raise UsageError(
-            f"{a.run} and {b.run} are of different data, {a.data.layout.root} and {b.data.layout.root}: "
-            "train both on one, textclf train --data NAME"
+            f"{a.run} and {b.run} have different data, {a.data.layout.root} and {b.data.layout.root}; "
+            "train both on one: textclf train --data NAME"
         )
     return _compare(a, b)
 

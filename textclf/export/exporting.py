@@ -120,7 +120,7 @@ def _prune(run: FinishedRun, precision: str, request: ExportRequest, *, max_size
 
 def _largest_size(run: FinishedRun, candidate: Candidate, request: ExportRequest) -> int:
     """Upper bound for the bytes of the exported folder, whatever its figures turn out to be."""
-    longest = {split: dict.fromkeys(run.metrics[split], LONGEST_NUMBER) for split in ("validation", "test")}
+    longest = {split: dict.fromkeys(run.metrics["validation"], LONGEST_NUMBER) for split in ("validation", "test")}
     figures = Figures.of(Candidate(run.trained, "float32"), longest["test"], size=10**9)
     exported = Exported(
         request.output, request.form, run.name, request.split, 10**9, figures, figures, LONGEST_NUMBER, LONGEST_NUMBER

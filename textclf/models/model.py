@@ -108,13 +108,28 @@ class Contributions(NamedTuple):
     """Shape (T,)."""
 
 
+class FeatureCache(Protocol):
+    """Features that keep those of documents that every epoch reads."""
+
+    def has(self, rows: NDArray[np.int64]) -> bool:
+        """Whether the features of all these documents are kept: their tokens are then not read."""
+
+    def clear(self) -> None:
+        """Keep none."""
+
+    def __call__(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+    ) -> Any:
+        """As `Features` are called."""
+
+
 class Learnt(NamedTuple):
     """Features that were fitted on the training documents."""
 
     features: Features
     """What the artefact keeps."""
-    training: Any
-    """The same features, called the same way, possibly with a cache of the training documents."""
+    cache: FeatureCache | None = None
+    """The same features, called the same way, with those of train and validation kept. None: quick enough without."""
 
 
 class Pruned(NamedTuple):

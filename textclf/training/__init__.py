@@ -1,1 +1,53 @@
-"""Training: the loop, checkpoints, TensorBoard, and the run that puts them together."""
+"""Training: setup -> fit -> finish. `train` starts a run and `resume` continues one; only then is torch imported."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textclf.artefacts import runs
+from textclf.config import TrainConfig
+from textclf.dataset.directory import DataDirectory
+from textclf.training.display import Display
+from textclf.training.setup import set_up_while_torch_loads, settings_of
+
+if TYPE_CHECKING:
+    from textclf.training.checkpoint import Pace
+
+
+def train(config: TrainConfig, *, display: Display | None = None, pace: "Pace | None" = None) -> runs.RunLayout:
+    """Train a model in a new run directory.
+
+    Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, and what `resume` raises.
+    """
+    setup = set_up_while_torch_loads(config)
+    from textclf.training import run
+
+    return run.train(setup, display=display, pace=pace)
+
+
+def resume(
+    layout: runs.RunLayout,
+    *,
+    display: Display | None = None,
+    pace: "Pace | None" = None,
+    code: Sequence[Path] = (),
+) -> runs.RunLayout:
+    """Train a run to its end from its last checkpoint, to the same bits as if it had never been stopped.
+
+    A user's class comes from one of the files ``code``. Raises UsageError if data or code have changed, ArtefactError
+    if a file of the run is damaged, DivergedError if the loss is not a number, ResourceError if disk, memory or loader
+    processes give out, InterruptedRunError or TerminatedRunError on a signal.
+    """
+    runs.refuse_links(layout)
+    config, made = settings_of(layout, code=code), runs.data_of(layout)
+    data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
+    runs.clear_temporaries(layout)
+    if layout.metrics.exists():  # it has ended, except perhaps for the checksums
+        if runs.sealed(layout) is None:
+            runs.seal(layout)
+        runs.set_latest(layout)
+        return layout
+    setup = set_up_while_torch_loads(config, data)
+    from textclf.training import run
+
+    return run.resume(setup, layout, display=display, pace=pace)

@@ -3,6 +3,7 @@
 They hold tensors, numbers and text only, and are read with ``weights_only=True``, which unpickles nothing else.
 """
 
+import json
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from textclf.errors import ArtefactError, UsageError
 from textclf.system import files
 from textclf.training import device
 from textclf.training.learner import Learner
-from textclf.training.loop import Batches, EarlyStopping, MidEpoch
+from textclf.training.loop import Batches, EarlyStopping, Epoch, MidEpoch
 from textclf.training.meters import Meter
 
 
@@ -54,6 +55,8 @@ class Checkpointer:
     file of their own and renamed to best.pt when they are needed: no epoch waits for the disk, and best.pt is whole at
     any moment.
 
+    As a context manager it keeps the best weights however training ends.
+
     A stopped run continues from its last checkpoint, or from the beginning if it has none; either way it ends in the
     same weights. One file holds all that it continues from, the history included.
     """
@@ -65,14 +68,13 @@ class Checkpointer:
         stopping: EarlyStopping,
         *,
         settings: Mapping[str, Any],
-        processor: torch.device,
         pace: Pace = PACE,
     ) -> None:
         self.run = run
         self.learner = learner
         self.stopping = stopping
         self.settings = settings
-        self.processor = processor
+        self.processor = learner.device
         self.pace = pace
         self.progress = Progress(epoch=0, seconds=0.0)
         self._newest = run.best.with_name(".newest.pt.tmp")  # if present, better than best.pt
@@ -90,13 +92,21 @@ class Checkpointer:
         self._started = perf_counter() - self.progress.seconds
         return self.progress
 
-    def epoch(self, progress: Progress) -> None:
-        """Keep what an epoch that has just ended leaves to keep."""
-        self.progress = progress
-        if self.stopping.best_epoch == progress.epoch:
+    def __enter__(self) -> "Checkpointer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.keep_best()
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Add an epoch that has just ended to the history, and keep its weights if they are the best."""
+        with self.run.history.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(_record(epoch)) + "\n")
+        self.progress = Progress(epoch.number, perf_counter() - self._started)
+        if epoch.is_best:
             save_best(self._newest, self.learner.average.module, durable=False)
         if self._is_due():
-            self.save(progress)
+            self.save(self.progress)
 
     def watch(self, batches: Batches, meter: Meter) -> Iterator[Any]:
         """Pass training batches through, and write a checkpoint between two steps when it is due."""
@@ -237,3 +247,8 @@ def _reading(path: Path) -> Iterator[dict[str, Any]]:
         raise ArtefactError(
             f"{path} is damaged, or of another model or version; start a new run: textclf train"
         ) from error
+
+
+def _record(epoch: Epoch) -> dict[str, Any]:
+    """A line of history.jsonl."""
+    return {**epoch._asdict(), "train": epoch.train._asdict(), "validation": epoch.validation._asdict()}

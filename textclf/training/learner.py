@@ -33,6 +33,11 @@ class Learner:
         """A learner whose mean starts at the weights of the first averaging."""
         return cls(model, optimizer, AveragedModel(model, multi_avg_fn=_exponential_mean))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.model.parameters()).device
+
     def end(self) -> nn.Module:
         """Free everything but the mean of the weights, a quarter of the memory, and return that: training is over."""
         self.optimizer.forget()

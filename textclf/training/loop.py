@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from textclf.errors import DivergedError
@@ -22,6 +24,9 @@ from textclf.training.objective import Softmax
 Batches = Iterable[Any]
 """NamedTuples of tensors with a field ``labels`` of shape (B,), made by a model's ``collate``. To train on them they
 must be a `textclf.training.batches.BatchLoader`, whose sampler is given the epoch, and which can name its documents."""
+
+Watch = Callable[[Batches, Meter], Batches]
+"""Passes training batches through; may read the meter between two steps, or raise to stop there."""
 
 
 class Epoch(NamedTuple):
@@ -89,8 +94,7 @@ class StepOptions:
     """Largest gradient norm of a step."""
     check_every: int = 1
     """Check for NaN every this many steps; on a GPU each check forces a sync."""
-    watch: Callable[[Batches, Meter], Batches] = lambda batches, _meter: batches
-    """Passes training batches through; may read the meter between two steps, or raise to stop there."""
+    watch: Watch = lambda batches, _meter: batches
 
     def logits(self, model: nn.Module, batch: Any) -> Tensor:
         """The model's logits, shape (V, B, C), float32."""
@@ -115,6 +119,8 @@ def fit(
     is not a number.
     """
     for number in epochs:
+        if stopping.is_over(number - 1):
+            return
         meter, clock = train_epoch(learner, batches["train"], number, options=options, mid_epoch=mid_epoch)
         mid_epoch = None
         profile, lr = clock.stop(), learner.optimizer.lr
@@ -124,8 +130,6 @@ def fit(
         is_best = stopping.is_best(number, validation.loss)
         seconds = sum(profile.values())
         yield Epoch(number, meter.score(), validation, is_best, lr, meter.gradient_norm(), seconds, profile)
-        if stopping.is_over(number):
-            return
 
 
 def refit(learner: Learner, batches: Any, *, epochs: range, options: StepOptions) -> Iterator[Score]:
@@ -198,11 +202,13 @@ def evaluate(model: nn.Module, batches: Batches, *, options: StepOptions) -> Sco
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, batches: Batches, *, options: StepOptions) -> tuple[Tensor, Tensor]:
-    """Logits, shape (D, C), and labels, shape (D,), of all documents, on the CPU, in the order of the batches."""
+def predict(
+    model: nn.Module, batches: Batches, *, options: StepOptions
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits, shape (D, C), and labels, shape (D,), of all documents, in the order of the batches."""
     model.eval()
     logits, labels = [], []
     for batch in batches:
         labels.append(batch.labels)
         logits.append(options.logits(model, to_device(batch, options.device)).mean(dim=0))
-    return torch.cat(logits).cpu(), torch.cat(labels)
+    return torch.cat(logits).cpu().numpy(), torch.cat(labels).numpy()

@@ -2,49 +2,37 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import reliability
 from textclf.evaluation.metrics import confusion
-from textclf.models.arithmetic import softmax
+from textclf.evaluation.predictions import Predictions
+from textclf.models.model import EMBEDDING
+from textclf.text.tokenizer import UNK_ID
 from textclf.training.loop import Epoch
 from textclf.training.meters import Score
 
 MOST_CURVES: Final = 20
 """Classes that get a precision-recall curve."""
 
-
-class Examined(NamedTuple):
-    """A finished model on the test split: D documents, C classes."""
-
-    epoch: int
-    names: Sequence[str]
-    labels: NDArray[np.int64]
-    """Shape (D,)."""
-    raw: NDArray[np.float32]
-    """Logits before calibration, shape (D, C)."""
-    logits: NDArray[np.float32]
-    """Calibrated logits, shape (D, C)."""
-    mistakes: str
-    """Markdown."""
-    words: Sequence[str]
-    embeddings: NDArray[np.float32]
-    """One row a word."""
+MISTAKES: Final = 20  # documents that are listed
+FIRST_WORD: Final = UNK_ID + 1  # embeddings begin with the words, the most frequent first
+WORDS: Final = 1000  # in the projector
+NO_EMBEDDINGS: Final = np.empty((0, 0), dtype=np.float32)  # of a user's network that calls them otherwise
 
 
 @contextmanager
-def left_to_the_next_call() -> Iterator[None]:
-    """Say nothing when TensorBoard's thread cannot write its file: the next call of the writer raises that again."""
+def quiet_writer_thread() -> Iterator[None]:
+    """Print no traceback when TensorBoard's thread cannot write: the next call of the writer raises the error again."""
     hook = threading.excepthook
     threading.excepthook = lambda failure: None if isinstance(failure.exc_value, OSError) else hook(failure)
     try:
@@ -68,7 +56,7 @@ class Tracker:
         self._writer.close()
 
     def introduce(self, summary: str, settings: Mapping[str, Any]) -> None:
-        """Show the model's layers and their sizes, and what the run was told."""
+        """Show the model's layers and their sizes, and all settings."""
         self._writer.add_text("Model", _preformatted(summary), 0)
         self._writer.add_text("Settings", _preformatted(json.dumps(settings, indent=2)), 0)
 
@@ -88,44 +76,49 @@ class Tracker:
         self._score("refit", score._asdict(), epoch)
 
     def finish(self, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
-        """Show the test score at the epoch its weights are from, and a row of the HParams table."""
-        self._score("test", metrics["test"], metrics["best_epoch"])
+        """Add the test score at the epoch of its weights, and a row to the table of hyperparameters."""
+        splits = [split for split in ("validation", "test") if split in metrics]
         figures = {
             f"Final/{split}_{name}": metrics[split][name]
-            for split in ("validation", "test")
+            for split in splits
             for name in ("accuracy", "macro_f1", "loss")
         }
+        if "test" in metrics:
+            self._score("test", metrics["test"], metrics["best_epoch"])
         shown = {
             name: value if isinstance(value, int | float | str) else str(value) for name, value in settings.items()
         }
-        # SummaryWriter.add_hparams would open an event file in a folder of its own, which TensorBoard lists as a run
+        # SummaryWriter.add_hparams would write an event file into a folder of its own, which TensorBoard lists as a run
         for summary in hparams(shown, figures):
             self._writer._get_file_writer().add_summary(summary)
         for name, value in figures.items():
             self._writer.add_scalar(name, value, metrics["best_epoch"])
 
-    def examine(self, found: Examined) -> None:
-        """Show how the finished model errs on test: confusion, reliability, PR curves, the surest mistakes, its words.
+    def examine(self, found: Predictions, epoch: int) -> None:
+        """Show where the finished model is wrong on test: confusion, reliability, PR curves, the surest mistakes.
 
-        Words go to the projector tab, which lays them out by their embeddings.
+        The words go to the projector tab, which lays them out by their embeddings.
         """
-        step, names = found.epoch, found.names
         raw, calibrated = reliability(found.labels, found.raw), reliability(found.labels, found.logits)
-        answers, probabilities = found.logits.argmax(axis=1), softmax(found.logits)
-        counts = confusion(found.labels, answers, classes=len(names))
+        probabilities = found.probabilities
+        counts = confusion(found.labels, found.answers, classes=len(found.names))
         figures = {
-            "Confusion": plots.confusion(counts, names),
+            "Confusion": plots.confusion(counts, found.names),
             "Reliability": plots.reliability(calibrated, before=raw),
         }
         for name, figure in figures.items():
-            self._writer.add_image(f"Test/{name}", plots.pixels(figure), step, dataformats="HWC")
-        for place, name in enumerate(names[:MOST_CURVES]):
+            self._writer.add_image(f"Test/{name}", plots.pixels(figure), epoch, dataformats="HWC")
+        for place, name in enumerate(found.names[:MOST_CURVES]):
             self._writer.add_pr_curve(
-                f"Precision and recall/{name}", found.labels == place, probabilities[:, place], step
+                f"Precision and recall/{name}", found.labels == place, probabilities[:, place], epoch
             )
-        self._writer.add_text("Test/mistakes", found.mistakes, step)
-        if found.words:
-            self._writer.add_embedding(found.embeddings, metadata=list(found.words), global_step=step, tag="words")
+        self._writer.add_text("Test/mistakes", _mistakes(found), epoch)
+        words = found.trained.tokenizer.words[FIRST_WORD : FIRST_WORD + WORDS]
+        embeddings = found.trained.weights.get(EMBEDDING, NO_EMBEDDINGS)[FIRST_WORD : FIRST_WORD + len(words)]
+        if len(embeddings):
+            self._writer.add_embedding(
+                embeddings, metadata=list(words[: len(embeddings)]), global_step=epoch, tag="words"
+            )
 
     def _score(self, split: str, score: Mapping[str, float], epoch: int) -> None:
         self._writer.add_scalar(f"Loss/{split}", score["loss"], epoch)
@@ -134,3 +127,14 @@ class Tracker:
 
 def _preformatted(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _mistakes(found: Predictions) -> str:
+    """A Markdown table of the mistakes that the model is surest of."""
+    confidence = found.probabilities.max(axis=1)
+    lines = ["| document | label | answer | probability | text |", "|---|---|---|---|---|"]
+    for place in found.mistakes(MISTAKES):
+        answer, probability = found.names[found.answers[place]], f"{confidence[place]:.3f}"
+        cells = (found.document(place), found.label(place), answer, probability, found.text(place))
+        lines.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
+    return "\n".join(lines)

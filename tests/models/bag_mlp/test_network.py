@@ -3,12 +3,11 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from tests.conftest import small_config
+from tests.conftest import assemble, small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.models.bag_mlp.features import BagInputs
 from textclf.models.bag_mlp.network import HEAD_START, SHRINKAGE, BagMLP, collate
 from textclf.models.model import Examples
-from textclf.training.session import assemble
 
 TEXTS = ["the cat sat on the mat", "catty dog", "qqq", "", "bread with butter"]
 
@@ -47,7 +46,7 @@ def matrix_of(batch, features):
 
 
 def examples(session, texts):
-    ids = [session.tokenizer.encode(text) for text in texts]
+    ids = [session.setup.tokenizer.encode(text) for text in texts]
     return Examples(np.concatenate(ids), np.array([len(run) for run in ids]), np.arange(len(ids)))
 
 
@@ -118,13 +117,13 @@ def test_the_output_layers_start_as_glorot_derives_and_apart(model):
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1], TEXTS[2:4]])
 def test_a_batch_has_the_bags_row_by_row_and_column_by_column(session, texts):
     given = examples(session, texts)
-    bags, batch = session.inputs(given.tokens, given.lengths), collate(given, inputs=session.inputs)
+    bags, batch = session.setup.features(given.tokens, given.lengths), collate(given, inputs=session.setup.features)
     assert batch.features.tolist() == bags.features.tolist()
     assert batch.offsets.tolist() == bags.offsets.tolist()
     assert batch.weights.tolist() == bags.weights.tolist()
     assert batch.labels.tolist() == given.labels.tolist()
     assert batch.columns.tolist() == sorted(set(bags.features.tolist()))
-    transposed = torch.zeros(len(session.inputs.rarity), len(batch.offsets))
+    transposed = torch.zeros(len(session.setup.features.rarity), len(batch.offsets))
     sizes = torch.diff(batch.column_offsets, append=torch.tensor([len(batch.features)]))
     transposed[batch.columns.repeat_interleave(sizes), batch.column_bags] = batch.column_weights
     assert torch.equal(transposed.T, matrix_of(batch, len(transposed)))
@@ -133,7 +132,7 @@ def test_a_batch_has_the_bags_row_by_row_and_column_by_column(session, texts):
 
 
 def test_the_gradient_of_the_embeddings_is_sparse_and_has_each_row_once(session, model):
-    batch = collate(examples(session, TEXTS), inputs=session.inputs)
+    batch = collate(examples(session, TEXTS), inputs=session.setup.features)
     model(batch).square().sum().backward()
     gradient = model.embedding.weight.grad
     assert gradient.is_sparse
@@ -144,7 +143,7 @@ def test_the_gradient_of_the_embeddings_is_sparse_and_has_each_row_once(session,
 
 
 def test_the_sparse_gradient_is_that_of_a_dense_table(session, model):
-    batch = collate(examples(session, TEXTS), inputs=session.inputs)
+    batch = collate(examples(session, TEXTS), inputs=session.setup.features)
     model(batch).square().sum().backward()
     table = model.embedding.weight.detach().clone().requires_grad_()
     views = (matrix_of(batch, len(table)) @ table).relu().chunk(2)
@@ -180,7 +179,7 @@ def test_the_head_start_is_that_of_the_formula():
 def test_with_the_head_start_a_model_classifies_before_it_is_trained(session):
     """The corpus has three classes."""
     batches = session.batches["train"]
-    fresh = BagMLP(**session.inputs.sizes, classes=3, hidden_size=16, dropout=0.0)
+    fresh = BagMLP(**session.setup.features.sizes, classes=3, hidden_size=16, dropout=0.0)
     right = {
         name: sum(int((model(batch).mean(dim=0).argmax(dim=1) == batch.labels).sum()) for batch in batches)
         for name, model in (("random", fresh), ("started", session.learner.model.eval()))

@@ -5,12 +5,11 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.testing import assert_close
 
-from tests.conftest import small_config
+from tests.conftest import assemble, small_config
 from textclf.dataset.directory import DataDirectory
 from textclf.models.model import Examples
 from textclf.models.sequences.batch import Batch, collate
 from textclf.text.tokenizer import PAD_ID, UNK_ID
-from textclf.training.session import assemble
 
 DOCUMENTS = [[5, 6, 7, 8, 9, 10], [11], [12, 13, 5]]
 
@@ -77,11 +76,13 @@ def test_both_views_train_the_embeddings(view, model):
 
 def test_parts_of_unknown_words_are_not_read(data_dir, tmp_path):
     session = assemble(small_config("lstm", data_dir, tmp_path), DataDirectory.open(data_dir))
-    tokens = session.tokenizer.encode("catty qqq butterfly")
+    tokens = session.setup.tokenizer.encode("catty qqq butterfly")
     assert len(tokens) > 3
-    batch = collate(Examples(tokens, np.array([len(tokens)]), np.zeros(1, dtype=np.int64)), inputs=session.inputs)
+    batch = collate(
+        Examples(tokens, np.array([len(tokens)]), np.zeros(1, dtype=np.int64)), inputs=session.setup.features
+    )
     assert batch.tokens.tolist() == [[UNK_ID] * 3]
-    assert len(session.learner.model.embedding.weight) == session.tokenizer.size
+    assert len(session.learner.model.embedding.weight) == session.setup.tokenizer.size
 
 
 @pytest.mark.parametrize("direction", ["forwards", "backwards"])

@@ -77,7 +77,7 @@ def learn(
 ) -> Learnt:
     """A bag that was learnt from the training documents, and a cache of both splits."""
     cache = FeatureCache.fit(training, validation, tokenizer=tokenizer)
-    return Learnt(cache.bag, training=cache)
+    return Learnt(cache.bag, cache)
 
 
 class _Bags:

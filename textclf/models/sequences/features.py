@@ -73,8 +73,7 @@ def learn(
     training: Iterable[Any], *, validation: Iterable[Any], tokenizer: Tokenizer, max_length: int | None
 ) -> Learnt:
     """Features of a vocabulary; nothing is learnt from the training documents, and nothing is worth a cache."""
-    features = Sequences.of(tokenizer, max_length=max_length)
-    return Learnt(features, training=features)
+    return Learnt(Sequences.of(tokenizer, max_length=max_length))
 
 
 @dataclass(frozen=True, slots=True)

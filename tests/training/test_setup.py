@@ -1,18 +1,23 @@
 import os
+import subprocess
+import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from tests.conftest import small_config
+from tests.conftest import assemble, small_config
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
-from textclf.errors import UsageError
+from textclf.errors import DataError, UsageError
 from textclf.models import MODELS
+from textclf.models.bag_mlp.feature_cache import FeatureCache
+from textclf.models.model import Examples
+from textclf.training import setup as module
 from textclf.training.batches import EpochSampler, LengthSortedSampler
-from textclf.training.prepared import LONG, find_data
-from textclf.training.session import MOST_WORKERS, assemble, begin
+from textclf.training.setup import MOST_WORKERS, PERCENTILE, find_data, set_up, set_up_while_torch_loads
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def data(data_dir):
 
 @pytest.fixture
 def make(data, data_dir, tmp_path):
-    """Makes a session of a model with these settings."""
+    """Sets up a run of a model with these settings."""
     return lambda model="mlp", **settings: assemble(small_config(model, data_dir, tmp_path, **settings), data)
 
 
@@ -77,22 +82,22 @@ def test_train_and_validation_are_put_together_only_if_they_are_trained_on(make)
 
 def test_what_the_settings_leave_open_follows_from_the_documents(data, data_dir):
     lengths = data.documents.tokens[data.rows("train")]
-    size = {"documents": 48, "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, LONG))}
+    size = {"documents": 48, "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, PERCENTILE))}
     for model in MODELS:
         config = TrainConfig.create(model=model, tier="full", data=str(data_dir), device="cpu")
         session = assemble(config, data)
         assert None in (config.lr, config.batch_size)
-        assert session.config == config.completed(**size)
-        assert len(next(iter(session.batches["train"])).labels) == session.config.batch_size
-        assert session.learner.optimizer.lr == session.config.lr
-    assert session.inputs.max_length == session.config.max_length == size["length"]  # of the lstm
-    again = assemble(session.config, data).config  # as a resumed run has it
-    assert again == session.config
+        assert session.setup.config == config.completed(**size)
+        assert len(next(iter(session.batches["train"])).labels) == session.setup.config.batch_size
+        assert session.learner.optimizer.lr == session.setup.config.lr
+    assert session.setup.features.max_length == session.setup.config.max_length == size["length"]  # of the lstm
+    again = assemble(session.setup.config, data).setup.config  # as a resumed run has it
+    assert again == session.setup.config
 
 
-def test_a_session_begins_as_often_as_one_likes_with_the_same_weights(make):
+def test_each_learner_of_a_setup_starts_with_the_same_weights_of_its_own(make):
     session = make(seed=3)
-    again = begin(session.config, session.inputs, session.batches["train"], classes=3, processor=session.device)
+    again = session.setup.learner(session.batches["train"], torch.device("cpu"))
     for one, other in zip(session.learner.model.parameters(), again.model.parameters(), strict=True):
         assert torch.equal(one, other)
         assert one is not other
@@ -114,7 +119,7 @@ def test_the_tier_is_the_training_part_and_what_inputs_learn_from(corpus_csv, tm
     for tier in data.manifest.tiers:
         session = assemble(TrainConfig.create(tier=tier, device="cpu"), data)
         sizes[tier] = len(labels(session.batches["train"]))
-        (inputs[tier],) = session.inputs(data.packed().tokens[:50], np.array([50]))[-1:]
+        (inputs[tier],) = session.setup.features(data.packed().tokens[:50], np.array([50]))[-1:]
     assert sizes == data.manifest.tiers
     assert sizes["tiny"] < sizes["full"]
     assert not np.array_equal(inputs["tiny"], inputs["full"])
@@ -144,7 +149,7 @@ def test_evaluation_batches_are_large_and_in_one_order(make):
         assert isinstance(loader.batch_sampler, LengthSortedSampler)
         sizes = [len(batch) for batch in loader.batch_sampler]
         assert set(sizes[:-1]) <= {256}
-        assert sum(sizes) == len(session.data.rows(split))
+        assert sum(sizes) == len(session.setup.data.rows(split))
         assert torch.equal(labels(loader), labels(loader))
 
 
@@ -172,18 +177,16 @@ def test_what_is_remembered_is_not_read_again_from_the_packed_copy(store, make):
     assert {name for name, length in read.items() if length} == ({"test"} if store == "packed" else {*read})
 
 
-def test_at_the_end_what_steps_need_is_let_go_of_and_batches_stay_the_same(make):
+def test_batches_are_the_same_without_the_cache(make):
     session = make()
     before = [list(loader) for loader in session.batches.values()]
-    weights_before = [weight.clone() for weight in session.learner.average.module.state_dict().values()]
-    model = session.end()
-    assert all(map(torch.equal, model.state_dict().values(), weights_before))
-    assert not session.training_inputs.has(session.batches["train"].dataset.rows)
+    session.setup.clear_cache()
+    assert not session.setup.cache.has(session.batches["train"].dataset.rows)
     after = [list(loader) for loader in session.batches.values()]
     for one, other in zip(before, after, strict=True):
         for batch, again in zip(one, other, strict=True):
             assert all(map(torch.equal, batch, again))
-    assert make("lstm").end() is not None
+    make("lstm").setup.clear_cache()
 
 
 @pytest.mark.parametrize(
@@ -226,3 +229,75 @@ def test_on_a_gpu_the_model_is_there_and_batches_are_pinned(model, make):
     for loader in session.batches.values():
         batch = next(iter(loader))
         assert all(tensor.is_pinned() and tensor.device.type == "cpu" for tensor in batch)
+
+
+# Features
+
+
+@pytest.fixture(params=sorted(MODELS))
+def config(request, data_dir, tmp_path):
+    return small_config(request.param, data_dir, tmp_path)
+
+
+def test_the_inputs_are_those_that_an_artefact_keeps(config, data):
+    assert type(set_up(config, data).features) is MODELS[config.model].runtime().features
+
+
+@pytest.mark.parametrize("batch", [1, 7, 1024])
+def test_quick_inputs_make_the_same_batches(config, data, batch, monkeypatch):
+    monkeypatch.setattr(module, "READ_AT_ONCE", batch)
+    ready = set_up(config, data)
+    assert (ready.cache is not None) is (config.model == "mlp")
+    for part in ready.parts.values():
+        examples = Examples(*ready.store.gather(part.rows), part.labels, part.rows)
+        collate = MODELS[config.model].architecture().collate
+        batches = (collate(examples, inputs=inputs) for inputs in (ready.cache or ready.features, ready.features))
+        for one, other in zip(*batches, strict=True):
+            assert one.dtype == other.dtype
+            assert one.tolist() == other.tolist()
+
+
+def test_what_is_read_many_times_is_counted_before_training_and_nothing_else(data, data_dir, tmp_path):
+    ready = set_up(small_config("mlp", data_dir, tmp_path), data)
+    for name in ("train", "validation"):
+        assert ready.cache.has(ready.parts[name].rows)
+    rows = ready.parts["test"].rows
+    ready.cache(*ready.store.gather(rows), rows)
+    assert not any(ready.cache.has(rows[place : place + 1]) for place in range(len(rows)))
+
+
+def test_nothing_is_kept_without_room_for_it(data, data_dir, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "READ_AT_ONCE", 5)
+    monkeypatch.setitem(FeatureCache.fit.__func__.__kwdefaults__, "limit", 0)
+    ready = set_up(small_config("mlp", data_dir, tmp_path), data)
+    rows = ready.parts["train"].rows
+    assert not ready.cache.has(rows)
+    features, _, _ = ready.cache(*ready.store.gather(rows), rows)
+    np.testing.assert_array_equal(features, ready.features(*ready.store.gather(rows)).features)
+
+
+def test_a_split_without_any_known_label_is_bad_data(config, data):
+    label = data.documents.label.copy()
+    label[data.rows("validation")] = "unseen"
+    with pytest.raises(DataError, match="no validation document has a label that a training document has"):
+        set_up(config, replace(data, documents=replace(data.documents, label=label)))
+
+
+# While torch loads
+
+
+def test_it_sets_up_what_set_up_does(data_dir, tmp_path):
+    config = small_config("mlp", data_dir, tmp_path)
+    ready, expected = set_up_while_torch_loads(config), set_up(config, DataDirectory.open(data_dir))
+    assert ready.config == expected.config
+    assert ready.features.rarity.tolist() == expected.features.rarity.tolist()
+
+
+def test_missing_data_is_reported_before_torch_is_loaded():
+    code = (
+        "import sys\nfrom textclf.config import TrainConfig\nfrom textclf.errors import UsageError\n"
+        "from textclf.training import train\n"
+        "try:\n    train(TrainConfig.create())\n"
+        "except UsageError:\n    sys.exit('torch' in sys.modules)\nsys.exit(2)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

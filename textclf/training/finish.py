@@ -1,0 +1,124 @@
+"""The end of a run: from the trained model to probabilities, thresholds, figures, the artefact and its card."""
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from textclf.artefacts import artefact, runs
+from textclf.artefacts.artefact import Abstention, Artefact
+from textclf.artefacts.card import model_card
+from textclf.config import REFIT_EPOCHS
+from textclf.evaluation.abstention import learn, unknown_shares
+from textclf.evaluation.metrics import Metrics
+from textclf.evaluation.predictions import Predictions
+from textclf.models import parameters
+from textclf.system import files
+from textclf.training import device, loop
+from textclf.training.loop import StepOptions
+from textclf.training.setup import Setup
+from textclf.training.tracking import Tracker
+
+
+class Trained(NamedTuple):
+    """A model that takes no more steps. D validation documents, C classes."""
+
+    model: nn.Module
+    """What predicts."""
+    validation: tuple[NDArray[np.float32], NDArray[np.int64]]
+    """Logits (D, C) of the best epoch, before any refit, and labels (D,)."""
+    options: StepOptions
+    """How the model is evaluated."""
+    best_epoch: int
+    train_seconds: float
+    started: float
+    """When the run would have started, by `perf_counter`, had it never been stopped."""
+
+
+def finish(
+    setup: Setup, run: runs.RunLayout, trained: Trained, *, tracker: Tracker, test: bool = True
+) -> dict[str, Any]:
+    """Measure the model, write all files of a finished run but the checksums, and return the metrics.
+
+    Without ``test`` the test split is neither read nor evaluated, and the metrics have no "test".
+    """
+    objective = trained.options.objective
+    logits, labels = trained.validation
+    temperature = objective.temperature(labels, logits)
+    calibrated = logits / np.float32(temperature)
+    unknown = unknown_shares(setup.data, setup.parts["validation"].rows, setup.tokenizer)
+    abstention = learn(labels, calibrated, unknown)
+    measured = {"validation": objective.measure(labels, calibrated)}
+    if test:
+        batches = setup.loader("test", trained.options.device)
+        logits, labels = loop.predict(trained.model, batches, options=trained.options)
+        measured["test"] = objective.measure(labels, logits / np.float32(temperature))
+    metrics = _metrics(setup, run, trained, measured, temperature)
+    made = _artefact(setup, trained.model, metrics, abstention)
+    tracker.finish(setup.config.to_json(), metrics)
+    artefact.save(run.model, made, card=_card(setup, run, made, metrics))
+    files.write_json(run.metrics, metrics)
+    runs.set_latest(run)
+    if test:
+        rows = setup.parts["test"].rows[batches.batch_sampler.order]  # type: ignore[union-attr]
+        predictions = Predictions(run.root.name, setup.data, "test", rows, labels, logits, made)
+        tracker.examine(predictions, trained.best_epoch)
+    return metrics
+
+
+def _metrics(
+    setup: Setup, run: runs.RunLayout, trained: Trained, measured: Mapping[str, Metrics], temperature: float
+) -> dict[str, Any]:
+    """The figures of the finished model, as metrics.json holds them."""
+    config, history = setup.config, files.read_lines(run.history)
+    refit = {"documents": len(setup.parts["refit"]), "epochs": REFIT_EPOCHS} if config.refit else None
+    return {
+        "corpus": setup.data.manifest.name,
+        "tier": config.tier,
+        "model": config.model,
+        "seed": config.seed,
+        **setup.network_record(),
+        "parameters": parameters(trained.model),
+        "train": history[trained.best_epoch - 1]["train"],
+        **{split: figures._asdict() for split, figures in measured.items()},
+        "temperature": temperature,
+        "epochs": len(history),
+        "best_epoch": trained.best_epoch,
+        "refit": refit,
+        "device": device.name(trained.options.device),
+        "seconds": {
+            "load": setup.seconds,
+            "train": trained.train_seconds,
+            "total": perf_counter() - trained.started,
+        },
+    }
+
+
+def _artefact(setup: Setup, model: nn.Module, metrics: Mapping[str, Any], abstention: Abstention) -> Artefact:
+    """The trained model, without torch."""
+    kept = ("corpus", "tier", "seed", "refit", "validation", "test")
+    return Artefact(
+        model=setup.config.model,
+        weights={name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()},
+        tokenizer=setup.tokenizer,
+        inputs=setup.features,
+        labels=setup.data.manifest.labels,
+        temperature=metrics["temperature"],
+        trained={name: metrics[name] for name in kept if name in metrics},
+        abstention=abstention,
+        user_model=setup.user_model(),
+    )
+
+
+def _card(setup: Setup, run: runs.RunLayout, made: Artefact, metrics: Mapping[str, Any]) -> str:
+    """The model card; the library versions are those that the run started with."""
+    return model_card(
+        metrics,
+        setup.data.counts(setup.config.tier),
+        setup.data.manifest,
+        size=artefact.size(made),
+        versions=runs.read_json(run.config)["versions"],
+    )

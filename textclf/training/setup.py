@@ -1,0 +1,220 @@
+"""What a training run starts from: its documents, features and settings, complete before the first step.
+
+Computing it needs no torch, so that it is done while torch loads; `Setup.loader` and `Setup.learner` do. All that
+depends on which model is trained is here.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textclf.artefacts import runs
+from textclf.config import TrainConfig
+from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, newest, together
+from textclf.errors import ArtefactError, DataError
+from textclf.models import user
+from textclf.models.model import FeatureCache, Features
+from textclf.models.user import UserModel
+from textclf.system import files
+from textclf.system.startup import processors
+from textclf.text.tokenizer import Tokenizer
+
+if TYPE_CHECKING:
+    import torch
+
+    from textclf.training.batches import BatchLoader
+    from textclf.training.learner import Learner
+
+READ_AT_ONCE: Final = 256  # documents
+TRAINED_ON: Final = ("train", "refit")
+PERCENTILE: Final = 95  # of the documents' lengths, from which settings follow
+MOST_WORKERS: Final = 8  # loader processes; more would wait for each other
+
+Setting = TypeVar("Setting", int, float)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything that a training run is made from."""
+
+    config: TrainConfig
+    """The settings, none of them open."""
+    data: DataDirectory
+    store: Store
+    """Where token ids are read."""
+    tokenizer: Tokenizer
+    features: Features
+    """Fitted on the training documents; the artefact keeps them."""
+    cache: FeatureCache | None
+    """The same features with those of the documents that every epoch reads, if the model wants a cache."""
+    parts: Mapping[str, Part]
+    """The documents of "train", "validation", "refit" (both) if the run has a refit, and "test" if it is tested."""
+    seconds: float
+    """Spent on computing all this."""
+
+    def loader(self, part: str, processor: "torch.device") -> "BatchLoader":
+        """Batches of a part: shuffled for each epoch if it is trained on, else sorted by length."""
+        from textclf.training import batches
+
+        config, documents, cache = self.config, self.parts[part], self.cache
+        architecture = config.kind.architecture()
+        store = batches.SkipCached(self.store, cache.has) if cache and config.store == "packed" else self.store
+        sampler: batches.EpochSampler | batches.LengthSortedSampler
+        if part in TRAINED_ON:
+            lengths = np.minimum(documents.lengths, config.max_length or np.iinfo(np.int64).max)
+            sampler = batches.EpochSampler(
+                len(documents),
+                batch_size=required(config.batch_size),
+                seed=config.seed,
+                lengths=lengths if architecture.sorts_by_length else None,
+            )
+        else:
+            sampler = batches.LengthSortedSampler(documents.lengths)
+        return batches.make_loader(
+            batches.TokenDataset(store, *documents),
+            sampler,
+            partial(architecture.collate, inputs=cache or self.features),
+            num_workers=self._workers(processor) if part in TRAINED_ON else 0,
+            device=processor,
+            ids=self.data.documents.id,
+        )
+
+    def learner(self, batches: "BatchLoader", processor: "torch.device") -> "Learner":
+        """The model before its first step on these batches, and its optimizer."""
+        import torch
+
+        from textclf.training.batches import to_device
+        from textclf.training.learner import Learner
+        from textclf.training.optimizer import Adam
+
+        config, architecture = self.config, self.config.kind.architecture()
+        torch.manual_seed(config.seed % 2**63)
+        model = architecture.network(**self.network_arguments()).to(processor)
+        if architecture.head_start is not None:
+            batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # the order follows from the seed as well
+            architecture.head_start(model, (to_device(batch, processor) for batch in batches))
+        return Learner.of(model, Adam(model.parameters(), lr=required(config.lr), fused=processor.type != "mps"))
+
+    def network_arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the network: sizes that follow from the data, and the settings that it has."""
+        settings = {name: getattr(self.config, name) for name in self.config.kind.architecture().settings}
+        chosen = {name: value for name, value in settings.items() if value is not None}
+        return {**self.features.sizes, "classes": len(self.data.manifest.labels), **chosen}
+
+    def user_model(self) -> UserModel | None:
+        """The user's class, if the model is one, with the arguments of its network."""
+        made = self.config.user_model
+        return made and UserModel(made.code, self.network_arguments())
+
+    def network_record(self) -> dict[str, Any]:
+        """What config.json and metrics.json say about a user's class, in addition to the settings."""
+        made = self.user_model()
+        return {"network": made.record()} if made else {}
+
+    def clear_cache(self) -> None:
+        """Free the cached features, when no epoch will read them any more."""
+        if self.cache:
+            self.cache.clear()
+
+    def _workers(self, processor: "torch.device") -> int:
+        """Number of loader processes: as configured, else 0 for the packed store on a CPU."""
+        if self.config.num_workers is not None:
+            return self.config.num_workers
+        return 0 if self.config.store == "packed" and processor.type == "cpu" else min(processors(), MOST_WORKERS)
+
+
+def find_data(config: TrainConfig) -> Path:
+    """The data directory of the settings: a name under ``data_dir``, a path, or the newest."""
+    if config.data is None:
+        return newest(config.data_dir)
+    named = config.data_dir / config.data
+    return Path(config.data) if Path(config.data).is_dir() and not named.is_dir() else named
+
+
+def settings_of(run: runs.RunLayout, *, code: Sequence[Path] = ()) -> TrainConfig:
+    """The settings that a run started with, and the user's class, if it has one, from one of the files ``code``.
+
+    Raises ArtefactError if its config.json is damaged, UsageError if the class is not there.
+    """
+    try:
+        record = runs.read_json(run.config)
+        network = record.get("network")
+        user_model = user.of_record(network, code=code, root=run.root) if network else None
+        return TrainConfig.from_json(record["settings"], user_model=user_model)
+    except (LookupError, TypeError, ValueError) as error:
+        raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
+
+
+def set_up_while_torch_loads(config: TrainConfig, data: DataDirectory | None = None) -> Setup:
+    """`set_up` in a thread while torch loads; raises what it raises, without torch if there is no such data."""
+    data = data or DataDirectory.open(find_data(config))
+    with ThreadPoolExecutor(1) as thread:
+        ready = thread.submit(set_up, config, data)
+        import textclf.training.run  # noqa: F401  which imports torch
+
+        return ready.result()
+
+
+def set_up(config: TrainConfig, data: DataDirectory) -> Setup:
+    """Fit the features, and fill the settings that depend on the documents.
+
+    Raises DataError if no document of a split has a label that a training document has.
+    """
+    started = perf_counter()
+    store = data.store(config.store)
+    parts = _parts(config, data)
+    lengths = parts["train"].lengths
+    size = {"documents": len(lengths), "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, PERCENTILE))}
+    config = config.completed(**size)
+    if config.refit:
+        parts["refit"] = together(parts["train"], parts["validation"])
+    tokenizer = read_tokenizer(data)
+    training, validation = (_batches(store, parts[split]) for split in ("train", "validation"))
+    learn = config.kind.runtime().learn
+    features, cache = learn(training, validation=validation, tokenizer=tokenizer, max_length=config.max_length)
+    store = copy(store)  # mapped again, if it is: what was read of it need not stay in memory
+    return Setup(config, data, store, tokenizer, features, cache, parts, perf_counter() - started)
+
+
+def _parts(config: TrainConfig, data: DataDirectory) -> dict[str, Part]:
+    parts = data.parts(config.tier)
+    if not config.test:
+        parts.pop("test", None)
+    for split in ("validation", "test") if config.test else ("validation",):
+        if split not in parts or (parts[split].labels == UNSEEN).all():
+            raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
+    return parts
+
+
+def read_tokenizer(data: DataDirectory) -> Tokenizer:
+    """The vocabulary of a data directory; raises ArtefactError if it is damaged or of another size."""
+    path = data.layout.tokenizer
+    try:
+        tokenizer = Tokenizer.from_json(files.parse_object(path.read_bytes()))
+        if tokenizer.size != data.manifest.vocabulary:
+            raise ValueError(f"it has {tokenizer.size:,} words, and the manifest counts {data.manifest.vocabulary:,}")
+    except (OSError, ValueError) as error:
+        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
+    return tokenizer
+
+
+def required(value: Setting | None) -> Setting:
+    """A setting that must have a value by now."""
+    if value is None:
+        raise ValueError("a setting is still open")
+    return value
+
+
+def _batches(store: Store, part: Part) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]]:
+    """Token ids end to end, lengths and rows, READ_AT_ONCE documents at a time."""
+    for start in range(0, len(part), READ_AT_ONCE):
+        rows = part.rows[start : start + READ_AT_ONCE]
+        yield *store.gather(rows), rows
