@@ -1,4 +1,4 @@
-"""Speed and memory of textclf beside its peers, in turns in one run, and the README's table of it."""
+"""Measures speed and memory of textclf and its peers in turns, and writes the README's speed table."""
 
 import tempfile
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from speed.materials import Materials
 
 
 class Section(NamedTuple):
-    """Some rows of the table."""
+    """A group of rows of the table."""
 
     measure: Callable[[Materials, int], list[Row]]
-    """Given what to measure with, and how often; its docstring says what it measures."""
+    """Called with the materials and the number of turns; its docstring describes it in the help text."""
     repeats: int
-    """As often as fits into some ten minutes for all but `scale`, on two cores."""
+    """Number of turns, so that all sections but `scale` take about ten minutes on two cores."""
 
 
 SECTIONS: Final = {
@@ -33,23 +33,23 @@ SECTIONS: Final = {
     "scale": Section(preprocessing.scale, 1),
 }
 ONCE: Final = ("waiting", "scale")
-"""Sections that do not repeat: one has many epochs, the other takes minutes."""
+"""Sections with one turn: the first has many epochs, the second takes minutes."""
 
 
 def described() -> str:
-    """The sections and what each measures, for the help text."""
+    """The help text, with the sections and what each measures."""
     about = "\n".join(
         f"{name:<12}{(section.measure.__doc__ or '').splitlines()[0]}" for name, section in SECTIONS.items()
     )
-    return f"""Measure the sections named, or all, and write the README's speed table.
+    return f"""Measure the given sections, or all, and write the README's speed table.
 
-    What was measured of the other sections before stays in it.
+    The other sections of the table stay as they are.
 
     \b
     {about.replace(chr(10), chr(10) + "    ")}
 
-    The first run installs the peers, and needs the package index. All of it takes about twenty minutes on two quiet
-    cores, and up to 8 GB in the folder for temporary files, which the variable TMPDIR names.
+    The first run installs the peers from the package index. All sections take about twenty minutes on two idle cores
+    and up to 8 GB in the folder for temporary files (environment variable TMPDIR).
     """
 
 
@@ -58,11 +58,13 @@ def described() -> str:
 @click.option(
     "--repeats",
     type=click.IntRange(min=1),
-    help="Turns of each section but waiting and scale, which run once.  [default: 3 or 7]",
+    help="Turns of each section except waiting and scale.  [default: 3 or 7]",
 )
-@click.option("--write/--print", default=True, show_default=True, help="Into docs/speed.json and the README, or not.")
+@click.option(
+    "--write/--print", default=True, show_default=True, help="Whether to write docs/speed.json and the README."
+)
 def main(names: tuple[str, ...], repeats: int | None, write: bool) -> None:
-    """Measure sections, one after the other; see `described`."""
+    """Measure sections one after the other; see `described`."""
     with tempfile.TemporaryDirectory(prefix="textclf-bench-") as folder:
         materials = Materials(Path(folder))
         for name in names or SECTIONS:
@@ -73,11 +75,11 @@ def main(names: tuple[str, ...], repeats: int | None, write: bool) -> None:
             click.echo(f"{record.text(rows)}\n")
             if write:
                 keep(name, record.measured(rows, turns))
-        click.echo("deleting what was written ...", err=True)
+        click.echo("deleting temporary files ...", err=True)
 
 
 def keep(name: str, section: record.Measured) -> None:
-    """Put a section into the record and the README, at once: a later one may fail."""
+    """Write a section to the record and the README immediately, since a later section may fail."""
     known = {**record.read(record.RECORD), name: section}
     in_order = {name: known[name] for name in SECTIONS if name in known}
     record.write(in_order, record.RECORD)

@@ -1,4 +1,4 @@
-"""The blocks of the README that scripts write: what stands between two markers."""
+"""Reads and replaces the generated blocks of the README, which are enclosed by two marker lines."""
 
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -7,19 +7,19 @@ README: Final = Path(__file__).resolve().parent.parent / "README.md"
 
 
 class Block(NamedTuple):
-    """A part of a text that is written by a script."""
+    """A generated part of a text."""
 
     begin: str
-    """The line before it."""
+    """The line before the block."""
     end: str
-    """The line after it."""
+    """The line after the block."""
 
     def find(self, text: str) -> str:
-        """What is in the block of the text."""
+        """The content of the block in the text."""
         return text.split(self.begin)[1].split(self.end, maxsplit=1)[0].strip("\n")
 
     def replace(self, text: str, content: str) -> str:
-        """The text with other content in the block; raises ValueError if it does not have the block once."""
+        """The text with new content in the block; raises ValueError unless the block occurs exactly once."""
         before, rest = text.split(self.begin)
         _, after = rest.split(self.end)
         return f"{before}{self.begin}\n{content.strip()}\n{self.end}{after}"
@@ -30,7 +30,7 @@ SPEED: Final = Block("<!-- speed: written by scripts/bench -->", "<!-- end of sp
 
 
 def read(block: Block) -> str:
-    """What is in a block of the README."""
+    """The content of a block of the README."""
     return block.find(README.read_text(encoding="utf-8"))
 
 

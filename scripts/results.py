@@ -1,4 +1,4 @@
-"""The README's results table: every corpus with both models over several seeds, beside a linear SVM, in one run."""
+"""Measures the README's results table: each corpus with each model over several seeds, and a linear SVM."""
 
 import json
 import platform
@@ -32,17 +32,17 @@ PUBLISHED: Final = {
     "reuters_r8": {WIDE_MLP: "97.27", TEXT_GCN: "97.07"},
     "reuters_r52": {WIDE_MLP: "93.98", TEXT_GCN: "93.56"},
 }
-"""Accuracies of models that are trained from scratch, on the same splits, as their papers give them."""
+"""Accuracies of models trained from scratch on the same splits, as published in their papers."""
 
 
 def textclf(*arguments: str, folder: Path) -> str:
-    """Run the command line as a user would, in a folder of its own; returns what it prints."""
+    """Run the command line in a folder; returns its stdout."""
     command = [sys.executable, "-m", "textclf", *arguments]
     return subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def train(corpus: str, model: str, seed: int, *, folder: Path) -> dict[str, Any]:
-    """The metrics of a run on the full tier, with default settings."""
+    """Train on the full tier with default settings; returns the metrics of the run."""
     run = textclf("train", "--data", corpus, "--tier", "full", "--model", model, "--seed", str(seed), folder=folder)
     return dict(json.loads((folder / run / "metrics.json").read_text(encoding="utf-8")))
 
@@ -77,7 +77,7 @@ def spread(values: Sequence[float], digits: int) -> str:
 
 
 def rows(corpus: str, models: Sequence[str], seeds: int, *, folder: Path) -> list[str]:
-    """The table's rows for one corpus."""
+    """Measure one corpus; returns its rows of the table."""
     textclf("preprocess", corpus, folder=folder)
     made = []
     for model in models:
@@ -95,10 +95,10 @@ def rows(corpus: str, models: Sequence[str], seeds: int, *, folder: Path) -> lis
 
 
 def merge(before: Sequence[str], now: Sequence[str]) -> list[str]:
-    """Rows of the table with those that were measured now in the place of the old ones, by corpus and model."""
+    """The rows of the table, with new rows in place of old ones of the same corpus and model."""
     table = {tuple(row.split("|")[1:3]): row for row in (*before, *now)}
     order = [f" {corpus} " for corpus in CORPORA]
-    kinds = ["`mlp`", "`lstm`", "SVC", "WideMLP", "TextGCN"]
+    kinds = ["`mlp`", "`lstm`", "`cnn`", "SVC", "WideMLP", "TextGCN"]
 
     def place(key: tuple[str, ...]) -> tuple[int, int]:
         return order.index(key[0]), next(number for number, kind in enumerate(kinds) if kind in key[1])
@@ -110,9 +110,9 @@ def merge(before: Sequence[str], now: Sequence[str]) -> list[str]:
 @click.option("--seeds", type=click.IntRange(min=2), default=3, show_default=True, help="Runs of each model.")
 @click.option("--corpus", "corpora", multiple=True, default=CORPORA, show_default=True)
 @click.option("--model", "models", multiple=True, default=("mlp", "lstm"), show_default=True)
-@click.option("--write/--print", default=True, show_default=True, help="Into the README, or to stdout.")
+@click.option("--write/--print", default=True, show_default=True, help="Write to the README, or to stdout.")
 def main(seeds: int, corpora: tuple[str, ...], models: tuple[str, ...], write: bool) -> None:
-    """Train what the results table shows; rows of corpora and models that are not named stay as they are."""
+    """Train the models of the results table; rows of other corpora and models stay as they are."""
     head = [
         "| corpus | model | test accuracy, % | macro-F1, % | training, s | parameters |",
         "|---|---|---|---|---|---|",

@@ -1,4 +1,4 @@
-"""One small network trained by six means, from gradients worked out by hand to torch.nn with Adam.
+"""One small network trained in six ways, from gradients derived by hand to torch.nn with Adam.
 
     y_pred = relu(x @ w1) @ w2          no biases
     loss   = sum((y_pred - y) ** 2)     over all examples and all outputs
@@ -8,19 +8,19 @@
     H       100   hidden units
     D_out    10   numbers to predict for an example
 
-Both x and y are noise, so there is nothing to understand in them: the network can only learn them by heart. That makes
-it easy to see the training itself. Every means gets the same data and the same starting weights:
+Both x and y are noise, so there is nothing to generalise: the network can only memorise them. That makes it easy to
+see the training itself. Each way gets the same data and the same initial weights:
 
     1  tensors      forward and backward pass written by hand
-    2  autograd     PyTorch works out the backward pass
-    3  function     an operation of our own, which tells autograd its derivative
+    2  autograd     PyTorch computes the backward pass
+    3  function     a custom operation with its own derivative
     4  sequential   layers own the weights
-    5  module       a class of our own owns the layers, an optimizer updates the weights
+    5  module       a custom class owns the layers, an optimizer updates the weights
     6  adam         the same class, another optimizer
 
 Read them in this order; each hands one more task to PyTorch. The first five are the same arithmetic, so their losses
-agree but for rounding, which shows once the loss is tiny: y_pred - y is then a difference of nearly equal numbers. Adam
-takes other steps, so its losses differ after step 0.
+agree except for rounding, which becomes visible when the loss is tiny: y_pred - y is then a difference of nearly equal
+numbers. Adam takes other steps, so its losses differ after step 0.
 
 After Justin Johnson, "Learning PyTorch with Examples": the text is at
 https://pytorch.org/tutorials/beginner/pytorch_with_examples.html, which by now fits a polynomial in place of this
@@ -42,21 +42,21 @@ N, D_in, H, D_out = 64, 1000, 100, 10
 
 
 class Data(NamedTuple):
-    """What to learn: predict each row of y from the same row of x."""
+    """The training data: predict each row of y from the same row of x."""
 
     x: Tensor  # (N, D_in)
     y: Tensor  # (N, D_out)
 
 
 class Weights(NamedTuple):
-    """Where learning starts. The six means copy these and leave them as they are."""
+    """The initial weights. Each way copies them and leaves the originals unchanged."""
 
     w1: Tensor  # (D_in, H)
     w2: Tensor  # (H, D_out)
 
 
 def make_problem(seed: int, device: torch.device, dtype: torch.dtype = torch.float32) -> tuple[Data, Weights]:
-    """Draw data and starting weights from the normal distribution; on the CPU, so that every device gets the same."""
+    """Draw data and initial weights from the normal distribution, on the CPU so that every device gets the same."""
     generator = torch.Generator().manual_seed(seed)
 
     def draw(*shape: int) -> Tensor:
@@ -66,7 +66,7 @@ def make_problem(seed: int, device: torch.device, dtype: torch.dtype = torch.flo
 
 
 def to_floats(losses: list[Tensor]) -> list[float]:
-    """Fetch all losses at once: a GPU that had to hand over each loss in its step would stand still each time."""
+    """Convert all losses at once: converting each loss in its step would make the CPU wait for the GPU each time."""
     return torch.stack(losses).tolist()
 
 
@@ -74,7 +74,7 @@ def to_floats(losses: list[Tensor]) -> list[float]:
 
 
 def train_with_tensors(data: Data, start: Weights, *, steps: int, learning_rate: float) -> list[float]:
-    """Write out both passes: forward to the loss, then backward by the chain rule, last line first.
+    """Write both passes by hand: forward to the loss, then backward by the chain rule, last line first.
 
     https://pytorch.org/tutorials/beginner/pytorch_with_examples.html#pytorch-tensors
     """
@@ -91,7 +91,7 @@ def train_with_tensors(data: Data, start: Weights, *, steps: int, learning_rate:
         grad_y_pred = 2 * (y_pred - y)  # (N, D_out)
         grad_w2 = h_relu.T @ grad_y_pred  # (H, D_out)
         grad_h_relu = grad_y_pred @ w2.T  # (N, H)
-        grad_h = grad_h_relu.masked_fill(h <= 0, 0)  # (N, H), nothing flows back where relu is flat
+        grad_h = grad_h_relu.masked_fill(h <= 0, 0)  # (N, H), the gradient is 0 where relu is flat
         grad_w1 = x.T @ grad_h  # (D_in, H)
 
         w1 -= learning_rate * grad_w1
@@ -102,13 +102,13 @@ def train_with_tensors(data: Data, start: Weights, *, steps: int, learning_rate:
 # --- 2: autograd ------------------------------------------------------------------------------------------------------
 
 
-@torch.no_grad()  # the update itself is not part of what we differentiate
+@torch.no_grad()  # the update itself is not differentiated
 def descend(weights: Iterable[Tensor], learning_rate: float) -> None:
     """Move each weight a little against its gradient, in place: plain gradient descent."""
     for weight in weights:
         if weight.grad is not None:
             weight.sub_(learning_rate * weight.grad)
-            weight.grad = None  # or the next backward() would add to it
+            weight.grad = None  # otherwise the next backward() would add to it
 
 
 def train_with_autograd(data: Data, start: Weights, *, steps: int, learning_rate: float) -> list[float]:
@@ -123,14 +123,14 @@ def train_with_autograd(data: Data, start: Weights, *, steps: int, learning_rate
         h_relu = (x @ w1).clamp(min=0)  # (N, H)
         y_pred = h_relu @ w2  # (N, D_out)
         loss = (y_pred - y).square().sum()  # ()
-        losses.append(loss.detach())  # the number without its history, which would keep every step in memory
+        losses.append(loss.detach())  # without its history, which would keep every step in memory
 
         loss.backward()
         descend((w1, w2), learning_rate)
     return to_floats(losses)
 
 
-# --- 3: a function of our own -----------------------------------------------------------------------------------------
+# --- 3: a custom function ---------------------------------------------------------------------------------------------
 
 
 class MyReLU(torch.autograd.Function):
@@ -141,19 +141,19 @@ class MyReLU(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, h: Tensor) -> Tensor:
-        """Compute the output from the input, and keep in ctx what backward will need."""
+        """Compute the output from the input, and save in ctx what backward will need."""
         ctx.save_for_backward(h)
         return h.clamp(min=0)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> Tensor:
-        """Turn the gradient with respect to the output into that with respect to the input; at the corner we take 0."""
+        """The gradient with respect to the input, given that with respect to the output; 0 at the corner."""
         (h,) = ctx.saved_tensors
         return grad_output.masked_fill(h <= 0, 0)
 
 
 def train_with_function(data: Data, start: Weights, *, steps: int, learning_rate: float) -> list[float]:
-    """Use MyReLU in the forward pass; autograd calls its backward() when its turn comes.
+    """Use MyReLU in the forward pass; autograd calls its backward() in the backward pass.
 
     https://pytorch.org/tutorials/beginner/pytorch_with_examples.html#pytorch-defining-new-autograd-functions
     """
@@ -175,7 +175,7 @@ def train_with_function(data: Data, start: Weights, *, steps: int, learning_rate
 
 
 def linear(weight: Tensor) -> nn.Linear:
-    """Return the layer that computes `input @ weight`. Linear keeps its weight the other way round: (out, in)."""
+    """Return the layer that computes `input @ weight`. Linear stores its weight transposed: (out, in)."""
     inputs, outputs = weight.shape
     layer = nn.Linear(inputs, outputs, bias=False, device=weight.device, dtype=weight.dtype)
     with torch.no_grad():
@@ -184,7 +184,7 @@ def linear(weight: Tensor) -> nn.Linear:
 
 
 def train_with_sequential(data: Data, start: Weights, *, steps: int, learning_rate: float) -> list[float]:
-    """Stack ready-made layers, which own the weights and hand them out as model.parameters().
+    """Stack predefined layers, which own the weights and return them as model.parameters().
 
     https://pytorch.org/tutorials/beginner/pytorch_with_examples.html#pytorch-nn
     """
@@ -205,7 +205,7 @@ def train_with_sequential(data: Data, start: Weights, *, steps: int, learning_ra
 
 
 class TwoLayerNet(nn.Module):
-    """The network as a class: __init__ says what it is made of, forward what it does."""
+    """The network as a class: __init__ defines the layers, forward the computation."""
 
     def __init__(self, start: Weights) -> None:
         super().__init__()
@@ -220,7 +220,7 @@ class TwoLayerNet(nn.Module):
 
 
 def optimize(model: nn.Module, optimizer: torch.optim.Optimizer, data: Data, steps: int) -> list[float]:
-    """Train any model with any optimizer: the loop that almost every PyTorch program has at its heart."""
+    """Train any model with any optimizer: the loop at the centre of almost every PyTorch program."""
     sum_of_squares = nn.MSELoss(reduction="sum")
     losses = []
     for _ in range(steps):
@@ -228,14 +228,14 @@ def optimize(model: nn.Module, optimizer: torch.optim.Optimizer, data: Data, ste
         loss = sum_of_squares(y_pred, data.y)  # ()
         losses.append(loss.detach())
 
-        optimizer.zero_grad()  # forget the gradients of the step before
-        loss.backward()  # compute those of this step
-        optimizer.step()  # and move the weights by them
+        optimizer.zero_grad()  # clear the gradients of the previous step
+        loss.backward()  # compute the gradients of this step
+        optimizer.step()  # update the weights
     return to_floats(losses)
 
 
 def train_with_module(data: Data, start: Weights, *, steps: int, learning_rate: float) -> list[float]:
-    """Write the network as a class of our own, and leave the update to an optimizer.
+    """Write the network as a custom class, and leave the update to an optimizer.
 
     https://pytorch.org/tutorials/beginner/pytorch_with_examples.html#pytorch-custom-nn-modules
     """
@@ -247,11 +247,11 @@ def train_with_module(data: Data, start: Weights, *, steps: int, learning_rate: 
 
 
 def train_with_adam(data: Data, start: Weights, *, steps: int, learning_rate: float) -> list[float]:
-    """Change one word: Adam divides the step of each weight by the recent size of that weight's gradients.
+    """Change one word: Adam divides the step of each weight by the recent magnitude of its gradients.
 
-    So a step moves a weight by about learning_rate, be the gradient large or small, and 500 steps of 1e-4 take these
-    weights, which start around 1, nowhere near their goal: try --adam-learning-rate 1e-2. The tutorial has 1e-4 because
-    its layers start with far smaller weights.
+    So a step changes a weight by about learning_rate, whether its gradient is large or small, and 500 steps of 1e-4 are
+    too few for these weights, which start around 1: try --adam-learning-rate 1e-2. The tutorial uses 1e-4 because its
+    layers start with far smaller weights.
 
     https://pytorch.org/tutorials/beginner/pytorch_with_examples.html#pytorch-optim
     Kingma and Ba (2015), https://arxiv.org/abs/1412.6980
@@ -263,14 +263,14 @@ def train_with_adam(data: Data, start: Weights, *, steps: int, learning_rate: fl
 # --- the comparison ---------------------------------------------------------------------------------------------------
 
 
-class Means(Protocol):
-    """What the functions above have in common."""
+class Way(Protocol):
+    """The signature of the training functions above."""
 
     def __call__(self, data: Data, start: Weights, *, steps: int, learning_rate: float) -> list[float]:
-        """Train, and return the loss before each step: the first one is that of the starting weights."""
+        """Train; return the loss before each step, the first one that of the initial weights."""
 
 
-GRADIENT_DESCENT: dict[str, Means] = {
+GRADIENT_DESCENT: dict[str, Way] = {
     "tensors": train_with_tensors,
     "autograd": train_with_autograd,
     "function": train_with_function,
@@ -280,14 +280,14 @@ GRADIENT_DESCENT: dict[str, Means] = {
 
 
 class Result(NamedTuple):
-    """How one means did."""
+    """Losses and time of one way."""
 
     losses: list[float]
     seconds: float
 
 
-def measure(train: Means, data: Data, start: Weights, *, steps: int, learning_rate: float) -> Result:
-    """Train and take the time. One step before that pays for what PyTorch does only once, such as loading kernels."""
+def measure(train: Way, data: Data, start: Weights, *, steps: int, learning_rate: float) -> Result:
+    """Train and measure the time, after one step for what PyTorch does only once, such as loading kernels."""
     train(data, start, steps=1, learning_rate=learning_rate)
     began = time.perf_counter()
     losses = train(data, start, steps=steps, learning_rate=learning_rate)
@@ -295,7 +295,7 @@ def measure(train: Means, data: Data, start: Weights, *, steps: int, learning_ra
 
 
 def format_table(results: dict[str, Result], steps: int) -> str:
-    """Lay out a row for each means and a column for each of a few steps: some early ones, and the last."""
+    """Format a table with a row per way and a column for some early steps and the last."""
     shown = [step for step in (0, 1, 2, 10, 100, 1000, 10000) if step < steps - 1] + [steps - 1]
     lines = [f"{'loss at step':<12}" + "".join(f"{step:>12}" for step in shown) + f"{'seconds':>10}"]
     for name, (losses, seconds) in results.items():
@@ -304,7 +304,7 @@ def format_table(results: dict[str, Result], steps: int) -> str:
 
 
 def resolve_device(_context: click.Context, _option: click.Parameter, name: str) -> torch.device:
-    """Turn the value of --device into a device that this machine has; auto is the first of them."""
+    """Convert the value of --device to a device of this machine; auto is the first available."""
     available = []
     if torch.cuda.is_available():
         available += ["cuda", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
@@ -323,12 +323,12 @@ POSITIVE = click.FloatRange(min=0, min_open=True)
 
 @click.command(context_settings={"show_default": True})
 @click.option("--device", default="auto", callback=resolve_device, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--steps", default=500, type=click.IntRange(min=1), help="How often the weights are updated.")
-@click.option("--learning-rate", default=1e-6, type=POSITIVE, help="For gradient descent, the first five.")
-@click.option("--adam-learning-rate", default=1e-4, type=POSITIVE, help="For Adam.")
-@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), help="For the data and the starting weights.")
+@click.option("--steps", default=500, type=click.IntRange(min=1), help="Number of weight updates.")
+@click.option("--learning-rate", default=1e-6, type=POSITIVE, help="Learning rate of gradient descent, the first five.")
+@click.option("--adam-learning-rate", default=1e-4, type=POSITIVE, help="Learning rate of Adam.")
+@click.option("--seed", default=0, type=click.IntRange(0, 2**32 - 1), help="Random seed for data and initial weights.")
 def main(device: torch.device, steps: int, learning_rate: float, adam_learning_rate: float, seed: int) -> None:
-    """Train one small network by six means and compare their losses.
+    """Train one small network in six ways and compare their losses.
 
     Example: python scripts/two_layer_net.py --steps 1000 --device cpu
     """

@@ -1,4 +1,4 @@
-"""The six means of scripts/two_layer_net.py: five are the same arithmetic, the sixth is Adam."""
+"""The six ways of scripts/two_layer_net.py: five are the same arithmetic, the sixth is Adam."""
 
 import importlib.util
 import subprocess
@@ -15,10 +15,10 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "two_layer_net.py"
 CPU = torch.device("cpu")
 NAMES = ["tensors", "autograd", "function", "sequential", "module", "adam"]
 
-# The means add up in different orders, so they differ by rounding. How much that may be is measured: moving the
+# The ways add up in different orders, so they differ by rounding. How much that may be is measured: moving the
 # starting weights by one unit in the last place does as much. Near the end y_pred - y is a difference of nearly equal
 # numbers, so the loss loses digits as it goes to 0, and the absolute tolerance takes over. Over 20 seeds of 500 steps
-# the means used at most 1% (float64) and 10% (float32) of these tolerances; the rest is for other processors.
+# the ways used at most 1% (float64) and 10% (float32) of these tolerances; the rest is for other processors.
 FLOAT64 = {"rtol": 1e-9, "atol": 1e-12}
 FLOAT32 = {"rtol": 1e-3, "atol": 1e-3}
 
@@ -31,12 +31,12 @@ def load_script() -> ModuleType:
 
 
 net = load_script()
-MEANS = {**net.GRADIENT_DESCENT, "adam": net.train_with_adam}
+WAYS = {**net.GRADIENT_DESCENT, "adam": net.train_with_adam}
 
 
 def train(name, problem, *, steps):
-    """Train by one of the six means, at the learning rate that is the script's default."""
-    losses = MEANS[name](*problem, steps=steps, learning_rate=1e-4 if name == "adam" else 1e-6)
+    """Train in one of the six ways, at the learning rate that is the script's default."""
+    losses = WAYS[name](*problem, steps=steps, learning_rate=1e-4 if name == "adam" else 1e-6)
     return torch.tensor(losses, dtype=torch.float64)
 
 
@@ -91,7 +91,7 @@ def test_fetches_the_losses_once_and_without_history(name, problem, monkeypatch)
 
 @pytest.mark.parametrize("name", NAMES)
 def test_returns_a_float_per_step(name, problem):
-    losses = MEANS[name](*problem, steps=3, learning_rate=1e-6)
+    losses = WAYS[name](*problem, steps=3, learning_rate=1e-6)
     assert [type(loss) for loss in losses] == [float] * 3
 
 

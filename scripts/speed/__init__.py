@@ -1,1 +1,1 @@
-"""What `scripts/bench` measures, a section a function, and the means to measure it."""
+"""The sections of `scripts/bench`, one function each, and the tools they share."""

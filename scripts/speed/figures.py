@@ -1,4 +1,4 @@
-"""What was measured, and its statistics: samples, rows of a table, medians, ratios. Knows no processes or files."""
+"""Measured values and their statistics: samples, rows of a table, medians, ratios. No processes, no files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,23 +10,23 @@ MEGA: Final = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One thing, measured some times."""
+    """Repeated measurements of one quantity."""
 
     name: str
     values: tuple[float, ...]
-    """In the order of the turns; empty where it could not be measured."""
+    """In the order of the turns; empty if it could not be measured."""
     note: str = ""
-    """What else there is to know of it, such as how accurate it is."""
+    """A remark for the table, such as the accuracy."""
 
     @property
     def median(self) -> float:
-        """The value in the middle."""
+        """The median of the values."""
         return median(self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of the table: ours, beside a peer or a floor that was measured in turns with it."""
+    """A row of the table: textclf, and a peer or lower bound measured in turns with it."""
 
     measure: str
     unit: str
@@ -35,7 +35,7 @@ class Row:
     against: Sample | None = None
 
     def ratios(self) -> list[float]:
-        """Ours over theirs, turn by turn: a machine that is busy for a while slows both of a turn."""
+        """Our value divided by theirs, per turn: a machine that is busy for a while slows both of a turn."""
         if self.against is None:
             return []
         return [mine / other for mine, other in zip(self.ours.values, self.against.values, strict=True)]
@@ -58,12 +58,12 @@ class Row:
         return " to ".join(FORMATS[self.unit](end(self.ours.values)) for end in (min, max))
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON can hold it."""
+        """The row as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "Row":
-        """The row that `to_json` described."""
+        """The row that `to_json` returned."""
         ours, against = (value and Sample(**{**value, "values": tuple(value["values"])}) for value in _pair(row))
         return cls(row["measure"], row["unit"], ours, against)
 
@@ -76,7 +76,7 @@ def _pair(row: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def seconds(value: float) -> str:
-    """With three digits or so."""
+    """Seconds with about three digits."""
     return f"{value:.{3 if value < 1 else 2 if value < 10 else 1}f} s"
 
 
@@ -87,16 +87,16 @@ FORMATS: Final[Mapping[str, Callable[[float], str]]] = {
     "documents/s": lambda value: f"{value:,.0f} documents/s",
     "tokens/s": lambda value: f"{value:,.0f} tokens/s",
 }
-"""How a value is shown, by its unit; memory is kept in bytes."""
+"""Formats a value of each unit; memory is in bytes."""
 
 
 def ratio(ratios: Sequence[float]) -> str:
-    """The ratio in the middle, with three digits or so."""
+    """The median ratio, with about three digits."""
     return _short(median(ratios)) if ratios else ""
 
 
 def spread(ratios: Sequence[float]) -> str:
-    """The lowest and the highest ratio of a turn."""
+    """The lowest and the highest ratio of the turns."""
     return f"{_short(min(ratios))} to {_short(max(ratios))}" if len(ratios) > 1 else ""
 
 

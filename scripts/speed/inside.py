@@ -1,7 +1,8 @@
-"""What explains the whole processes: parts of textclf, measured inside one process, which `timed` starts.
+"""Times parts of textclf inside one process, to explain the times of whole processes.
 
-Run as a script it prints how many seconds each way took, turn by turn, as JSON. Only here do the benchmarks call the
-code of textclf; and torch is loaded here, not where processes are measured, as memory that is shared counts by half.
+Run as a script, by `speed.parts.measured_inside`: prints the seconds of each way and turn as JSON. Only this file calls
+the code of textclf. It is a process of its own because it imports torch: the process that measures memory must not,
+since pages of libraries that several processes map count only in part for each.
 """
 
 import csv
@@ -25,11 +26,11 @@ DOCUMENTS: Final = 2_000
 TOKENS: Final = 200  # of each of them
 BATCH: Final = 50
 FILES: Final = 20_000
-READ_BY_LSTM: Final = 5  # every fifth document of Reuters R8 is: an epoch takes seconds
+READ_BY_LSTM: Final = 5  # one of this many documents of Reuters R8, so that an epoch takes seconds
 
 
 def seconds(ways: Ways, repeats: int) -> dict[str, list[float]]:
-    """Time the ways in turns: A B A B."""
+    """Time the ways in turns, A B A B; returns the seconds of each."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
@@ -40,7 +41,7 @@ def seconds(ways: Ways, repeats: int) -> dict[str, list[float]]:
 
 
 def tokenizer(repeats: int, _folder: Path) -> dict[str, Any]:
-    """Our tokenizer, new and with the chunks that it remembers, against a pattern and a dictionary, and Arrow."""
+    """Time our tokenizer, without and with its cache, a regular expression with a dictionary, and Arrow."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -77,7 +78,7 @@ def tokenizer(repeats: int, _folder: Path) -> dict[str, Any]:
 
 
 def store(repeats: int, folder: Path) -> dict[str, Any]:
-    """Files of one tensor each, written and read by torch and by us, and the packed copy. Nothing is written twice."""
+    """Time tensor files written and read by torch and by us, and reads of the packed copy. No file is overwritten."""
     import torch
 
     from textclf.dataset import packed, tensors
@@ -110,14 +111,14 @@ def store(repeats: int, folder: Path) -> dict[str, Any]:
 
 
 def _new_paths(folder: Path) -> Iterator[list[Path]]:
-    """Paths of all documents, each time in a new folder."""
+    """Yield the paths of all documents, in a new folder each time."""
     for number in count():
         (folder / str(number)).mkdir()
         yield [folder / str(number) / f"{document}.pt" for document in range(DOCUMENTS)]
 
 
 def encode(_repeats: int, source: Path) -> dict[str, Any]:
-    """A new tokenizer of known words over the texts of a CSV file, once, in this process."""
+    """Time a new tokenizer with a known vocabulary on the texts of a CSV file, once, in this process."""
     from textclf.text.tokenizer import Tokenizer
 
     with source.open(encoding="utf-8", newline="") as file:
@@ -128,8 +129,8 @@ def encode(_repeats: int, source: Path) -> dict[str, Any]:
 
 
 def files(_repeats: int, folder: Path) -> dict[str, Any]:
-    """A file for each of many documents of TOKENS tokens, opened, written and closed, once: what the disk allows."""
-    content = bytes(4 * TOKENS + 900)  # about what a tensor file has around its numbers
+    """Time opening, writing and closing one file per document of TOKENS tokens, once: the limit of the disk."""
+    content = bytes(4 * TOKENS + 900)  # the size of a tensor file
     folders = [folder / f"{number:02x}" for number in range(256)]
     for each in folders:
         each.mkdir()
@@ -144,7 +145,7 @@ def files(_repeats: int, folder: Path) -> dict[str, Any]:
 
 
 def lstm(repeats: int, folder: Path) -> dict[str, Any]:
-    """An epoch of the lstm on documents in batches of similar length, and on the same documents in any order."""
+    """Time an epoch of the lstm in batches of documents of similar length, and in random order."""
     from textclf.system import startup
 
     startup.let_threads_sleep()  # as `textclf train` does, before torch is loaded
@@ -175,7 +176,7 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
 
 
 def _reuters(folder: Path) -> tuple[Any, Any]:
-    """Some documents of Reuters R8, packed in the folder, as a dataset, and their tokenizer."""
+    """A dataset of every fifth document of Reuters R8, packed in the folder, and its tokenizer."""
     from textclf.dataset import packed
     from textclf.sources import SourceOptions, load
     from textclf.text.tokenizer import Tokenizer

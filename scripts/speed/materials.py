@@ -1,10 +1,10 @@
-"""What the sections measure with: corpora in the form that each peer reads, and folders that nobody has used before.
+"""Materials of the sections: corpora in the format of each peer, and new folders.
 
-Nothing is deleted before the end. For minutes after many files were deleted, ext4 without a journal, as virtual
-machines have it, makes new ones up to eighty times as slowly (0.6 ms in place of 0.008 ms), as it passes over the
-inodes that were just freed, one by one: the next turn would measure that. So each turn writes to a new folder, and all
-of them go when everything has been measured. After other work that deletes many files, wait for six minutes; what bare
-files take is shown beside `textclf preprocess`.
+Nothing is deleted before the end. ext4 without a journal, common in virtual machines, creates files up to eighty times
+as slowly (0.6 instead of 0.008 ms) for minutes after many files were deleted, since it steps over each inode freed
+recently; the next turn would measure that. So each turn writes to a new folder, and all folders are deleted at the end.
+After other work that deletes many files, wait six minutes; the table shows the time of bare files next to that of
+`textclf preprocess`.
 """
 
 import csv
@@ -21,54 +21,54 @@ import click
 from textclf.sources import SourceOptions, load
 
 SEED: Final = 0
-WORDS: Final = 50_000  # of the generated language
+WORDS: Final = 50_000  # of the synthetic language
 LABELS: Final = ("arts", "economy", "science", "sport", "world")
 
 Result = TypeVar("Result")
 
 
 class Text(NamedTuple):
-    """A document, as every peer can read it: on one line."""
+    """A document on one line, so that every peer can read it."""
 
     text: str
     label: str
 
 
 class Corpus(NamedTuple):
-    """A corpus with its own test split, in files; what is not CSV was converted from the same texts, untimed."""
+    """Files of a corpus with a test split; formats other than CSV are converted from the same texts, untimed."""
 
     train: Path
     test: Path
     fasttext: Path
     """Training documents as fastText lines."""
     vw: Path
-    """Training documents for Vowpal Wabbit, which numbers the classes."""
+    """Training documents for Vowpal Wabbit, with class numbers from 1."""
     lines: Path
-    """Test texts alone, one a line."""
+    """Test texts without labels, one per line."""
     vw_lines: Path
     """The same for Vowpal Wabbit."""
     answers: list[str]
     """The labels of the test texts."""
     classes: list[str]
-    """Class n of Vowpal Wabbit is the one at n - 1."""
+    """Class n of Vowpal Wabbit is at index n - 1."""
 
 
 @dataclass(eq=False)
 class Materials:
-    """A folder to work in, and what the sections share there, made when first asked for."""
+    """A temporary folder, with the files that sections share, created on first use."""
 
     root: Path
     _numbers: Iterator[int] = field(default_factory=count)
 
     def folder(self, name: str) -> Path:
-        """A new folder."""
+        """Create a new folder."""
         made = self.root / f"{next(self._numbers):03}-{name}"
         made.mkdir()
         return made
 
     @cached_property
     def newsgroups(self) -> Corpus:
-        """20 Newsgroups; the training documents in an order that has nothing to do with their labels."""
+        """20 Newsgroups, the training documents in random order."""
         splits = load("20newsgroups", options=SourceOptions()).splits
         train, test = (
             [Text(" ".join(document.text.split()), document.label) for document in splits[name]]
@@ -78,7 +78,7 @@ class Materials:
         return _corpus(self.folder("20newsgroups"), train, test)
 
     def generated(self, documents: int, length: int) -> Path:
-        """A CSV file of so many documents of so many invented words."""
+        """A CSV file of synthetic documents with ``length`` words each."""
         path = self.root / f"generated-{documents}-{length}.csv"
         if not path.exists():
             click.echo(f"generating {documents:,} documents of {length} words ...", err=True)
@@ -87,7 +87,7 @@ class Materials:
 
 
 def first_lines(path: Path, lines: int) -> Path:
-    """A file beside a text file, with only its first lines."""
+    """Write the first lines of a text file to a new file next to it."""
     shorter = path.with_name(f"{path.stem}-{lines}{path.suffix}")
     with path.open(encoding="utf-8") as file:
         shorter.write_text("".join(islice(file, lines)), encoding="utf-8")
@@ -95,16 +95,17 @@ def first_lines(path: Path, lines: int) -> Path:
 
 
 def repeated(path: Path, times: int) -> Path:
-    """A file beside a text file that holds it several times over."""
+    """Write a text file several times over to a new file next to it."""
     longer = path.with_name(f"{path.stem}-times-{times}{path.suffix}")
     longer.write_text(path.read_text(encoding="utf-8") * times, encoding="utf-8")
     return longer
 
 
 def invented(documents: int, length: int) -> Iterator[Text]:
-    """Documents in an invented language, whose words are as unevenly frequent as those of a real one (Zipf's law).
+    """Yield synthetic documents with word frequencies as in a real language (Zipf's law).
 
-    One word in ten is one of two hundred that only documents of its label have, and a full stop follows every tenth.
+    One word in ten is one of two hundred that occur only with the document's label, and every tenth word ends with a
+    full stop.
     """
     generator = random.Random(SEED)  # noqa: S311 (no secret)
     letters = "etaoinshrdlucmfwypvbgkqjxz"
@@ -120,7 +121,7 @@ def invented(documents: int, length: int) -> Iterator[Text]:
 
 
 def in_turns(ways: dict[str, Callable[[], Result]], repeats: int) -> dict[str, list[Result]]:
-    """What each way gives, time after time, one after the other: A B A B."""
+    """Call the ways in turns, A B A B; returns the results of each."""
     results: dict[str, list[Result]] = {name: [] for name in ways}
     for turn in range(repeats):
         for name, way in ways.items():
@@ -152,7 +153,7 @@ def _corpus(folder: Path, train: Sequence[Text], test: Sequence[Text]) -> Corpus
 
 
 def _for_vw(text: str) -> str:
-    """Without the two marks that mean something to Vowpal Wabbit."""
+    """The text without the two characters with a meaning in the format of Vowpal Wabbit."""
     return text.replace(":", " ").replace("|", " ")
 
 

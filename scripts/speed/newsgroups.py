@@ -1,4 +1,4 @@
-"""From 20 Newsgroups as CSV to a saved model, whole processes: ours beside peers, each used as it is documented."""
+"""Section `newsgroups`: from a CSV file to a saved model, whole processes of textclf and its peers."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ OURS, QUICK = "preprocess + train", "preprocess + train --no-refit"
 
 
 class Trained(NamedTuple):
-    """A model, and what it took."""
+    """The training of a model, and its accuracy."""
 
     process: Finished
     accuracy: float
@@ -25,7 +25,7 @@ class Trained(NamedTuple):
 
 
 def newsgroups(materials: Materials, repeats: int) -> list[Row]:
-    """Time, peak memory and test accuracy of each. Ours includes tokenizing and scoring the test split."""
+    """Time, peak memory and test accuracy; textclf also tokenizes and scores the test split."""
     corpus = materials.newsgroups
     peers.install()
     ours = Ours(materials, corpus)
@@ -49,7 +49,7 @@ def newsgroups(materials: Materials, repeats: int) -> list[Row]:
 
 
 class Ours:
-    """`textclf preprocess` and `textclf train`; the two ways to train share what preprocess took in their turn."""
+    """`textclf preprocess` and `textclf train`; both ways to train count the preprocessing of their turn."""
 
     def __init__(self, materials: Materials, corpus: Corpus) -> None:
         self._materials = materials
@@ -58,13 +58,13 @@ class Ours:
         self._preprocessed: list[Finished] = []
 
     def train(self) -> Trained:
-        """Preprocess into a new folder, and train on the full tier by default settings."""
+        """Preprocess into a new folder, and train on the full tier with default settings."""
         self._folder = self._materials.folder("textclf")
         self._preprocessed.append(preprocess(self._corpus, self._folder))
         return self._train()
 
     def train_quickly(self) -> Trained:
-        """Train without the refit on train and validation, on what `train` has just preprocessed."""
+        """Train without the refit on train + validation, on the data that `train` has just preprocessed."""
         return self._train("--no-refit")
 
     def _train(self, *options: str) -> Trained:
@@ -74,20 +74,20 @@ class Ours:
 
 
 def preprocess(corpus: Corpus, folder: Path, *options: str) -> Finished:
-    """`textclf preprocess` of the corpus, under the name of newsgroups, in a folder."""
+    """Run `textclf preprocess` in a folder, with the name newsgroups."""
     return textclf("preprocess", corpus.train, "--test", corpus.test, "--name", "newsgroups", *options, folder=folder)
 
 
 @cache
 def default_run(materials: Materials) -> Path:
-    """A run on the full tier by default settings, unmeasured, for sections that need a model or its history."""
+    """A run on the full tier with default settings, not measured, for sections that need a model or its history."""
     folder = materials.folder("model")
     preprocess(materials.newsgroups, folder)
     return folder / textclf("train", "--data", "newsgroups", "--tier", "full", folder=folder, memory=False).output
 
 
 def _with_script(name: str, materials: Materials, corpus: Corpus, train: Path, *options: str) -> Trained:
-    """Train by a peer's script, and have its other script label the test texts, untimed."""
+    """Train with a peer's script, then label the test texts with its other script, untimed."""
     folder = materials.folder(name)
     model = materials.root / f"{name}.model"  # overwritten: that of fastText takes 400 MB
     done = run(peers.script(f"{name}_train", train, model, *options), folder)

@@ -1,4 +1,4 @@
-"""Sections that explain the others: rates of parts of textclf, measured inside a process of their own."""
+"""Sections that explain the others: rates of parts of textclf, measured by `speed.inside`."""
 
 import json
 import sys
@@ -12,25 +12,28 @@ from speed.processes import run
 
 
 class Rates(NamedTuple):
-    """How much each way does in a second, turn by turn."""
+    """Rates of several ways of doing the same."""
 
     by_way: dict[str, tuple[float, ...]]
+    """Amount per second, for each turn."""
 
     def row(self, measure: str, unit: str, ours: tuple[str, str], against: tuple[str, str]) -> Row:
-        """A row of the table from two ways, each with the name that is shown."""
+        """A row of the table; ``ours`` and ``against`` are each a way and the name to show."""
         mine, other = (Sample(shown, self.by_way[way]) for way, shown in (ours, against))
         return Row(measure, unit, mine, other)
 
 
 def measured_inside(part: str, path: Path, repeats: int = 1) -> Rates:
-    """Run a part of `speed.inside` in a process of its own."""
+    """Run a part of `speed.inside` in a new process."""
     command: Command = [sys.executable, Path(__file__).with_name("inside.py"), part, path, "--repeats", str(repeats)]
-    told = json.loads(run(command, Path.cwd(), memory=False).output)
-    return Rates({way: tuple(told["amount"] / seconds for seconds in taken) for way, taken in told["seconds"].items()})
+    printed = json.loads(run(command, Path.cwd(), memory=False).output)
+    return Rates(
+        {way: tuple(printed["amount"] / seconds for seconds in taken) for way, taken in printed["seconds"].items()}
+    )
 
 
 def tokenizer(materials: Materials, repeats: int) -> list[Row]:
-    """Tokens a second over BBC news: our tokenizer against a pattern and a dictionary, and against Arrow's kernels."""
+    """Tokens per second on BBC news: our tokenizer, a regular expression with a dictionary, Arrow's kernels."""
     rates = measured_inside("tokenizer", materials.folder("tokenizer"), repeats)
     measure = "tokenizing bbc_news in one process"
     pattern, arrow = ("pattern", r"`re.findall(\w+ or a mark)` and a dictionary"), ("arrow", "pyarrow kernels")
@@ -40,7 +43,7 @@ def tokenizer(materials: Materials, repeats: int) -> list[Row]:
 
 
 def store(materials: Materials, repeats: int) -> list[Row]:
-    """Documents a second into and out of ``.pt`` files of 200 tokens, read from the page cache, and the packed copy."""
+    """Documents per second written to and read from .pt files of 200 tokens, in the page cache, and the packed copy."""
     rates = measured_inside("store", materials.folder("store"), repeats)
     load = ("torch.load", "`torch.load(weights_only=True)`")
     return [
@@ -53,7 +56,7 @@ def store(materials: Materials, repeats: int) -> list[Row]:
 
 
 def lstm(materials: Materials, repeats: int) -> list[Row]:
-    """Documents of Reuters R8 a second through training steps of the lstm, by length or in any order."""
+    """Documents per second in training steps of the lstm on Reuters R8, sorted by length or in random order."""
     rates = measured_inside("lstm", materials.folder("lstm"), repeats)
     against = ("unsorted", "the same model, padded batches in random order")
     return [rates.row("`lstm`, training steps", "documents/s", ("by length", "batches of similar length"), against)]

@@ -1,4 +1,4 @@
-"""What textclf is measured against: an environment of its own for the peers, and the commands that run them."""
+"""The peers of textclf: installs them into their own environment, and builds the commands that run them."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ FASTTEXT: Final = "fastText"
 VW: Final = "Vowpal Wabbit"
 LIBMULTILABEL: Final = "LibMultiLabel"
 
-BEST_EPOCHS: Final = 50  # of fastText on 20 Newsgroups, with this width; fewer or more were less accurate
+BEST_EPOCHS: Final = 50  # of fastText on 20 Newsgroups, with this dimension; fewer or more were less accurate
 BEST_DIM: Final = 50
 DEFAULT_DIM: Final = 100  # fastText's own
 
@@ -26,11 +26,11 @@ Command = list[str | Path]
 
 
 def install() -> None:
-    """Make the environment, unless it is there at these versions; takes a minute or two and the package index."""
+    """Create the environment unless it has these versions; takes a minute or two and needs the package index."""
     stamp, wanted = ENVIRONMENT / "made-from", PINNED.read_text(encoding="utf-8") + sys.version
     if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return
-    click.echo("Installing what textclf is measured against into .venv-peers (once) ...", err=True)
+    click.echo("Installing the peers into .venv-peers (once) ...", err=True)
     subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
     pip: Command = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", PINNED]
     subprocess.run(pip, check=True, stdout=sys.stderr)
@@ -38,7 +38,7 @@ def install() -> None:
 
 
 def versions() -> dict[str, str]:
-    """Versions of the peers; none where no section has asked for them yet."""
+    """Versions of the peers; empty if they are not installed."""
     if not PYTHON.exists():
         return {}
     code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
@@ -47,16 +47,16 @@ def versions() -> dict[str, str]:
 
 
 def script(name: str, *arguments: str | Path) -> Command:
-    """A script of ``scripts/peers/``, run by the peers' Python."""
+    """The command that runs a script of ``scripts/peers/`` with the peers' Python."""
     return [PYTHON, SCRIPTS / "peers" / f"{name}.py", *arguments]
 
 
 def vw_train(train: Path, model: Path, *, classes: int) -> Command:
-    """Vowpal Wabbit, five passes over words and pairs, one class against all."""
+    """The command that trains Vowpal Wabbit: five passes over words and pairs of words, one class against all."""
     options = f"--oaa {classes} --ngram 2 -b 22 --passes 5 -c -k --loss_function logistic --holdout_off --quiet"
     return [PYTHON, "-m", "vowpalwabbit", "-d", train, "-f", model, *options.split()]
 
 
 def vw_predict(model: Path, texts: Path, answers: Path) -> Command:
-    """The number of a class for each line of a file in Vowpal Wabbit's format."""
+    """The command that writes a class number for each line of a file in the format of Vowpal Wabbit."""
     return [PYTHON, "-m", "vowpalwabbit", "-t", "-i", model, "-d", texts, "-p", answers, "--quiet"]

@@ -1,4 +1,4 @@
-"""Prediction: what one text costs as a whole process, and how fast many go once the model is loaded."""
+"""Section `predict`: the time of one text as a whole process, and the rate of many texts without the start."""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,12 +17,12 @@ FASTTEXT: Final = f"{peers.FASTTEXT}, its default width"
 IMPORT: Final = '`python -c "import torch"`'
 OURS: Final = '`textclf predict "text"`'
 TEXT: Final = "The shuttle will carry the telescope into orbit next spring"
-WARM_UP: Final = 1  # turns that are not counted: the first process of a kind reads its libraries from the disk
-QUICK_TIMES: Final = 5  # how often the test split goes through the quick peers, whose time is else within the noise
+WARM_UP: Final = 1  # turns not counted: the first process of each kind reads its libraries from disk
+QUICK_TIMES: Final = 5  # repetitions of the test split for fast peers, whose time is otherwise within the noise
 
 
 class Models(NamedTuple):
-    """The same corpus, learned by each."""
+    """Models of the same corpus."""
 
     run: Path
     svm: Path
@@ -31,14 +31,14 @@ class Models(NamedTuple):
 
 
 def predict(materials: Materials, repeats: int) -> list[Row]:
-    """One text, whole processes; then documents a second of the test split of 20 Newsgroups, without the start."""
+    """One text as a whole process; documents per second on the test split of 20 Newsgroups, without the start."""
     peers.install()
     models = _train(materials)
     return _start(materials, models, repeats) + _rates(materials, models, max(repeats // 2, 1))
 
 
 def _train(materials: Materials) -> Models:
-    """Models of 20 Newsgroups; none is measured, so fastText may do with one epoch, which makes as large a model."""
+    """Train on 20 Newsgroups, not measured; one epoch is enough for fastText, since its model is as large."""
     corpus, folder = materials.newsgroups, materials.folder("models")
     models = Models(default_run(materials), folder / "svm", folder / "fasttext", folder / "vw")
     run(script("svm_train", corpus.train, models.svm), folder, memory=False)
@@ -70,7 +70,7 @@ def _start(materials: Materials, models: Models, repeats: int) -> list[Row]:
 
 
 def _rates(materials: Materials, models: Models, repeats: int) -> list[Row]:
-    """Documents a second: the time of the test split less that of its first line."""
+    """Documents per second, from the time of the test split minus the time of its first line."""
     corpus, folder = materials.newsgroups, materials.folder("rates")
     ways: dict[str, tuple[int, Callable[[Path], Command]]] = {
         "`textclf predict --input`": (1, lambda lines: [*TEXTCLF, "predict", "--run", models.run, "--input", lines]),
@@ -93,7 +93,7 @@ def _rates(materials: Materials, models: Models, repeats: int) -> list[Row]:
 
 
 def _rate(corpus: Corpus, times: int, start: list[float], whole: list[float]) -> tuple[float, ...]:
-    """The start is taken to be the same in all turns: its noise is then not that of the rate, too."""
+    """Subtract the median time of the start, so that its noise does not add to that of the rate."""
     return tuple(times * len(corpus.answers) / (seconds - median(start)) for seconds in whole)
 
 

@@ -1,4 +1,4 @@
-"""`textclf preprocess` on generated documents: how fast it is, and whether it stays so when there are many."""
+"""Sections `preprocess` and `scale`: speed of `textclf preprocess` on synthetic documents, few and many."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ MANY, FEW, SHORT = 1_000_000, 100_000, 20  # documents, documents, words of each
 
 
 def preprocess(materials: Materials, repeats: int) -> list[Row]:
-    """Documents a second from CSV to a finished data directory, against our tokenizer, and the disk, in one process."""
+    """Documents per second from CSV to a data directory; the tokenizer alone and the disk alone, in one process."""
     source = materials.generated(DOCUMENTS, LENGTH)
     ours: list[float] = []
     alone: list[float] = []
@@ -33,7 +33,7 @@ def preprocess(materials: Materials, repeats: int) -> list[Row]:
 
 
 def scale(materials: Materials, _repeats: int) -> list[Row]:
-    """Preprocess and one epoch of the mlp, on ten times the documents; once, as it takes minutes and gigabytes."""
+    """Preprocessing and one epoch of the mlp on 100,000 and on 1,000,000 documents; takes minutes and gigabytes."""
     few, many = (_through(materials, documents) for documents in (FEW, MANY))
     names = [f"{documents:,} documents" for documents in (MANY, FEW)]
     task = f"`preprocess` and an epoch of the `mlp`, {SHORT}-word documents"

@@ -1,4 +1,4 @@
-"""Processes, measured whole: seconds, processor seconds, and the memory of all that they start."""
+"""Runs commands and measures whole processes: seconds, processor seconds, memory including child processes."""
 
 import os
 import shlex
@@ -13,35 +13,35 @@ from typing import Any, Final, NamedTuple
 
 import click
 
-EVERY: Final = 0.05  # seconds between two looks at the memory
-NEW_HIGH: Final = 1.03  # times the largest resident size so far, from which on it is looked at in full
-COST: Final = 0.02  # share of a processor that looking in full may take otherwise
+EVERY: Final = 0.05  # seconds between two samples of the memory
+NEW_HIGH: Final = 1.03  # growth of the largest resident size at which proportional sizes are read
+COST: Final = 0.02  # share of a processor that reading proportional sizes may take otherwise
 PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 TEXTCLF: Final = (sys.executable, "-m", "textclf")
 
 
 class Finished(NamedTuple):
-    """A process that has ended well."""
+    """Measurements of a process that succeeded."""
 
     seconds: float
     processor: float
-    """Seconds of all processors, user and system, its own child processes included."""
+    """User and system seconds on all processors, child processes included."""
     memory: float | None
-    """Bytes at the peak, of all its processes: see MemoryWatch. None: not measured."""
+    """Peak bytes of all its processes: see MemoryWatch. None: not measured."""
     output: str
 
 
 class Failed(click.ClickException):
-    """A process that should have ended well did not."""
+    """A measured process failed."""
 
 
 def run(command: Sequence[str | Path], folder: Path, *, memory: bool = True) -> Finished:
-    """Run a command in a folder and measure it; raises Failed, with its last lines, if it fails.
+    """Run a command in a folder and measure it; raises Failed with its last lines if it fails.
 
-    Looking at the memory starts a thread here and takes a little of a processor: leave it where milliseconds count.
+    Measuring the memory takes a thread and some processor time: set ``memory=False`` where milliseconds count.
     """
     words = [str(word) for word in command]
-    os.sync()  # nobody waits for the disk to take what the one before wrote
+    os.sync()  # so that this process does not wait for the writes of the previous one
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as messages:
         begin = perf_counter()
         process = subprocess.Popen(words, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=messages)
@@ -59,7 +59,7 @@ def run(command: Sequence[str | Path], folder: Path, *, memory: bool = True) -> 
 
 
 def together(parts: Sequence[Finished]) -> Finished:
-    """Processes that ran one after the other, as one."""
+    """The measurements of consecutive processes as those of one."""
     peaks = [part.memory for part in parts if part.memory is not None]
     return Finished(
         sum(part.seconds for part in parts),
@@ -70,10 +70,10 @@ def together(parts: Sequence[Finished]) -> Finished:
 
 
 class MemoryWatch:
-    """Looks at the memory of a process and its descendants while they run, in a thread.
+    """Samples the memory of a process and its descendants in a thread.
 
-    Proportional set sizes are exact and dear: the kernel goes through all pages, up to 0.1 s for a gigabyte. So they
-    are asked for when the resident sizes, which cost nothing, are larger than ever, else as often as COST allows.
+    Proportional set sizes are exact but slow: the kernel walks all pages, up to 0.1 s per gigabyte. They are read when
+    the resident sizes, which are fast to read, reach a new maximum, otherwise as often as COST allows.
     """
 
     def __init__(self, pid: int) -> None:
@@ -84,7 +84,7 @@ class MemoryWatch:
         self._thread.start()
 
     def stop(self) -> float | None:
-        """The largest sum that was seen; None where this system does not tell."""
+        """Stop sampling; returns the largest sum of sizes, None if this system does not report them."""
         self._over.set()
         self._thread.join()
         return self._peak or None
@@ -101,22 +101,22 @@ class MemoryWatch:
 
 
 def family(pid: int) -> list[int]:
-    """A process and its descendants; the process alone where there is no /proc."""
+    """Ids of a process and its descendants; only the process if there is no /proc."""
     children = " ".join(_read(path) for path in Path(f"/proc/{pid}/task").glob("*/children")).split()
     return [pid, *(member for child in children for member in family(int(child)))]
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory of a process now, pages that it shares with others included; 0 if it has ended."""
+    """Resident memory of a process, shared pages included; 0 if it has ended."""
     fields = _read(Path(f"/proc/{pid}/statm")).split()
     return int(fields[1]) * PAGE if fields else 0
 
 
 def proportional_bytes(pid: int) -> int:
-    """Memory of a process now, where a page that n processes share counts as 1/n; 0 if it has ended.
+    """Memory of a process, where a page shared by n processes counts as 1/n; 0 if it has ended.
 
-    So processes forked from one do not count double. Libraries that others have mapped count in part, too, which is
-    why the process that measures loads no torch.
+    So forked processes do not count double. Libraries mapped by other processes count only in part, too, so the
+    process that measures must not import torch.
     """
     lines = _read(Path(f"/proc/{pid}/smaps_rollup")).splitlines()
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
@@ -125,17 +125,17 @@ def proportional_bytes(pid: int) -> int:
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="ascii")
-    except OSError:  # the process has just ended, or this is not Linux
+    except OSError:  # the process has ended, or this is not Linux
         return ""
 
 
 def textclf(*arguments: str | Path, folder: Path, memory: bool = True) -> Finished:
-    """Run the command line as a user would, in a folder of its own."""
+    """Run the command line in a folder and measure it."""
     return run([*TEXTCLF, *arguments], folder, memory=memory)
 
 
 def machine() -> dict[str, Any]:
-    """The machine that measures, for people."""
+    """Processor, cores and system of this machine."""
     names = []
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

@@ -1,4 +1,4 @@
-"""docs/speed.json, which keeps what was measured last of each section, and the tables that are made from it."""
+"""Reads and writes docs/speed.json, the last measurements of each section, and formats them as tables."""
 
 import json
 import platform
@@ -15,21 +15,21 @@ from speed.processes import machine
 RECORD: Final = Path(__file__).resolve().parents[2] / "docs" / "speed.json"
 
 Measured = dict[str, Any]
-"""A section as the record holds it: date, machine, versions, repeats and rows."""
+"""A section of the record: date, machine, versions, repeats and rows."""
 
 
 def read(path: Path) -> dict[str, Measured]:
-    """What was measured so far, by section."""
+    """The record, by section; empty if there is none."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def write(sections: Mapping[str, Measured], path: Path) -> None:
-    """Keep what was measured."""
+    """Write the record."""
     path.write_text(json.dumps(sections, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def measured(rows: Sequence[Row], repeats: int) -> Measured:
-    """Rows with all that says what they are of."""
+    """A section of the record, measured now on this machine."""
     packages = {name: version(name) for name in ("textclf", "torch", "numpy")}
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
@@ -41,7 +41,7 @@ def measured(rows: Sequence[Row], repeats: int) -> Measured:
 
 
 def markdown(sections: Mapping[str, Measured]) -> str:
-    """The README's table, and a line that says when, where and with which versions it was measured."""
+    """The README's table, and lines with date, machine and versions."""
     lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
     for section in sections.values():
         for row in section["rows"]:
@@ -51,7 +51,7 @@ def markdown(sections: Mapping[str, Measured]) -> str:
 
 
 def notes(sections: Mapping[str, Measured]) -> list[str]:
-    """A line for all the sections that were measured on one day, on one machine and with the same versions."""
+    """One line for all sections with the same date, machine and versions."""
     groups: dict[str, list[str]] = {}
     for name, section in sections.items():
         groups.setdefault(_circumstances(section), []).append(f"`{name}` ({_times(section['repeats'])})")
@@ -59,7 +59,7 @@ def notes(sections: Mapping[str, Measured]) -> list[str]:
 
 
 def text(rows: Sequence[Row]) -> str:
-    """The rows for a terminal."""
+    """The rows as an aligned table for a terminal."""
     table = [HEAD, *(row.cells() for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     return "\n".join(

@@ -1,4 +1,4 @@
-"""Training by the command line: its rate beside that of fastText, and where the time of an epoch goes."""
+"""Sections `mlp` and `waiting`: training rate of textclf and fastText, and the time of an epoch by phase."""
 
 import json
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from speed.processes import run, textclf
 
 WIDTH: Final = peers.BEST_DIM
 EPOCHS: Final = 6  # of the mlp
-FEW, MANY = 5, 15  # epochs of fastText: the difference is training alone
+FEW, MANY = 5, 15  # epochs of fastText: the difference of their times is training alone
 LSTM_EPOCHS: Final = 2
 WAITING: Final = ("load", "collate")
-"""Parts of an epoch's profile in which the model waits for data."""
+"""Phases of an epoch in which the model waits for data."""
 
 
 def mlp(materials: Materials, repeats: int) -> list[Row]:
-    """Training documents a second, words and pairs of words, the same width: what is done once does not count."""
+    """Training documents per second on words and pairs of words, of the same width, without the start-up."""
     peers.install()
     folder = materials.folder("mlp")
     preprocess(materials.newsgroups, folder, "--max-parts", "0")
@@ -50,7 +50,7 @@ def _fasttext_rate(materials: Materials) -> float:
 
 
 def waiting(materials: Materials, _repeats: int) -> list[Row]:
-    """The share of an epoch in which the model waits for data, and what the rest is spent on; a value an epoch."""
+    """The share of each epoch in which the model waits for data, and the shares of the other phases."""
     folder = materials.folder("waiting")
     textclf("preprocess", "bbc_news", folder=folder, memory=False)
     lstm = _train(folder, "--data", "bbc_news", "--tier", "full", "--model", "lstm", "--epochs", str(LSTM_EPOCHS))
@@ -60,7 +60,7 @@ def waiting(materials: Materials, _repeats: int) -> list[Row]:
 
 
 def waiting_row(name: str, epochs: Sequence[dict[str, Any]]) -> Row | None:
-    """A row of the share of each epoch spent waiting, with the profile of all epochs; None if they have no profile."""
+    """A row with the share of each epoch spent waiting, and the profile of all epochs; None without profiles."""
     profiles = [epoch["profile"] for epoch in epochs if "profile" in epoch]
     if not profiles:
         click.echo(f"{name}: no profile in history.jsonl", err=True)
@@ -76,5 +76,5 @@ def _train(folder: Path, *options: str) -> Path:
 
 
 def _history(made: Path) -> list[dict[str, Any]]:
-    """What a run says of each epoch."""
+    """The records of a run's epochs."""
     return [json.loads(line) for line in (made / "history.jsonl").read_text(encoding="utf-8").splitlines()]
