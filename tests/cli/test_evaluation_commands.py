@@ -24,7 +24,7 @@ def test_evaluate_as_json_has_everything(runner, run_dir):
     assert [sum(row) for row in values["confusion"]["normalised"]] == pytest.approx([1, 1, 1])
 
 
-def test_evaluate_shows_what_comes_of_answering_less(runner, run_dir):
+def test_evaluate_shows_precision_by_coverage(runner, run_dir):
     values = json.loads(invoke(runner, "evaluate", "--run", run_dir, "--format", "json").stdout)
     assert values["curve"][-1]["coverage"] == 1
     assert values["curve"][-1]["precision"] == values["metrics"]["accuracy"]
@@ -43,7 +43,7 @@ def test_compare_says_that_a_run_does_not_differ_from_itself(runner, run_dir):
     assert (values["accuracy"], values["p_value"], values["only"]) == (0, 1, [0, 0])
 
 
-def test_report_is_written_into_the_run_or_where_one_says(runner, run_dir, tmp_path):
+def test_report_is_written_into_the_run_or_to_the_output(runner, run_dir, tmp_path):
     assert (
         invoke(runner, "report", "--run", run_dir, "--output", tmp_path / "r.html").stdout == f"{tmp_path / 'r.html'}\n"
     )

@@ -140,7 +140,7 @@ def test_strict_stops_at_a_bad_row_and_leaves_no_output(run_dir: Path) -> None:
         (["--input", "rows.csv", "--output", "a_pipe"], "a_pipe is not a file but a pipe or a device"),
     ],
 )
-def test_what_does_not_fit_together_is_refused(run_dir: Path, options: list[str], part: str) -> None:
+def test_contradicting_options_are_refused(run_dir: Path, options: list[str], part: str) -> None:
     write_csv([("text",), ("rain",)])
     os.mkfifo("a_pipe")
     result = predict(run_dir, *options)
@@ -179,7 +179,7 @@ def test_the_score_is_that_of_scikit_learn(run_dir: Path, table: Path) -> None:
     assert result.stderr == (f"textclf: accuracy {right / 6:.4f}, macro-F1 {macro:.4f} on 6 rows with a label\n")
 
 
-def test_several_labels_of_fasttext_are_told_once(run_dir: Path) -> None:
+def test_several_labels_of_fasttext_are_one_warning(run_dir: Path) -> None:
     given = b"__label__food __label__animals bread\n__label__a __label__b rain\n"
     result = done(run_dir, "--input", "-", "--input-format", "fasttext", given=given)
     assert result.stderr.count("more than one label") == 1
@@ -201,7 +201,7 @@ def sure_from(run_dir: Path, tmp_path: Path) -> Callable[[dict[str, float] | Non
 
 
 @pytest.mark.parametrize("layout", ["text", "fasttext", "jsonl", "csv", "parquet"])
-def test_what_is_not_probable_enough_has_no_label(run_dir: Path, table: Path, layout: str) -> None:
+def test_an_improbable_answer_has_no_label(run_dir: Path, table: Path, layout: str) -> None:
     records = [json.loads(line) for line in done(run_dir, "--input", table, "--format", "jsonl").stdout.splitlines()]
     limit = sorted(record["probability"] for record in records)[2]
     expected = [None if record["probability"] < limit else record["label"] for record in records]

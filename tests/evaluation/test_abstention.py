@@ -22,7 +22,7 @@ KNOWN = np.zeros(1)
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_answers_from_a_threshold_on_are_so_precise_on_other_documents(seed):
+def test_answers_above_a_threshold_have_its_precision_on_other_documents(seed):
     found = learn(*sampled(2_000, seed), KNOWN)
     assert {"0.7", "0.8", "0.9"} <= set(found.thresholds)
     assert list(found.thresholds.values()) == sorted(found.thresholds.values())
@@ -31,7 +31,7 @@ def test_answers_from_a_threshold_on_are_so_precise_on_other_documents(seed):
         assert point(*others, threshold).precision >= float(precision) - 0.01
 
 
-def test_easy_documents_do_not_lower_a_threshold_below_what_probabilities_are_worth():
+def test_easy_documents_do_not_lower_a_threshold_below_twice_the_precision_minus_one():
     easy, harder = sampled(2_000, scale=20), sampled(20_000, 100)
     assert point(*easy, 0).precision > 0.95  # validation alone would have every document answered
     found = learn(*easy, KNOWN).thresholds
@@ -59,7 +59,7 @@ def test_few_documents_show_little_even_if_all_are_right(documents):
     assert ("0.95" in found, "0.99" in found) == (documents >= 59, documents >= 299)
 
 
-def test_of_answers_that_are_all_wrong_none_is_given():
+def test_wrong_answers_give_no_threshold():
     labels, logits = sampled(100)
     assert learn((logits.argmax(axis=1) + 1) % 4, logits, KNOWN).thresholds == {}
     assert learn(np.full_like(labels, -1), logits, KNOWN).thresholds == {}

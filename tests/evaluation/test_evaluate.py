@@ -90,7 +90,7 @@ def test_a_split_that_is_not_there_is_named(run_dir):
         evaluate(run_dir, split="holdout")
 
 
-def test_data_that_was_made_anew_is_refused(own):
+def test_data_that_was_rebuilt_is_refused(own):
     layout, config = own
     before = evaluate(layout.root, split="test")
     preprocess(config)  # the same again

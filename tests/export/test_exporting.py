@@ -109,7 +109,7 @@ def test_the_most_exact_that_is_small_enough_is_chosen(runner, run_dir, tmp_path
 
 
 @pytest.mark.parametrize("share", [0.96, 0.9])
-def test_what_is_too_large_still_is_pruned_and_predicts_like_any_other(share, runner, run_dir, tmp_path):
+def test_a_model_too_large_in_int4_is_pruned_and_predicts(share, runner, run_dir, tmp_path):
     export(runner, run_dir, tmp_path / "int4", "--precision", "int4")
     most = int(share * bytes_of(tmp_path / "int4"))
     output = tmp_path / "out"
@@ -184,7 +184,7 @@ def test_a_size_that_nothing_fits_into_is_refused(runner, run_dir, tmp_path):
     assert list((tmp_path / "here").iterdir()) == []
 
 
-def test_what_a_killed_export_left_behind_is_not_part_of_the_next_one(runner, run_dir, tmp_path):
+def test_files_of_a_killed_export_are_not_part_of_the_next_one(runner, run_dir, tmp_path):
     left = tmp_path / ".out.1.tmp" / "model"
     left.mkdir(parents=True)
     (left / "model.onnx").write_bytes(b"half a graph")
@@ -192,7 +192,7 @@ def test_what_a_killed_export_left_behind_is_not_part_of_the_next_one(runner, ru
     assert {path.name for path in (tmp_path / "out" / "model").iterdir()} == ALL
 
 
-def test_what_is_there_is_not_overwritten(runner, run_dir, tmp_path):
+def test_an_existing_output_is_not_overwritten(runner, run_dir, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
     for path in (tmp_path / "mine", tmp_path / "mine" / "letter.txt"):
@@ -201,7 +201,7 @@ def test_what_is_there_is_not_overwritten(runner, run_dir, tmp_path):
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "2XB", "MB", "", "nan", "1e9", "٣MB"])
-def test_a_size_that_is_none_is_bad_usage(size, runner, run_dir):
+def test_an_invalid_size_is_bad_usage(size, runner, run_dir):
     line = refused(runner, 2, "--run", run_dir, "--output", "out", "--max-size", size)
     assert "is not a size such as 500kB, 2MB or 1.5MiB" in line
 

@@ -52,7 +52,7 @@ assert list(chain(*answers, *batches)) == expected
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
-def test_copies_of_a_process_answer_with_what_it_has_loaded(model):
+def test_forked_copies_use_the_model_that_is_already_loaded(model):
     command = [sys.executable, "-W", "error", "-c", COPIES, str(model)]
     alone = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
     assert subprocess.run(command, env=alone, capture_output=True, text=True, check=True).stdout == "2\n"

@@ -96,7 +96,7 @@ def test_an_explanation_is_that_of_explain(run, server, mlp_run, lstm_run):
         ({"text": "a " * 10_001, "explain": True}, 422, "explain: a text is longer"),
     ],
 )
-def test_a_bad_request_is_told_what_is_wrong(body, status, part, server):
+def test_a_bad_request_gets_the_reason(body, status, part, server):
     answered = server.predict(body)
     assert (answered.status, list(answered.json)) == (status, ["error"])
     assert part in answered.json["error"]
@@ -154,7 +154,7 @@ def test_the_model_is_described(server, mlp_run, lstm_run):
     assert first["trained"]["test"] == json.loads((mlp_run / "metrics.json").read_text(encoding="utf-8"))["test"]
 
 
-def test_what_is_answered_is_described_for_programs(server):
+def test_openapi_describes_requests_and_answers(server):
     described = server.ask("GET", "/openapi.json").json
     assert set(described["paths"]) == {"/predict", "/health", "/model", "/metrics"}
     body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
@@ -180,7 +180,7 @@ def test_requests_are_counted(server):
     assert changes["textclf_request_seconds_count"] == changes['textclf_request_seconds_bucket{le="+Inf"}'] == 3
 
 
-def test_two_runs_of_one_name_are_told_apart(mlp_run):
+def test_two_runs_of_one_name_get_different_names(mlp_run):
     with serving("--run", str(mlp_run), "--run", str(mlp_run / "model")) as running:
         names = [each["name"] for each in running.ask("GET", "/model").json["runs"]]
     assert names == [mlp_run.name, f"{mlp_run.name} (2)"]

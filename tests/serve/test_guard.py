@@ -186,7 +186,7 @@ def test_two_hundred_slow_requests_hold_nobody_up(server):
             connection.close()
 
 
-def test_what_is_not_there_in_ten_seconds_is_not_waited_for(server):
+def test_a_request_must_arrive_within_ten_seconds(server):
     contents = [head(b"Content-Length: 20") + b"{", b"POST /predict HTTP/1.1\r\nHost: localh", b""]
     began = time.monotonic()
     connections = [server.connect() for _ in contents]
@@ -208,7 +208,7 @@ def test_a_head_without_end_is_cut_off(server):
 @pytest.mark.parametrize(
     "content", [b"\x16\x03\x01\x02\x00\r\n\r\n", b"GET\r\n\r\n", b"SSH-2.0-x\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"]
 )
-def test_what_is_no_http_is_refused(content, server):
+def test_a_request_that_is_not_http_is_refused(content, server):
     assert raw(server, content).startswith(b"HTTP/1.1 400 ")
 
 

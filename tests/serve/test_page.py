@@ -189,7 +189,7 @@ def test_lines_come_back_one_for_one(page, tmp_path):
     assert [labelled[0][1], labelled[2][1]] == ["weather", "food"]
 
 
-def test_an_empty_file_is_told(page, tmp_path):
+def test_the_page_says_that_a_file_is_empty(page, tmp_path):
     (tmp_path / "empty.csv").touch()
     page.set_input_files("#file", tmp_path / "empty.csv")
     playwright.expect(page.locator("#file-status")).to_have_text("empty.csv has no rows.")
@@ -204,7 +204,7 @@ def test_an_error_of_the_server_is_shown_and_goes_away(page, complaints):
     playwright.expect(page.locator("#error")).to_be_hidden()
 
 
-def test_a_server_that_is_gone_is_told(browser, mlp_run):
+def test_the_page_says_that_the_server_is_gone(browser, mlp_run):
     with browser.new_context() as context:
         page = context.new_page()
         with serving("--run", str(mlp_run)) as running:
@@ -287,7 +287,7 @@ def test_the_first_paint_takes_less_than_half_a_second(browser, server):
     assert statistics.median(times) < 500
 
 
-def test_the_page_holds_no_way_to_run_what_it_shows():
+def test_the_page_cannot_execute_what_it_shows():
     script, html = ((STATIC / name).read_text(encoding="utf-8") for name in ("page.js", "index.html"))
     for word in (
         "innerHTML",

@@ -32,7 +32,7 @@ def listeners(port: int) -> set[str]:
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
-def test_it_listens_on_this_machine_alone(server):
+def test_it_listens_only_on_this_machine(server):
     assert listeners(server.port) == {"0100007F"}
     assert "warning" not in server.greeting
 
@@ -53,7 +53,7 @@ def test_another_address_is_a_warning_and_its_name_must_be_allowed(mlp_run):
         pytest.param(signal.SIGTERM, "2", marks=pytest.mark.long),
     ],
 )
-def test_it_ends_well_after_what_is_under_way(number, workers, lstm_run):
+def test_it_finishes_running_requests_and_exits(number, workers, lstm_run):
     with serving("--run", str(lstm_run), "--workers", workers) as running:
         answers = []
         question = {"texts": ["the cat and the dog run " * 100] * 16, "explain": True}
