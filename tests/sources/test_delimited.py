@@ -77,6 +77,21 @@ def test_a_quote_that_is_never_closed_costs_one_row(row, limit):
     assert shown(found) == ["f.csv:2", *[row.decode().strip()] * 50]
 
 
+@pytest.mark.parametrize(("row", "most"), [("\n", 105), ("x" * 99 + "\n", 15)], ids=["lines", "characters"])
+def test_an_open_quote_holds_few_lines_in_memory(row, most):
+    """At most 1,000 characters and 100 lines."""
+    taken = []
+
+    def lines():
+        for number, text in enumerate(["text\n", '"open\n', *[row] * 1_000], start=1):
+            taken.append(number)
+            yield number, text, None
+
+    find = partial(find_columns, Columns(), where="f", needs_label=False)
+    assert "a quote is not closed within 1,000" in next(read_delimited(lines(), "f", find, limit=1_000)).error
+    assert len(taken) <= most
+
+
 def test_two_quotes_that_are_never_closed_cost_two_rows():
     content = b'text\n"open\none\n"open\n' + b"row\n" * 30
     assert shown(delimited(content)) == ["f.csv:2", "one", "f.csv:4", *["row"] * 30]
@@ -87,6 +102,7 @@ def test_undecoded_bytes_and_long_lines_cost_one_row():
     assert shown(delimited(content, longest=100)) == ["f.csv:2", "b", "f.csv:5", "e", "f.csv:7", "h"]
     content = b'text,label\n"open\n\xff,a\nb,c\n'
     assert shown(delimited(content)) == ["f.csv:2", "f.csv:3", "b"]  # even where the line is read twice
+    assert "byte 0xff" in delimited(b'text\n"a"\xff\n')[0].error  # which comes before what it breaks
 
 
 def test_lines_may_end_as_on_old_macs():
