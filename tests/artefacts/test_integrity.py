@@ -41,7 +41,7 @@ def flip(path, place=-1):
     path.write_bytes(content)
 
 
-def test_nothing_is_wrong_with_what_was_just_made(data, run):
+def test_new_data_and_runs_have_no_findings(data, run):
     assert list(integrity.of_data(data)) == list(integrity.of_run(run)) == list(integrity.of_model(run.model)) == []
 
 
@@ -64,7 +64,7 @@ def test_a_damaged_manifest_is_named(data):
         list(integrity.of_data(data))
 
 
-def test_a_manifest_that_says_the_same_in_other_bytes_is_damaged(data):
+def test_a_manifest_with_equal_content_in_other_bytes_is_damaged(data):
     path = manifest.DataLayout(data).manifest
     path.write_bytes(path.read_bytes() + b"\n")
     assert list(integrity.of_data(data)) == [Finding(path, DAMAGED)]
@@ -113,7 +113,7 @@ def test_a_link_is_unexpected_even_to_the_right_file_and_is_not_followed(data, t
     assert set(integrity.of_data(data)) == {Finding(path, UNEXPECTED), Finding(data / "loop", UNEXPECTED)}
 
 
-def test_data_of_an_earlier_version_is_checked_as_far_as_it_tells(data):
+def test_data_of_an_earlier_version_is_checked_as_far_as_it_has_checksums(data):
     layout = manifest.DataLayout(data)
     made = manifest.parse_manifest(data)
     del made.checksums["report.json"]
@@ -121,7 +121,7 @@ def test_data_of_an_earlier_version_is_checked_as_far_as_it_tells(data):
     assert list(integrity.of_data(data)) == [Finding(layout.report, UNCHECKED)]
 
 
-def test_unfinished_data_is_said_to_be_so(data):
+def test_unfinished_data_is_named(data):
     manifest.DataLayout(data).manifest.unlink()
     with pytest.raises(DataError, match="unfinished"):
         list(integrity.of_data(data))
@@ -151,7 +151,7 @@ def test_an_unexpected_file_of_a_run_is_named(run):
     assert {finding.what for finding in integrity.of_run(run)} == {UNEXPECTED}
 
 
-def test_of_a_run_that_has_not_ended_only_damage_that_shows_is_known(run):
+def test_only_visible_damage_is_found_in_an_unfinished_run(run):
     run.checksums.unlink()
     run.metrics.unlink()
     assert {finding.what for finding in integrity.of_run(run)} == {UNCHECKED}

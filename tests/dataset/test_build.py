@@ -103,7 +103,7 @@ def test_the_manifest_says_what_there_is(data_dir):
     assert made.checksums.keys() == {"tokenizer.json", "documents.parquet", "report.json"}
 
 
-def test_ids_are_ours_and_the_source_s_own_are_only_kept():
+def test_the_source_s_ids_are_stored_but_never_name_files():
     odd = ["../../x", "/abs", "CON", ".", "a/b", "a\\b", "👍🏽", "é", "e\u0301", "x" * 300, "*", "train-0000000"]
     rows = [(name, text, odd[number % 2]) for number, (name, (text, _)) in enumerate(zip(odd, SMALL, strict=True))]
     write_csv("films.csv", rows, header=("id", "text", "label"))
@@ -151,7 +151,7 @@ def test_near_copies_are_counted():
 # The vocabulary
 
 
-def test_the_vocabulary_is_that_of_the_training_split_alone():
+def test_the_vocabulary_comes_only_from_the_training_split():
     for split in ("validation", "test"):
         write_csv(f"{split}.csv", [(f"the cat of the {split}", "a"), (f"{split} {split} {split}", "b")])
     root, _ = make(SMALL, validation=Path("validation.csv"), test=Path("test.csv"))
@@ -185,7 +185,7 @@ def test_the_vocabulary_is_as_asked_for(limits, expected):
     assert tokenizer_of(DataDirectory.open(root)).words[2:] == expected
 
 
-def test_parts_of_words_are_those_of_the_training_split_and_stand_for_its_unknown_words():
+def test_parts_of_words_come_from_the_training_split_and_follow_unknown_words():
     write_csv("test.csv", [("the cat7777 of zebras", "a"), ("zebras zebras", "b")])
     root, report = make(SMALL, test=Path("test.csv"))
     data = DataDirectory.open(root)
@@ -259,7 +259,7 @@ def test_every_class_is_in_tiny():
     assert report.tiers["tiny"] == 150
 
 
-def test_what_is_not_trained_on_has_no_tier(data_dir):
+def test_validation_and_test_documents_have_no_tier(data_dir):
     documents = DataDirectory.open(data_dir).documents
     assert set(documents.tier[documents.split == "train"]) <= set(TIERS)
     assert set(documents.tier[documents.split != "train"]) == {""}
@@ -268,7 +268,7 @@ def test_what_is_not_trained_on_has_no_tier(data_dir):
 # The same again
 
 
-def test_two_directories_made_from_the_same_are_the_same_byte_for_byte():
+def test_the_same_source_and_settings_give_the_same_bytes():
     one, _ = make(LARGE, data_dir=Path("one"))
     other, _ = make(data_dir=Path("other"))
     assert tree(one) == tree(other)
@@ -292,7 +292,7 @@ def test_the_number_of_processes_does_not_matter(monkeypatch):
 
 
 @pytest.mark.slow
-def test_another_interpreter_makes_the_same():
+def test_another_interpreter_gives_the_same_bytes():
     root, _ = make(SMALL)
     command = [sys.executable, "-m", "textclf", "preprocess", "films.csv", "--data-dir", "other", "--num-workers", "1"]
     environment = {**os.environ, "PYTHONHASHSEED": "7", "LC_ALL": "C", "TZ": "Asia/Tokyo"}
@@ -371,7 +371,7 @@ def test_a_disk_that_is_full_at_any_tensor_is_named_and_nothing_is_left(whole, m
 
 
 @pytest.mark.parametrize("number", [1, 5, FILES])
-def test_a_directory_stays_as_it_is_until_the_new_one_is_whole(number):
+def test_a_directory_stays_unchanged_until_its_replacement_is_complete(number):
     root, _ = make(SMALL)
     before = tree(root)
     with failing_at(number, KeyboardInterrupt()), pytest.raises(KeyboardInterrupt):

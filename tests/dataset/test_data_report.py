@@ -7,6 +7,7 @@ import pytest
 from textclf.dataset import data_report
 from textclf.dataset.data_report import DataReport, SplitReport, describe_split
 from textclf.errors import ArtefactError
+from textclf.models import MODELS
 
 LABELS = {"né": 2, "x": 1}
 TRAIN = SplitReport(
@@ -145,3 +146,8 @@ def test_many_labels_are_not_all_listed():
     report = replace(REPORT, splits={"train": split_with(labels=labels)})
     (problem,) = data_report.problems(report)
     assert problem.endswith("'label 3', 'label 4' and 3 more")
+
+
+@pytest.mark.parametrize("model", ["lstm", "cnn"])
+def test_the_report_counts_what_a_sequence_model_does_not_read_by_default(model):
+    assert MODELS[model].preset_for(documents=1_000, tokens=300_000).max_length == data_report.USUALLY_READ

@@ -46,7 +46,7 @@ def test_a_tier_has_the_documents_of_the_smaller_ones(data):
     assert rows == {"tiny": [0], "small": [0, 2, 4], "mid": [0, 1, 2, 4], "full": [0, 1, 2, 3, 4]}
 
 
-def test_a_class_is_the_place_of_its_label(data):
+def test_a_class_is_the_index_of_its_label(data):
     labels = [data.manifest.labels[index] for index in data.classes()]
     assert labels == data.documents.label.tolist()
     assert data.manifest.labels == sorted(set(labels))
@@ -66,7 +66,7 @@ def test_both_stores_hold_the_same_tokens(data):
 
 
 @pytest.mark.parametrize("damage", ["missing", "unstamped", "of other documents", "truncated", "without offsets"])
-def test_the_packed_copy_is_made_again_from_the_files_byte_for_byte(data, damage):
+def test_the_packed_copy_is_rebuilt_from_the_files_byte_for_byte(data, damage):
     before = packed_bytes(data)
     layout = data.layout.packed
     match damage:
@@ -109,7 +109,7 @@ def flipped(path):
 
 @pytest.mark.parametrize("damage", [changed, longer, flipped, lambda path: path.unlink()])
 @pytest.mark.parametrize("place", [0, -1])
-def test_a_tensor_that_is_not_the_one_that_was_written_is_named(data, place, damage):
+def test_a_changed_tensor_is_named(data, place, damage):
     path = data.layout.tensor(data.documents.id[place])
     damage(path)
     data.layout.packed.stamp.unlink()
@@ -141,7 +141,7 @@ def test_the_newest_is_the_one_that_was_finished_last(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["data", "no/such/folder"])
-def test_where_there_is_no_data_the_user_is_told_how_to_make_some(tmp_path, name):
+def test_without_data_the_error_says_how_to_make_some(tmp_path, name):
     (tmp_path / "data" / "unfinished").mkdir(parents=True)
     with pytest.raises(UsageError) as caught:
         newest(tmp_path / name)

@@ -70,14 +70,14 @@ def test_a_source_that_changed_is_refused():
 
 
 @pytest.mark.parametrize("change", [{}, {"seed": 1}, {"max_vocab": 2, "test_size": 0.2}], ids=repr)
-def test_overwrite_makes_it_as_if_there_had_been_nothing(change):
+def test_overwrite_gives_the_same_as_a_first_build(change):
     fresh, _ = make(SMALL, data_dir=Path("fresh"), **change)
     root, _ = make(LARGE[:40])
     root, _ = make(SMALL, overwrite=True, **change)
     assert tree(root) == tree(fresh)
 
 
-def test_overwrite_mends_what_is_damaged():
+def test_overwrite_repairs_damage():
     root, _ = make(SMALL)
     before = tree(root)
     (root / "manifest.json").write_bytes(b"{")
@@ -91,7 +91,7 @@ def test_overwrite_mends_what_is_damaged():
 
 @pytest.mark.parametrize("name", ["notes.txt", "folder/", ".hidden"])
 @pytest.mark.parametrize("finished", [True, False])
-def test_a_directory_with_other_files_is_refused_and_stays_as_it_is(name, finished):
+def test_a_directory_with_other_files_is_refused_and_left_unchanged(name, finished):
     root, _ = make(SMALL)
     if name.endswith("/"):
         (root / name).mkdir()
@@ -152,7 +152,7 @@ def test_an_unfinished_directory_is_finished(missing):
     assert tree(root) == before
 
 
-def test_what_a_killed_process_left_behind_goes():
+def test_leftovers_of_a_killed_process_are_removed():
     root, _ = make(SMALL)
     before = tree(root)
     for name in ("manifest.json", "packed/tokens.bin", "tensors/1a/train-0000001.pt"):

@@ -72,7 +72,7 @@ def test_a_directory_that_does_not_exist_is_named(tmp_path):
     assert str(caught.value) == f"no data directory {tmp_path / 'films'}; make it: textclf preprocess"
 
 
-def test_a_file_is_no_data_directory(tmp_path):
+def test_a_file_is_not_a_data_directory(tmp_path):
     (tmp_path / "films").touch()
     with pytest.raises(UsageError, match="no data directory"):
         manifest.read_manifest(tmp_path / "films")
@@ -87,7 +87,7 @@ def test_an_unfinished_directory_is_named(layout):
 
 
 @pytest.mark.parametrize("version", [FORMAT_VERSION - 1, FORMAT_VERSION + 1, 99, str(FORMAT_VERSION), None])
-def test_another_format_is_named_even_if_its_keys_are_others(layout, version):
+def test_another_format_version_is_named_whatever_the_keys(layout, version):
     layout.manifest.write_text(json.dumps({"format_version": version, "what": "textclf does not know"}))
     with pytest.raises(ArtefactError) as caught:
         manifest.read_manifest(layout.root)
@@ -113,7 +113,7 @@ def test_other_keys_are_refused(layout, change):
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"\xff\xfe{}", b"[" * 200_000, b"null", b"[]", b'"format_version"', b"{}", b'{"labels": []}']
 )
-def test_what_is_no_manifest_is_named(layout, content):
+def test_invalid_json_is_named(layout, content):
     layout.manifest.write_bytes(content)
     with pytest.raises(ArtefactError, match=r"manifest\.json is damaged .*textclf preprocess --overwrite"):
         manifest.read_manifest(layout.root)
@@ -137,7 +137,7 @@ def test_a_manifest_without_the_checksums_is_refused(layout, checksums):
 
 @pytest.mark.parametrize("name", ["documents.parquet", "tokenizer.json"])
 @pytest.mark.parametrize("damage", ["changed", "emptied", "missing"])
-def test_a_file_that_is_not_the_one_that_was_written_is_named(layout, name, damage):
+def test_a_changed_or_missing_file_is_named(layout, name, damage):
     path = layout.root / name
     path.write_bytes(b"" if damage == "emptied" else path.read_bytes().swapcase() + b" ")
     if damage == "missing":
@@ -147,7 +147,7 @@ def test_a_file_that_is_not_the_one_that_was_written_is_named(layout, name, dama
     assert str(caught.value) == f"{path} is damaged; rebuild it: textclf preprocess --name films --overwrite"
 
 
-def test_the_fingerprint_is_of_the_content_and_not_of_its_order():
+def test_the_fingerprint_does_not_depend_on_the_order_of_checksums():
     one = replace(MADE, checksums={"a": "1", "b": "2"})
     assert re.fullmatch("[0-9a-f]{16}", one.fingerprint)
     assert one.fingerprint == replace(MADE, checksums={"b": "2", "a": "1"}).fingerprint

@@ -31,7 +31,7 @@ def test_signatures_agree_as_often_as_documents_are_alike(random):
     assert agree == pytest.approx([jaccard(base, document) for document in documents[1:]], abs=0.2)
 
 
-def test_near_copies_lead_to_the_first_and_others_to_themselves(random):
+def test_near_copies_point_to_the_first_and_others_to_themselves(random):
     others = [random.integers(2, 5000, size=100) for _ in range(30)]
     copy = others[4].copy()
     copy[50] = 7777  # 3 of 98 runs differ

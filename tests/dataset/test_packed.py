@@ -46,7 +46,7 @@ def test_both_stores_give_the_same(layout, tmp_path, order):
         assert ours.dtype == theirs.dtype
 
 
-def test_no_documents_are_gathered_as_none(layout):
+def test_gathering_no_documents_gives_no_tokens(layout):
     ids, lengths = packed.open_packed(layout).gather(np.array([], dtype=np.int64))
     assert (len(ids), len(lengths)) == (0, 0)
 
@@ -107,7 +107,7 @@ def test_a_packed_copy_with_another_stamp_is_not_current(layout, content):
     assert not packed.is_current(layout, LENGTHS, fingerprint="a")
 
 
-def test_a_copy_that_is_begun_and_not_finished_is_not_current(layout):
+def test_an_unfinished_packed_copy_is_not_current(layout):
     packed.write_tokens(layout, RUNS[::-1])
     assert not packed.is_current(layout, LENGTHS, fingerprint="a")
 
@@ -132,7 +132,7 @@ def test_equal_documents_give_equal_bytes(layout, tmp_path):
         assert getattr(layout, name).read_bytes() == getattr(again, name).read_bytes()
 
 
-def test_who_reads_a_copy_keeps_it_while_it_is_made_again(layout):
+def test_an_open_packed_copy_stays_readable_while_it_is_rebuilt(layout):
     old = packed.open_packed(layout)
     write(layout.root, RUNS[::-1])
     assert old.gather(np.array([0]))[0].tolist() == RUNS[0].tolist()

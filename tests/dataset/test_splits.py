@@ -97,7 +97,7 @@ def test_drawn_splits_keep_the_order_of_the_source():
         assert ids(documents) == sorted(ids(documents), key=int)
 
 
-def test_the_seed_alone_decides():
+def test_the_draw_depends_only_on_the_seed():
     one, same, other = (draw({"train": skewed(0)}, **SIZES, seed=seed) for seed in (3, 3, 4))
     assert one == same
     assert ids(one["test"]) != ids(other["test"])
@@ -187,7 +187,7 @@ def test_refuses_sizes_that_leave_nothing(test, validation):
     assert str(caught.value) == f"{sizes}: both must be above 0, and their sum below 1"
 
 
-def test_says_that_there_are_too_few_documents():
+def test_too_few_documents_are_refused():
     with pytest.raises(DataError) as caught:
         draw({"train": make("ab")}, **SIZES, seed=0)
     assert str(caught.value) == (

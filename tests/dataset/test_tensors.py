@@ -100,7 +100,7 @@ def test_any_array_of_32_bit_integers_is_written_as_its_values(tmp_path, ids):
     assert torch.load(path, weights_only=True).tolist() == ids.tolist()
 
 
-def test_equal_ids_give_equal_bytes_wherever_and_whenever(tmp_path):
+def test_equal_ids_give_equal_bytes_at_any_time_and_place(tmp_path):
     for name, ids in (("a.pt", IDS), ("other.pt", IDS.copy()), ("longer.pt", np.append(IDS, 0)[:-1].astype(np.int32))):
         tensors.write_tensor(tmp_path / name, ids)
         os.utime(tmp_path / name, (0, 0))

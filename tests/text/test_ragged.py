@@ -3,7 +3,7 @@ import numpy as np
 from textclf.text import ragged
 
 
-def test_places_stand_row_after_row():
+def test_places_are_row_after_row():
     values = np.arange(100)
     starts, lengths = np.array([7, 90, 3, 3]), np.array([2, 0, 3, 1])
     assert values[ragged.places(starts, lengths)].tolist() == [7, 8, 3, 4, 5, 3]

@@ -35,11 +35,11 @@ def shown(text: str) -> list[str]:
         ("\u039f\u03a3 \u039f\u03a3\u0391", ["\u039f\u03a3", "\u039f\u03a3\u0391"]),  # the sigma at the end of a word
     ],
 )
-def test_a_token_stands_where_it_is_written(text: str, expected: list[str]) -> None:
+def test_a_token_has_the_span_where_it_is_written(text: str, expected: list[str]) -> None:
     assert shown(text) == expected
 
 
-def test_marks_without_end_are_of_their_chunk() -> None:
+def test_endless_marks_get_the_span_of_their_pre_token() -> None:
     text = "a" + "\u0301\u0323" * 300 + " b"
     assert {*shown(text)} == {text[:-2], "b"}
 

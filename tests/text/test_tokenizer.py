@@ -110,7 +110,7 @@ def test_case_counts_only_if_asked():
     assert Tokenizer.fit(["Bush bush"], lowercase=False).words[2:] == ("Bush", "bush")
 
 
-def test_ids_are_the_places_of_the_tokens_in_the_vocabulary():
+def test_ids_are_the_indices_of_the_tokens_in_the_vocabulary():
     tokenizer = Tokenizer.fit(SAMPLES)
     for text in SAMPLES[:4]:
         ids = tokenizer.encode(text)
@@ -135,7 +135,7 @@ def test_a_text_without_tokens_is_one_unknown_word(text):
 
 
 @pytest.mark.parametrize("max_parts", [0, 1_000])
-def test_what_was_encoded_before_does_not_matter(max_parts):
+def test_ids_do_not_depend_on_earlier_texts(max_parts):
     used = Tokenizer.fit([*SAMPLES, *random_texts(6)], max_parts=max_parts)
     fresh = pickle.dumps(used)
     texts = [*SAMPLES, *random_texts(4), "x" * 1_000]
@@ -177,7 +177,7 @@ def test_the_vocabulary_is_limited(limits, expected):
     assert Tokenizer.fit(["a a a b b c", "d"], **limits).words[2:] == expected
 
 
-def test_words_are_learnt_from_the_given_texts_alone():
+def test_words_are_learned_only_from_the_given_texts():
     tokenizer = Tokenizer.fit(["the cat the"], max_parts=9)
     before = tokenizer.to_json()
     assert tokenizer.encode("the dog").tolist() == [tokenizer.words.index("the"), UNK_ID]
@@ -207,12 +207,12 @@ def test_an_unknown_word_is_followed_by_its_known_parts_and_a_known_one_is_not()
     assert tokenizer.encode("cats Cat dog hat").tolist() == [2, UNK_ID, 4, 5, 3, UNK_ID, UNK_ID, 3]
 
 
-def test_a_part_of_a_word_counts_as_often_as_it_stands_in_it():
+def test_a_part_of_a_word_counts_as_often_as_it_occurs():
     assert Tokenizer([], parts=["aaa"]).encode("aaaaa").tolist() == [UNK_ID, 2, 2, 2]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_without_its_parts_an_encoded_text_is_what_it_would_be_if_no_part_were_known(seed):
+def test_parts_only_add_ids_to_an_encoded_text(seed):
     rng = random.Random(seed)
     texts = [f"{text} {''.join(rng.choices('abc', k=5))}" for text in random_texts(seed, 100)]
     tokenizer = Tokenizer.fit(texts[:50], max_parts=200)
@@ -240,11 +240,11 @@ def test_parts_are_limited(max_parts, expected):
     assert Tokenizer.fit(["cat cat", "hat aaaaa aaaaa"], max_parts=max_parts).parts == expected
 
 
-def test_there_are_no_parts_if_not_asked_for():
+def test_by_default_there_are_no_parts():
     assert Tokenizer.fit(["cat cat"]).parts == ()
 
 
-def test_parts_are_learnt_from_words_that_the_vocabulary_leaves_out_too():
+def test_parts_are_also_learned_from_words_that_the_vocabulary_leaves_out():
     tokenizer = Tokenizer.fit(["the the the cats cats hats"], max_vocab=1, max_parts=100)
     assert tokenizer.words[2:] == ("the",)
     assert {"ats", "<ca"} <= set(tokenizer.parts)
@@ -286,7 +286,7 @@ def test_a_word_is_spelled_as_if_it_were_unknown():
 
 
 @pytest.mark.parametrize("vocabulary", [{"words": ["a", "a"]}, {"words": [PAD]}, {"words": [], "parts": ["abc"] * 2}])
-def test_what_stands_twice_is_refused(vocabulary):
+def test_a_word_or_part_that_occurs_twice_is_refused(vocabulary):
     with pytest.raises(ValueError, match="twice"):
         Tokenizer(**vocabulary)
 
@@ -408,7 +408,7 @@ def test_another_process_gives_the_same_ids(hash_seed):
 
 
 @pytest.mark.parametrize("max_parts", [0, 300])
-def test_the_ids_of_tokens_are_those_of_each_as_a_text(max_parts):
+def test_tokens_are_encoded_as_if_each_were_a_text(max_parts):
     tokenizer = Tokenizer.fit(["the cats ran; the cat", "कि कि кошка кошкам", "<unk> <pad>"], max_parts=max_parts)
     tokens = ["the", "catty", ";", "?", "кошки", "कि", "<", "字", "unk", "x" * 300]
     ids, lengths = tokenizer.encode_tokens(tokens)

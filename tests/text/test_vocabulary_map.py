@@ -19,7 +19,7 @@ def kept(items, chosen):
 
 @settings(derandomize=True, database=None, deadline=None, max_examples=100)
 @given(data=st.data())
-def test_it_is_what_the_smaller_vocabulary_makes_of_the_text(data):
+def test_mapped_ids_are_those_that_the_smaller_vocabulary_gives_the_text(data):
     larger = whole()
     words = kept(larger.words[2:], data.draw(st.lists(st.booleans(), min_size=(n := larger.size - 2), max_size=n)))
     parts = kept(larger.parts, data.draw(st.lists(st.booleans(), min_size=(n := len(larger.parts)), max_size=n)))
@@ -34,7 +34,7 @@ def test_it_is_what_the_smaller_vocabulary_makes_of_the_text(data):
     assert translated.dtype == np.int32
 
 
-def test_a_vocabulary_of_nothing_leaves_unknown_words():
+def test_an_empty_vocabulary_leaves_only_unknown_words():
     larger, nothing = whole(), Tokenizer([])
     ids = larger.encode("the cat sat, unheardof")
     translated, lengths = VocabularyMap.between(larger, nothing)(ids, np.array([len(ids)]))

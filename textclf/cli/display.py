@@ -14,7 +14,7 @@ MOST_LABELS: Final = 20
 
 def progress(items: Iterable[Any], title: str, total: int | None) -> Iterable[Any]:
     """Pass items through with a progress bar on stderr, if that is a terminal."""
-    return bar(items, desc=title, total=total, unit="chunk")
+    return bar(items, desc=title, total=total, unit="batch")
 
 
 def bar(items: Iterable[Any] | None = None, **shown: Any) -> "tqdm[Any]":

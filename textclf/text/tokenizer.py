@@ -49,7 +49,7 @@ _NFC_PIECE: Final = 256  # characters
 class Tokenizer:
     """A vocabulary and the rules that turn a text into ids.
 
-    Ids below ``size`` are words: 0 is ``<pad>``, 1 is ``<unk>``, the others stand by falling count in the training
+    Ids below ``size`` are words: 0 is ``<pad>``, 1 is ``<unk>``, the others follow by falling count in the training
     split. Ids from ``size`` on are parts of words, and follow the ``<unk>`` of an unknown word that has them. A text
     without any token becomes one ``<unk>``, so that no document is empty. Raises ValueError if a word or a part occurs
     twice.
