@@ -47,7 +47,7 @@ def test_the_difference_is_paired_by_document(pair):
     assert (swapped.accuracy, swapped.only) == (-comparison.accuracy, (0, 8))
 
 
-def test_documents_are_listed_where_the_label_is_given_most_differently(pair):
+def test_the_documents_with_the_largest_differences_are_listed(pair):
     listed = comparing._compare(*pair).differences
     assert len(listed) == 8
     assert listed[0].document == pair[0].document(3)

@@ -6,7 +6,7 @@ from textclf.experiments.seeds import over_seeds, spread
 from textclf.training.display import Display
 
 
-def test_seeds_follow_one_another_and_make_different_models(data_dir, tmp_path):
+def test_seeds_are_consecutive_and_give_different_models(data_dir, tmp_path):
     config = small_config("mlp", data_dir, tmp_path, epochs=1, seed=3)
     found = [runs.read_json(run.metrics) for run in over_seeds(config, 3, display=Display())]
     assert [metrics["seed"] for metrics in found] == [3, 4, 5]

@@ -25,7 +25,7 @@ def test_the_outlook_continues_a_power_law():
 @pytest.mark.parametrize(
     "curve", [((100, 0.9), (400, 0.8)), ((100, 0.9), (400, 1.0)), ((60, 0.9), (60, 0.9)), ((100, 0.9),)]
 )
-def test_a_curve_that_does_not_rise_foretells_nothing(curve):
+def test_a_curve_that_does_not_rise_has_no_outlook(curve):
     assert outlook(points(*curve)) is None
 
 

@@ -21,7 +21,7 @@ def edit(path, change):
     path.write_text(json.dumps(change(record)))
 
 
-def test_a_run_repeats_and_stays_as_it_is(copied):
+def test_a_run_repeats_and_is_not_changed(copied):
     before = {path: path.read_bytes() for path in copied.root.rglob("*") if path.is_file()}
     found = verify(copied)
     assert (found.differences, found.circumstances) == ([], [])
@@ -29,7 +29,7 @@ def test_a_run_repeats_and_stays_as_it_is(copied):
     assert {path: path.read_bytes() for path in copied.root.rglob("*") if path.is_file()} == before
 
 
-def test_what_does_not_repeat_is_named_and_so_is_what_was_different(copied):
+def test_differing_files_and_circumstances_are_named(copied):
     edit(copied.metrics, lambda metrics: metrics | {"temperature": 7.0})
     edit(copied.config, lambda config: config | {"versions": config["versions"] | {"torch": "1.0"}})
     found = verify(copied)

@@ -35,11 +35,11 @@ def test_a_signal_ends_the_run_after_the_step_under_way(number, error, exit_code
             steps.append(batch)
 
     saved = []
-    with Interrupt("go on: textclf train --resume x") as interrupt, pytest.raises(error) as caught:
+    with Interrupt("resume it: textclf train --resume x") as interrupt, pytest.raises(error) as caught:
         train(interrupt.between_steps("abcd", save=lambda: saved.append(len(steps))))
     assert steps == ["a", "b"]
     assert saved == [2]
-    assert str(caught.value) == "stopped; go on: textclf train --resume x"
+    assert str(caught.value) == "stopped; resume it: textclf train --resume x"
     assert caught.value.exit_code == exit_code
 
 

@@ -87,7 +87,7 @@ def test_a_dataset_has_the_documents_of_its_part(data, store, tier):
         )
 
 
-def test_a_split_that_the_data_does_not_have_is_left_out(data):
+def test_an_empty_split_has_no_dataset(data):
     documents = replace(data.documents, split=np.where(data.documents.split == "test", "", data.documents.split))
     assert list(datasets(replace(data, documents=documents), tier="tiny", store="packed")) == ["train", "validation"]
 
@@ -114,7 +114,7 @@ def test_a_batch_is_its_documents_end_to_end(data, indices):
     assert batch.labels.tolist() == [example.label for example in examples]
 
 
-def test_what_is_known_is_not_read(data):
+def test_tokens_of_cached_documents_are_not_read(data):
     store = SkipCached(data.packed(), lambda rows: bool((rows < 4).all()))
     tokens, lengths = store.gather(np.array([3, 0]))
     assert (tokens.tolist(), tokens.dtype, lengths.tolist(), lengths.dtype) == ([], np.int32, [0, 0], np.int64)
@@ -122,7 +122,7 @@ def test_what_is_known_is_not_read(data):
         np.testing.assert_array_equal(ours, expected)
 
 
-def test_what_is_done_to_an_example_does_not_reach_the_store(data):
+def test_changing_an_example_does_not_change_the_store(data):
     dataset = datasets(data, tier="full", store="packed")["train"]
     before = dataset[0].tokens.tolist()
     dataset[0].tokens.zero_()
@@ -156,7 +156,7 @@ def sampler(lengths, *, batch_size=16, seed=0):
 
 
 @EITHER
-def test_the_order_is_a_function_of_seed_and_epoch_alone(lengths):
+def test_the_order_depends_on_seed_and_epoch_only(lengths):
     first = epoch(sampler(lengths, seed=3), 5)
     np.random.seed(1)
     torch.manual_seed(1)
@@ -175,7 +175,7 @@ def test_the_order_differs_between_epochs_and_seeds(lengths):
 
 @pytest.mark.parametrize("documents", [1, 15, 16, 17, 799, 800, 801, 2_000])
 @pytest.mark.parametrize("buckets", [False, True])
-def test_every_document_comes_once_in_batches_of_one_size(documents, buckets):
+def test_every_document_is_in_one_batch_of_the_given_size(documents, buckets):
     lengths = LENGTHS[:documents] if buckets else None
     sampler = EpochSampler(documents, batch_size=16, seed=0, lengths=lengths)
     order = epoch(sampler, 1)
@@ -204,7 +204,7 @@ def test_buckets_leave_the_order_random():
 
 
 @pytest.mark.parametrize("tokens", [1, 10, 100, 1_000, 10**9])
-def test_a_batch_in_order_has_as_many_documents_as_there_is_room_for(tokens):
+def test_a_length_sorted_batch_is_as_large_as_both_limits_allow(tokens):
     sampler = LengthSortedSampler(LENGTHS, batch_size=300, tokens=tokens)
     order = list(sampler)
     assert len(order) == len(sampler)
@@ -216,11 +216,11 @@ def test_a_batch_in_order_has_as_many_documents_as_there_is_room_for(tokens):
             assert LENGTHS[batch].sum() + LENGTHS[after[0]] > tokens
 
 
-def test_in_order_of_no_documents_is_no_batch():
+def test_no_documents_make_no_length_sorted_batch():
     assert list(LengthSortedSampler(LENGTHS[:0], batch_size=3, tokens=5)) == []
 
 
-def test_in_order_is_every_document_once_shortest_first():
+def test_the_length_sorted_sampler_yields_every_document_once_shortest_first():
     sampler = LengthSortedSampler(LENGTHS, batch_size=300, tokens=10**9)
     order = [batch.tolist() for batch in sampler]
     assert [len(batch) for batch in order] == [300] * 6 + [200]
@@ -263,7 +263,7 @@ def made_by_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("batches")]
 
 
-def test_the_next_batch_is_made_while_the_last_is_worked_on(data):
+def test_the_next_batch_is_made_while_the_last_is_used(data):
     dataset = datasets(data, tier="full", store="packed")["train"]
     second = threading.Event()
     calls = []
@@ -283,7 +283,7 @@ def test_the_next_batch_is_made_while_the_last_is_worked_on(data):
     assert made_by_threads() == []
 
 
-def test_an_error_in_making_a_batch_reaches_who_asks_for_it(data):
+def test_an_error_in_collate_reaches_the_caller(data):
     def fail(_examples):
         raise ArtefactError("a.pt is damaged")
 
@@ -294,7 +294,7 @@ def test_an_error_in_making_a_batch_reaches_who_asks_for_it(data):
     assert made_by_threads() == []
 
 
-def test_a_loader_tells_what_its_batches_took(data):
+def test_a_loader_measures_the_seconds_spent_on_batches(data):
     dataset = datasets(data, tier="full", store="packed")["train"]
 
     def slow(examples):
@@ -308,7 +308,7 @@ def test_a_loader_tells_what_its_batches_took(data):
 
 
 @pytest.mark.parametrize(("device", "pinned"), [("cpu", False), ("cuda", True), ("cuda:1", True), ("mps", False)])
-def test_memory_is_pinned_for_cuda_alone(data, device, pinned):
+def test_memory_is_pinned_for_cuda_only(data, device, pinned):
     dataset = datasets(data, tier="full", store="packed")["validation"]
     made = make_loader(
         dataset, LengthSortedSampler(dataset.lengths, batch_size=4), collate, num_workers=0, device=torch.device(device)

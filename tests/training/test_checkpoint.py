@@ -75,7 +75,7 @@ def load_last(path, session):
     return checkpoint.load_last(path, session.learner, session.stopping)[0]
 
 
-def test_last_restores_all_that_training_needs(last, fresh, step, trained):
+def test_last_restores_everything_that_training_needs(last, fresh, step, trained):
     restored = fresh(seed=1, patience=9)
     assert not equal(restored, trained)
     assert load_last(last, restored) == Progress(7, 2.5)
@@ -97,7 +97,7 @@ def test_without_the_optimizer_s_state_the_next_step_is_another(last, fresh, ste
     assert not same(restored.learner.model, trained.learner.model)
 
 
-def test_the_mean_of_the_weights_goes_on_where_it_was(last, fresh, step, trained):
+def test_the_restored_mean_of_the_weights_continues(last, fresh, step, trained):
     restored = fresh(seed=1)
     load_last(last, restored)
     assert not same(restored.learner.average.module, restored.learner.model)
@@ -177,7 +177,7 @@ def test_best_is_whole_and_durable_at_any_moment(fresh, step, tmp_path, monkeypa
     assert sorted(path.name for path in run.best.parent.iterdir()) == ["best.pt", "last.pt"]
 
 
-def test_better_weights_than_last_knows_of_are_forgotten_with_what_else_was_being_written(fresh, tmp_path):
+def test_weights_newer_than_last_are_removed_with_other_temporary_files(fresh, tmp_path):
     session = fresh()
     run, checkpointer = keeping(session, tmp_path)
     session.stopping.is_best(1, 1.0)
@@ -189,7 +189,7 @@ def test_better_weights_than_last_knows_of_are_forgotten_with_what_else_was_bein
     assert not list(run.best.parent.iterdir())
 
 
-def test_the_best_weights_stay_in_their_file_until_they_are_looked_at(fresh, step, tmp_path):
+def test_the_best_weights_are_memory_mapped(fresh, step, tmp_path):
     session = fresh()
     run, checkpointer = keeping(session, tmp_path)
     session.stopping.is_best(1, 1.0)
@@ -208,7 +208,7 @@ def test_the_best_weights_stay_in_their_file_until_they_are_looked_at(fresh, ste
     assert not same(best, average)
 
 
-def test_no_checkpoint_is_the_user_s_mistake(fresh, tmp_path):
+def test_a_missing_checkpoint_is_a_usage_error(fresh, tmp_path):
     with pytest.raises(UsageError, match=r"no checkpoint .*last\.pt; start a new run: textclf train"):
         load_last(tmp_path / "last.pt", fresh())
 

@@ -30,7 +30,7 @@ def test_auto_takes_the_fastest_there_is(has, picked, machine):
 
 
 @pytest.mark.parametrize("name", ["cpu", "cuda", "cuda:0", "cuda:1", "mps"])
-def test_a_device_that_is_there_is_taken(name, machine):
+def test_an_available_device_is_taken(name, machine):
     machine(cuda=2, mps=True)
     assert device.pick(name) == torch.device(name)
 

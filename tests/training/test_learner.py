@@ -25,7 +25,7 @@ def test_the_first_average_is_the_weights_and_each_later_one_moves_less():
         assert learner.average.module.weight.item() == pytest.approx(mean, rel=1e-5)
 
 
-def test_the_end_of_training_frees_all_but_the_mean_of_the_weights():
+def test_ending_frees_everything_but_the_mean_of_the_weights():
     model = nn.Linear(2, 2)
     learner = learner_of(model)
     learner.average.update_parameters(model)

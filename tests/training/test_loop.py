@@ -166,7 +166,7 @@ def test_the_mean_over_the_views_predicts():
     assert one_epoch(views, batches, lr=0.0)[0].accuracy == evaluate(mean, batches, options=CPU).accuracy
 
 
-def test_label_smoothing_spreads_the_target_of_training_and_of_nothing_else():
+def test_label_smoothing_changes_the_training_loss_only():
     batches = make_batches(6)
     ((logits, labels),) = batches
     smooth = replace(CPU, objective=Softmax(label_smoothing=0.3))
@@ -219,7 +219,7 @@ def test_the_average_is_what_validation_scores():
     assert last.validation != evaluate(learner.model, batches, options=CPU)
 
 
-def test_evaluate_leaves_weights_gradients_and_random_numbers_alone():
+def test_evaluate_changes_no_weights_gradients_or_random_state():
     model, batches = Scaled(dropout=0.5), make_batches(4)
     model.scale.grad = torch.tensor([7.0])
     before = torch.get_rng_state()
@@ -228,7 +228,7 @@ def test_evaluate_leaves_weights_gradients_and_random_numbers_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_evaluate_is_without_dropout_and_training_after_it_is_with():
+def test_dropout_is_off_in_evaluate_and_on_in_training_after_it():
     model, batches = Scaled(dropout=0.5), make_batches(64)
     whole = evaluate(model, batches, options=CPU)
     dropped, _ = one_epoch(model, batches, lr=0.0)
@@ -257,7 +257,7 @@ def test_autocast_computes_in_its_type_and_returns_float32():
 
 
 @pytest.mark.parametrize(("clip_norm", "moved"), [(0.01, 0.01), (inf, None)])
-def test_gradients_are_clipped_and_their_norm_is_reported_from_before(clip_norm, moved):
+def test_gradients_are_clipped_and_the_norm_before_clipping_is_reported(clip_norm, moved):
     batches = make_batches(6)
     model, free = Scaled(), Scaled()
     _, norm = one_epoch(model, batches, lr=1.0, options=StepOptions(CPU.device, Softmax(), clip_norm=clip_norm))
@@ -314,7 +314,7 @@ def test_fit_stops_after_patience_epochs_without_a_better_one(patience, losses, 
     assert max(epoch.number for epoch in epochs if epoch.is_best) == best
 
 
-def test_fit_tells_the_sampler_and_the_reader_what_epoch_it_is():
+def test_fit_sets_the_epoch_of_the_sampler():
     batches = make_batches(4, 2)
     told = []
     options = StepOptions(
@@ -327,7 +327,7 @@ def test_fit_tells_the_sampler_and_the_reader_what_epoch_it_is():
     assert all(epoch.seconds > 0 and epoch.gradient_norm > 0 for epoch in epochs)
 
 
-def test_an_epoch_draws_its_dropout_from_seed_and_number_alone():
+def test_the_dropout_of_an_epoch_depends_on_seed_and_number_only():
     def weights(seed=0, numbers=range(1, 4)):
         learner = learner_of(Scaled(dropout=0.5))
         batches = make_batches(8, 8)
@@ -375,13 +375,13 @@ def test_an_epoch_stopped_midway_continues_to_the_same_bits(steps, forgotten):
         assert torch.equal(straight.average.module.scale, stopped.average.module.scale)
 
 
-def test_a_seed_as_large_as_a_clock_or_a_hash_gives_can_be_used():
+def test_a_large_seed_can_be_used():
     options = StepOptions(CPU.device, Softmax(), seed=2**63 - 1)
     assert len(train_some(learner_of(Scaled(dropout=0.5)), make_batches(4), options=options)) == 3
 
 
 @pytest.mark.parametrize("poison", [nan, inf])
-def test_a_loss_that_is_no_number_ends_training(poison):
+def test_a_nan_loss_ends_training(poison):
     with pytest.raises(DivergedError) as caught:
         train_some(learner_of(Scaled(poison), lr=0.125), make_batches(4), epochs=range(4, 9))
     assert str(caught.value) == (
@@ -393,7 +393,7 @@ def test_a_loss_that_is_no_number_ends_training(poison):
 
 @pytest.mark.parametrize("every", [1, 2, 100])  # 100: not before the end of the epoch
 @pytest.mark.parametrize("poison", [nan, inf])
-def test_a_step_that_is_lost_is_named_and_neither_it_nor_those_after_it_change_a_weight(poison, every):
+def test_a_diverged_step_is_named_and_no_step_from_it_on_changes_a_weight(poison, every):
     batches = make_batches(4, 4, 4, 4, 4)
     batches[2].x[1, 0] = poison
     sound = Scaled()
@@ -404,7 +404,7 @@ def test_a_step_that_is_lost_is_named_and_neither_it_nor_those_after_it_change_a
     assert torch.equal(model.scale, sound.scale)
 
 
-def test_a_learning_rate_beyond_all_measure_ends_training():
+def test_a_huge_learning_rate_ends_training():
     network = OnNumbers(nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)))
     batches = make_batches(4, 4)
     given = {"train": batches, "validation": batches}
@@ -414,7 +414,7 @@ def test_a_learning_rate_beyond_all_measure_ends_training():
     assert stopping.best_epoch == 0
 
 
-def test_the_validation_loss_can_end_training_and_the_epoch_is_not_best(monkeypatch):
+def test_a_nan_validation_loss_ends_training_and_the_epoch_is_not_best(monkeypatch):
     monkeypatch.setattr(loop, "evaluate", lambda *_, **__: Score(nan, 0.5, 4))
     stopping = EarlyStopping(3)
     given = {"train": make_batches(4), "validation": make_batches(4)}
@@ -455,7 +455,7 @@ def test_the_profile_of_an_epoch_adds_up_to_its_seconds():
 # Once more
 
 
-def test_a_refit_is_as_many_epochs_of_the_same_training_without_validation():
+def test_a_refit_trains_as_fit_does_without_validation():
     options = StepOptions(CPU.device, Softmax(label_smoothing=0.1), seed=3)
     fitted, again = (learner_of(Scaled(dropout=0.5)) for _ in range(2))
     epochs = train_some(fitted, make_batches(8, 8), options=options)
@@ -467,7 +467,7 @@ def test_a_refit_is_as_many_epochs_of_the_same_training_without_validation():
         assert_close(one.state_dict(), other.state_dict(), rtol=0, atol=0)
 
 
-def test_a_refit_whose_loss_is_no_number_ends():
+def test_a_nan_loss_ends_a_refit():
     with pytest.raises(DivergedError) as caught:
         list(refit(learner_of(Scaled(nan)), make_batches(4), epochs=range(7, 9), options=CPU))
     assert "epoch 7, step 1" in str(caught.value)
@@ -475,7 +475,7 @@ def test_a_refit_whose_loss_is_no_number_ends():
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))
-def test_eight_documents_can_be_learnt_by_heart(model, data_dir, tmp_path):
+def test_every_model_can_overfit_eight_documents(model, data_dir, tmp_path):
     data = DataDirectory.open(data_dir)
     session = assemble(small_config(model, data_dir, tmp_path, dropout=0.0, lr=0.02), data)
     rows = data.rows("train")[:8]

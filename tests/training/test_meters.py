@@ -13,7 +13,7 @@ def meter():
     return Meter(Softmax(), torch.device("cpu"))
 
 
-def test_the_meter_can_be_read_while_it_counts(meter):
+def test_a_meter_can_be_read_between_batches(meter):
     meter.add(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]), torch.tensor(3.0), torch.tensor(2.0))
     assert (meter.score(), meter.gradient_norm(), meter.documents) == (Score(1.5, 0.5, 2), 2.0, 2)
     meter.add(torch.tensor([[1.0, 0.0]]), torch.tensor([0]), torch.tensor(3.0), torch.tensor(4.0))
@@ -45,7 +45,7 @@ def test_a_restored_meter_continues_from_the_same_counts(meter):
     assert other.state_dict() != saved
 
 
-def test_waiting_for_batches_is_split_into_load_and_collate_as_the_making_of_them_was():
+def test_waiting_is_split_into_load_and_collate_in_proportion():
     class Slow(list):
         """Batches that take time to arrive, a quarter of it to collate."""
 

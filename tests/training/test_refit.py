@@ -29,7 +29,7 @@ from textclf.training.loop import StepOptions
 from textclf.training.objective import Softmax
 
 
-def test_a_refit_goes_on_with_train_and_validation(settings, model):
+def test_a_refit_trains_on_train_and_validation(settings, model):
     given = {"epochs": 30, "lr": 0.3, "patience": 2, "dropout": 0.0}
     display, plain = Shown(), Kept()
     layout = train(settings(model, refit=True, **given), display=display)
@@ -47,7 +47,7 @@ def test_a_refit_goes_on_with_train_and_validation(settings, model):
         assert np.array_equal(weights(layout)[name], weight.numpy())
 
 
-def test_a_refit_changes_nothing_that_was_measured_on_validation(settings, model):
+def test_a_refit_does_not_change_the_validation_figures(settings, model):
     plain, refitted = (train(settings(model, epochs=3, refit=refit)) for refit in (False, True))
     one, other = read(plain.metrics), read(refitted.metrics)
     for name in ("train", "validation", "temperature", "epochs", "best_epoch", "parameters"):
@@ -59,7 +59,7 @@ def test_a_refit_changes_nothing_that_was_measured_on_validation(settings, model
     assert all(np.array_equal(weights(plain)[name], weight.numpy()) for name, weight in best.items())
 
 
-def test_a_refit_leaves_out_documents_whose_label_no_training_document_has(corpus_csv, tmp_path):
+def test_a_refit_excludes_documents_with_unseen_labels(corpus_csv, tmp_path):
     validation = tmp_path / "validation.csv"
     validation.write_text("text,label\nthe cat,?\nrain and wind,weather\n")
     made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, validation=validation))
@@ -69,7 +69,7 @@ def test_a_refit_leaves_out_documents_whose_label_no_training_document_has(corpu
     assert metrics["validation"]["documents"] == 2
 
 
-def test_a_refit_that_diverges_says_how_to_do_without(settings):
+def test_a_diverging_refit_suggests_no_refit(settings):
     class Poisons(Shown):
         def begin_refit(self, *, documents, epochs):
             with torch.no_grad():
@@ -89,7 +89,7 @@ def test_a_refit_that_diverges_says_how_to_do_without(settings):
     ],
     ids=str,
 )
-def test_a_run_that_was_stopped_in_the_refit_begins_the_refit_again_and_ends_the_same(stop, model, settings):
+def test_a_run_stopped_in_the_refit_repeats_the_refit_and_ends_the_same(stop, model, settings):
     given = {"epochs": 3, "refit": True, "lr": 0.02}
     straight = train(settings(model, **given))
     assert read(straight.metrics)["refit"]["epochs"] > 1
@@ -109,7 +109,7 @@ def test_a_run_that_was_stopped_in_the_refit_begins_the_refit_again_and_ends_the
     assert list(map(without_seconds, history(stopped))) == list(map(without_seconds, history(straight)))
 
 
-def test_a_signal_in_the_refit_stops_it_and_says_how_to_go_on(settings):
+def test_a_signal_stops_the_refit_and_the_message_says_how_to_resume(settings):
     class Signalled(Shown):
         def watch(self, batches, meter):
             for batch in super().watch(batches, meter):
@@ -120,5 +120,5 @@ def test_a_signal_in_the_refit_stops_it_and_says_how_to_go_on(settings):
     display = Signalled()
     with pytest.raises(InterruptedRunError) as caught:
         train(settings(refit=True, epochs=2), display=display)
-    assert str(caught.value) == f"stopped; go on: textclf train --resume {display.run.root}"
+    assert str(caught.value) == f"stopped; resume it: textclf train --resume {display.run.root}"
     assert same(resume(display.run), train(settings(refit=True, epochs=2)))

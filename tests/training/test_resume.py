@@ -21,7 +21,7 @@ from textclf.errors import ArtefactError, UsageError
 from textclf.training import checkpoint
 
 
-def test_a_run_that_was_killed_in_its_last_moment_is_sealed_as_if_it_had_not_been(settings):
+def test_a_run_killed_while_sealing_is_sealed_on_resume(settings):
     layout = train(settings(epochs=1))
     sealed = layout.checksums.read_bytes()
     layout.checksums.rename(layout.root / ".checksums.json.1234.tmp")  # on the point of taking its place
@@ -41,7 +41,7 @@ def test_a_run_that_was_killed_in_its_last_moment_is_sealed_as_if_it_had_not_bee
     ],
     ids=str,
 )
-def test_a_resumed_run_ends_as_if_it_had_never_been_stopped(stop, model, settings):
+def test_a_resumed_run_ends_as_an_uninterrupted_one(stop, model, settings):
     straight = train(settings(model, epochs=4))
     display = Shown(**stop)
     with pytest.raises(Stopped):
@@ -58,7 +58,7 @@ def test_a_resumed_run_ends_as_if_it_had_never_been_stopped(stop, model, setting
     assert (stopped.root.parent / "latest").read_text() == f"{stopped.root.name}\n"
 
 
-def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(settings, model):
+def test_a_run_stopped_before_its_first_checkpoint_starts_again(settings, model):
     pace = checkpoint.Pace(seconds=1000.0)
     straight = train(settings(model, epochs=4), pace=pace)
     first, second = Shown(stop_in_epoch=3), Shown()
@@ -71,7 +71,7 @@ def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(setting
     assert list(map(without_seconds, history(first.run))) == list(map(without_seconds, history(straight)))
 
 
-def test_a_run_can_be_stopped_and_resumed_again_and_again(settings, model):
+def test_a_run_can_be_stopped_and_resumed_repeatedly(settings, model):
     straight = train(settings(model, epochs=4))
     first = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
@@ -96,7 +96,7 @@ def test_a_run_with_workers_is_resumed_to_the_same_bits(settings):
     assert same(resume(display.run), straight)
 
 
-def test_early_stopping_counts_on_after_a_resume(settings):
+def test_early_stopping_continues_after_a_resume(settings):
     given = {"epochs": 30, "patience": 2, "lr": 0.3, "dropout": 0.0}
     straight = train(settings(**given))
     for last in (read(straight.metrics)["best_epoch"] + 1, read(straight.metrics)["epochs"]):
@@ -154,7 +154,7 @@ def forget_the_seed(layout, monkeypatch):
 @pytest.mark.parametrize(
     "forget", [forget_the_optimizer, forget_the_average, forget_the_random_numbers, forget_the_seed]
 )
-def test_a_resume_that_forgets_something_would_be_found(forget, settings, monkeypatch):
+def test_the_tests_notice_a_resume_that_loses_state(forget, settings, monkeypatch):
     straight = train(settings(epochs=3))
     display = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
@@ -163,7 +163,7 @@ def test_a_resume_that_forgets_something_would_be_found(forget, settings, monkey
     assert not same(resume(display.run), straight)
 
 
-def test_resume_is_refused_when_the_data_was_made_anew(own_data, settings):
+def test_resume_is_refused_when_the_data_was_rebuilt(own_data, settings):
     display = Shown(stop_after_epoch=1)
     with pytest.raises(Stopped):
         train(settings(data=own_data()), display=display)

@@ -30,7 +30,7 @@ def test_a_finished_run_has_exactly_these_files(finished):
     assert {path.name for path in finished.root.parent.iterdir()} == {finished.root.name, "latest"}
 
 
-def test_history_has_a_line_an_epoch(finished, data_dir):
+def test_history_has_a_line_per_epoch(finished, data_dir):
     epochs = history(finished)
     assert [epoch["number"] for epoch in epochs] == [1, 2]
     for epoch in epochs:
@@ -41,7 +41,7 @@ def test_history_has_a_line_an_epoch(finished, data_dir):
         assert epoch["learning_rate"] == read(finished.config)["settings"]["lr"]
 
 
-def test_config_says_how_to_train_the_same_again(finished, data_dir):
+def test_config_is_enough_to_train_the_same_model_again(finished, data_dir):
     config = read(finished.config)
     assert set(config) == {"settings", "data", "versions", "machine"}
     assert config["machine"]["threads"] == torch.get_num_threads()
@@ -143,7 +143,7 @@ def test_the_settings_reach_the_loop(settings, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_damaged_file_is_named_in_one_line_from_a_worker_too(data_dir, tmp_path, settings):
+def test_a_damaged_file_is_named_in_one_line_even_from_a_worker(data_dir, tmp_path, settings):
     copied = shutil.copytree(data_dir, tmp_path / "copied")
     tensor = next(copied.glob("tensors/??/train-*.pt"))
     tensor.write_bytes(tensor.read_bytes()[:-100])
@@ -156,7 +156,7 @@ def test_a_damaged_file_is_named_in_one_line_from_a_worker_too(data_dir, tmp_pat
     assert messages[1] == messages[0]
 
 
-def test_what_training_needed_is_freed_before_the_end_loads_its_libraries(settings, model, monkeypatch):
+def test_training_memory_is_freed_before_finish(settings, model, monkeypatch):
     display = Shown()
 
     def look(setup, _run, _trained, **_):

@@ -15,7 +15,6 @@ from textclf.errors import DataError, UsageError
 from textclf.models import MODELS
 from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Examples
-from textclf.training import setup as module
 from textclf.training.batches import EpochSampler, LengthSortedSampler
 from textclf.training.setup import MOST_WORKERS, PERCENTILE, find_data, set_up, set_up_while_torch_loads
 
@@ -50,7 +49,7 @@ def test_data_is_a_path_or_a_name_or_the_newest(data_dir, corpus_csv):
     assert find_data(TrainConfig.create()).name == "older"
 
 
-def test_no_data_says_how_to_make_some():
+def test_missing_data_is_reported_with_the_command_that_makes_it():
     with pytest.raises(UsageError, match="no data under data; make some: textclf preprocess"):
         find_data(TrainConfig.create())
     with pytest.raises(UsageError, match="no data directory"):
@@ -75,12 +74,12 @@ def test_every_split_is_read_whole(model, make, data):
         assert sorted(labels(loader).tolist()) == sorted(classes[rows].tolist())
 
 
-def test_train_and_validation_are_put_together_only_if_they_are_trained_on(make):
+def test_there_is_a_refit_part_only_if_the_settings_ask_for_it(make):
     assert set(make(refit=False).batches) == set(make("lstm").batches) == {"train", "validation", "test"}
     assert "refit" in make(refit=None).batches  # the mlp is quick on a full tier as small as this
 
 
-def test_what_the_settings_leave_open_follows_from_the_documents(data, data_dir):
+def test_open_settings_follow_from_the_documents(data, data_dir):
     lengths = data.documents.tokens[data.rows("train")]
     size = {"documents": 48, "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, PERCENTILE))}
     for model in MODELS:
@@ -103,13 +102,13 @@ def test_each_learner_of_a_setup_starts_with_the_same_weights_of_its_own(make):
         assert one is not other
 
 
-def test_the_average_begins_apart_from_the_model_and_is_not_trained(make):
+def test_the_average_has_its_own_weights_which_are_not_trained(make):
     learner = make().learner
     assert not {id(weight) for weight in learner.model.parameters()} & {id(p) for p in learner.average.parameters()}
     assert learner.average.n_averaged == 0
 
 
-def test_the_tier_is_the_training_part_and_what_inputs_learn_from(corpus_csv, tmp_path):
+def test_features_are_fitted_on_the_tier_that_is_trained_on(corpus_csv, tmp_path):
     source = tmp_path / "large.csv"
     words = [f"w{number}" for number in range(200)]
     source.write_text("text,label\n" + "".join(f"{word},{'ab'[len(word) % 2]}\n" for word in words))
@@ -125,7 +124,7 @@ def test_the_tier_is_the_training_part_and_what_inputs_learn_from(corpus_csv, tm
     assert not np.array_equal(inputs["tiny"], inputs["full"])
 
 
-def test_training_batches_are_shuffled_and_of_the_size_asked_for(make):
+def test_training_batches_are_shuffled_and_of_the_configured_size(make):
     session = make(batch_size=10)
     for name, sizes in (("train", [10, 10, 10, 10, 8]), ("refit", [10, 10, 10, 10, 10, 4])):
         sampler = session.batches[name].batch_sampler
@@ -153,7 +152,7 @@ def test_evaluation_batches_are_large_and_in_one_order(make):
         assert torch.equal(labels(loader), labels(loader))
 
 
-def test_only_a_model_that_pads_wants_batches_of_one_length(make, data):
+def test_only_a_model_that_pads_gets_batches_of_similar_length(make, data):
     assert make("mlp").batches["train"].batch_sampler.lengths is None
     lengths = data.documents.tokens[data.rows("full")]
     assert len(set(lengths.tolist())) > 1
@@ -171,7 +170,7 @@ def test_both_stores_give_the_same_batches(model, make):
 
 
 @pytest.mark.parametrize("store", ["packed", "files"])
-def test_what_is_remembered_is_not_read_again_from_the_packed_copy(store, make):
+def test_cached_documents_are_not_read_again_from_the_packed_copy(store, make):
     session = make(store=store)
     read = {name: len(loader.dataset[0].tokens) for name, loader in session.batches.items()}
     assert {name for name, length in read.items() if length} == ({"test"} if store == "packed" else {*read})
@@ -200,7 +199,9 @@ def test_batches_are_the_same_without_the_cache(make):
         ({"store": "files", "num_workers": 0}, 4, 4, 0),
     ],
 )
-def test_workers_are_as_told_or_as_the_store_needs(settings, processors, allowed, expected, make, monkeypatch):
+def test_the_number_of_workers_is_configured_or_follows_from_the_store(
+    settings, processors, allowed, expected, make, monkeypatch
+):
     monkeypatch.setattr(os, "cpu_count", lambda: processors)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(allowed)), raising=False)
     loaders = make(**settings).batches
@@ -239,14 +240,13 @@ def config(request, data_dir, tmp_path):
     return small_config(request.param, data_dir, tmp_path)
 
 
-def test_the_inputs_are_those_that_an_artefact_keeps(config, data):
+def test_the_features_are_of_the_kind_that_an_artefact_keeps(config, data):
     assert type(set_up(config, data).features) is MODELS[config.model].runtime().features
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1024])
-def test_quick_inputs_make_the_same_batches(config, data, batch, monkeypatch):
-    monkeypatch.setattr(module, "READ_AT_ONCE", batch)
-    ready = set_up(config, data)
+def test_cached_features_make_the_same_batches(config, data, batch):
+    ready = set_up(config, data, read_at_once=batch)
     assert (ready.cache is not None) is (config.model == "mlp")
     for part in ready.parts.values():
         examples = Examples(*ready.store.gather(part.rows), part.labels, part.rows)
@@ -257,7 +257,7 @@ def test_quick_inputs_make_the_same_batches(config, data, batch, monkeypatch):
             assert one.tolist() == other.tolist()
 
 
-def test_what_is_read_many_times_is_counted_before_training_and_nothing_else(data, data_dir, tmp_path):
+def test_train_and_validation_are_cached_and_test_is_not(data, data_dir, tmp_path):
     ready = set_up(small_config("mlp", data_dir, tmp_path), data)
     for name in ("train", "validation"):
         assert ready.cache.has(ready.parts[name].rows)
@@ -266,8 +266,7 @@ def test_what_is_read_many_times_is_counted_before_training_and_nothing_else(dat
     assert not any(ready.cache.has(rows[place : place + 1]) for place in range(len(rows)))
 
 
-def test_nothing_is_kept_without_room_for_it(data, data_dir, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "READ_AT_ONCE", 5)
+def test_nothing_is_cached_beyond_the_limit(data, data_dir, tmp_path, monkeypatch):
     monkeypatch.setitem(FeatureCache.fit.__func__.__kwdefaults__, "limit", 0)
     ready = set_up(small_config("mlp", data_dir, tmp_path), data)
     rows = ready.parts["train"].rows
@@ -286,7 +285,7 @@ def test_a_split_without_any_known_label_is_bad_data(config, data):
 # While torch loads
 
 
-def test_it_sets_up_what_set_up_does(data_dir, tmp_path):
+def test_setting_up_while_torch_loads_gives_the_same_setup(data_dir, tmp_path):
     config = small_config("mlp", data_dir, tmp_path)
     ready, expected = set_up_while_torch_loads(config), set_up(config, DataDirectory.open(data_dir))
     assert ready.config == expected.config

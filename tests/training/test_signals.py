@@ -53,7 +53,7 @@ def group_is_alive(process):
 @pytest.mark.parametrize(
     ("number", "error"), [(signal.SIGINT, InterruptedRunError), (signal.SIGTERM, TerminatedRunError)]
 )
-def test_a_signal_stops_before_the_next_step_and_says_how_to_go_on(number, error, settings):
+def test_a_signal_stops_before_the_next_step_and_the_message_says_how_to_resume(number, error, settings):
     class Signalled(Shown):
         def watch(self, batches, meter):
             for batch in super().watch(batches, meter):
@@ -66,7 +66,7 @@ def test_a_signal_stops_before_the_next_step_and_says_how_to_go_on(number, error
     display = Signalled()
     with pytest.raises(error) as caught:
         train(settings(epochs=3), display=display)
-    assert str(caught.value) == f"stopped; go on: textclf train --resume {display.run.root}"
+    assert str(caught.value) == f"stopped; resume it: textclf train --resume {display.run.root}"
     assert {sent: signal.getsignal(sent) for sent in handlers} == handlers
     assert display.steps == 9
     assert [epoch["number"] for epoch in history(display.run)] == [1]
@@ -86,14 +86,14 @@ def test_a_signal_stops_before_the_next_step_and_says_how_to_go_on(number, error
     ids=["Ctrl-C", "SIGTERM to the parent", "Ctrl-C to all", "SIGTERM to all"],
 )
 @pytest.mark.usefixtures("as_in_another_process")
-def test_a_signal_ends_with_its_exit_code_and_the_command_that_goes_on(number, send, workers, code, start, settings):
+def test_a_signal_ends_with_its_exit_code_and_the_command_that_resumes(number, send, workers, code, start, settings):
     process = start(f"--num-workers={workers}")
     send(process.pid, number)
     stdout, stderr = process.communicate(timeout=60)
     stopped = only_run(settings().run_dir)
     assert (process.returncode, stdout) == (code, "")
     *epochs, last = stderr.splitlines()
-    assert last == f"textclf: stopped; go on: textclf train --resume {stopped.root}"
+    assert last == f"textclf: stopped; resume it: textclf train --resume {stopped.root}"
     assert all(line.startswith("epoch") for line in epochs)
     deadline = time.monotonic() + 6
     while group_is_alive(process) and time.monotonic() < deadline:

@@ -71,7 +71,7 @@ def finished(run_dir):
     return runs.RunLayout(run_dir)
 
 
-def test_there_is_one_event_file_and_it_lies_in_the_run(run_dir):
+def test_the_run_has_one_event_file(run_dir):
     assert [path.parent for path in run_dir.rglob("events.out.*")] == [run_dir]
 
 
@@ -99,7 +99,7 @@ def test_every_epoch_is_a_point_with_the_figure_of_the_history(tag, events, fini
     assert values == pytest.approx([CURVES[tag](epoch) for epoch in history])
 
 
-def test_the_test_score_stands_at_the_epoch_of_its_weights(events, finished):
+def test_the_test_score_is_shown_at_the_epoch_of_its_weights(events, finished):
     metrics = json.loads(finished.metrics.read_text())
     for tag, name in (("Loss/test", "loss"), ("Accuracy/test", "accuracy"), ("Final/test_macro_f1", "macro_f1")):
         (point,) = events.Scalars(tag)
@@ -141,7 +141,7 @@ def an_epoch(number):
     )
 
 
-def test_each_epoch_can_be_seen_while_the_run_goes_on(tmp_path):
+def test_each_epoch_is_visible_as_soon_as_it_ends(tmp_path):
     with Tracker(tmp_path) as tracker:
         for number in (1, 2):
             tracker.epoch(an_epoch(number))
@@ -160,7 +160,7 @@ def test_a_refit_has_curves_of_its_own(tmp_path):
     assert steps(events) == [1]
 
 
-def test_the_test_score_stands_at_the_best_epoch_and_not_at_the_last(tmp_path):
+def test_the_test_score_is_shown_at_the_best_epoch_and_not_the_last(tmp_path):
     scores = {"accuracy": 0.5, "macro_f1": 0.25, "loss": 0.75}
     with Tracker(tmp_path) as tracker:
         tracker.finish({"lr": 0.1}, {"validation": scores, "test": scores, "best_epoch": 3, "epochs": 8})
@@ -170,7 +170,7 @@ def test_the_test_score_stands_at_the_best_epoch_and_not_at_the_last(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [1, 2])
-def test_a_resumed_run_replaces_the_points_that_its_checkpoint_does_not_know(kept, tmp_path):
+def test_a_resumed_run_replaces_the_points_after_its_checkpoint(kept, tmp_path):
     with Tracker(tmp_path) as tracker:
         for number in (1, 2, 3):
             tracker.epoch(an_epoch(number))

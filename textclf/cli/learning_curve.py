@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli import options
+from textclf.cli import options, training_options
 from textclf.cli.display import table
 from textclf.config import TrainConfig
 from textclf.system import startup
@@ -14,36 +14,14 @@ from textclf.system import startup
 if TYPE_CHECKING:
     from textclf.experiments.tiers import LearningCurve
 
-DEFAULTS = TrainConfig.create()
-
 
 @click.command("learning-curve")
 @options.model
-@click.option("--data", help="Data directory: a name under --data-dir, or a path. [default: the newest]")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULTS.data_dir,
-    show_default=True,
-    help="Folder of the data directories.",
-)
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULTS.run_dir,
-    show_default=True,
-    help="Folder of the runs.",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=DEFAULTS.seed,
-    show_default=True,
-    help="Random seed for weights, data order and dropout.",
-)
-@click.option(
-    "--device", default=DEFAULTS.device, show_default=True, help="Device to train on: auto, cpu, cuda, cuda:N or mps."
-)
+@training_options.data
+@training_options.data_dir
+@training_options.run_dir
+@training_options.seed
+@training_options.device
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),

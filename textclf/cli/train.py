@@ -7,14 +7,17 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from textclf.cli import options
+from textclf.cli import options, training_options
 from textclf.cli.display import table
 from textclf.cli.settings_file import read_settings_file
+from textclf.cli.training_options import DEFAULTS
 from textclf.config import PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
 from textclf.system import startup
 
-DEFAULTS = TrainConfig.create()
+AT_LEAST_1 = click.IntRange(min=1)
+ABOVE_0 = click.FloatRange(min=0, min_open=True)
+BELOW_1 = click.FloatRange(min=0, max=1, max_open=True)
 
 
 @click.command("train")
@@ -26,53 +29,32 @@ DEFAULTS = TrainConfig.create()
     help="Part of the training split to train on.",
 )
 @options.model
-@click.option("--data", help="Data directory: a name under --data-dir, or a path. [default: the newest]")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULTS.data_dir,
-    show_default=True,
-    help="Folder of the data directories.",
-)
-@click.option(
-    "--run-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULTS.run_dir,
-    show_default=True,
-    help="Folder of the runs.",
-)
-@click.option("--epochs", type=click.IntRange(min=1), help="Maximum number of epochs. [default: by tier]")
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help="Documents per optimizer step. [default: by the number of documents]",
-)
-@click.option(
-    "--lr",
-    "--learning-rate",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Adam's learning rate. [default: by model and batch size]",
-)
+@training_options.data
+@training_options.data_dir
+@training_options.run_dir
+@click.option("--epochs", type=AT_LEAST_1, help="Maximum number of epochs. [default: by tier]")
+@click.option("--batch-size", type=AT_LEAST_1, help="Documents per step. [default: by number of documents]")
+@click.option("--lr", "--learning-rate", type=ABOVE_0, help="Adam's learning rate. [default: by model and batch size]")
 @click.option(
     "--patience",
-    type=click.IntRange(min=1),
-    help="Stop after this many epochs without a better validation loss. [default: by model]",
+    type=AT_LEAST_1,
+    help="Epochs without a better validation loss before training stops. [default: by model]",
 )
 @click.option(
     "--min-gain",
-    type=click.FloatRange(min=0, max=1, max_open=True),
+    type=BELOW_1,
     help="Fraction by which a validation loss must be lower to be better. [default: by model]",
 )
 @click.option(
     "--clip-norm",
-    type=click.FloatRange(min=0, min_open=True),
+    type=ABOVE_0,
     default=DEFAULTS.clip_norm,
     show_default=True,
     help="Maximum gradient norm of a step.",
 )
 @click.option(
     "--label-smoothing",
-    type=click.FloatRange(min=0, max=1, max_open=True),
+    type=BELOW_1,
     help="Share of the target probability that is spread over all classes. [default: by model]",
 )
 @click.option(
@@ -86,44 +68,28 @@ DEFAULTS = TrainConfig.create()
     show_default=True,
     help="Measure the finished model on the test split; leave it out while you choose settings.",
 )
-@click.option("--embedding-size", type=click.IntRange(min=1), help="Length of a word's embedding. [default: by model]")
+@click.option("--embedding-size", type=AT_LEAST_1, help="Length of a word's embedding. [default: by model]")
 @click.option(
     "--hidden-size",
-    type=click.IntRange(min=1),
-    help="Units of the hidden layer, of each direction in an LSTM. [default: by model]",
+    type=AT_LEAST_1,
+    help="Units of the hidden layer, or of each LSTM direction. [default: by model]",
+)
+@click.option("--dropout", type=BELOW_1, help="Probability of dropping a unit in training. [default: by model]")
+@click.option(
+    "--word-dropout", type=BELOW_1, help="Probability of reading a token as <unk> in training. [default: by model]"
 )
 @click.option(
-    "--dropout",
-    type=click.FloatRange(min=0, max=1, max_open=True),
-    help="Probability of dropping a unit in training. [default: by model]",
+    "--max-length", type=AT_LEAST_1, help="Maximum number of tokens read from a document. [default: by their lengths]"
 )
-@click.option(
-    "--word-dropout",
-    type=click.FloatRange(min=0, max=1, max_open=True),
-    help="Probability of reading a token as <unk> in training. [default: by model]",
-)
-@click.option(
-    "--max-length",
-    type=click.IntRange(min=1),
-    help="Maximum number of tokens read from a document. [default: by the documents' lengths]",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(min=0),
-    default=DEFAULTS.seed,
-    show_default=True,
-    help="Random seed for weights, data order and dropout.",
-)
+@training_options.seed
 @click.option(
     "--seeds",
-    type=click.IntRange(min=1),
+    type=AT_LEAST_1,
     default=1,
     show_default=True,
     help="Number of runs, with consecutive seeds from --seed; shows mean and standard deviation.",
 )
-@click.option(
-    "--device", default=DEFAULTS.device, show_default=True, help="Device to train on: auto, cpu, cuda, cuda:N or mps."
-)
+@training_options.device
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),

@@ -98,7 +98,7 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
     with (
         quiet_writer_thread(),
         Tracker(run.root, first_epoch=progress.epoch + 1) as tracker,
-        Interrupt(f"go on: textclf train --resume {run.root}") as interrupt,
+        Interrupt(f"resume it: textclf train --resume {run.root}") as interrupt,
     ):
         if progress.epoch == 0:
             tracker.introduce(summary(learner.model), config.to_json())

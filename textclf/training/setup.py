@@ -38,6 +38,9 @@ TRAINED_ON: Final = ("train", "refit")
 PERCENTILE: Final = 95  # of the documents' lengths, from which settings follow
 MOST_WORKERS: Final = 8  # loader processes; more would wait for each other
 
+DocumentBatch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+"""Token ids of documents end to end, their lengths, and their rows in documents.parquet."""
+
 Setting = TypeVar("Setting", int, float)
 
 
@@ -163,7 +166,7 @@ def set_up_while_torch_loads(config: TrainConfig, data: DataDirectory | None = N
         return ready.result()
 
 
-def set_up(config: TrainConfig, data: DataDirectory) -> Setup:
+def set_up(config: TrainConfig, data: DataDirectory, *, read_at_once: int = READ_AT_ONCE) -> Setup:
     """Fit the features, and fill the settings that depend on the documents.
 
     Raises DataError if no document of a split has a label that a training document has.
@@ -177,7 +180,7 @@ def set_up(config: TrainConfig, data: DataDirectory) -> Setup:
     if config.refit:
         parts["refit"] = together(parts["train"], parts["validation"])
     tokenizer = read_tokenizer(data)
-    training, validation = (_batches(store, parts[split]) for split in ("train", "validation"))
+    training, validation = (_batches(store, parts[split], read_at_once) for split in ("train", "validation"))
     learn = config.kind.runtime().learn
     features, cache = learn(training, validation=validation, tokenizer=tokenizer, max_length=config.max_length)
     store = copy(store)  # mapped again, if it is: what was read of it need not stay in memory
@@ -213,8 +216,8 @@ def required(value: Setting | None) -> Setting:
     return value
 
 
-def _batches(store: Store, part: Part) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]]:
-    """Token ids end to end, lengths and rows, READ_AT_ONCE documents at a time."""
-    for start in range(0, len(part), READ_AT_ONCE):
-        rows = part.rows[start : start + READ_AT_ONCE]
+def _batches(store: Store, part: Part, size: int) -> Iterator[DocumentBatch]:
+    """``size`` documents at a time."""
+    for start in range(0, len(part), size):
+        rows = part.rows[start : start + size]
         yield *store.gather(rows), rows
