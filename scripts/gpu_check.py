@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from time import monotonic
@@ -38,6 +39,14 @@ PREFERENCE: Final = 8.0  # how many times as frequent these are in its documents
 WRONG_LABELS: Final = 0.05
 
 Figures = dict[str, Any]
+
+
+class OutOfTimeError(Exception):
+    """A process did not fit into the time that was left."""
+
+
+class FailedError(Exception):
+    """A process failed; the message has its output."""
 
 
 class Timer:
@@ -69,15 +78,18 @@ def write_corpus(path: Path, documents: int) -> None:
             writer.writerow((text, f"class{label}"))
 
 
-def run_here(command: str, *arguments: str, folder: Path, timer: Timer) -> str | None:
-    """Run a hidden command of this script in a process of its own; its output, or None if the time was too short."""
+def run_here(command: str, *arguments: str, folder: Path, timer: Timer) -> str:
+    """Run a hidden command of this script in a new process; returns its stdout.
+
+    Raises OutOfTimeError if it takes longer than the time left, FailedError if its exit code is not 0.
+    """
     words = [sys.executable, str(Path(__file__).resolve()), command, *arguments]
     try:
         done = subprocess.run(words, cwd=folder, timeout=timer.left(), capture_output=True, text=True, check=False)
-    except subprocess.TimeoutExpired:
-        return None
+    except subprocess.TimeoutExpired as error:
+        raise OutOfTimeError from error
     if done.returncode:
-        raise click.ClickException(f"{command} {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+        raise FailedError(f"{done.stderr}{done.stdout}".strip())
     return done.stdout
 
 
@@ -201,8 +213,8 @@ def compare_predictions(run: Path, device: str) -> Figures:
 def main(context: click.Context, documents: int, epochs: int, seeds: int, minutes: float, write: bool) -> None:
     """Run the tests marked gpu, then train each model on CUDA and on the CPU with the same seeds.
 
-    Exits with 1 if a test fails, if accuracies differ by more than they do between seeds, or if numpy and torch predict
-    differently.
+    Exits with 1 if a test or a training fails, if accuracies differ by more than they do between seeds, or if numpy and
+    torch predict differently.
     """
     if context.invoked_subcommand:
         return
@@ -211,28 +223,35 @@ def main(context: click.Context, documents: int, epochs: int, seeds: int, minute
     timer = Timer(minutes)
     devices = ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
     record: Figures = {**describe_machine(devices[0]), "documents": documents, "epochs": epochs, "seeds": seeds}
+    record["problems"] = []
     click.echo(f"{record['device'] or 'no CUDA device'}; torch {torch.__version__}, {record['cores']} cores")
     with tempfile.TemporaryDirectory(prefix="textclf-gpu-") as name:
         folder = Path(name)
         if devices == ["cpu"]:
             click.echo("left out: the tests marked gpu, which need a CUDA device")
         else:
-            record["tests"] = run_tests(folder, timer)
+            record["tests"] = run_tests(folder, record, timer)
         record["models"] = train_all(folder, devices, record, timer)
-    problems = find_problems(record, test_documents=documents // 10)
-    for problem in problems:
+    record["problems"] += find_problems(record["models"], test_documents=documents // 10)
+    for problem in record["problems"]:
         click.echo(f"problem: {problem}")
     if devices == ["cpu"]:
         click.echo("left out: training on CUDA, its comparison with the CPU, and docs/gpu.json")
     elif write:
         RECORD.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    sys.exit(1 if problems else 0)
+    sys.exit(1 if record["problems"] else 0)
 
 
-def run_tests(folder: Path, timer: Timer) -> str:
-    """Run the tests marked gpu; pytest's last line."""
-    output = run_here("tests", folder=folder, timer=timer)
-    last = output.splitlines()[-1] if output else "the tests marked gpu took too long"
+def run_tests(folder: Path, record: Figures, timer: Timer) -> str:
+    """Run the tests marked gpu; returns the last line of pytest."""
+    try:
+        output = run_here("tests", folder=folder, timer=timer)
+    except OutOfTimeError:
+        output = "left out, since the time was over"
+    except FailedError as failure:
+        output = str(failure)
+        record["problems"].append(f"tests marked gpu failed:\n{output}")
+    last = output.splitlines()[-1]
     click.echo(f"tests marked gpu: {last}")
     return last
 
@@ -240,30 +259,36 @@ def run_tests(folder: Path, timer: Timer) -> str:
 def train_all(folder: Path, devices: Sequence[str], record: Figures, timer: Timer) -> Figures:
     """Train each model on each device once per seed, seed by seed, until the time is over."""
     write_corpus(folder / "corpus.csv", record["documents"])
-    run_here("run", "-", "preprocess", "corpus.csv", "--num-workers", "1", folder=folder, timer=timer)
     runs: dict[tuple[str, str], list[Figures]] = {}
-    for seed in range(record["seeds"]):
-        for model in MODELS:
-            for device in devices:
-                options = ("--model", model, "--device", device, "--seed", str(seed), "--epochs", str(record["epochs"]))
-                fixed = ("--tier", "full", "--patience", str(record["epochs"]), "--no-refit")
-                output = run_here("run", device, "train", *fixed, *options, folder=folder, timer=timer)
-                if output is None:
-                    click.echo(f"left out: {model} on {device} with seed {seed}, since the time was over")
-                    continue
-                run, extras = output.splitlines()
-                runs.setdefault((model, device), []).append(summarise(folder / run, json.loads(extras)))
+    for seed, model, device in product(range(record["seeds"]), MODELS, devices):
+        try:
+            if not (folder / "data").exists():
+                run_here("run", "-", "preprocess", "corpus.csv", "--num-workers", "1", folder=folder, timer=timer)
+            figures = train_one(model, device, seed, epochs=record["epochs"], folder=folder, timer=timer)
+            runs.setdefault((model, device), []).append(figures)
+        except OutOfTimeError:
+            click.echo(f"left out: {model} on {device} with seed {seed}, since the time was over")
+        except FailedError as failure:
+            record["problems"].append(f"{model} on {device} with seed {seed} failed:\n{failure}")
     models: Figures = {}
-    for (model, device), figures in runs.items():
-        models.setdefault(model, {})[device] = merge(figures)
+    for (model, device), seeds in runs.items():
+        models.setdefault(model, {})[device] = merge(seeds)
         show(model, device, models[model][device])
     return models
 
 
-def find_problems(record: Figures, *, test_documents: int) -> list[str]:
-    """What should not be: one line each."""
+def train_one(model: str, device: str, seed: int, *, epochs: int, folder: Path, timer: Timer) -> Figures:
+    """Train on the full tier for a fixed number of epochs; returns the figures of the run."""
+    fixed = ("--tier", "full", "--epochs", str(epochs), "--patience", str(epochs), "--no-refit")
+    options = ("--model", model, "--device", device, "--seed", str(seed))
+    run, extras = run_here("run", device, "train", *fixed, *options, folder=folder, timer=timer).splitlines()
+    return summarise(folder / run, json.loads(extras))
+
+
+def find_problems(models: Figures, *, test_documents: int) -> list[str]:
+    """One line per disagreement between CUDA and the CPU, or between torch and numpy."""
     problems = []
-    for model, devices in record["models"].items():
+    for model, devices in models.items():
         both = [devices[device]["accuracies"] for device in ("cuda", "cpu") if device in devices]
         if len(both) == 2 and not is_within_spread(*both, documents=test_documents):
             problems.append(f"{model}: accuracy on CUDA and on the CPU differs by more than between seeds")
