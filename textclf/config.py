@@ -197,8 +197,8 @@ class TrainConfig:
         preset = (user_model or find(model)).PRESET
         sizes = {name: value for name, value in asdict(preset).items() if name not in CHOSEN_LATER}
         if foreign := [name for name, usual in sizes.items() if usual is None and name in given]:
-            remedy = f"add {foreign[0]} to its __init__, or leave it out" if user_model else "leave it out"
-            raise UsageError(f"--{foreign[0].replace('_', '-')} is not a setting of the {model}; {remedy}")
+            whose = f"{model}; add {foreign[0]} to its __init__, or" if user_model else f"the {model};"
+            raise UsageError(f"--{foreign[0].replace('_', '-')} is not a setting of {whose} leave it out")
         by_documents = dict.fromkeys(("batch_size", "lr", "hidden_size", "max_length"))
         return cls(
             tier=tier, model=model, user_model=user_model, **{"epochs": length.epochs, **sizes, **by_documents, **given}

@@ -235,7 +235,7 @@ def test_a_mistake_that_shows_when_predicting_is_one_line_too(invoke, train, my_
         (["--model", "lstn"], "Invalid value for '--model': no model named 'lstn'; there are mlp, lstm"),
         (
             ["--model", "my_model.py:MyModel", "--hidden-size", "3"],
-            "--hidden-size is not a setting of the MyModel; add",
+            "--hidden-size is not a setting of MyModel; add",
         ),
     ],
 )

@@ -66,7 +66,7 @@ def test_documents_are_cut_though_the_class_does_not_name_it():
 def test_a_setting_that_the_class_does_not_name_is_refused(setting):
     signed("self, vocabulary, classes, **more")
     option = setting.replace("_", "-")
-    expected = f"--{option} is not a setting of the MyModel; add {setting} to its __init__, or leave it out"
+    expected = f"--{option} is not a setting of MyModel; add {setting} to its __init__, or leave it out"
     with pytest.raises(UsageError, match=f"^{expected}$"):
         TrainConfig.create(model="my_model.py:MyModel", **{setting: 1})
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from textclf.errors import UsageError
+from textclf.models import lstm
 from textclf.models.model import Architecture, OnnxGraph, Preset, Runtime
 from textclf.models.user import code as user_code
 from textclf.models.user.code import Code
@@ -76,21 +77,9 @@ class Network(Protocol):
 SETTINGS: Final = ("embedding_size", "hidden_size", "dropout", "word_dropout", "max_length")
 """Settings that a constructor may name."""
 
-PRESET: Final = Preset(
-    embedding_size=128,
-    hidden_size=96,
-    dropout=0.5,
-    word_dropout=0.2,
-    max_length=256,
-    label_smoothing=0.1,
-    steps=96,
-    smallest_batch=32,
-    lr=2e-3,
-    patience=2,
-    min_gain=0.002,
-    refits=False,
-)
-"""Of a class that names every setting and gives none a default: that of the lstm, but for a slower learning rate."""
+PRESET: Final = lstm.PRESET
+"""Of a class that names every setting and gives none a default. Of four learning rates, that of the lstm also has the
+lowest validation loss on bbc_news for a model with attention and for a small transformer."""
 
 
 @dataclass(frozen=True)

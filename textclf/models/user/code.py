@@ -4,7 +4,6 @@ The user names the file on the command line or in Python, or has installed the p
 a config.json says about its code is only compared with that: no path in them is opened, no code in them is run.
 """
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +49,8 @@ def from_file(path: Path, name: str) -> Code:
 
 def sha256(content: bytes) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal digits."""
+    import hashlib  # takes 3 ms, which commands without such a model need not wait
+
     return hashlib.sha256(content).hexdigest()
 
 
