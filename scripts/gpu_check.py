@@ -181,11 +181,10 @@ def compare_predictions(run: Path, device: str) -> Figures:
 
     layout = runs.RunLayout(run)
     trained, data = artefact.load(layout.model), DataDirectory.open(runs.data_of(layout).path)
-    settings = json.loads(layout.config.read_text(encoding="utf-8"))["settings"]
-    sizes = {name: settings[name] for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}
-    given = {**trained.inputs.sizes, **{name: size for name, size in sizes.items() if size is not None}}
     architecture = trained.kind.architecture()
-    network = architecture.network(classes=len(trained.labels), **given)
+    settings = json.loads(layout.config.read_text(encoding="utf-8"))["settings"]
+    sizes = {name: settings[name] for name in architecture.settings if settings[name] is not None}
+    network = architecture.network(classes=len(trained.labels), **trained.inputs.sizes, **sizes)
     network.load_state_dict({name: torch.tensor(weights) for name, weights in trained.weights.items()})
     network.to(device).eval()
     torch.backends.cudnn.allow_tf32 = False  # which rounds to ten bits

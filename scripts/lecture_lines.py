@@ -21,8 +21,8 @@ def find(quote: re.Match[str], root: Path = ROOT) -> int:
     return min(numbers, key=lambda number: abs(number - old))
 
 
-def refresh(text: str, root: Path = ROOT) -> str:
-    """The text with the present line numbers; raises ValueError, naming all quotes that are gone."""
+def refresh(text: str, root: Path = ROOT) -> tuple[str, list[str]]:
+    """The text with the present line numbers, and a line for each quote that is gone."""
     gone = []
 
     def link(quote: re.Match[str]) -> str:
@@ -33,18 +33,15 @@ def refresh(text: str, root: Path = ROOT) -> str:
             return quote[0]
         return f"[{Path(quote['path']).name}:{line}](../{quote['path']}#L{line}) | `{quote['code']}` |"
 
-    refreshed = QUOTE.sub(link, text)
-    if gone:
-        raise ValueError("\n".join(gone))
-    return refreshed
+    return QUOTE.sub(link, text), gone
 
 
 def main() -> None:
-    """Rewrite docs/lecture.md."""
-    try:
-        LECTURE.write_text(refresh(LECTURE.read_text(encoding="utf-8")), encoding="utf-8")
-    except ValueError as error:
-        sys.exit(str(error))
+    """Rewrite docs/lecture.md; exit with 1 if a quote is gone."""
+    text, gone = refresh(LECTURE.read_text(encoding="utf-8"))
+    LECTURE.write_text(text, encoding="utf-8")
+    if gone:
+        sys.exit("\n".join(gone))
 
 
 if __name__ == "__main__":

@@ -44,13 +44,14 @@ def test_the_line_has_the_code_that_is_quoted(quote):
 ROW = "| Loop | [a.py:{0}](../a.py#L{0}) | `{1}` |\n"
 
 
-def test_a_line_that_has_moved_is_found_where_it_is_nearest(tmp_path):
+def test_a_moved_line_is_found_at_the_nearest_place(tmp_path):
     Path(tmp_path / "a.py").write_text("step()\n\n\nstep()\n", encoding="utf-8")
-    assert lecture_lines.refresh(ROW.format(3, "step()"), tmp_path) == ROW.format(4, "step()")
-    assert lecture_lines.refresh(ROW.format(1, "step()"), tmp_path) == ROW.format(1, "step()")
+    assert lecture_lines.refresh(ROW.format(3, "step()"), tmp_path) == (ROW.format(4, "step()"), [])
+    assert lecture_lines.refresh(ROW.format(1, "step()"), tmp_path) == (ROW.format(1, "step()"), [])
 
 
-def test_code_that_is_gone_is_named(tmp_path):
-    Path(tmp_path / "a.py").write_text("step()\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"no line of a\.py has 'back\(\)'; quote another line"):
-        lecture_lines.refresh(ROW.format(1, "step()") + ROW.format(1, "back()"), tmp_path)
+def test_missing_code_is_named_and_the_other_lines_are_refreshed(tmp_path):
+    Path(tmp_path / "a.py").write_text("\nstep()\n", encoding="utf-8")
+    text, gone = lecture_lines.refresh(ROW.format(1, "step()") + ROW.format(1, "back()"), tmp_path)
+    assert text == ROW.format(2, "step()") + ROW.format(1, "back()")
+    assert gone == ["docs/lecture.md: no line of a.py has 'back()'; quote another line for this topic"]
