@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from click.testing import CliRunner, Result
 
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as `textclf train` has it, before any test loads torch
-
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.models import MODELS
 

@@ -148,7 +148,7 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
     """Time an epoch of the lstm in batches of documents of similar length, and in random order."""
     from textclf.system import startup
 
-    startup.let_threads_sleep()  # as `textclf train` does, before torch is loaded
+    startup.configure_program()  # as `textclf train` does
     import torch
 
     from textclf.models.lstm import network as model_file

@@ -15,7 +15,7 @@ from tests.reliability.test_preprocess_killed import digest
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.errors import ResourceError
-from textclf.system import startup
+from textclf.system.files import refuse_full_disk
 
 pytestmark = pytest.mark.slow
 
@@ -147,10 +147,10 @@ def test_too_little_room_is_said_beforehand(monkeypatch, needed, files, limit, s
     monkeypatch.setattr(os, "statvfs", lambda _path: Disk)
     monkeypatch.setattr(Disk, "f_files", limit)
     if said is None:
-        startup.refuse_full_disk(Path("data"), needed=needed, files=files)
+        refuse_full_disk(Path("data"), needed=needed, count=files)
         return
     with pytest.raises(ResourceError) as caught:
-        startup.refuse_full_disk(Path("data"), needed=needed, files=files)
+        refuse_full_disk(Path("data"), needed=needed, count=files)
     assert said in str(caught.value)
 
 

@@ -1,13 +1,13 @@
-import ctypes
 import os
-import platform
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from textclf.system import startup
-from textclf.system.startup import processors, share_freed_memory
+from textclf.system.startup import processors
 
 
 def test_only_processors_that_may_be_used_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -18,75 +18,87 @@ def test_only_processors_that_may_be_used_are_counted(monkeypatch: pytest.Monkey
     assert processors() == 64
 
 
-FREED_BY_ANOTHER = """
-import sys
-from pathlib import Path
-from threading import Thread
-from textclf.system.startup import share_freed_memory
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}),
+        ({"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_NUM_THREADS": "7", "ARROW_DEFAULT_MEMORY_POOL": "jemalloc"}, {}),
+    ],
+)
+def test_a_program_of_ours_sets_what_the_user_has_not(given, expected, monkeypatch):
+    environment = dict(given)
+    monkeypatch.setattr(os, "environ", environment)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(startup.memory, "_GLIBC_SETTINGS", ())
+    startup.configure_program()
+    assert environment == given | expected
 
-def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1])
 
-if sys.argv[1] == "share":
-    share_freed_memory()
-def take():
-    kept = [bytearray(100_000) for _ in range(500)]
-    last = bytearray(100_000)  # above what is freed, so that the kernel does not get it
-    kept.clear()
-    return last
-lasts = []
-thread = Thread(target=lambda: lasts.append(take()))
-thread.start()
-thread.join()
-before = resident()
-lasts.append([bytearray(100_000) for _ in range(400)])
-print(resident() - before)
+class Torch(SimpleNamespace):
+    """The number of threads that torch has."""
+
+    threads = 5
+
+    def get_num_threads(self) -> int:
+        return self.threads
+
+    def set_num_threads(self, threads: int) -> None:
+        self.threads = threads
+
+
+@pytest.fixture
+def torch(monkeypatch):
+    torch = Torch()
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    return torch
+
+
+def test_torch_that_spins_uses_one_thread_until_the_end(torch):
+    startup.let_torch_threads_sleep()
+    assert "OMP_WAIT_POLICY" not in os.environ  # too late: it would say what is not so
+    with startup.no_spinning():
+        assert torch.threads == 1
+    assert torch.threads == 5
+    with pytest.raises(ValueError, match="nan"), startup.no_spinning():
+        int("nan")
+    assert torch.threads == 5
+
+
+def test_torch_that_sleeps_keeps_its_threads(torch, monkeypatch):
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    with startup.no_spinning():
+        assert torch.threads == 5
+
+
+TRAIN = """
+import os, sys
+seen = []
+def look(event, arguments):
+    if event == "import" and arguments[0] == "torch" and "torch" not in sys.modules:
+        seen.append(os.environ.get("OMP_WAIT_POLICY"))
+sys.addaudithook(look)
+if sys.argv[2] == "torch first":
+    import torch
+    usual = torch.set_num_threads
+    torch.set_num_threads = lambda threads: (seen.append(threads), usual(threads))
+import textclf
+textclf.train(data=sys.argv[1], tier="full", epochs=1, hidden_size=8, device="cpu")
+print(seen, os.environ.get("OMP_WAIT_POLICY"), sys.modules["torch"].get_num_threads())
 """
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps memory as it likes")
-def test_what_a_thread_has_freed_is_for_others() -> None:
-    """Pages that 40 MB take, where another thread has freed 50."""
-
-    def pages(how: str) -> int:
-        code = [sys.executable, "-c", FREED_BY_ANOTHER, how]
-        return int(subprocess.run(code, stdout=subprocess.PIPE, check=True).stdout)
-
-    needed = 40_000_000 // os.sysconf("SC_PAGE_SIZE")
-    assert pages("leave") > 0.9 * needed
-    assert pages("share") < 0.1 * needed
-
-
-def test_another_c_library_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: asked.append(name) or object())
-    for platform_name in ("darwin", "win32"):
-        monkeypatch.setattr(sys, "platform", platform_name)
-        share_freed_memory()
-    assert asked == []
-    monkeypatch.setattr(sys, "platform", "linux")
-    share_freed_memory()  # musl has no mallopt
-    assert asked == [None]
-
-
-def test_a_python_that_cannot_load_its_own_symbols_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_name: object) -> None:
-        raise OSError
-
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr(ctypes, "CDLL", refuse)
-    share_freed_memory()
-
-
-@pytest.mark.parametrize(("said", "expected"), [({}, "1"), ({"OPENBLAS_NUM_THREADS": "7"}, "7")])
-def test_numpy_has_one_thread_unless_the_user_says_otherwise(said, expected, monkeypatch):
-    monkeypatch.setattr(os, "environ", said)
-    startup.one_thread()
-    assert said["OPENBLAS_NUM_THREADS"] == expected
-
-
-@pytest.mark.parametrize(("said", "expected"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
-def test_threads_sleep_unless_the_user_says_otherwise(said, expected, monkeypatch):
-    monkeypatch.setattr(os, "environ", said)
-    startup.let_threads_sleep()
-    assert said["OMP_WAIT_POLICY"] == expected
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [("textclf first", "['PASSIVE'] PASSIVE 2"), ("torch first", "[None, 1, 2] None 2")],
+)
+def test_training_from_python_does_not_spin_and_leaves_torch_its_threads(order, expected, data_dir: Path):
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, data_dir, order],
+        env=environment | {"OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == expected

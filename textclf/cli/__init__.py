@@ -12,6 +12,7 @@ import click
 
 from textclf import __version__
 from textclf.errors import TextclfError
+from textclf.system import startup
 from textclf.system.signals import ignore, stopping
 
 NAMES: Final = (
@@ -52,7 +53,9 @@ class Commands(click.Group):
     """A group whose every failure is one line on stderr and an exit code."""
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
-        """Run the command line and exit."""
+        """Run the command line and exit. Without ``args`` this is the program itself: its process is ours."""
+        if args is None:
+            startup.configure_program()
         try:
             with stopping():
                 code = super().main(args, **{**extra, "standalone_mode": False})
@@ -64,7 +67,7 @@ class Commands(click.Group):
             code = _fail("out of memory; try a smaller --batch-size, --tier or --max-vocab", 5)
         except (click.Abort, KeyboardInterrupt):
             code = _fail("stopped", 130)
-        if args is None:  # a program of its own, and no call from Python
+        if args is None:
             ignore()
         sys.exit(code if isinstance(code, int) else 0)
 

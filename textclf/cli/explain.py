@@ -8,7 +8,6 @@ import click
 
 from textclf.artefacts import runs
 from textclf.cli import options
-from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.inference.explain import Word
@@ -34,7 +33,6 @@ def command(run: Path, code: tuple[Path, ...], labels: tuple[str, ...], top_k: i
       textclf explain --run runs/NAME --top-k 5 --format json
     """
     model = runs.model_dir(run)
-    startup.one_thread()
     from textclf.artefacts import artefact
     from textclf.inference import explain  # after the checks: it imports numpy
 

@@ -9,7 +9,6 @@ import click
 from textclf.cli import options, training_options
 from textclf.cli.display import table
 from textclf.config import TrainConfig
-from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.experiments.tiers import LearningCurve
@@ -37,8 +36,6 @@ def command(output: Path | None, layout: str, **given: Any) -> None:
     Example:
       textclf learning-curve --data bbc_news
     """
-    startup.let_threads_sleep()
-    startup.share_freed_memory()
     from textclf.cli.training_display import TerminalDisplay
     from textclf.experiments import tiers
 

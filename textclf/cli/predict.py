@@ -126,7 +126,6 @@ def command(
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
     _check_output(layout, input_file, output, explain=explain)
     model = runs.model_dir(run)
-    startup.one_thread()
     # Imported after the checks, because numpy takes 0.1 s.
     from textclf.inference import classifier, inputs, outputs, parallel, predicting
     from textclf.sources import Columns

@@ -8,7 +8,6 @@ import click
 
 from textclf.cli import display
 from textclf.config import PreprocessConfig
-from textclf.system import startup
 
 DEFAULTS = PreprocessConfig()
 
@@ -98,8 +97,6 @@ def command(**options: Any) -> None:
       textclf preprocess ag_news
       textclf preprocess reviews.csv --text-column title --text-column body --label-column stars
     """
-    startup.one_thread()  # as there is nothing to multiply, and beside a second this process could not be copied
-
     from textclf.dataset.build import preprocess
     from textclf.system.signals import stopping
 

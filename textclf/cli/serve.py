@@ -9,7 +9,6 @@ import click
 from textclf.artefacts import runs
 from textclf.cli import options
 from textclf.errors import UsageError
-from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.serve.app import ServedRun
@@ -55,7 +54,6 @@ def command(
     if len(paths) > MOST_RUNS:
         raise UsageError(f"at most {MOST_RUNS} runs can be served together, not {len(paths)}; leave one out")
     models = [runs.model_dir(path) for path in paths or (options.LATEST,)]
-    startup.one_thread()
     try:
         from textclf.serve import app, server
         from textclf.serve.counting import Counts

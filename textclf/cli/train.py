@@ -13,7 +13,6 @@ from textclf.cli.settings_file import read_settings_file
 from textclf.cli.training_options import DEFAULTS
 from textclf.config import PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
-from textclf.system import startup
 
 AT_LEAST_1 = click.IntRange(min=1)
 ABOVE_0 = click.FloatRange(min=0, min_open=True)
@@ -132,9 +131,6 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
     """
-    startup.let_threads_sleep()
-    startup.one_thread()
-    startup.share_freed_memory()
     from textclf import training
     from textclf.artefacts import runs
     from textclf.cli.training_display import TerminalDisplay

@@ -6,7 +6,6 @@ import click
 
 from textclf.cli import options
 from textclf.errors import TextclfError
-from textclf.system import startup
 
 
 @click.command("verify")
@@ -23,8 +22,6 @@ def command(run: Path, code: tuple[Path, ...]) -> None:
       textclf verify
       textclf verify runs/bbc_news-mid-mlp-20261123T120000Z
     """
-    startup.let_threads_sleep()
-    startup.share_freed_memory()
     from textclf.artefacts import runs
     from textclf.cli.training_display import TerminalDisplay
     from textclf.experiments.verify import verify

@@ -23,7 +23,7 @@ from textclf.dataset.write_tensors import EncodedDocuments, WrittenDocuments, ro
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.system import checksums, files, folders, workers
-from textclf.system.startup import processors, refuse_full_disk
+from textclf.system.startup import processors
 from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
 
@@ -65,7 +65,7 @@ def _build(
 ) -> DataReport:
     """Fill a new directory, or one that a killed run has begun."""
     existing.remove_all_but_tensors(layout)
-    refuse_full_disk(layout.root, needed=corpus.size, files=0)  # numbers take about as much room as texts
+    files.refuse_full_disk(layout.root, needed=corpus.size, count=0)  # numbers take about as much room as texts
     scratch = layout.root / "scratch"
     files.make_folder(scratch)
     texts = read_corpus(corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", work=work)
@@ -84,7 +84,7 @@ def _build(
     if reused := existing.begin(layout, origin=_origin_of_tensors(layout, corpus, config, table)):
         tell(f"resuming an earlier run: {reused:,} of {len(order):,} tensors are there")
     needed = room_needed(lengths, reused=reused)
-    refuse_full_disk(layout.root, needed=needed.bytes, files=needed.files)
+    files.refuse_full_disk(layout.root, needed=needed.bytes, count=needed.files)
     documents.import_in_background()  # while workers write
     encoded = EncodedDocuments(texts.spool, starts, lengths, pre_tokens.encode(tokenizer), tokenizer.size)
     written = write_tensors(layout, table.id.tolist(), encoded, compare=len(order) <= COMPARED, work=work)

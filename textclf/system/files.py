@@ -119,3 +119,21 @@ def full_disk(path: Path | str, error: OSError, *, needed: int | None = None) ->
         return error
     size = "" if needed is None else f" ({needed:,} bytes are needed)"
     return ResourceError(f"no space left to write {path}; free some{size} and run the command again")
+
+
+def refuse_full_disk(path: Path, *, needed: int, count: int) -> None:
+    """Raise ResourceError if the disk of a folder has too little room for these bytes or this number of files."""
+    if not hasattr(os, "statvfs"):
+        return
+    disk = os.statvfs(path)
+    free = disk.f_bavail * disk.f_frsize
+    if free < needed:
+        raise ResourceError(
+            f"too little space to write {path}: about {needed:,} bytes are needed and {free:,} are free; free some, "
+            "or choose another --data-dir"
+        )
+    if disk.f_files and disk.f_favail < count:  # some file systems have no such limit, and say 0
+        raise ResourceError(
+            f"too few files can be made to write {path}: {count:,} are needed and {disk.f_favail:,} are free (inodes); "
+            "remove some, or choose another --data-dir"
+        )

@@ -1,20 +1,58 @@
-"""What this machine lets us use."""
+"""Rules for the whole process, set in one place: threads and freed memory.
 
-import ctypes
+Two callers set them. `textclf.cli` calls `configure_program` before it runs a command: the process is ours. The package
+`textclf.training` calls `let_torch_threads_sleep` when it is imported, in a program of whoever calls it from Python.
+"""
+
 import os
 import sys
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
-from textclf.errors import ResourceError
+from textclf.system import memory
 
-_GLIBC_SETTINGS: Final = (
-    (-8, 1),  # M_ARENA_MAX: one heap for all threads
-    (-3, 16 << 20),  # M_MMAP_THRESHOLD: larger blocks are returned as soon as they are freed
-    (-1, 16 << 20),  # M_TRIM_THRESHOLD: at most this much is kept free at the end of the heap
-)
-"""By https://man7.org/linux/man-pages/man3/mallopt.3.html."""
+_WAIT_POLICY: Final = "OMP_WAIT_POLICY"
+
+
+def configure_program() -> None:
+    """Set the rules of a program of our own; call it first, before numpy, torch or Arrow is imported.
+
+    The user's own environment variables win. Numpy multiplies in one thread: our matrices are small, starting more
+    threads takes a third of the time of importing numpy, and a process with several threads cannot be forked safely.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    let_torch_threads_sleep()
+    memory.return_freed_memory()
+
+
+def let_torch_threads_sleep() -> None:
+    """Let torch's threads sleep while they wait for each other, if torch is not imported yet.
+
+    By default they spin, which keeps other busy threads and programs from the processor: training on 20newsgroups next
+    to one busy program then takes four times the CPU time. OpenMP reads the variable once, when torch is imported; it
+    stays set, as the policy does, until the process ends.
+    """
+    if "torch" not in sys.modules:
+        os.environ.setdefault(_WAIT_POLICY, "PASSIVE")
+
+
+@contextmanager
+def no_spinning() -> Iterator[None]:
+    """Use one torch thread here if torch was imported before `let_torch_threads_sleep`; the number is restored after.
+
+    That takes as long as two threads that sleep (12 s on 20newsgroups), at half the CPU time of two that spin.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None or _WAIT_POLICY in os.environ:
+        yield
+        return
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def processors() -> int:
@@ -22,53 +60,3 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def refuse_full_disk(path: Path, *, needed: int, files: int) -> None:
-    """Raise ResourceError if the disk of a folder has too little room for so many bytes, or for so many new files."""
-    if not hasattr(os, "statvfs"):
-        return
-    disk = os.statvfs(path)
-    free = disk.f_bavail * disk.f_frsize
-    if free < needed:
-        raise ResourceError(
-            f"too little space to write {path}: about {needed:,} bytes are needed and {free:,} are free; free some, "
-            "or choose another --data-dir"
-        )
-    if disk.f_files and disk.f_favail < files:  # some file systems have no such limit, and say 0
-        raise ResourceError(
-            f"too few files can be made to write {path}: {files:,} are needed and {disk.f_favail:,} are free (inodes); "
-            "remove some, or choose another --data-dir"
-        )
-
-
-def share_freed_memory() -> None:
-    """Return freed memory to the kernel: call before Arrow is imported and before threads start.
-
-    Otherwise Arrow keeps 30 MB, glibc gives each thread a heap of its own, and raises the size from which it returns a
-    block to 32 MB: training on 20newsgroups then takes 600 MB instead of 500.
-    """
-    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library than glibc
-            mallopt = ctypes.CDLL(None).mallopt
-            for name, value in _GLIBC_SETTINGS:
-                mallopt(name, value)
-
-
-def let_threads_sleep() -> None:
-    """Let the threads of torch sleep while they wait for each other: call before torch is imported.
-
-    By default they spin, which beside another busy program, or a thread of ours that makes the next batch, keeps from
-    the processor whom they wait for: an epoch of a small model then takes up to ten times as long.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def one_thread() -> None:
-    """Let numpy multiply in one thread, unless the user says otherwise: call before numpy is imported.
-
-    Starting its threads takes a third of the time of importing it, and for small matrices they wait for each other:
-    beside another busy program two of them take twice as long as one.
-    """
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from textclf.artefacts import runs
 from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
+from textclf.system import startup
 from textclf.training.display import Display
 from textclf.training.setup import set_up_while_torch_loads, settings_of
 
 if TYPE_CHECKING:
     from textclf.training.checkpoint import Pace
+
+startup.let_torch_threads_sleep()  # here, because this package is imported before any module of it imports torch
 
 
 def train(config: TrainConfig, *, display: Display | None = None, pace: "Pace | None" = None) -> runs.RunLayout:

@@ -18,6 +18,7 @@ from textclf.models import summary
 from textclf.models.user.code import naming_line
 from textclf.system import files
 from textclf.system.interrupt import Interrupt
+from textclf.system.startup import no_spinning
 from textclf.training import device, loop
 from textclf.training.batches import BatchLoader
 from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
@@ -46,6 +47,7 @@ class Start(NamedTuple):
     """By `perf_counter`, before the data was read."""
 
 
+@no_spinning()
 def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = None) -> runs.RunLayout:
     """Train in a new run directory, which is made once the model is; raises what `resume` raises."""
     config = setup.config
@@ -56,6 +58,7 @@ def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = N
         return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
 
 
+@no_spinning()
 def resume(
     setup: Setup, run: runs.RunLayout, *, display: Display | None = None, pace: Pace | None = None
 ) -> runs.RunLayout:

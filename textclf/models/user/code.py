@@ -83,7 +83,7 @@ def from_entry_point(name: str) -> Code | None:
     entry = entry_points().get(name)
     if entry is None:
         return None
-    startup.let_threads_sleep()
+    startup.let_torch_threads_sleep()
     try:
         found = entry.load()
     except (Exception, SystemExit) as error:
@@ -131,7 +131,7 @@ def _run(path: Path, content: bytes) -> ModuleType:
     name = f"textclf_user_{sha256(bytes(path.resolve()) + content)[:16]}"
     if name in sys.modules:
         return sys.modules[name]
-    startup.let_threads_sleep()  # it imports torch
+    startup.let_torch_threads_sleep()  # it imports torch
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module  # where dataclasses, typing and pickle look for it
