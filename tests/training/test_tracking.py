@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 from tests.conftest import small_config
+from tests.training.helpers import Stopped, history
 from textclf import training
 from textclf.artefacts import runs
 from textclf.training import checkpoint
@@ -53,10 +54,6 @@ def steps(events, tag="Loss/train"):
     return [point.step for point in events.Scalars(tag)]
 
 
-def history_of(layout):
-    return [json.loads(line) for line in layout.history.read_text().splitlines()]
-
-
 def refitted(layout):
     return json.loads(layout.metrics.read_text())["refit"]
 
@@ -83,7 +80,7 @@ def test_scalars_are_those_of_the_lecture_and_of_training(events, finished):
 
 def test_every_epoch_of_the_refit_is_a_point(events, finished):
     if refit := refitted(finished):
-        searched = len(history_of(finished))  # after those, so that a new start overwrites what a stopped refit showed
+        searched = len(history(finished))  # after those, so that a new start overwrites what a stopped refit showed
         expected = list(range(searched + 1, searched + refit["epochs"] + 1))
         assert steps(events, "Loss/refit") == steps(events, "Accuracy/refit") == expected
         assert all(point.value > 0 for point in events.Scalars("Loss/refit"))
@@ -93,10 +90,10 @@ def test_every_epoch_of_the_refit_is_a_point(events, finished):
 
 @pytest.mark.parametrize("tag", CURVES)
 def test_every_epoch_is_a_point_with_the_figure_of_the_history(tag, events, finished):
-    history = history_of(finished)
-    assert steps(events, tag) == [epoch["number"] for epoch in history] == [1, 2]
+    lines = history(finished)
+    assert steps(events, tag) == [epoch["number"] for epoch in lines] == [1, 2]
     values = [point.value for point in events.Scalars(tag)]
-    assert values == pytest.approx([CURVES[tag](epoch) for epoch in history])
+    assert values == pytest.approx([CURVES[tag](epoch) for epoch in lines])
 
 
 def test_the_test_score_is_shown_at_the_epoch_of_its_weights(events, finished):
@@ -181,10 +178,6 @@ def test_a_resumed_run_replaces_the_points_after_its_checkpoint(kept, tmp_path):
     assert steps(read(tmp_path)) == [1, 2, 3, 4]
 
 
-class Stopped(Exception):  # noqa: N818
-    """The power went."""
-
-
 @pytest.mark.parametrize("lost", [1, 2])
 def test_an_epoch_whose_checkpoint_was_lost_is_shown_once(lost, data_dir, tmp_path, monkeypatch):
     save, saved = checkpoint.save_last, []
@@ -206,7 +199,7 @@ def test_an_epoch_whose_checkpoint_was_lost_is_shown_once(lost, data_dir, tmp_pa
     resumed = training.resume(runs.RunLayout(path))
     events = read(path)
     assert steps(events) == steps(events, "Loss/validation") == [1, 2, 3]
-    assert [epoch["number"] for epoch in history_of(resumed)] == [1, 2, 3]
+    assert [epoch["number"] for epoch in history(resumed)] == [1, 2, 3]
 
 
 def test_the_file_is_closed_when_training_fails(data_dir, tmp_path):

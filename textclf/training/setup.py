@@ -49,7 +49,7 @@ class Setup:
     """Everything that a training run is made from."""
 
     config: TrainConfig
-    """The settings, none of them open."""
+    """The settings, each with a value."""
     data: DataDirectory
     store: Store
     """Where token ids are read."""
