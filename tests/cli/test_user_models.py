@@ -10,8 +10,9 @@ import pytest
 
 from tests.conftest import MY_MODEL, small_config
 from textclf import load_model, training
-from textclf.artefacts import runs
+from textclf.artefacts import artefact, runs
 from textclf.cli import main
+from textclf.system import files
 from textclf.training.checkpoint import Pace
 
 NOTE = "textclf: MyModel has no forward pass in numpy: it predicts through torch\n"
@@ -274,6 +275,21 @@ def test_a_class_of_an_installed_package_is_trained_by_its_name(invoke, train, m
         assert (status, "was trained with MyModel from __init__.py: add --code __init__.py" in err) == (2, True)
     finally:
         sys.modules.pop("my_package", None)
+
+
+@pytest.mark.parametrize("size", [7, 10**7])
+def test_arguments_of_another_network_are_damage_before_they_take_memory(size, invoke, user_run, my_model):
+    from resource import RUSAGE_SELF, getrusage
+
+    layout = artefact.Layout(Path(shutil.copytree(user_run / "model", "copy")))
+    config = json.loads(layout.config.read_text())
+    config["network"]["arguments"]["embedding_size"] = size
+    config["crc32"][artefact.CONFIG] = artefact.own_checksum(config)
+    layout.config.write_bytes(files.to_json(config))
+    before = getrusage(RUSAGE_SELF).ru_maxrss
+    status, _, err = invoke("predict", "--run", "copy", "--code", my_model, "rain")
+    assert (status, "the weights are not those of MyModel" in err) == (4, True), err
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before < 200_000  # kB; the embeddings alone would take 2 GB
 
 
 def test_a_damaged_model_is_damaged_before_its_code_is_asked_for(invoke, user_run, my_model):

@@ -200,7 +200,7 @@ def serialise(arrays: Arrays) -> bytes:
     """A safetensors file."""
     from safetensors.numpy import save as safetensors
 
-    return safetensors({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+    return safetensors({name: np.asarray(array, order="C") for name, array in arrays.items()})
 
 
 def own_checksum(config: Mapping[str, Any]) -> int:

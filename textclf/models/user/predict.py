@@ -35,6 +35,8 @@ class TorchForward:
     def _network(self, weights: Weights) -> nn.Module:
         """The network with these weights; raises ValueError if they are not its own."""
         if self._made is None or self._made[0] is not weights:
+            if self._shapes() not in (None, {name: array.shape for name, array in weights.items()}):
+                raise ValueError(f"the weights are not those of {self._code.network.__name__}")
             network = build(self._code, **self._arguments).eval()
             try:
                 network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
@@ -42,3 +44,15 @@ class TorchForward:
                 raise ValueError(f"the weights are not those of {self._code.network.__name__}") from error
             self._made = weights, network
         return self._made[1]
+
+    def _shapes(self) -> dict[str, tuple[int, ...]] | None:
+        """The shapes of the weights, computed without memory for them: a damaged config.json may ask for any size.
+
+        None where the constructor needs numbers, which the device "meta" does not have.
+        """
+        try:
+            with torch.device("meta"):
+                network = self._code.network(**self._arguments)
+        except Exception:  # the network itself will tell what is wrong
+            return None
+        return {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
