@@ -48,9 +48,9 @@ def store(materials: Materials, repeats: int) -> list[Row]:
     load = ("torch.load", "`torch.load(weights_only=True)`")
     return [
         rates.row(
-            "writing a `.pt` file a document", "documents/s", ("write", "`write`"), ("torch.save", "`torch.save`")
+            "writing one `.pt` file per document", "documents/s", ("write", "`write`"), ("torch.save", "`torch.save`")
         ),
-        rates.row("reading a `.pt` file a document", "documents/s", ("read", "`read`"), load),
+        rates.row("reading one `.pt` file per document", "documents/s", ("read", "`read`"), load),
         rates.row("reading the packed copy, by batches", "documents/s", ("packed", "`gather`"), load),
     ]
 
