@@ -26,7 +26,7 @@ class PairHashes:
         """Hash each word id with the next: from shape (W,) to shape (W - 1,), numbers below ``2 ** PAIR_BITS``."""
         hashes = self._word_hashes[words]
         if not hashes.all():
-            for word in np.unique(words[hashes == 0]).tolist():
+            for word in set(words[hashes == 0].tolist()):  # np.unique loads numpy.ma, which takes 10 ms
                 self._word_hashes[word] = crc32(self._vocabulary[word].encode("utf-8", "surrogatepass"))
             hashes = self._word_hashes[words]
         pairs = (hashes[:-1] << np.uint64(32)) + hashes[1:]
