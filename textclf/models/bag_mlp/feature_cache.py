@@ -20,9 +20,7 @@ if TYPE_CHECKING:
 LIMIT: Final = 40_000_000
 """Maximum number of features of all cached documents, each of which takes 6 bytes."""
 STEP: Final = 1 << 22
-"""Number of features by which the arrays grow."""
-MAX_COUNT: Final = np.iinfo(np.uint16).max
-"""Of a feature in a document that is cached."""
+"""Numbers by which an array grows."""
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 """Token ids of B documents, end to end; their lengths, shape (B,); their rows in documents.parquet, shape (B,)."""
@@ -31,49 +29,43 @@ Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
 class FeatureCache:
     """Called like a `Bag`, but counts the features of a cached document only once."""
 
-    def __init__(self, bag: Bag) -> None:
-        """A cache without documents."""
+    def __init__(self, bag: Bag, matrix: "csr_array | None", places: NDArray[np.int64]) -> None:
         self.bag = bag
-        self.clear()
+        self._matrix = matrix
+        """Counts: a row for each bag, a column for each feature. None: no document is cached."""
+        self._places = places
+        """Shape (V, rows), the row of the matrix for each view of a row in documents.parquet; -1: not cached."""
 
     @classmethod
     def fit(
-        cls,
-        training: Iterable[Batch],
-        validation: Iterable[Batch],
-        *,
-        tokenizer: Tokenizer,
-        limit: int = LIMIT,
-        step: int = STEP,
+        cls, training: Iterable[Batch], validation: Iterable[Batch], *, tokenizer: Tokenizer, limit: int = LIMIT
     ) -> "FeatureCache":
         """Learn a bag from the training documents; cache them and the validation documents if the limit allows.
 
         All or none: training shuffles the documents, so that nearly every batch would have one that is not cached.
         """
-        frequencies, bags = DocumentFrequencies(tokenizer), _Bags(limit, step)
+        frequencies = DocumentFrequencies(tokenizer)
+        bags: _Bags | None = _Bags(limit)
         for tokens, lengths, rows in training:
             counts = frequencies.count(tokens, lengths)
             frequencies.add(counts, documents=len(lengths))
-            bags.add(rows, counts)
-        for tokens, lengths, rows in validation if bags.is_complete else ():
-            bags.add(rows, frequencies.count(tokens, lengths))
+            bags = bags and bags.add(rows, counts)
+        for tokens, lengths, rows in validation:
+            bags = bags and bags.add(rows, frequencies.count(tokens, lengths))
         selected = frequencies.select()
-        cache = cls(frequencies.bag(selected))
-        if bags.documents:
-            cache._places = bags.places()
-            cache._matrix = bags.matrix(columns=frequencies.candidates)[:, selected]
-        return cache
+        bag = frequencies.bag(selected)
+        if bags is None:
+            return cls(bag, None, np.empty((bag.views, 0), dtype=np.int64))
+        return cls(bag, bags.matrix(columns=frequencies.candidates)[:, selected], bags.places())
 
     def clear(self) -> None:
         """Remove all documents."""
-        self._matrix: csr_array | None = None
-        """Counts, a row for each bag and a column for each feature."""
-        self._places = np.empty((self.bag.views, 0), dtype=np.int64)
-        """Shape (V, rows), the row of the matrix for each view of a row in documents.parquet; -1: not cached."""
+        self._matrix = None
 
     def has(self, rows: NDArray[np.int64]) -> bool:
         """Whether all these documents are cached."""
-        return bool(rows.max(initial=-1) < self._places.shape[1] and self._places[:, rows].min(initial=0) >= 0)
+        is_known = self._matrix is not None and rows.max(initial=-1) < self._places.shape[1]
+        return bool(is_known and self._places[:, rows].min(initial=0) >= 0)
 
     def __call__(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
@@ -94,52 +86,58 @@ def learn(
 
 
 class _Bags:
-    """Collects the bags of documents for one sparse matrix.
+    """Collects the bags of documents for one sparse matrix."""
 
-    The two arrays grow: thousands of small ones would leave holes in memory, 45 MB on 20newsgroups.
-    """
+    def __init__(self, limit: int) -> None:
+        self._room = limit
+        self._features, self._counts = _Growing(np.int32), _Growing(np.uint16)
+        self._sizes: list[NDArray[np.int64]] = []
+        self._keys: list[NDArray[np.int64]] = []
+        """Of each batch shape (2, V * B), the view and the row in documents.parquet of each bag."""
 
-    def __init__(self, limit: int, step: int) -> None:
-        self.is_complete = True
-        """Whether all bags so far fit; if not, none are kept."""
-        self._limit, self._step = limit, step
-        self._features = np.empty(0, dtype=np.int32)
-        self._counts = np.empty(0, dtype=np.uint16)
-        self._size = 0
-        self.documents: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        """Rows in documents.parquet, shape (B,), and sizes of their bags, shape (V, B)."""
+    def add(self, rows: NDArray[np.int64], found: Counts) -> "_Bags | None":
+        """Add B documents; returns None if they exceed the limit, or a count 16 bits."""
+        self._room -= len(found.features)
+        if self._room < 0 or found.counts.max() > np.iinfo(np.uint16).max:
+            return None
+        self._features.extend(found.features)
+        self._counts.extend(found.counts)
+        self._sizes.append(np.diff(found.offsets, append=len(found.features)))
+        views = len(found.offsets) // len(rows)
+        self._keys.append(np.stack((np.repeat(np.arange(views), len(rows)), np.tile(rows, views))))
+        return self
 
-    def add(self, rows: NDArray[np.int64], found: Counts) -> None:
-        """Add documents, whose rows in documents.parquet have shape (B,)."""
-        end = self._size + len(found.features)
-        self.is_complete &= end <= self._limit and int(found.counts.max()) <= MAX_COUNT
-        if not self.is_complete:
-            self.documents.clear()
-            self._resize(0)
-            return
-        if end > len(self._features):
-            self._resize(end + self._step)
-        self._features[self._size : end], self._counts[self._size : end] = found.features, found.counts
-        self.documents.append((rows, np.diff(found.offsets, append=len(found.features)).reshape(-1, len(rows))))
-        self._size = end
+    def matrix(self, *, columns: int) -> "csr_array":
+        """Counts: a row for each bag, a column for each candidate."""
+        from scipy.sparse import csr_array  # predictions do without
+
+        bounds = offsets(np.concatenate(self._sizes)).astype(np.int32)
+        arrays = (self._counts.values(), self._features.values(), bounds)
+        return csr_array(arrays, shape=(len(bounds) - 1, columns))
 
     def places(self) -> NDArray[np.int64]:
         """As in `FeatureCache`."""
-        views = len(self.documents[0][1])
-        places = np.full((views, int(max(rows.max() for rows, _ in self.documents)) + 1), -1)
-        start = 0
-        for rows, sizes in self.documents:
-            places[:, rows] = np.arange(start, start := start + sizes.size).reshape(sizes.shape)
+        views, rows = np.concatenate(self._keys, axis=1)
+        places = np.full((views.max() + 1, rows.max() + 1), -1)
+        places[views, rows] = np.arange(len(rows))
         return places
 
-    def matrix(self, *, columns: int) -> "csr_array":
-        """Counts, a row for each bag and a column for each candidate."""
-        from scipy.sparse import csr_array  # predictions do without
 
-        bounds = offsets(np.concatenate([sizes.ravel() for _, sizes in self.documents])).astype(np.int32)
-        arrays = (self._counts[: self._size], self._features[: self._size], bounds)
-        return csr_array(arrays, shape=(len(bounds) - 1, columns))
+class _Growing:
+    """An array that grows: thousands of small ones would leave holes in memory, 45 MB on 20newsgroups."""
 
-    def _resize(self, size: int) -> None:
-        for array in (self._features, self._counts):
-            array.resize(size, refcheck=False)
+    def __init__(self, dtype: type[np.integer], step: int = STEP) -> None:
+        self._array = np.empty(0, dtype=dtype)
+        self._size, self._step = 0, step
+
+    def extend(self, values: NDArray[np.integer]) -> None:
+        """Append values."""
+        end = self._size + len(values)
+        if end > len(self._array):
+            self._array.resize(end + self._step, refcheck=False)
+        self._array[self._size : end] = values
+        self._size = end
+
+    def values(self) -> NDArray[np.integer]:
+        """All values, without a copy."""
+        return self._array[: self._size]
