@@ -15,7 +15,7 @@ from textclf.artefacts.artefact import FORMAT_VERSION, Abstention, Layout
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.inference.classifier import Classifier, load_model
 from textclf.models import MODELS
-from textclf.models.bag_mlp.pair_hashes import PAIR_BITS
+from textclf.models.bag_mlp.features import PAIR_BITS
 from textclf.system import files
 from textclf.text.tokenizer import PAD_ID
 

@@ -8,7 +8,7 @@ from textclf.dataset.near_copies import BANDS, ROWS, signatures
 from textclf.dataset.read_corpus import BATCH, BatchSize, Work
 from textclf.dataset.write_tensors import EncodedDocuments, room_needed, write_tensors
 from textclf.system import workers
-from textclf.text import ragged
+from textclf.text import arrays
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 TEXTS = ["", *ODD, " ", *reversed(ODD), "the catty", ""]
@@ -27,7 +27,7 @@ def write(folder, texts=TEXTS, *, compare=False, progress=silent, batch=BATCH):
     scratch.mkdir()
     np.concatenate([*runs, np.empty(0, dtype=np.int32)]).tofile(scratch / "numbers.bin")
     lengths = np.array([len(run) for run in runs])
-    starts = ragged.offsets(lengths)[:-1]
+    starts = arrays.offsets(lengths)[:-1]
     encoded = pre_tokens.tokenize().encode(tokenizer)
     documents = EncodedDocuments(scratch / "numbers.bin", starts[::-1], lengths[::-1], encoded, tokenizer.size)
     layout = DataLayout(folder)

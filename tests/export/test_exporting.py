@@ -124,7 +124,7 @@ def test_a_model_too_large_in_int4_is_pruned_and_predicts(share, runner, run_dir
 
 def test_the_figures_are_those_of_the_texts_themselves(runner, run_dir, corpus_csv, tmp_path):
     """The pruned model's answers from the data directory, whose ids are of the whole vocabulary, and from texts."""
-    from textclf.evaluation.abstention import unknown_shares
+    from textclf.evaluation.calibration import unknown_shares
     from textclf.evaluation.predictions import predict
 
     export(runner, run_dir, tmp_path / "int4", "--precision", "int4")
@@ -167,14 +167,14 @@ def test_a_model_that_loses_too_much_is_refused_and_nothing_is_left(runner, run_
 
 def spoil(monkeypatch):
     """Let quantising forget the embeddings, so that the written model is bad."""
-    from textclf.artefacts import quantised
+    from textclf.artefacts import weight_files
 
-    whole = quantised.quantise
+    whole = weight_files.quantise
 
     def forgetful(weights, precision):
         return whole({name: 0 * array for name, array in weights.items()}, precision)
 
-    monkeypatch.setattr(quantised, "quantise", forgetful)
+    monkeypatch.setattr(weight_files, "quantise", forgetful)
 
 
 def test_a_size_that_nothing_fits_into_is_refused(runner, run_dir, tmp_path):
@@ -237,7 +237,7 @@ def test_a_run_whose_data_is_gone_is_refused(runner, run_dir, tmp_path):
 def test_an_onnx_export_is_run_from_texts(share, runner, run_dir, tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnx")
-    from textclf.export.feeding import Feeder
+    from textclf.export.onnx import Feeder
 
     export(runner, run_dir, tmp_path / "whole", "--format", "onnx", "--precision", "int4")
     size, output = int(share * bytes_of(tmp_path / "whole")), tmp_path / "out"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from textclf.artefacts import artefact
-from textclf.artefacts.quantised import EMBEDDING
+from textclf.artefacts.weight_files import EMBEDDING
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.predictions import Tokens
 from textclf.export.pruning import Pruning

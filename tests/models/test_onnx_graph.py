@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from textclf.artefacts.quantised import PRECISIONS, SCALE, quantise, restore
+from textclf.artefacts.weight_files import PRECISIONS, SCALE, quantise, restore
 from textclf.models.model import EMBEDDING
 from textclf.models.onnx_graph import Graph, inside_documents, zeros
 

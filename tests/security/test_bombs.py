@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner
 
 from tests.reliability import memory
-from textclf.artefacts import artefact, runs, safetensors
+from textclf.artefacts import artefact, runs, weight_files
 from textclf.cli import main
 from textclf.dataset import documents, manifest, tensors
 from textclf.dataset.directory import DataDirectory
@@ -143,10 +143,10 @@ def test_weights_that_say_they_have_a_long_header(claimed, run, tmp_path):
 
 def test_weights_that_have_a_long_header(tmp_path):
     path = tmp_path / "model.safetensors"
-    header = b"{" + b" " * safetensors.MOST_HEADER + b"}"
+    header = b"{" + b" " * weight_files.MOST_HEADER + b"}"
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(ValueError, match="header"):
-        safetensors.read(path)
+        weight_files.read(path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "labels.json", "tokenizer.json"])

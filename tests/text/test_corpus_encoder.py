@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from textclf.text.byte_strings import TextBatch
+from textclf.text.batch_encoder import TextBatch
 from textclf.text.corpus_encoder import PreTokenNumbers, PreTokens
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 

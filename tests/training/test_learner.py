@@ -5,8 +5,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from textclf.training.learner import AVERAGE_DECAY, Learner, clip_gradients
-from textclf.training.optimizer import Adam
+from textclf.training.learner import AVERAGE_DECAY, Adam, Learner, clip_gradients
 
 
 def learner_of(model):

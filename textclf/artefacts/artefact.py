@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.artefacts import quantised, safetensors
-from textclf.artefacts.safetensors import Arrays
+from textclf.artefacts import weight_files
+from textclf.artefacts.weight_files import Arrays
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS, find, user
 from textclf.models.arithmetic import Floats
@@ -147,7 +147,7 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
     """The files of an artefact by name, in the order in which they are to be written."""
     layout = Layout(Path())
     learnt, settings = split(artefact.inputs)
-    arrays = quantised.quantise(artefact.weights, precision)
+    arrays = weight_files.quantise(artefact.weights, precision)
     if precision != "float32":
         learnt = compact(learnt, without=artefact.inputs.DERIVED if precision == "int4" else ())
     arrays |= {f"inputs.{name}": array for name, array in learnt.items()}
@@ -294,7 +294,7 @@ def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:
     network = user.checked(config["network"]) if "network" in config else None
     if network is None and config["model"] not in MODELS:
         raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
-    if config["precision"] not in quantised.PRECISIONS:
+    if config["precision"] not in weight_files.PRECISIONS:
         raise ValueError(f"{layout.config.name} names no known precision")
     checked = {path.name for path in (layout.config, layout.weights, layout.tokenizer, layout.labels)}
     if set(config["crc32"]) - {layout.card.name} != checked:
@@ -304,7 +304,7 @@ def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:
     for path in (layout.labels, layout.tokenizer):
         if path.stat().st_size > max(MOST_JSON, layout.weights.stat().st_size):
             raise ValueError(f"{path.name} is larger than the weights")
-    arrays, content = safetensors.read(layout.weights)
+    arrays, content = weight_files.read(layout.weights)
     with _verified_meanwhile(arrays, content, crc32=config["crc32"][layout.weights.name]):
         artefact = _build(layout, config, arrays) if network is None else _build_of_user(layout, config, arrays)
         _check(artefact, network)
@@ -313,14 +313,14 @@ def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:
 
 def _build_of_user(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
     """As `_build`, but any name may be that of a weight, and nothing was learnt from documents."""
-    weights = arrays if config["precision"] == "float32" else quantised.widened(arrays)
+    weights = arrays if config["precision"] == "float32" else weight_files.widened(arrays)
     tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
     return _assemble(layout, config, weights, tokenizer, user.features()(**config["inputs"]))
 
 
 def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
     if config["precision"] != "float32":
-        arrays = quantised.restore(arrays)
+        arrays = weight_files.restore(arrays)
     learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
     tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
     features = find(config["model"]).runtime().features

@@ -24,7 +24,7 @@ textclf.load_model("DIR").predict("text")
 """,
     "onnx": """```python
 import onnxruntime
-from textclf.export.feeding import Feeder
+from textclf.export.onnx import Feeder
 
 session = onnxruntime.InferenceSession("DIR/model.onnx")
 logits, probabilities = session.run(None, Feeder("DIR")(["text"]))  # columns as in labels.json

@@ -11,7 +11,7 @@ from textclf.cli import options
 from textclf.cli.display import span, table
 
 if TYPE_CHECKING:
-    from textclf.evaluation.abstention import Point
+    from textclf.evaluation.calibration import Point
     from textclf.evaluation.evaluate import Evaluation
 
 MOST_COLUMNS: Final = 12

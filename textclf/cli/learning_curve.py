@@ -11,7 +11,7 @@ from textclf.cli.display import table
 from textclf.config import TrainConfig
 
 if TYPE_CHECKING:
-    from textclf.experiments.tiers import LearningCurve
+    from textclf.experiments.repeated import LearningCurve
 
 
 @click.command("learning-curve")
@@ -37,9 +37,9 @@ def command(output: Path | None, layout: str, **given: Any) -> None:
       textclf learning-curve --data bbc_news
     """
     from textclf.cli.training_display import TerminalDisplay
-    from textclf.experiments import tiers
+    from textclf.experiments import repeated
 
-    curve = tiers.learning_curve(TrainConfig.create(tier="tiny", **given), display=TerminalDisplay())
+    curve = repeated.learning_curve(TrainConfig.create(tier="tiny", **given), display=TerminalDisplay())
     picture = output or curve.default_picture()
     curve.draw(picture)
     click.echo(_json(curve, picture) if layout == "json" else _text(curve, picture))

@@ -127,17 +127,17 @@ def command(
     _check_output(layout, input_file, output, explain=explain)
     model = runs.model_dir(run)
     # Imported after the checks, because numpy takes 0.1 s.
-    from textclf.inference import classifier, inputs, outputs, parallel, predicting
+    from textclf.inference import classifier, outputs, parallel, predicting
     from textclf.sources import Columns
 
     trained = classifier.load_model(model, code=code)
     options.note_torch(trained.trained)
     columns = Columns(text_column, label_column, id_column)
-    rows = inputs.rows(texts, input_file, kind=input_format, columns=columns, strict=strict, warn=_warn)
+    rows = predicting.rows(texts, input_file, kind=input_format, columns=columns, strict=strict, warn=_warn)
     if explain:
         from textclf.cli import explanation
 
-        explanation.write(trained, inputs.texts_of(rows), top_k=top_k or 1, layout=layout)
+        explanation.write(trained, predicting.texts_of(rows), top_k=top_k or 1, layout=layout)
         return
     fields = outputs.Fields(
         top_k=min(top_k or 1, len(trained.labels)),

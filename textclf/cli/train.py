@@ -134,7 +134,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
     from textclf import training
     from textclf.artefacts import runs
     from textclf.cli.training_display import TerminalDisplay
-    from textclf.experiments.seeds import over_seeds
+    from textclf.experiments.repeated import over_seeds
 
     if resume is not None:
         _refuse_settings(context)
@@ -164,7 +164,7 @@ def _refuse_settings(context: click.Context) -> None:
 
 def _spread(metrics: Sequence[Mapping[str, Any]]) -> str:
     """A table of mean and standard deviation over the runs."""
-    from textclf.experiments.seeds import spread
+    from textclf.experiments.repeated import spread
 
     rows = []
     for split in (split for split in ("validation", "test") if split in metrics[0]):

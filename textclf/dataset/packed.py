@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from textclf.dataset.tensors import Ids
 from textclf.system.checksums import crc32
 from textclf.system.files import make_folder, replacing, to_json, write_bytes
-from textclf.text import ragged
+from textclf.text import arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class PackedTokens:
         """Ids of the documents, end to end, and the length of each."""
         starts = self.offsets[indices]
         lengths = self.offsets[indices + 1] - starts
-        return self.tokens[ragged.places(starts, lengths)], lengths
+        return self.tokens[arrays.places(starts, lengths)], lengths
 
 
 def write_tokens(layout: PackedLayout, runs: Iterable[Ids]) -> None:
@@ -122,7 +122,7 @@ def _holds(path: Path, content: bytes) -> bool:
 
 def _offsets(lengths: NDArray[np.int32]) -> bytes:
     buffer = BytesIO()
-    np.save(buffer, ragged.offsets(lengths), allow_pickle=False)
+    np.save(buffer, arrays.offsets(lengths), allow_pickle=False)
     return buffer.getvalue()
 
 
@@ -132,5 +132,5 @@ def _stamp(fingerprint: str, checksum: int) -> bytes:
 
 def open_packed(layout: PackedLayout, *, lengths: NDArray[np.int32] | None = None) -> PackedTokens:
     """Map the packed copy into memory; before it is finished, the lengths must be given."""
-    offsets = np.load(layout.offsets, allow_pickle=False) if lengths is None else ragged.offsets(lengths)
+    offsets = np.load(layout.offsets, allow_pickle=False) if lengths is None else arrays.offsets(lengths)
     return PackedTokens(layout, np.memmap(layout.tokens, dtype="<i4", mode="r"), offsets)

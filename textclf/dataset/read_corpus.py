@@ -19,8 +19,8 @@ from textclf.dataset.splits import DocumentCodes, digest, fold, number_texts
 from textclf.sources import SPLITS, Document
 from textclf.system import files
 from textclf.system.workers import Crew
-from textclf.text import ragged
-from textclf.text.byte_strings import TextBatch
+from textclf.text import arrays
+from textclf.text.batch_encoder import TextBatch
 from textclf.text.corpus_encoder import PreTokenNumbers, PreTokens
 
 COUNTED_AT_ONCE: Final = 2_000_000  # numbers of pre-tokens
@@ -108,7 +108,7 @@ def read_corpus(
     labels, label = columns.by_label()
     documents = DocumentCodes(np.array(columns.split, dtype=np.int8), label, number_texts(bytes(digests)))
     id_lengths = np.array(columns.id_lengths, dtype=np.int32)
-    offsets = ragged.offsets(np.concatenate(lengths))
+    offsets = arrays.offsets(np.concatenate(lengths))
     return NumberedCorpus(documents, labels, columns.ids, id_lengths, spool, offsets, pre_tokens)
 
 

@@ -16,7 +16,7 @@ from textclf.dataset.manifest import DataLayout, folder_of
 from textclf.dataset.near_copies import signatures
 from textclf.dataset.read_corpus import Work, map_numbers, row_slices
 from textclf.system import files
-from textclf.text import ragged
+from textclf.text import arrays
 from textclf.text.corpus_encoder import EncodedPreTokens
 from textclf.text.tokenizer import UNK_ID
 
@@ -43,7 +43,7 @@ class EncodedDocuments(NamedTuple):
     def encode(self, rows: slice) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Token ids of these documents, end to end, and the length of each: as `Tokenizer.encode` gives them."""
         lengths = self.lengths[rows]
-        return self.pre_tokens.encode(map_numbers(self.spool)[ragged.places(self.starts[rows], lengths)], lengths)
+        return self.pre_tokens.encode(map_numbers(self.spool)[arrays.places(self.starts[rows], lengths)], lengths)
 
     def save(self, folder: Path) -> None:
         """Save the arrays where other processes can map them into memory."""
@@ -87,7 +87,7 @@ def write_tensors(
     for number in range(256):
         files.make_folder(layout.tensors / f"{number:02x}")
     documents.save(documents.spool.parent)
-    slices = list(row_slices(ragged.offsets(documents.lengths), at_most=work.batch.size, rows=work.batch.documents))
+    slices = list(row_slices(arrays.offsets(documents.lengths), at_most=work.batch.size, rows=work.batch.documents))
     write_batch = partial(_write_batch, layout.tensors, documents.spool, documents.words, compare, is_resumed)
     written: list[WrittenDocuments] = []
 
@@ -121,7 +121,7 @@ def _write_batch(
     """Write the tensors of the documents in these rows, which have these names."""
     rows, names = job
     ids, lengths = EncodedDocuments.load(spool.parent, spool=spool, words=words).encode(rows)
-    offsets = ragged.offsets(lengths)
+    offsets = arrays.offsets(lengths)
     root, ends = str(folder), offsets.tolist()
     write_one = tensors.keep_or_write if is_resumed else tensors.write_tensor
     checksums = [

@@ -1,4 +1,4 @@
-"""Calibration: whether a model is right as often as its probabilities say, and the temperature that corrects them.
+"""Whether a model is right as often as its probabilities say; the temperature for that; when to give no answer.
 
 Method: https://arxiv.org/abs/1706.04599.
 """
@@ -8,8 +8,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.artefacts.artefact import Abstention
+from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.metrics import cross_entropy
+from textclf.evaluation.predictions import Tokens
 from textclf.models.arithmetic import softmax
+from textclf.text.tokenizer import Tokenizer
 
 BINS: Final = 15
 LOWEST: Final = 0.05
@@ -69,3 +73,88 @@ def calibration_error(labels: NDArray[np.int64], logits: NDArray[np.float32]) ->
     found = reliability(labels, logits)
     gaps = np.nan_to_num(np.abs(found.confidence - found.accuracy))
     return float((gaps * found.documents).sum() / max(found.documents.sum(), 1))
+
+
+PRECISIONS: Final = (0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
+"""Thresholds are learned for these precisions."""
+
+CONFIDENCE: Final = 0.95
+"""Confidence that the answers above a threshold have its precision."""
+
+RARE: Final = 0.01
+"""At most this share of the validation documents is unlike the corpus."""
+
+MOSTLY: Final = 0.5
+"""A text with a smaller share of unknown words is never unlike the corpus."""
+
+POINTS: Final = 20
+"""Number of points of a curve."""
+
+
+class Point(NamedTuple):
+    """Coverage and precision if only answers with at least this probability are given."""
+
+    threshold: float
+    coverage: float
+    """Share of the documents that get an answer."""
+    precision: float | None
+    """Share of the answers that are right; None without answers."""
+
+
+def learn(labels: NDArray[np.int64], logits: NDArray[np.float32], unknown: NDArray[np.float64]) -> Abstention:
+    """Learn thresholds from D validation documents: class indices, calibrated logits, and shares of unknown words.
+
+    A precision that the documents cannot show has no threshold.
+    """
+    confidence, right = _answers(labels, logits)
+    found = {precision: _threshold(confidence, right, precision) for precision in PRECISIONS}
+    thresholds = {f"{precision:g}": threshold for precision, threshold in found.items() if threshold is not None}
+    return Abstention(thresholds, max(MOSTLY, float(np.quantile(unknown, 1 - RARE, method="higher"))))
+
+
+def _answers(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The probability of each answer, and whether it is right."""
+    probabilities = softmax(logits)
+    return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+
+
+def _threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_], precision: float) -> float | None:
+    """The lowest probability above which answers have the precision; rounded up to four digits."""
+    from scipy.special import betaincinv
+
+    order = np.argsort(-confidence, kind="stable")
+    answered = np.arange(1, len(order) + 1)
+    correct = np.cumsum(right[order])
+    # The lower bound of Clopper and Pearson's interval: https://doi.org/10.1093/biomet/26.4.404
+    lowest = betaincinv(np.maximum(correct, 1), answered - correct + 1, 1 - CONFIDENCE) * (correct > 0)
+    shown = np.flatnonzero(lowest >= precision)
+    if not len(shown):
+        return None
+    least = max(float(confidence[order[shown[-1]]]), 2 * precision - 1)
+    return min(float(np.ceil(round(least * 10_000, 6)) / 10_000), 1.0)
+
+
+def unknown_shares(data: DataDirectory, rows: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.float64]:
+    """Share of unknown words of each document, shape (rows,), by a tokenizer with the data's words or fewer."""
+    batches = Tokens(data, tokenizer).batches(rows)
+    counts = [tokenizer.words_and_unknown(*batch) for batch in batches]
+    return np.concatenate([unknown / words for words, unknown in counts])
+
+
+def point(labels: NDArray[np.int64], logits: NDArray[np.float32], threshold: float) -> Point:
+    """Coverage and precision at a threshold."""
+    return _point(*_answers(labels, logits), threshold)
+
+
+def _point(confidence: NDArray[np.float32], right: NDArray[np.bool_], threshold: float) -> Point:
+    is_given = confidence >= threshold
+    precision = float(right[is_given].mean()) if is_given.any() else None
+    return Point(threshold, float(is_given.mean()), precision)
+
+
+def curve(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> list[Point]:
+    """Points from answers to a twentieth of the documents, the most probable ones, to answers to all."""
+    confidence, right = _answers(labels, logits)
+    ordered = np.sort(confidence)[::-1]
+    last = np.unique(np.ceil(np.arange(1, POINTS + 1) / POINTS * len(ordered)).astype(int)) - 1
+    return [_point(confidence, right, threshold) for threshold in ordered[last].astype(float).tolist()]

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.evaluation import metrics
-from textclf.evaluation.abstention import Point, curve, point, unknown_shares
-from textclf.evaluation.calibration import calibration_error
-from textclf.evaluation.intervals import Interval, accuracies, interval, macro_f1s
-from textclf.evaluation.metrics import Baseline, Metrics
+from textclf.evaluation.calibration import Point, calibration_error, curve, point, unknown_shares
+from textclf.evaluation.metrics import Baseline, Interval, Metrics, accuracies, interval, macro_f1s
 from textclf.evaluation.predictions import Predictions, predict
 
 

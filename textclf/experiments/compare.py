@@ -8,8 +8,7 @@ from typing import Final
 import numpy as np
 
 from textclf.errors import UsageError
-from textclf.evaluation.intervals import Interval, Resampled, accuracies, interval, macro_f1s
-from textclf.evaluation.metrics import Metrics, measure
+from textclf.evaluation.metrics import Interval, Metrics, Resampled, accuracies, interval, macro_f1s, measure
 from textclf.evaluation.predictions import Predictions, predict
 
 LISTED: Final = 10  # documents

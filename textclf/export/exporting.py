@@ -15,9 +15,8 @@ from textclf.artefacts import artefact, runs
 from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.metrics import measure
 from textclf.evaluation.predictions import Predictions, Tokens
-from textclf.export import graph
-from textclf.export.contents import Candidate, Exported, Figures, model_files, run_files, total
-from textclf.export.finished_run import FinishedRun
+from textclf.export import onnx
+from textclf.export.contents import Candidate, Exported, Figures, FinishedRun, model_files, run_files, total
 from textclf.export.pruning import SPECIAL
 from textclf.system import files, folders
 
@@ -64,7 +63,7 @@ def export(path: Path, request: ExportRequest, *, code: Sequence[Path] = ()) -> 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} exists; remove it, or choose another --output")
     if request.form == "onnx":
-        graph.need_packages()
+        onnx.need_packages()
     run = FinishedRun.open(path, code=code)
     before = run.predict(run.trained)
     if request.split not in before:

@@ -21,10 +21,8 @@ from typing import Final, NamedTuple
 
 from textclf.errors import DataError, UsageError
 from textclf.sources.columns import FindColumns, find_columns
-from textclf.sources.delimited import read_delimited
 from textclf.sources.document import Columns, Row, Rows
-from textclf.sources.fasttext import read_fasttext, read_plain
-from textclf.sources.json_lines import read_json_lines
+from textclf.sources.readers import read_delimited, read_fasttext, read_json_lines, read_plain
 from textclf.sources.text_lines import ONLY_UTF8, Encoding, Line, read_lines
 
 STDIN: Final = Path("-")

@@ -19,9 +19,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text import ragged
-from textclf.text.byte_strings import SHORT, ByteStrings, TextBatch
-from textclf.text.hash_table import HashTable
+from textclf.text import arrays
+from textclf.text.batch_encoder import SHORT, ByteStrings, HashTable, TextBatch
 from textclf.text.tokenizer import UNK_ID, Tokenizer, split_pre_token
 
 _INT32: Final = struct.Struct("=i")
@@ -52,11 +51,11 @@ class PreTokenNumbers(dict[str, bytes]):
         sizes = np.fromiter(map(len, found), dtype=np.int64, count=len(found)) // _INT32.size
         of_missing = np.frombuffer(b"".join(found), dtype=np.int32)
         fits = (sizes == 1) & (pre_tokens.lengths[missing] <= SHORT)
-        new, first = np.unique(of_missing[ragged.offsets(sizes)[:-1][fits]], return_index=True)
+        new, first = np.unique(of_missing[arrays.offsets(sizes)[:-1][fits]], return_index=True)
         self._table = self._table.add(keys.at(missing[fits][first]), new)
         lengths = batch.count_per_text(pre_tokens)
         if (sizes != 1).any():
-            text = np.searchsorted(ragged.offsets(lengths), missing, side="right") - 1
+            text = np.searchsorted(arrays.offsets(lengths), missing, side="right") - 1
             np.add.at(lengths, text, sizes - 1)
             copies = np.ones(len(numbers), dtype=np.int64)
             copies[missing] = sizes
@@ -130,9 +129,9 @@ class TokenizedPreTokens(NamedTuple):
     def encode(self, tokenizer: Tokenizer) -> "EncodedPreTokens":
         """Encode each distinct token once, and put the ids together."""
         ids, lengths = tokenizer.encode_tokens(self.tokens)
-        starts, sizes = ragged.offsets(lengths)[:-1][self.token], lengths[self.token]
-        ends = ragged.offsets(sizes)  # of the tokens' ids, pre-token by pre-token
-        return EncodedPreTokens(ids[ragged.places(starts, sizes)], ends[ragged.offsets(self.lengths)])
+        starts, sizes = arrays.offsets(lengths)[:-1][self.token], lengths[self.token]
+        ends = arrays.offsets(sizes)  # of the tokens' ids, pre-token by pre-token
+        return EncodedPreTokens(ids[arrays.places(starts, sizes)], ends[arrays.offsets(self.lengths)])
 
 
 class EncodedPreTokens(NamedTuple):
@@ -149,5 +148,5 @@ class EncodedPreTokens(NamedTuple):
         """Token ids of T texts, end to end, and the length of each, given their pre-tokens in the same form."""
         starts = self.offsets[numbers]
         sizes = self.offsets[numbers + 1] - starts
-        ends = ragged.offsets(sizes)[ragged.offsets(lengths)]  # of the texts
-        return ragged.fill_empty(self.ids[ragged.places(starts, sizes)], ends, fill=UNK_ID)
+        ends = arrays.offsets(sizes)[arrays.offsets(lengths)]  # of the texts
+        return arrays.fill_empty(self.ids[arrays.places(starts, sizes)], ends, fill=UNK_ID)

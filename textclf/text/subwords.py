@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text import ragged
-from textclf.text.bit_rank import Ranks
-from textclf.text.hash_table import HashTable, Keys
+from textclf.text import arrays
+from textclf.text.arrays import Ranks
+from textclf.text.batch_encoder import HashTable, Keys
 
 LENGTHS: Final = (3, 4)  # characters; 3 to 5 was no better on our development sets and takes half as long again
 LONGEST: Final = max(LENGTHS)
@@ -35,7 +35,7 @@ class PartTable:
         sizes = np.array([len(parts[index]) for index in known], dtype=np.int64)
         characters = _characters("".join([parts[index] for index in known]))
         ids = np.array(known, dtype=np.int32) + np.int32(first_id)
-        self._ids = HashTable().add(_keys(characters, ragged.offsets(sizes)[:-1], sizes), ids)
+        self._ids = HashTable().add(_keys(characters, arrays.offsets(sizes)[:-1], sizes), ids)
 
     def find(self, words: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Ids of the known parts, word by word as in `word_parts`, and the index of the word of each, shape (N,)."""
@@ -80,11 +80,11 @@ class _Parts(NamedTuple):
 
 def _parts(words: Sequence[str]) -> _Parts:
     sizes = np.fromiter(map(len, words), dtype=np.int64, count=len(words)) + 2
-    first = ragged.offsets(sizes)[:-1]
+    first = arrays.offsets(sizes)[:-1]
     counts = [np.maximum(sizes - length + 1, 0) for length in LENGTHS]
     return _Parts(
         characters=_characters("".join([f"<{word}>" for word in words])),
-        starts=np.concatenate([ragged.places(first, count) for count in counts]),
+        starts=np.concatenate([arrays.places(first, count) for count in counts]),
         lengths=np.repeat(LENGTHS, [int(count.sum()) for count in counts]),
         word=np.concatenate([np.repeat(np.arange(len(words)), count) for count in counts]),
     )

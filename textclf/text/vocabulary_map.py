@@ -5,7 +5,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text import ragged
+from textclf.text import arrays
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 
@@ -17,7 +17,7 @@ class VocabularyMap:
 
     def __init__(self, ids: NDArray[np.int32], lengths: NDArray[np.int64]) -> None:
         self._ids, self._lengths = ids, lengths
-        self._starts = ragged.offsets(lengths)[:-1]
+        self._starts = arrays.offsets(lengths)[:-1]
 
     @classmethod
     def between(cls, larger: Tokenizer, smaller: Tokenizer) -> Self:
@@ -35,5 +35,5 @@ class VocabularyMap:
         """Map the ids of D documents, end to end, given their lengths, shape (D,); no document becomes empty."""
         sizes = self._lengths[tokens]
         document = np.repeat(np.arange(len(lengths)), lengths)
-        mapped = self._ids[ragged.places(self._starts[tokens], sizes)]
+        mapped = self._ids[arrays.places(self._starts[tokens], sizes)]
         return mapped, np.bincount(document, sizes, minlength=len(lengths)).astype(np.int64)

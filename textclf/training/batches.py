@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from textclf.dataset.directory import Store
 from textclf.errors import ResourceError, TextclfError
 from textclf.models.model import Examples
-from textclf.text.ragged import offsets
+from textclf.text.arrays import offsets
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that returns no batch in that time counts as hanging
 WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM

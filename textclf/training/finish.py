@@ -12,7 +12,7 @@ from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.artefacts.card import model_card
 from textclf.config import REFIT_EPOCHS
-from textclf.evaluation.abstention import learn, unknown_shares
+from textclf.evaluation.calibration import learn, unknown_shares
 from textclf.evaluation.metrics import Metrics
 from textclf.evaluation.predictions import Predictions
 from textclf.models import parameters

@@ -95,8 +95,7 @@ class Setup:
         import torch
 
         from textclf.training.batches import to_device
-        from textclf.training.learner import Learner
-        from textclf.training.optimizer import Adam
+        from textclf.training.learner import Adam, Learner
 
         config, architecture = self.config, self.config.kind.architecture()
         torch.manual_seed(config.seed % 2**63)

@@ -6,8 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from textclf.models.bag_mlp.features import Bag, DocumentFrequencies
-from textclf.models.bag_mlp.pair_hashes import PAIR_BITS
+from textclf.models.bag_mlp.features import PAIR_BITS, Bag, DocumentFrequencies
 from textclf.text.subwords import word_parts
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 

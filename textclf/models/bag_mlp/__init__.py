@@ -42,8 +42,7 @@ def runtime() -> Runtime:
     """What predicts, in numpy."""
     from textclf.models.bag_mlp.feature_cache import learn
     from textclf.models.bag_mlp.features import Bag
-    from textclf.models.bag_mlp.predict import contributions, logits
-    from textclf.models.bag_mlp.pruning import BagPruner
+    from textclf.models.bag_mlp.predict import BagPruner, contributions, logits
 
     return Runtime(Bag, learn, logits, contributions, BagPruner)
 
@@ -57,6 +56,6 @@ def architecture() -> Architecture:
 
 def onnx_graph() -> OnnxGraph:
     """What is exported to ONNX."""
-    from textclf.models.bag_mlp.onnx import INPUTS, logits
+    from textclf.models.bag_mlp.predict import ONNX_INPUTS, onnx_logits
 
-    return OnnxGraph(INPUTS, logits)
+    return OnnxGraph(ONNX_INPUTS, onnx_logits)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from textclf.models.bag_mlp.features import Bag, BagInputs, Counts, DocumentFrequencies
 from textclf.models.model import Learnt
-from textclf.text.ragged import offsets
+from textclf.text.arrays import offsets
 from textclf.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ ours: a network can learn what a word is worth, and with the full idf rare words
 sentiment.
 
 Words and pairs are features if at least two training documents have them. Pairs are neighbouring words, hashed
-(https://arxiv.org/abs/0902.2206), so that counting them takes the same memory for any corpus: see `pair_hashes`.
+(https://arxiv.org/abs/0902.2206), so that counting them takes the same memory for any corpus: see `PairHashes`.
 Subwords are runs of characters: see `textclf.text.subwords`.
 
 Letters: B documents, V views (bags per document), N features in all bags, T tokens, W words, P pairs, F features.
@@ -18,13 +18,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Final, NamedTuple
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.models.bag_mlp.pair_hashes import PAIR_BITS, PairHashes
-from textclf.text.bit_rank import Ranks
-from textclf.text.ragged import offsets, places
+from textclf.text.arrays import Ranks, offsets, places
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 MAX_PAIRS: Final = 100_000
@@ -76,6 +75,24 @@ class _SubwordTable(NamedTuple):
     def of(self, tokens: NDArray[np.int32]) -> NDArray[np.int32]:
         """The features of some tokens, token by token."""
         return self.features[places(self.starts[tokens], self.lengths[tokens])]
+
+
+class PairHashes:
+    """Hashes neighbouring words. The hash of a word is computed when it is first needed: one text has few words."""
+
+    def __init__(self, vocabulary: Sequence[str]) -> None:
+        self._vocabulary = vocabulary
+        self._word_hashes = np.zeros(len(vocabulary), dtype=np.uint64)  # 0: not computed yet
+
+    def __call__(self, words: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Hash each word id with the next: from shape (W,) to shape (W - 1,), numbers below ``2 ** PAIR_BITS``."""
+        hashes = self._word_hashes[words]
+        if not hashes.all():
+            for word in set(words[hashes == 0].tolist()):  # np.unique loads numpy.ma, which takes 10 ms
+                self._word_hashes[word] = crc32(self._vocabulary[word].encode("utf-8", "surrogatepass"))
+            hashes = self._word_hashes[words]
+        pairs = (hashes[:-1] << np.uint64(32)) + hashes[1:]
+        return (pairs * _MULTIPLIER >> np.uint64(64 - PAIR_BITS)).view(np.int64)
 
 
 @dataclass(frozen=True)
@@ -280,3 +297,7 @@ def _count(features: NDArray[np.int32], bounds: NDArray[np.int64]) -> Counts:
     starts = np.flatnonzero(features == PAD_ID)
     counts[starts] = 1  # <pad> also stands for what is not a feature
     return Counts(features, starts, counts)
+
+
+PAIR_BITS: Final = 22  # 4 million hashes, most of which no corpus uses
+_MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 divided by the golden ratio

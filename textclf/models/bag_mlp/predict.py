@@ -1,14 +1,20 @@
-"""The forward pass of `network.BagMLP` in numpy, and what each token contributes. Tests hold the two passes together.
+"""What predicts without torch: the forward pass of `network.BagMLP` in numpy and as ONNX nodes, explained and pruned.
+
+Tests hold the three passes together.
 
 B documents, V views, N features, H hidden size, C classes.
 """
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Doubles, Floats, Weights, linear
 from textclf.models.bag_mlp.features import Bag, BagInputs
-from textclf.models.model import Contributions
+from textclf.models.model import Contributions, Pruned
+from textclf.models.onnx_graph import Graph, zeros
+from textclf.text.tokenizer import Tokenizer
 
 
 def logits(weights: Weights, inputs: BagInputs) -> Floats:
@@ -58,3 +64,63 @@ def contributions(weights: Weights, features: Bag, ids: NDArray[np.int32], again
     shares = occurrences.shares * added[occurrences.features] / total[occurrences.features]
     tokens = int((ids < len(features.vocabulary)).sum())
     return Contributions(margin, rest, np.bincount(occurrences.tokens, shares, minlength=tokens).astype(np.float64))
+
+
+ONNX_INPUTS: Final = (("features", "INT32", ("N",)), ("offsets", "INT64", ("bags",)), ("weights", "FLOAT", ("N",)))
+
+
+def onnx_logits(graph: Graph, temperature: np.float32) -> str:
+    """Calibrated logits, (B, C)."""
+    views = len(graph.names("outputs.", ".weight"))
+    width = graph.weight("outputs.0.weight").shape[1]
+    last = graph.constant([1])
+    weighted = graph.add("Mul", graph.embed("features"), graph.add("Unsqueeze", "weights", last))  # (N, H)
+    begins = graph.add(
+        "ScatterElements",
+        zeros(graph, graph.add("Shape", "features"), np.int64),
+        "offsets",
+        graph.add("Expand", graph.constant([1]), graph.add("Shape", "offsets")),
+    )  # (N,), 1 where a bag begins
+    bag = graph.add("Sub", graph.add("CumSum", begins, graph.constant(np.int64(0))), graph.constant([1]))  # (N,)
+    where = graph.add("Expand", graph.add("Unsqueeze", bag, last), graph.add("Shape", weighted))  # (N, H)
+    size = graph.add("Concat", graph.add("Shape", "offsets"), graph.constant([width]), axis=0)
+    empty = zeros(graph, size, np.float32)
+    sums = graph.add("ScatterElements", empty, where, weighted, axis=0, reduction="add")  # (V * B, H)
+    hidden = graph.add("Relu", sums)
+    parts = [f"view_{view}" for view in range(views)]
+    split = graph.add("Reshape", hidden, graph.constant([views, -1, width]))  # (V, B, H)
+    for view, part in enumerate(parts):
+        graph.add("Gather", split, graph.constant(np.int64(view)), output=part, axis=0)
+    of_views = [graph.linear(f"outputs.{view}", part) for view, part in enumerate(parts)]
+    return graph.mean(of_views, temperature=temperature)
+
+
+class BagPruner:
+    """Leaves out features of a bag."""
+
+    def __init__(self, bag: Bag, tokenizer: Tokenizer) -> None:
+        self._bag = bag
+        self._tokenizer = tokenizer
+        self._pair_words = np.full((len(bag.pairs), 2), -1)
+        """Shape (P, 2), ids of the words of each pair; -1 if no document has it, any of those that share a hash."""
+
+    def usage(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Doubles:
+        """The sum over these documents of each feature's squared weight, shape (F,); remembers the words of pairs."""
+        pairs, words = self._bag.pairs_in(tokens, lengths)
+        self._pair_words[pairs - self._bag.words] = words
+        inputs = self._bag(tokens, lengths)
+        squares = inputs.weights.astype(np.float64) ** 2
+        return np.bincount(inputs.features, squares, minlength=len(self._bag.rarity)).astype(np.float64)
+
+    def keep(self, ranking: NDArray[np.int64], features: int) -> Pruned:
+        """The model with the first features of a ranking of all; with more where a view would have none left."""
+        bag = self._bag
+        kept = np.sort(ranking[:features])
+        words, pairs, subwords = np.split(kept, np.searchsorted(kept, [bag.words, bag.words + len(bag.pairs)]))
+        of_pairs = self._pair_words[pairs - bag.words]  # (P, 2)
+        vocabulary = np.concatenate((words, np.setdiff1d(of_pairs[of_pairs >= 0], words)))  # those of pairs come last
+        tokenizer = self._tokenizer.restricted(vocabulary, subwords - bag.words - len(bag.pairs))
+        smaller = Bag(len(words), bag.pairs[pairs - bag.words], rarity=bag.rarity[kept], **Bag.derive(tokenizer))
+        if smaller.views < bag.views and features < len(ranking):
+            return self.keep(ranking, 2 * features)
+        return Pruned(kept, tokenizer, smaller)

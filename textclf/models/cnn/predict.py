@@ -1,11 +1,15 @@
-"""The forward pass of `network.CNNClassifier` in numpy. Tests hold the two together.
+"""What predicts without torch: the forward pass of `network.CNNClassifier` in numpy and as ONNX nodes.
+
+Tests hold the three passes together.
 
 B documents, T tokens, E embedding size, H filters of each width, C classes.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Floats, Weights, linear
+from textclf.models.onnx_graph import LOWEST, Graph, inside_documents
 from textclf.models.sequences.features import SequenceInputs
 
 
@@ -18,7 +22,7 @@ def logits(weights: Weights, inputs: SequenceInputs) -> Floats:
     return linear(weights, "output", np.maximum(np.concatenate(largest, axis=1), 0))
 
 
-def _largest(embedded: Floats, inside: np.ndarray, kernel: Floats, bias: Floats) -> Floats:
+def _largest(embedded: Floats, inside: NDArray[np.bool_], kernel: Floats, bias: Floats) -> Floats:
     """The largest value of each filter of a kernel (H, E, width) over the windows of each document, shape (B, H)."""
     documents, tokens, _ = embedded.shape
     filters, _, width = kernel.shape
@@ -28,3 +32,20 @@ def _largest(embedded: Floats, inside: np.ndarray, kernel: Floats, bias: Floats)
     maps[~inside] = -np.inf
     largest: Floats = maps.max(axis=1) + bias
     return largest
+
+
+def onnx_logits(graph: Graph, temperature: np.float32) -> str:
+    """Calibrated logits, (B, C)."""
+    inside = inside_documents(graph)  # (B, T, 1)
+    embedded = graph.add("Where", inside, graph.embed("tokens"), graph.constant(np.float32(0)))  # (B, T, E)
+    channels = graph.add("Transpose", embedded, perm=[0, 2, 1])  # (B, E, T)
+    is_window = graph.add("Transpose", inside, perm=[0, 2, 1])  # (B, 1, T)
+    largest = []
+    for name in graph.names("convolutions.", ".weight"):
+        kernel = graph.weight(name)  # (H, E, width)
+        arrays = graph.constant(kernel), graph.constant(graph.weight(f"{name.removesuffix('weight')}bias"))
+        maps = graph.add("Conv", channels, *arrays, pads=[0, kernel.shape[2] - 1])  # (B, H, T)
+        kept = graph.add("Where", is_window, maps, graph.constant(LOWEST))
+        largest.append(graph.add("ReduceMax", kept, graph.constant([2]), keepdims=0))  # (B, H)
+    pooled = graph.add("Relu", graph.add("Concat", *largest, axis=1))  # (B, 3H)
+    return graph.mean([graph.linear("output", pooled)], temperature=temperature)

@@ -44,6 +44,6 @@ def architecture() -> Architecture:
 def onnx_graph() -> OnnxGraph:
     """What is exported to ONNX."""
     from textclf.models import sequences
-    from textclf.models.lstm.onnx import logits
+    from textclf.models.lstm.predict import onnx_logits
 
-    return sequences.onnx_graph(logits)
+    return sequences.onnx_graph(onnx_logits)

@@ -1,0 +1,67 @@
+"""Plain lines and lines as fastText has them."""
+
+import io
+
+import pytest
+
+from textclf.sources import Row
+from textclf.sources.readers import read_fasttext, read_plain
+from textclf.sources.text_lines import read_lines
+
+
+def rows(content, read=read_fasttext):
+    return list(read(read_lines(io.BufferedReader(io.BytesIO(content)), "f"), "f", lambda _: None))
+
+
+def test_each_plain_line_is_a_text():
+    assert rows(b"one\n\n two \r\n__label__a\nlast", read_plain) == [
+        Row("one"),
+        Row(""),
+        Row(" two "),
+        Row("__label__a"),
+        Row("last"),
+    ]
+    assert [bool(row.error) for row in rows(b"one\n\xa3\n", read_plain)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "labels"),
+    [
+        ("__label__sport hammer throw", "hammer throw", ["sport"]),
+        ("__label__Sci/Tech  Two  spaces\u2028kept ", " Two  spaces\u2028kept ", ["Sci/Tech"]),
+        ("__label__a __label__b two of them", "two of them", ["a", "b"]),
+        ("__label__a text __label__b", "text ", ["a", "b"]),
+        ("a __label__late one", "a one", ["late"]),
+        ("no label", "no label", []),
+        ("__label__", "", [""]),
+        ("__label__c\ttab", "tab", ["c"]),
+        ("text_with__label__inside", "text_with__label__inside", []),
+    ],
+)
+def test_labels_are_taken_out_of_the_text(line, text, labels):
+    (row,) = rows(f"{line}\r\n".encode())
+    assert row.text == text
+    assert [label for label in (row.label, *row.other_labels) if label is not None] == labels
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("__label__a fine", None),
+        ("no label here", "no label; each line must start with one, such as __label__sport"),
+        ("late __label__a", "no label; each line must start with one, such as __label__sport"),
+        ("__label__a __label__b text", "more than one label; a document has one"),
+        ("__label__a text __label__b", "more than one label; a document has one"),
+        ("__label__ text", "the label is empty"),
+        ("__label__\u3000 text", "the label is empty"),
+    ],
+)
+def test_training_needs_one_label_at_the_start(line, wrong):
+    assert rows(f"{line}\n".encode())[0].training_error == (wrong and f"f:1: {wrong}")
+
+
+def test_blank_and_undecoded_lines_are_marked():
+    blank, spaces, broken = rows(b"\n  \n__label__a \xff\n")
+    assert (blank.is_blank, blank.text, blank.error) == (True, "", None)
+    assert (spaces.is_blank, spaces.text, spaces.error) == (True, "  ", None)
+    assert broken.error.startswith("f:3: byte 0xff")

@@ -1,0 +1,128 @@
+"""The same settings with several random seeds, or on each tier: what is luck, and what more data brings."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from textclf.artefacts import runs
+from textclf.config import TIERS, TrainConfig
+from textclf.evaluation import plots
+from textclf.training import train
+from textclf.training.display import Display
+from textclf.training.setup import find_data, set_up_while_torch_loads
+
+
+class Spread(NamedTuple):
+    """A figure over several runs."""
+
+    mean: float
+    deviation: float
+    """Standard deviation of the sample; 0 for one run."""
+
+
+def over_seeds(config: TrainConfig, count: int, *, display: Display) -> Iterator[runs.RunLayout]:
+    """Train with ``count`` consecutive seeds, starting at that of the settings; yield each run as it ends."""
+    setup = set_up_while_torch_loads(config)
+    from textclf.training import run
+
+    for seed in range(config.seed, config.seed + count):
+        yield run.train(replace(setup, config=replace(setup.config, seed=seed)), display=display)
+
+
+def spread(metrics: Sequence[Mapping[str, Any]], split: str, figure: str) -> Spread:
+    """Mean and standard deviation of a figure of metrics.json over runs."""
+    values = [run[split][figure] for run in metrics]
+    return Spread(mean(values), stdev(values) if len(values) > 1 else 0.0)
+
+
+MORE: Final = 2
+"""The outlook is for this many times the documents of the last point."""
+
+
+class Point(NamedTuple):
+    """One tier of a learning curve."""
+
+    tier: str
+    documents: int
+    accuracy: float
+    """On the test split."""
+    macro_f1: float
+    seconds: float
+    """Spent training."""
+    run: str
+
+
+class Outlook(NamedTuple):
+    """What more documents would likely bring."""
+
+    documents: int
+    accuracy: float
+    exponent: float
+    """The error falls like ``documents ** -exponent``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningCurve:
+    """A point for each tier."""
+
+    data: Path
+    model: str
+    points: list[Point]
+    outlook: Outlook | None
+
+    def default_picture(self) -> Path:
+        """Where the picture goes if the user names no file."""
+        return self.data.parent / f"learning-curve-{self.data.name}-{self.model}.svg"
+
+    def draw(self, path: Path) -> None:
+        """Write the picture, in the format of the file's suffix."""
+        figure = plots.learning_curve(
+            [point.documents for point in self.points],
+            [point.accuracy for point in self.points],
+            [point.seconds for point in self.points],
+            expected=self.outlook and (self.outlook.documents, self.outlook.accuracy),
+        )
+        figure.savefig(path)
+
+
+def learning_curve(config: TrainConfig, *, display: Display) -> LearningCurve:
+    """Train on each tier in turn, from the smallest."""
+    points = list(over_tiers(config, display=display))
+    return LearningCurve(find_data(config), config.model, points, outlook(points))
+
+
+def over_tiers(config: TrainConfig, *, display: Display) -> Iterator[Point]:
+    """Train on each tier in turn, from the smallest; yield each point as its run ends."""
+    for tier, row in TIERS.items():
+        run = train(replace(config, tier=tier, epochs=row.epochs), display=display)
+        metrics = runs.read_json(run.metrics)
+        test = metrics["test"]
+        yield Point(
+            tier,
+            metrics["train"]["documents"],
+            test["accuracy"],
+            test["macro_f1"],
+            metrics["seconds"]["train"],
+            run.root.name,
+        )
+
+
+def outlook(points: Sequence[Point]) -> Outlook | None:
+    """Predict the accuracy for MORE times the documents of the last point; None if the error does not fall, or is 0.
+
+    The error falls like a power of the number of documents (https://arxiv.org/abs/1712.00409). The power is fitted to
+    the last three points, because the first is often the noise of a few steps.
+    """
+    used = [point for point in points if point.accuracy < 1][-3:]
+    sizes = np.log([point.documents for point in used])
+    if len(set(sizes.tolist())) < 2:
+        return None
+    exponent = -float(np.polyfit(sizes, np.log([1 - point.accuracy for point in used]), 1)[0])
+    if exponent <= 0 or points[-1].accuracy >= 1:
+        return None
+    last = points[-1]
+    return Outlook(MORE * last.documents, 1 - (1 - last.accuracy) * MORE**-exponent, exponent)
