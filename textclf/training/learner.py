@@ -51,7 +51,8 @@ class Adam:
         self.fused = fused  # one kernel per parameter and step: five times as fast, on a CPU too
         self.few_rows = few_rows
         self.piece = piece
-        self.state: dict[Tensor, dict[str, Tensor]] = {parameter: _zeros(parameter) for parameter in self.parameters}
+        self.state: dict[Tensor, dict[str, Tensor]] = {parameter: _initial(parameter) for parameter in self.parameters}
+        self._zeros: dict[Tensor, Tensor] = {}
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -86,13 +87,20 @@ class Adam:
             table.index_copy_(0, rows, updated)
 
     def _update_table(self, parameter: Tensor, gradient: Tensor, unless: Tensor | None) -> None:
-        state, size = self.state[parameter], max(1, self.piece // parameter[0].numel())
-        for start in range(0, len(parameter), size):
-            rows = slice(start, min(start + size, len(parameter)))
-            dense = gradient.narrow_copy(0, start, rows.stop - start).to_dense()
-            step = state["step"] if rows.stop == len(parameter) else state["step"].clone()  # counts one step in all
-            moments = {name: state[name][rows] for name in ("exp_avg", "exp_avg_sq")}
-            self._update([parameter[rows]], [dense], [{"step": step, **moments}], unless)
+        """Update all rows, on a CPU piece by piece; a piece of the dense gradient takes the memory of the last one."""
+        rows, values = gradient._indices()[0], gradient._values()  # (R,) ascending, (R, H)
+        state, length = self.state[parameter], len(parameter)
+        size = max(1, self.piece // parameter[0].numel()) if parameter.device.type == "cpu" else length
+        starts = range(0, length, size)
+        ends = torch.searchsorted(rows, torch.tensor(starts[1:])).tolist() if len(starts) > 1 else []
+        zeros = self._zeros.setdefault(parameter, torch.zeros_like(parameter[:size], requires_grad=False))
+        for start, first, last in zip(starts, [0, *ends], [*ends, len(rows)], strict=True):
+            piece, at = slice(start, min(start + size, length)), rows[first:last] - start
+            dense = zeros[: piece.stop - start].index_copy_(0, at, values[first:last])
+            step = state["step"] if piece.stop == length else state["step"].clone()  # counts one step in all
+            moments = {name: state[name][piece] for name in ("exp_avg", "exp_avg_sq")}
+            self._update([parameter[piece]], [dense], [{"step": step, **moments}], unless)
+            dense.index_fill_(0, at, 0)
 
     def _update(
         self,
@@ -123,6 +131,7 @@ class Adam:
         """Release parameters, gradients and moments, several times the size of the model; no step may follow."""
         self.zero_grad()
         self.state.clear()
+        self._zeros.clear()
         self.parameters.clear()
 
     def state_dict(self) -> dict[str, Any]:
@@ -139,7 +148,7 @@ class Adam:
         self.lr, self.betas = saved["lr"], tuple(saved["betas"])
 
 
-def _zeros(parameter: Tensor) -> dict[str, Tensor]:
+def _initial(parameter: Tensor) -> dict[str, Tensor]:
     return {
         "step": torch.zeros((), device=parameter.device),
         "exp_avg": torch.zeros_like(parameter, requires_grad=False),
