@@ -130,7 +130,7 @@ def test_the_learning_rate_grows_with_the_square_root_of_the_batch_size(batch_si
 )
 def test_the_mlp_is_narrower_on_long_documents_and_the_lstm_is_not(tokens, narrow):
     documents = DOCUMENTS | {"tokens": tokens * DOCUMENTS["documents"]}
-    mlp, lstm = (TrainConfig.create(model=name).completed(**documents) for name in MODELS)
+    mlp, lstm = (TrainConfig.create(model=name).completed(**documents) for name in ("mlp", "lstm"))
     wide = TrainConfig.create().completed(**DOCUMENTS)
     assert lstm.hidden_size == MODELS["lstm"].PRESET.hidden_size
     assert mlp.hidden_size == MODELS["mlp"].PRESET.hidden_size // narrow
@@ -139,7 +139,8 @@ def test_the_mlp_is_narrower_on_long_documents_and_the_lstm_is_not(tokens, narro
 
 @pytest.mark.parametrize(("length", "expected"), [(1, 1), (80, 80), (256, 256), (5_000, 256)])
 def test_the_lstm_reads_as_much_as_most_documents_have_and_the_mlp_everything(length, expected):
-    mlp, lstm = (TrainConfig.create(model=name).completed(**DOCUMENTS | {"length": length}) for name in MODELS)
+    settings = DOCUMENTS | {"length": length}
+    mlp, lstm = (TrainConfig.create(model=name).completed(**settings) for name in ("mlp", "lstm"))
     assert mlp.max_length is None
     assert lstm.max_length == expected
 

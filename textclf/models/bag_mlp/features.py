@@ -78,7 +78,12 @@ class _SubwordTable(NamedTuple):
 
 
 class PairHashes:
-    """Hashes neighbouring words. The hash of a word is computed when it is first needed: one text has few words."""
+    """Hashes neighbouring words by their spelling, the same for any vocabulary.
+
+    Part of the format of a model, so it must never change: the CRC-32 of each word in UTF-8, the two side by side as
+    one 64-bit number, multiplicative hashing (Knuth, volume 3, section 6.4), and the highest PAIR_BITS bits of the
+    product. The hash of a word is computed when it is first needed: one text has few words.
+    """
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self._vocabulary = vocabulary
