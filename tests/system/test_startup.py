@@ -29,7 +29,7 @@ def test_a_program_of_ours_sets_what_the_user_has_not(given, expected, monkeypat
     environment = dict(given)
     monkeypatch.setattr(os, "environ", environment)
     monkeypatch.delitem(sys.modules, "torch", raising=False)
-    monkeypatch.setattr(startup.memory, "_GLIBC_SETTINGS", ())
+    monkeypatch.setattr(startup.memory, "share_heap", lambda: None)
     startup.configure_program()
     assert environment == given | expected
 

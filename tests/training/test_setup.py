@@ -16,7 +16,7 @@ from textclf.models import MODELS
 from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Examples
 from textclf.training.batches import EpochSampler, LengthSortedSampler
-from textclf.training.setup import MOST_WORKERS, PERCENTILE, find_data, set_up, set_up_while_torch_loads
+from textclf.training.setup import MOST_WORKERS, PERCENTILE, find_data, set_up
 
 
 @pytest.fixture
@@ -282,17 +282,15 @@ def test_a_split_without_any_known_label_is_bad_data(config, data):
         set_up(config, replace(data, documents=replace(data.documents, label=label)))
 
 
-# While torch loads
+# Before torch is imported
 
 
-def test_setting_up_while_torch_loads_gives_the_same_setup(data_dir, tmp_path):
+def test_the_data_of_the_settings_is_opened_if_none_is_given(data_dir, tmp_path):
     config = small_config("mlp", data_dir, tmp_path)
-    ready, expected = set_up_while_torch_loads(config), set_up(config, DataDirectory.open(data_dir))
-    assert ready.config == expected.config
-    assert ready.features.rarity.tolist() == expected.features.rarity.tolist()
+    assert set_up(config).data.layout == set_up(config, DataDirectory.open(data_dir)).data.layout
 
 
-def test_missing_data_is_reported_before_torch_is_loaded():
+def test_missing_data_is_reported_before_torch_is_imported():
     code = (
         "import sys\nfrom textclf.config import TrainConfig\nfrom textclf.errors import UsageError\n"
         "from textclf.training import train\n"

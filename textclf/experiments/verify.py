@@ -13,7 +13,7 @@ from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
 from textclf.system import files
 from textclf.training.display import Display
-from textclf.training.setup import set_up_while_torch_loads, settings_of
+from textclf.training.setup import set_up, settings_of
 
 MEASURED: Final = {"seconds", "profile"}
 """Times, in history.jsonl and metrics.json, which no run repeats."""
@@ -42,7 +42,7 @@ def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequenc
     made = runs.data_of(run)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     with TemporaryDirectory(prefix="textclf-verify-") as folder:
-        setup = set_up_while_torch_loads(replace(config, data=str(made.path), run_dir=Path(folder)), data)
+        setup = set_up(replace(config, data=str(made.path), run_dir=Path(folder)), data)
         from textclf.training import run as training
 
         again = training.train(setup, display=display)

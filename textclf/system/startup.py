@@ -22,8 +22,9 @@ def configure_program() -> None:
     threads takes a third of the time of importing numpy, and a process with several threads cannot be forked safely.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # its own allocator keeps 30 MB after a table
     let_torch_threads_sleep()
-    memory.return_freed_memory()
+    memory.share_heap()
 
 
 def let_torch_threads_sleep() -> None:

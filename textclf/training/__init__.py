@@ -9,7 +9,7 @@ from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
 from textclf.system import startup
 from textclf.training.display import Display
-from textclf.training.setup import set_up_while_torch_loads, settings_of
+from textclf.training.setup import set_up, settings_of
 
 if TYPE_CHECKING:
     from textclf.training.checkpoint import Pace
@@ -22,7 +22,7 @@ def train(config: TrainConfig, *, display: Display | None = None, pace: "Pace | 
 
     Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, and what `resume` raises.
     """
-    setup = set_up_while_torch_loads(config)
+    setup = set_up(config)
     from textclf.training import run
 
     return run.train(setup, display=display, pace=pace)
@@ -50,7 +50,7 @@ def resume(
             runs.seal(layout)
         runs.set_latest(layout)
         return layout
-    setup = set_up_while_torch_loads(config, data)
+    setup = set_up(config, data)
     from textclf.training import run
 
     return run.resume(setup, layout, display=display, pace=pace)

@@ -16,7 +16,7 @@ from textclf.artefacts import runs
 from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.models import summary
 from textclf.models.user.code import naming_line
-from textclf.system import files
+from textclf.system import files, memory
 from textclf.system.interrupt import Interrupt
 from textclf.system.startup import no_spinning
 from textclf.training import device, loop
@@ -95,6 +95,7 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
     """Train until early stopping, refit if the settings say so, and finish."""
     config, learner, processor = setup.config, start.learner, start.learner.device
     stopping = EarlyStopping(required(config.patience), min_gain=config.min_gain)
+    memory.return_freed_memory()
     checkpointer = Checkpointer(run, learner, stopping, settings=config.shaping_steps(), pace=pace)
     progress = checkpointer.resume()
     display.begin(run, setup, learner, first_epoch=progress.epoch + 1)
@@ -110,6 +111,7 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
         fitting = replace(options, watch=_watcher(interrupt, display, checkpointer))
         train_seconds = _fit(checkpointer, start.batches, fitting, observers, epochs=config.epochs)
         evaluating = StepOptions(processor, options.objective)  # in float32, as the artefact will compute
+        memory.return_freed_memory()
         validation = loop.predict(checkpointer.best(), start.batches["validation"], options=evaluating)
         if config.refit:
             refitting = replace(options, watch=_watcher(interrupt, display))
@@ -120,6 +122,7 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
         trained = Trained(
             learner.end(), validation, evaluating, stopping.best_epoch, train_seconds, start.time - progress.seconds
         )
+        memory.return_freed_memory()
         metrics = finish(setup, run, trained, tracker=tracker, test=config.test)
     runs.seal(run)
     display.end(metrics)

@@ -1,11 +1,10 @@
 """What a training run starts from: its documents, features and settings, complete before the first step.
 
-Computing it needs no torch, so that it is done while torch loads; `Setup.loader` and `Setup.learner` do. All that
-depends on which model is trained is here.
+Computing it needs no torch, so that mistakes are reported before torch is imported; `Setup.loader` and `Setup.learner`
+do. All that depends on which model is trained is here.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +22,7 @@ from textclf.errors import ArtefactError, DataError
 from textclf.models import user
 from textclf.models.model import FeatureCache, Features
 from textclf.models.user import UserModel
-from textclf.system import files
+from textclf.system import files, memory
 from textclf.system.startup import processors
 from textclf.text.tokenizer import Tokenizer
 
@@ -155,22 +154,13 @@ def settings_of(run: runs.RunLayout, *, code: Sequence[Path] = ()) -> TrainConfi
         raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
 
 
-def set_up_while_torch_loads(config: TrainConfig, data: DataDirectory | None = None) -> Setup:
-    """`set_up` in a thread while torch loads; raises what it raises, without torch if there is no such data."""
-    data = data or DataDirectory.open(find_data(config))
-    with ThreadPoolExecutor(1) as thread:
-        ready = thread.submit(set_up, config, data)
-        import textclf.training.run  # noqa: F401  which imports torch
-
-        return ready.result()
-
-
-def set_up(config: TrainConfig, data: DataDirectory, *, read_at_once: int = READ_AT_ONCE) -> Setup:
+def set_up(config: TrainConfig, data: DataDirectory | None = None, *, read_at_once: int = READ_AT_ONCE) -> Setup:
     """Fit the features, and fill the settings that depend on the documents.
 
-    Raises DataError if no document of a split has a label that a training document has.
+    Raises UsageError if there is no such data, DataError if no document of a split has a label of a training document.
     """
     started = perf_counter()
+    data = data or DataDirectory.open(find_data(config))
     store = data.store(config.store)
     parts = _parts(config, data)
     lengths = parts["train"].lengths
@@ -183,6 +173,7 @@ def set_up(config: TrainConfig, data: DataDirectory, *, read_at_once: int = READ
     learn = config.kind.runtime().learn
     features, cache = learn(training, validation=validation, tokenizer=tokenizer, max_length=config.max_length)
     store = copy(store)  # mapped again, if it is: what was read of it need not stay in memory
+    memory.return_freed_memory()  # before torch is imported, whose own memory would lie between the free parts
     return Setup(config, data, store, tokenizer, features, cache, parts, perf_counter() - started)
 
 
