@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,7 @@ from textclf.errors import ResourceError, UsageError
 from textclf.system import startup
 
 if TYPE_CHECKING:
-    from textclf.inference.outputs import Answer
+    from textclf.inference.outputs import Answer, Fields
 
 CLOSED: Final = 141
 """Exit code if the reader of stdout closes it: that of a program ended by SIGPIPE, as a shell shows it."""
@@ -116,18 +116,14 @@ def command(
     Examples:
       textclf predict "Shares fell after the bank cut its forecast"
       textclf predict --top-k 3 --format json "The band will play at the festival"
-      cat headlines.txt | textclf predict -
-      textclf predict --explain "Shares fell after the bank cut its forecast"
       textclf predict --input reviews.csv --id-column id --format csv --output labels.csv
       textclf predict --input reviews.csv --target-precision 0.95 --format jsonl
-      textclf predict --input cooking.test --format fasttext --top-k 1
     """
     if not texts and input_file is None:
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
     _check_output(layout, input_file, output, explain=explain)
     model = runs.model_dir(run)
-    # Imported after the checks, because numpy takes 0.1 s.
-    from textclf.inference import classifier, outputs, parallel, predicting
+    from textclf.inference import classifier, outputs, parallel, predicting  # after the checks: numpy takes 0.1 s
     from textclf.sources import Columns
 
     trained = classifier.load_model(model, code=code)
@@ -139,21 +135,30 @@ def command(
 
         explanation.write(trained, predicting.texts_of(rows), top_k=top_k or 1, layout=layout)
         return
-    fields = outputs.Fields(
-        top_k=min(top_k or 1, len(trained.labels)),
-        probabilities=top_k is not None,
-        ids=id_column is not None,
-        rejected=reject_below is not None or target_precision is not None,
-        details=input_file is not None,
-    )
-    abstention = trained.trained.abstention
-    rejection = predicting.Rejection.of(abstention, below=reject_below, target_precision=target_precision)
-    predict = parallel.predictor(
-        trained, model, top_k=fields.top_k, num_workers=num_workers or startup.processors(), file=input_file
-    )
+    learned = trained.trained.abstention
+    rejection = predicting.Rejection.of(learned, below=reject_below, target_precision=target_precision)
+    is_rejecting = reject_below is not None or target_precision is not None
+    best = min(top_k or 1, len(trained.labels))
+    fields = outputs.Fields(best, top_k is not None, id_column is not None, is_rejecting, input_file is not None)
+    workers = num_workers or startup.processors()
+    predict = parallel.predictor(trained, model, top_k=best, num_workers=workers, file=input_file)
+    _write(context, predicting.answer(rows, predict, rejection), fields, layout=layout, output=output)
+
+
+def _write(
+    context: click.Context,
+    answers: "Generator[list[Answer], None, None]",
+    fields: "Fields",
+    *,
+    layout: str,
+    output: Path | None,
+) -> None:
+    """Write the answers, and say on stderr what they come to."""
+    from textclf.inference import outputs, predicting
+
     tally = predicting.Tally()
-    answers = closing(predicting.answer(rows, predict, rejection))  # closing it ends the other processes
-    with _survive_closed_stdout(context, is_used=output is None), answers as batches:
+    # Closing the answers ends the other processes.
+    with _survive_closed_stdout(context, is_used=output is None), closing(answers) as batches:
         outputs.write(tally.watch(_with_progress(batches)), layout, fields, output)
     for sentence in tally.summary(with_coverage=fields.rejected):
         _warn(sentence)
