@@ -22,7 +22,7 @@ from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progre
 from textclf.dataset.write_tensors import EncodedDocuments, WrittenDocuments, room_needed, write_tensors
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
-from textclf.system import checksums, files, folders, workers
+from textclf.system import checksums, files, workers
 from textclf.system.startup import processors
 from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
@@ -53,7 +53,7 @@ def preprocess(
     directory.refuse_foreign_files(layout)
     count, is_long = config.num_workers or processors(), corpus.size >= LARGE
     with (
-        folders.replacing(layout.root) as folder,
+        files.replacing_folder(layout.root) as folder,
         workers.crew(count, imports=WrittenDocuments.__module__, is_long=is_long) as pool,
     ):
         report = _build(DataLayout(folder), corpus, config, work=Work(pool, progress, batch), tell=tell)
@@ -88,7 +88,7 @@ def _build(
     documents.import_in_background()  # while workers write
     encoded = EncodedDocuments(texts.spool, starts, lengths, pre_tokens.encode(tokenizer), tokenizer.size)
     written = write_tensors(layout, table.id.tolist(), encoded, compare=len(order) <= COMPARED, work=work)
-    folders.remove(scratch)
+    files.remove(scratch)
 
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
     report = _describe(corpus, table, written, lengths == 0, splits.duplicates(codes))

@@ -16,7 +16,7 @@ from textclf.dataset.packed import PackedTokens
 from textclf.dataset.tensors import TensorFiles
 from textclf.errors import UsageError
 from textclf.sources import Corpus
-from textclf.system import files, folders
+from textclf.system import files
 
 UNSEEN: int = -1
 """Class index of a label that the training split does not have."""
@@ -183,7 +183,7 @@ def remove_all_but_tensors(layout: DataLayout) -> None:
     """Remove what a killed run left; keep its tensors, if it recorded what they were made from."""
     kept = {layout.begun, layout.tensors} if layout.begun.is_file() else set()
     for path in set(layout.root.iterdir()) - kept:
-        folders.remove(path)
+        files.remove(path)
 
 
 def begin(layout: DataLayout, *, origin: dict[str, Any]) -> int:
@@ -198,6 +198,6 @@ def begin(layout: DataLayout, *, origin: dict[str, Any]) -> int:
     if is_same:
         return sum(1 for _ in layout.tensors.glob("*/*"))
     layout.begun.unlink(missing_ok=True)  # first, so that tensors that outlive a kill here have no record
-    folders.remove(layout.tensors)
+    files.remove(layout.tensors)
     files.write_json(layout.begun, origin)
     return 0

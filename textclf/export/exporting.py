@@ -18,7 +18,7 @@ from textclf.evaluation.predictions import Predictions, Tokens
 from textclf.export import onnx
 from textclf.export.contents import Candidate, Exported, Figures, FinishedRun, model_files, run_files, total
 from textclf.export.pruning import SPECIAL
-from textclf.system import files, folders
+from textclf.system import files
 
 PRECISIONS: Final = ("float16", "int8", "int4")
 """Precisions that are tried for a maximum size, the most exact first; a model too large in int4 is pruned."""
@@ -69,7 +69,7 @@ def export(path: Path, request: ExportRequest, *, code: Sequence[Path] = ()) -> 
     if request.split not in before:
         raise UsageError(f"{run.data.layout.root} has no {request.split} split; choose another --split")
     candidate = choose(run, request)
-    with folders.replacing(output) as folder:
+    with files.replacing_folder(output) as folder:
         return _write(folder, run, candidate, before[request.split], request)
 
 
@@ -158,10 +158,10 @@ def _write(
 
 def _write_and_read(candidate: Candidate, folder: Path, *, code: Sequence[Path]) -> Candidate:
     """The candidate as it is read back: its weights have lost what its precision cannot hold."""
-    folders.remove(folder)  # that of an export that was killed may be there
+    files.remove(folder)  # that of an export that was killed may be there
     artefact.save(folder, candidate.trained, card="", precision=candidate.precision)
     written = artefact.load(folder, code=code)
-    folders.remove(folder)
+    files.remove(folder)
     return candidate._replace(trained=written)
 
 

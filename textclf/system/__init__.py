@@ -1,1 +1,1 @@
-"""How this process behaves: files, checksums, memory, signals, other processes. Knows nothing about text."""
+"""The process: files, checksums, memory, signals, worker processes. Knows nothing about text."""

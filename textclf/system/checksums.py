@@ -1,4 +1,4 @@
-"""Checksums of files, however large, and JSON files that carry one of all else that they say."""
+"""Checksums of files of any size, and JSON files that contain their own checksum."""
 
 import json
 import zlib
@@ -9,7 +9,7 @@ from typing import Any, Final
 from textclf.system import files
 
 OWN: Final = "checksum"
-"""Key of a file's own checksum."""
+"""Key of a JSON file's own checksum."""
 
 _BLOCK: Final = 1 << 20
 
@@ -24,7 +24,7 @@ def crc32(path: Path) -> int:
 
 
 def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes; empty if there is no such file."""
+    """SHA-256 of a file's bytes, in hex digits; empty if there is no such file."""
     import hashlib
 
     if not path.is_file():
@@ -34,19 +34,19 @@ def sha256(path: Path) -> str:
 
 
 def digest(value: Any) -> str:
-    """SHA-256, in hex digits, of what a JSON value says, whatever the order of its keys."""
+    """SHA-256 of a JSON value, in hex digits, independent of the order of its keys."""
     import hashlib
 
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def seal(values: Mapping[str, Any]) -> bytes:
-    """The bytes of a JSON file that says this, and its own checksum."""
+    """The bytes of a JSON file with these values and its own checksum."""
     return files.to_json({**values, OWN: digest(values)})
 
 
 def is_sealed(content: bytes) -> bool:
-    """Whether these are, to the last bit, bytes that `seal` gave; raises ValueError if they are no JSON object."""
+    """Whether these are exactly the bytes that `seal` returned; raises ValueError if they are not a JSON object."""
     values = files.parse_object(content)
     values.pop(OWN, None)
     return content == seal(values)

@@ -1,47 +1,86 @@
-"""Ctrl-C and SIGTERM at the command line: one line, the right exit code, and a second one ends the program at once.
+"""Ctrl-C and SIGTERM: one error with the right exit code; a second signal ends the program at once.
 
-Training has its own way with them while it takes steps: see `textclf.system.interrupt`.
+`stopping` raises where the signal arrives, `Interrupt` between two training steps, after the step and a save. Only the
+main thread can handle signals: in any other thread both do nothing.
 """
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from textclf.errors import InterruptedRunError, TerminatedRunError
 
 ERRORS: Final = {signal.SIGINT: InterruptedRunError, signal.SIGTERM: TerminatedRunError}
 
+_Handler = Callable[[int, FrameType | None], None]
+
 
 @contextmanager
-def stopping(advice: str = "") -> Iterator[None]:
-    """Raise InterruptedRunError or TerminatedRunError where the signal comes; in the main thread alone."""
+def _handling(handler: _Handler) -> Iterator[None]:
+    """Handle both signals with this function, in the main thread; the handlers from before are restored."""
     if current_thread() is not main_thread():
         yield
         return
+    previous = {number: signal.signal(number, handler) for number in ERRORS}
+    try:
+        yield
+    finally:
+        for number, before in previous.items():
+            signal.signal(number, before)
+
+
+@contextmanager
+def stopping(advice: str = "") -> Iterator[None]:
+    """Raise InterruptedRunError or TerminatedRunError where the signal arrives; the advice becomes part of it."""
     raised: list[Exception] = []
 
     def stop(number: int, _frame: FrameType | None) -> None:
         for each in ERRORS:
-            signal.signal(each, signal.SIG_DFL)  # whoever sends it twice is in a hurry
+            signal.signal(each, signal.SIG_DFL)  # the second signal ends the program
         raised.append(ERRORS[signal.Signals(number)](f"stopped; {advice}" if advice else "stopped"))
         raise raised[0]
 
-    previous = {number: signal.signal(number, stop) for number in ERRORS}
-    try:
-        yield
-    except Exception:
-        if raised:
-            raise raised[0] from None  # a process that the same signal ended is not the news
-        raise
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    with _handling(stop):
+        try:
+            yield
+        except Exception:
+            if raised:
+                raise raised[0] from None  # not, for example, that a worker was ended by the same signal
+            raise
+
+
+class Interrupt:
+    """While entered, records the two signals; `between_steps` saves, and raises the error that belongs to them."""
+
+    def __init__(self, advice: str) -> None:
+        self._advice = advice
+        self._received: signal.Signals | None = None
+        self._handling = _handling(self._record)
+
+    def __enter__(self) -> "Interrupt":
+        self._handling.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._handling.__exit__(*error)
+
+    def between_steps(self, batches: Iterable[Any], save: Callable[[], None] = lambda: None) -> Iterator[Any]:
+        """Pass the batches through; after a signal, save and raise its error before the next batch."""
+        for batch in batches:
+            if self._received:
+                save()
+                raise ERRORS[self._received](f"stopped; {self._advice}")
+            yield batch
+
+    def _record(self, number: int, _frame: FrameType | None) -> None:
+        self._received = signal.Signals(number)
+        signal.signal(number, signal.SIG_DFL)  # the second signal ends the program
 
 
 def ignore() -> None:
-    """Let a signal that comes while Python ends change nothing: all is done, and said."""
+    """Ignore both signals from now on: the command is done, and Python only cleans up."""
     for number in ERRORS:
         signal.signal(number, signal.SIG_IGN)

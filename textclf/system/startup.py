@@ -57,7 +57,7 @@ def no_spinning() -> Iterator[None]:
 
 
 def processors() -> int:
-    """Processors that this process may run on: in a container often fewer than the machine has."""
+    """Number of processors this process may run on: in a container often fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -17,7 +17,7 @@ from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.models import summary
 from textclf.models.user.code import naming_line
 from textclf.system import files, memory
-from textclf.system.interrupt import Interrupt
+from textclf.system.signals import Interrupt
 from textclf.system.startup import no_spinning
 from textclf.training import device, loop
 from textclf.training.batches import BatchLoader

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from textclf.errors import ResourceError
-from textclf.system import folders
+from textclf.system import files
 
 
 def fill(root, content):
-    with folders.replacing(root) as folder:
+    with files.replacing_folder(root) as folder:
         (folder / "inside").mkdir()
         (folder / "inside" / "file").write_text(content)
         assert not (root / "inside" / "file").exists() or (root / "inside" / "file").read_text() != content
@@ -18,7 +18,7 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_folder_appears_whole_and_takes_the_place_of_another(tmp_path):
+def test_a_folder_appears_complete_and_replaces_the_old_one(tmp_path):
     root = tmp_path / "data" / "films"
     for content in ("one", "two"):
         fill(root, content)
@@ -27,32 +27,32 @@ def test_a_folder_appears_whole_and_takes_the_place_of_another(tmp_path):
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.EIO, "broken"), ResourceError("no space")])
-def test_what_fails_vanishes_and_the_old_folder_stays(tmp_path, error):
+def test_after_a_failure_the_old_folder_stays_and_nothing_is_left(tmp_path, error):
     root = tmp_path / "data" / "films"
-    with pytest.raises(type(error)), folders.replacing(root):
+    with pytest.raises(type(error)), files.replacing_folder(root):
         raise error
     assert not root.parent.exists()
     fill(root, "old")
-    with pytest.raises(type(error)), folders.replacing(root):
+    with pytest.raises(type(error)), files.replacing_folder(root):
         raise error
     assert names(root.parent) == ["films"]
     assert (root / "inside" / "file").read_text() == "old"
 
 
-def test_a_folder_that_was_there_before_stays_even_empty(tmp_path):
-    with pytest.raises(KeyboardInterrupt), folders.replacing(tmp_path / "films"):
+def test_an_existing_parent_folder_stays_even_if_empty(tmp_path):
+    with pytest.raises(KeyboardInterrupt), files.replacing_folder(tmp_path / "films"):
         raise KeyboardInterrupt
     assert tmp_path.exists()
 
 
-def test_an_error_names_the_folder_that_was_asked_for(tmp_path, monkeypatch):
+def test_an_error_names_the_final_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ResourceError) as caught, folders.replacing(Path("data/films")) as folder:
+    with pytest.raises(ResourceError) as caught, files.replacing_folder(Path("data/films")) as folder:
         raise ResourceError(f"no space left to write {folder}/a.pt; free some")
     assert str(caught.value) == "no space left to write data/films/a.pt; free some"
 
 
-def test_what_killed_runs_left_goes_and_nothing_else(tmp_path):
+def test_folders_of_killed_runs_are_removed_and_nothing_else(tmp_path):
     others = [".films.x.12.tmp", ".films2.12.tmp", ".films.12.tmp.txt", "films.12.tmp"]
     for name in (".films.12.tmp", ".films.12.old.tmp", *others):
         (tmp_path / name).mkdir()
@@ -60,7 +60,7 @@ def test_what_killed_runs_left_goes_and_nothing_else(tmp_path):
     assert names(tmp_path) == sorted(["films", *others])
 
 
-def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+def test_a_link_stays_and_its_target_is_replaced(tmp_path):
     (tmp_path / "large_disk").mkdir()
     link = tmp_path / "films"
     link.symlink_to(tmp_path / "large_disk", target_is_directory=True)
@@ -75,6 +75,6 @@ def test_removing_does_not_follow_links(tmp_path):
     link = tmp_path / "link"
     link.symlink_to(tmp_path / "mine", target_is_directory=True)
     for _ in range(2):
-        folders.remove(link)
+        files.remove(link)
         assert names(tmp_path) == ["mine"]
     assert names(tmp_path / "mine") == ["file"]

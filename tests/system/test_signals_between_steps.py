@@ -4,15 +4,15 @@ import threading
 import pytest
 
 from textclf.errors import InterruptedRunError, TerminatedRunError
-from textclf.system.interrupt import Interrupt
+from textclf.system.signals import Interrupt
 
 ERRORS = [(signal.SIGINT, InterruptedRunError, 130), (signal.SIGTERM, TerminatedRunError, 143)]
 BOTH = (signal.SIGINT, signal.SIGTERM)
 
 
 @pytest.fixture(autouse=True)
-def _handlers_stay():
-    """Whatever a test does, the signals of the test run are as they were."""
+def _restore_handlers():
+    """Restore the handlers of the test run after each test."""
     before = {number: signal.getsignal(number) for number in BOTH}
     yield
     for number, handler in before.items():
@@ -20,12 +20,12 @@ def _handlers_stay():
 
 
 def test_without_a_signal_all_batches_pass():
-    with Interrupt("go on") as interrupt:
+    with Interrupt("resume") as interrupt:
         assert list(interrupt.between_steps("abc")) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(("number", "error", "exit_code"), ERRORS)
-def test_a_signal_ends_the_run_after_the_step_under_way(number, error, exit_code):
+def test_a_signal_ends_the_run_after_the_current_step(number, error, exit_code):
     steps = []
 
     def train(batches):
@@ -62,7 +62,7 @@ def test_a_second_signal_ends_at_once(number):
 
 @pytest.mark.parametrize("raised", [None, ValueError])
 @pytest.mark.parametrize("sent", [None, *BOTH])
-def test_the_handlers_from_before_come_back(raised, sent):
+def test_the_previous_handlers_are_restored(raised, sent):
     mine = {number: lambda *_: None for number in BOTH}
     for number, handler in mine.items():
         signal.signal(number, handler)
