@@ -1,5 +1,6 @@
 """The public Python API, as the README shows it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,24 @@ def test_preprocess_train_and_predict(corpus_csv: Path, tmp_path: Path) -> None:
     assert run.parent == Path("trained")
     predictions = textclf.load_model(run).predict(["rain and wind", "bread with jam"])
     assert [prediction.label for prediction in predictions] == ["weather", "food"]
+
+
+def test_a_stopped_run_is_resumed(data_dir: Path, tmp_path: Path) -> None:
+    settings = {"data": data_dir, "epochs": 2, "hidden_size": 8, "device": "cpu", "refit": False}
+    straight = textclf.train(**settings, run_dir="straight")
+    stopped = textclf.train(**settings | {"epochs": 1}, run_dir=tmp_path)
+    record = json.loads((stopped / "config.json").read_text())
+    record["settings"]["epochs"] = 2
+    (stopped / "config.json").write_text(json.dumps(record))
+    for name in ("metrics.json", "checksums.json"):
+        (stopped / name).unlink()
+    assert textclf.resume(str(stopped)) == stopped
+    assert (stopped / "model/model.safetensors").read_bytes() == (straight / "model/model.safetensors").read_bytes()
+
+
+def test_settings_are_strings_paths_or_lists(corpus_csv: Path) -> None:
+    data = textclf.preprocess(corpus_csv, data_dir=Path("made"), text_column=["text"])
+    assert data == Path("made/tiny_corpus")
 
 
 def test_mistakes_raise_one_family_of_errors() -> None:
