@@ -9,19 +9,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pytest
 import torch
 
 from textclf.config import TIERS, PreprocessConfig
+from textclf.dataset import build
 from textclf.dataset.build import preprocess
 from textclf.dataset.data_report import problems
 from textclf.dataset.directory import UNSEEN, DataDirectory
 from textclf.dataset.read_corpus import BATCH, BatchSize
 from textclf.errors import DataError, ResourceError, UsageError
-from textclf.system import workers
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 ANIMALS = ("cat", "cat", "dog")
@@ -274,19 +273,10 @@ def test_the_same_source_and_settings_give_the_same_bytes():
     assert tree(one) == tree(other)
 
 
-class Waiting(Thread):
-    """A thread that is done when it has been started."""
-
-    def start(self):
-        super().start()
-        self.join()
-
-
 @pytest.mark.slow
 def test_the_number_of_processes_does_not_matter(monkeypatch):
     one, _ = make(LARGE, data_dir=Path("one"))
-    monkeypatch.setattr(workers, "PATIENCE", 0.0)
-    monkeypatch.setattr(workers, "Thread", Waiting)  # from the second batch on, others do all
+    monkeypatch.setattr(build, "LARGE", 0)  # so that workers are started at once
     other, _ = make(data_dir=Path("other"), num_workers=2, batch=BatchSize(50))
     assert tree(one) == tree(other)
 

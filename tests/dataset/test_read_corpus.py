@@ -24,8 +24,8 @@ def silent(items, _title, _total):
 
 
 def read(folder, splits=SOURCE, *, lowercase=True, progress=silent, batch=1_000):
-    with workers.crew(1, imports="textclf.errors") as crew:
-        work = Work(crew, progress, BatchSize(batch))
+    with workers.lazy_pool(1, imports="textclf.errors") as pool:
+        work = Work(pool, progress, BatchSize(batch))
         return read_corpus(splits, lowercase=lowercase, spool=folder / "numbers.bin", work=work)
 
 

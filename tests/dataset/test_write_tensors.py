@@ -31,8 +31,8 @@ def write(folder, texts=TEXTS, *, compare=False, progress=silent, batch=BATCH):
     encoded = pre_tokens.tokenize().encode(tokenizer)
     documents = EncodedDocuments(scratch / "numbers.bin", starts[::-1], lengths[::-1], encoded, tokenizer.size)
     layout = DataLayout(folder)
-    with workers.crew(1, imports="textclf.errors") as crew:
-        written = write_tensors(layout, NAMES, documents, compare=compare, work=Work(crew, progress, batch))
+    with workers.lazy_pool(1, imports="textclf.errors") as pool:
+        written = write_tensors(layout, NAMES, documents, compare=compare, work=Work(pool, progress, batch))
     return layout, written, tokenizer
 
 

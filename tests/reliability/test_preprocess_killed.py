@@ -177,7 +177,7 @@ def test_a_worker_that_is_killed_is_an_error_in_one_line(corpus, tmp_path):
     larger = tmp_path / "films.csv"  # so that there is work left for them
     larger.write_text(f"{head}\n{4 * rows}", encoding="utf-8")
     process = run(larger, tmp_path)
-    while not any(ticks > 5 for ticks in workers(process.pid).values()):  # until they are at work; see Crew
+    while not any(ticks > 5 for ticks in workers(process.pid).values()):  # until they are at work; see LazyPool
         assert process.poll() is None
         time.sleep(0.005)
     for number in workers(process.pid):

@@ -43,46 +43,46 @@ def is_deaf(_):
     return True
 
 
-def test_results_come_in_order_and_no_item_is_read_too_early():
+def test_results_are_in_order_and_few_items_are_read_ahead():
     read = []
     items = (read.append(number) or number for number in itertools.count())
     with workers.pool(2, imports="textclf.errors") as pool:
-        results = workers.in_order(pool, double, items, ahead=4)
+        results = pool.map(double, items)
         for number in range(30):
             assert next(results) == 2 * number
-            assert len(read) <= number + 4
+            assert len(read) <= number + 2 * workers.QUEUED
 
 
-def test_threads_take_turns_sooner_while_there_are_others():
+def test_threads_switch_faster_while_there_are_workers():
     usual = sys.getswitchinterval()
     with workers.pool(1, imports="operator") as pool:
         assert pool.submit(abs, -1).result() == 1
-        assert sys.getswitchinterval() == pytest.approx(workers.TURN)
+        assert sys.getswitchinterval() == pytest.approx(workers.SWITCH_SECONDS)
     assert sys.getswitchinterval() == pytest.approx(usual)
 
 
-def test_all_items_are_answered():
+def test_every_item_has_a_result_and_workers_ignore_signals():
     with workers.pool(2, imports="textclf.errors") as pool:
-        assert list(workers.in_order(pool, double, range(25), ahead=4)) == [2 * number for number in range(25)]
-        assert list(workers.in_order(pool, double, [], ahead=4)) == []
-        assert list(workers.in_order(pool, is_deaf, range(3), ahead=1)) == [True] * 3
+        assert list(pool.map(double, range(25))) == [2 * number for number in range(25)]
+        assert list(pool.map(double, [])) == []
+        assert list(pool.map(is_deaf, range(3))) == [True] * 3
 
 
-def test_an_error_in_a_process_is_raised_here():
+def test_an_error_in_a_worker_is_raised_here():
     with pytest.raises(ArtefactError, match=r"x\.json is damaged"), workers.pool(2, imports="textclf.errors") as pool:
-        list(workers.in_order(pool, refuse, range(9), ahead=4))
+        list(pool.map(refuse, range(9)))
 
 
-def test_a_process_that_is_killed_is_named():
+def test_a_killed_worker_is_reported():
     with (
         pytest.raises(ResourceError, match=r"a process was killed.*--num-workers 1"),
         workers.pool(2, imports="textclf.errors") as pool,
     ):
-        list(workers.in_order(pool, die, range(9), ahead=4))
+        list(pool.map(die, range(9)))
 
 
 @pytest.mark.parametrize("how", [die, die_while_answering])
-def test_one_that_is_killed_is_named_while_another_is_at_work(how):
+def test_a_killed_worker_is_reported_while_another_works(how):
     with workers.pool(2, imports="textclf.errors") as pool:
         other = pool.submit(time.sleep, 0.5)
         with pytest.raises(ResourceError, match="a process was killed"):
@@ -95,17 +95,16 @@ def where(number):
     return number, os.getpid()
 
 
-def test_little_work_is_done_by_this_process_alone():
-    with workers.crew(2, imports="textclf.errors") as crew:
-        assert list(crew.map(double, range(3))) == [0, 2, 4]
-        assert list(crew.map(where, [7])) == [(7, os.getpid())]
-        assert list(crew.map(where, [])) == []
+def test_little_work_is_done_without_workers():
+    with workers.lazy_pool(2, imports="textclf.errors") as pool:
+        assert list(pool.map(double, range(3))) == [0, 2, 4]
+        assert list(pool.map(where, [7])) == [(7, os.getpid())]
+        assert list(pool.map(where, [])) == []
 
 
-def test_one_process_is_this_one(monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.0)
-    with workers.crew(1, imports="textclf.errors") as crew:
-        assert {process for _, process in crew.map(where, range(5))} == {os.getpid()}
+def test_a_pool_of_one_is_this_process():
+    with workers.lazy_pool(1, imports="textclf.errors", alone_seconds=0) as pool:
+        assert {process for _, process in pool.map(where, range(5))} == {os.getpid()}
 
 
 ORPHANS = """
@@ -122,7 +121,7 @@ if __name__ == "__main__":
 
 @pytest.mark.slow
 @pytest.mark.parametrize("thread", ["alone", "beside"])
-def test_others_end_with_the_process_that_started_them(thread, tmp_path):
+def test_workers_end_with_the_process_that_started_them(thread, tmp_path):
     (tmp_path / "orphans.py").write_text(ORPHANS)
     parent = subprocess.Popen([sys.executable, tmp_path / "orphans.py", thread], stdout=subprocess.PIPE, text=True)
     children = [int(child) for child in parent.stdout.readline().split()]
@@ -144,38 +143,37 @@ def is_alive(process):
 
 
 @pytest.mark.slow
-def test_much_work_is_gone_on_with_by_others_in_order(monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.05)
-    with workers.crew(2, imports="textclf.errors") as crew:
-        first = list(crew.map(where, range(200)))
-        second = list(crew.map(where, range(20)))
+def test_workers_take_over_much_work_in_order():
+    with workers.lazy_pool(2, imports="textclf.errors", alone_seconds=0.05) as pool:
+        first = list(pool.map(where, range(200)))
+        second = list(pool.map(where, range(20)))
     assert [number for number, _ in first] == list(range(200))
     assert [number for number, _ in second] == list(range(20))
     by = [process == os.getpid() for _, process in first]
-    assert by == sorted(by, reverse=True)  # first this one, then others
+    assert by == sorted(by, reverse=True)  # first this process, then workers
     assert by[0]
     assert not by[-1]
     assert os.getpid() not in {process for _, process in second}
 
 
 @pytest.mark.slow
-def test_an_error_while_others_start_is_raised_and_nobody_waits_for_ever(monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.0)
-
+def test_an_error_while_workers_start_is_raised_without_a_hang():
     def refuse_the_second(number):
         return refuse(number) if number == 1 else number
 
-    with pytest.raises(ArtefactError, match="damaged"), workers.crew(2, imports="textclf.errors") as crew:
-        list(crew.map(refuse_the_second, range(9)))
+    with (
+        pytest.raises(ArtefactError, match="damaged"),
+        workers.lazy_pool(2, imports="textclf.errors", alone_seconds=0) as pool,
+    ):
+        list(pool.map(refuse_the_second, range(9)))
 
 
 @pytest.mark.slow
-def test_others_are_started_at_once_if_the_work_is_long(monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", float("inf"))
-    with workers.crew(2, imports="textclf.errors", is_long=True) as crew:
-        assert os.getpid() != list(crew.map(where, range(200)))[-1][1]
-    with workers.crew(2, imports="textclf.errors") as crew:
-        assert {process for _, process in crew.map(where, range(50))} == {os.getpid()}
+def test_workers_start_at_once_or_never_as_configured():
+    with workers.lazy_pool(2, imports="textclf.errors", alone_seconds=0) as pool:
+        assert os.getpid() != list(pool.map(where, range(200)))[-1][1]
+    with workers.lazy_pool(2, imports="textclf.errors", alone_seconds=float("inf")) as pool:
+        assert {process for _, process in pool.map(where, range(50))} == {os.getpid()}
 
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a copy of a process is safe on Linux alone")
@@ -230,10 +228,10 @@ def open_pipes():
 
 known.append("what this one knows")
 with workers.pool(3, imports="textclf.errors") as pool:
-    answers = list(workers.in_order(pool, what_is_known, range(30), ahead=6))
+    answers = list(pool.map(what_is_known, range(30)))
     assert [number for number, _, _ in answers] == list(range(30))
     print({count for _, count, _ in answers}, len({process for _, _, process in answers} - {os.getpid()}))
-    assert all(workers.in_order(pool, is_deaf, range(6), ahead=6))
+    assert all(pool.map(is_deaf, range(6)))
     print([pool.submit(open_pipes).result() for _ in range(3)])
 for function in (refuse, die, die_while_answering):
     with workers.pool(2, imports="textclf.errors") as pool:
@@ -251,7 +249,7 @@ except ChildProcessError:
 
 
 @LINUX
-def test_where_there_is_one_thread_the_others_are_copies():
+def test_with_one_thread_workers_are_forked_copies():
     done = alone(COPIES)
     killed = ["ResourceError a process was killed, for want of memory perhaps; try --num-workers 1"] * 2
     refused = "ArtefactError x.json is damaged"

@@ -27,7 +27,7 @@ from textclf.system.startup import processors
 from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
 
-LARGE: Final = 10_000_000  # bytes of files that keep one process busy for longer than others take to start
+LARGE: Final = 10_000_000  # bytes of files that keep one process busy for longer than workers take to start
 
 COMPARED: Final = 200_000  # documents up to which near-copies are searched for: that takes 200 bytes per document
 
@@ -51,10 +51,10 @@ def preprocess(
     if not config.overwrite and directory.is_finished(layout, origin=directory.origin_of(corpus, config)):
         return layout.root, read_report(layout.report)
     directory.refuse_foreign_files(layout)
-    count, is_long = config.num_workers or processors(), corpus.size >= LARGE
+    count, alone_seconds = config.num_workers or processors(), 0 if corpus.size >= LARGE else workers.ALONE_SECONDS
     with (
         files.replacing_folder(layout.root) as folder,
-        workers.crew(count, imports=WrittenDocuments.__module__, is_long=is_long) as pool,
+        workers.lazy_pool(count, imports=WrittenDocuments.__module__, alone_seconds=alone_seconds) as pool,
     ):
         report = _build(DataLayout(folder), corpus, config, work=Work(pool, progress, batch), tell=tell)
     return layout.root, report

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from textclf.dataset.splits import DocumentCodes, digest, fold, number_texts
 from textclf.sources import SPLITS, Document
 from textclf.system import files
-from textclf.system.workers import Crew
+from textclf.system.workers import Mapper
 from textclf.text import arrays
 from textclf.text.batch_encoder import TextBatch
 from textclf.text.corpus_encoder import PreTokenNumbers, PreTokens
@@ -47,7 +47,7 @@ BATCH: Final = BatchSize()
 class Work(NamedTuple):
     """How the work on a corpus is divided into batches, spread over processes, and shown."""
 
-    pool: Crew
+    pool: Mapper
     progress: Progress
     batch: BatchSize = BATCH
 

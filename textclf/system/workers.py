@@ -1,4 +1,8 @@
-"""Work spread over several processes, its results in order. Knows nothing about what the work is."""
+"""Worker processes: `map` a function over items, with the results in order.
+
+A worker that is killed is reported as a ResourceError, and nobody waits for it. Workers leave Ctrl-C and SIGTERM to the
+process that started them, and end when it ends.
+"""
 
 import gc
 import multiprocessing
@@ -17,7 +21,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Thread, active_count, local
 from time import perf_counter, sleep
-from typing import Any, Final, TypeVar, TypeVarTuple
+from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from textclf.errors import ResourceError
 
@@ -25,40 +29,60 @@ Given = TypeVarTuple("Given")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-PATIENCE: Final = 0.2  # seconds of work before others are started, which is then done while this process works on
-TURN: Final = 1e-4
-"""Seconds that a thread may hold Python's lock while others wait: with the usual 5 ms, a thread that has sent work, or
-part of it, waits so long for its turn to go on, and its process with it."""
-AHEAD: Final = 3  # items under way for each process: one at work, one waiting, one on its way
+ALONE_SECONDS: Final = 0.2
+"""Seconds of work before workers are started: less than their start takes."""
+SWITCH_SECONDS: Final = 1e-4
+"""Seconds for which a thread may keep Python's lock while others wait. With the usual 5 ms a thread that has sent part
+of its item waits long before it can send the rest, and its worker with it."""
+QUEUED: Final = 3
+"""Items per worker that are not finished: one at work, one waiting, one on its way."""
+
+
+class Mapper(Protocol):
+    """Whatever can apply a function to many items: this process, worker processes, or a cluster."""
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The results in the order of the items, of which only a few are read ahead."""
+        ...
 
 
 class Pool:
-    """Processes that work for this one, each with a thread that sends it work, waits, and takes the result.
+    """Worker processes, each with a thread here that sends it items and waits for the results.
 
-    Each has a pipe of its own. A `ProcessPoolExecutor` has one for all results, and waits for ever for the rest of one
-    if the process that was sending it is killed: that pipe does not close as long as the others live.
+    Each has its own pipe. A `ProcessPoolExecutor` has one pipe for all results, and waits forever for the rest of one
+    if the worker is killed while it sends: the pipe stays open as long as other workers live.
     """
 
     def __init__(self, count: int, *, imports: str) -> None:
-        self._are_copies = _can_be_copied()
-        self._context: Any = multiprocessing.get_context("fork") if self._are_copies else _context(imports)
+        self.count = count
+        self._forks = _can_fork()
+        self._context: Any = multiprocessing.get_context("fork") if self._forks else _context(imports)
         self._started: list[tuple[BaseProcess, Connection]] = []
         self._free: deque[Connection] = deque()
         self._threads = ThreadPoolExecutor(count)
         self._of_thread = local()
-        self._count = count
 
-    def copy(self) -> None:
-        """Start copies, if there are to be some: they must be there before threads are."""
+    def fork(self) -> None:
+        """Start the workers if they are forked copies: before there are threads."""
         with _naming_lack_of_memory():
-            self._free.extend(self._start() for _ in range(self._count if self._are_copies else 0))
+            self._free.extend(self._start() for _ in range(self.count if self._forks else 0))
 
     def submit(self, function: Callable[[*Given], Result], *given: *Given) -> Future[Result]:
-        """Have a process call a function; the future raises what it raises, or ResourceError if it is killed."""
+        """Have a worker call a function; the future raises what it raises, or ResourceError if it is killed."""
         return self._threads.submit(self._ask, function, given)
 
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The results in the order of the items, of which at most QUEUED per worker are read ahead."""
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(self.submit(function, item))
+            while waiting and (len(waiting) >= QUEUED * self.count or waiting[0].done()):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
     def close(self) -> None:
-        """Wait for what is at work, leave what is not, and end the processes."""
+        """Wait for the items at work, drop those that wait, and end the workers."""
         self._threads.shutdown(cancel_futures=True)
         for _, pipe in self._started:
             pipe.close()
@@ -78,58 +102,94 @@ class Pool:
     def _start(self) -> Connection:
         ours: Connection
         ours, theirs = self._context.Pipe()
-        copied = [ours, *(pipe for _, pipe in self._started)] if self._are_copies else []
-        process = self._context.Process(target=_work, args=(theirs, copied))
-        with _deaf_to_signals():
+        inherited = [ours, *(pipe for _, pipe in self._started)] if self._forks else []
+        process = self._context.Process(target=_work, args=(theirs, inherited))
+        with _holding_signals():
             process.start()
             self._started.append((process, ours))
-        theirs.close()  # so that only the process holds it, and ours tells when that is gone
+        theirs.close()  # so that only the worker holds it, and ours reports its end
         return ours
 
 
-def _can_be_copied() -> bool:
-    """Whether a copy of this process works: a lock that another thread holds, ours or a library's, would never open."""
-    threads = Path("/proc/self/task")  # as Linux has it; elsewhere a copy is not safe
+class LazyPool:
+    """This process alone at first; workers take over once there was enough work to pay for their start."""
+
+    def __init__(self, count: int, *, imports: str, alone_seconds: float, stack: ExitStack) -> None:
+        self._count = count
+        self._imports = imports
+        self._alone_seconds = alone_seconds
+        self._stack = stack
+        self._worked = 0.0  # seconds
+        self._pool: Pool | None = None
+        self._ready: Future[int] | None = None
+
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """The results in the order of the items, of which only a few are read ahead."""
+        items = iter(items)
+        for item in items:
+            if (workers := self._workers()) is not None:
+                yield from workers.map(function, chain((item,), items))
+                return
+            start = perf_counter()
+            result = function(item)
+            self._worked += perf_counter() - start  # without the wait for items
+            yield result
+
+    def _workers(self) -> Pool | None:
+        """The workers once they are ready, started once that pays; None: this process works alone."""
+        if self._count > 1 and self._pool is None and self._worked >= self._alone_seconds:
+            self._pool = self._stack.enter_context(pool(self._count, imports=self._imports))
+            self._ready = self._pool.submit(int)
+        is_ready = self._ready is not None and self._ready.done() and self._ready.exception() is None
+        return self._pool if is_ready else None
+
+
+@contextmanager
+def pool(count: int, *, imports: str) -> Iterator[Pool]:
+    """Worker processes: forked copies of this one where that is safe, with everything that it has in memory.
+
+    Otherwise they have imported the module ``imports``, and start when there is work for them.
+    """
+    pool = Pool(count, imports=imports)
+    usual = sys.getswitchinterval()
+    try:
+        pool.fork()
+        sys.setswitchinterval(SWITCH_SECONDS)
+        yield pool
+    finally:
+        pool.close()
+        sys.setswitchinterval(usual)
+
+
+@contextmanager
+def lazy_pool(count: int, *, imports: str, alone_seconds: float = ALONE_SECONDS) -> Iterator[LazyPool]:
+    """Workers as of `pool`, started after ``alone_seconds`` of work; raises ResourceError if one is killed."""
+    with ExitStack() as stack:
+        yield LazyPool(count, imports=imports, alone_seconds=alone_seconds, stack=stack)
+
+
+def _can_fork() -> bool:
+    """Whether a forked copy would work: one thread, on Linux. A lock that another thread holds would stay locked."""
+    threads = Path("/proc/self/task")
     for _ in range(10 if threads.is_dir() else 0):
         if len(list(threads.iterdir())) == 1:
             return True
         if active_count() > 1:
             return False
-        sleep(0.001)  # one that has just ended is there for a moment yet
+        sleep(0.001)  # a thread that has just ended is still listed for a moment
     return False
 
 
 def _context(imports: str) -> Any:
-    """How else processes are started: by one that has imported the module, where there can be such."""
+    """How workers start if not as forked copies: from a server process that has imported the module, if possible."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([imports])
-    _start_the_forkserver()
+    resource_tracker.ensure_running()  # the forkserver would start it, and that lets the signals through again
+    with _holding_signals():
+        forkserver.ensure_running()
     return context
-
-
-def _work(pipe: Connection, copied: list[Connection]) -> None:
-    """Answer what comes through a pipe until it is closed.
-
-    ``copied``: pipes of the process that this is a copy of, which would stay open with them.
-    """
-    gc.freeze()  # looking through the copy for garbage would write to what is shared, and so take memory
-    for other in copied:
-        other.close()
-    _live_as_long_as_the_parent()
-    with suppress(EOFError, OSError):
-        while True:
-            pipe.send(_answer(*pipe.recv()))
-
-
-def _answer(function: Callable[..., Any], given: tuple[Any, ...]) -> tuple[Exception | None, Any]:
-    """What a function raises, or returns."""
-    try:
-        return None, function(*given)
-    except Exception as error:  # raised where it was asked for
-        error.add_note(traceback.format_exc())
-        return error, None
 
 
 @contextmanager
@@ -141,86 +201,8 @@ def _naming_lack_of_memory() -> Iterator[None]:
 
 
 @contextmanager
-def pool(count: int, *, imports: str) -> Iterator[Pool]:
-    """That many processes: copies of this one, which know all that it does, where that is safe.
-
-    Else they have the module ``imports``, and are started when there is work for them.
-    """
-    pool = Pool(count, imports=imports)
-    usual = sys.getswitchinterval()
-    try:
-        pool.copy()
-        sys.setswitchinterval(TURN)
-        yield pool
-    finally:
-        pool.close()
-        sys.setswitchinterval(usual)
-
-
-def in_order(pool: Pool, function: Callable[[Item], Result], items: Iterable[Item], *, ahead: int) -> Iterator[Result]:
-    """The results of a function, in the order of the items, of which at most ``ahead`` are under way at a time."""
-    waiting: deque[Future[Result]] = deque()
-    for item in items:
-        waiting.append(pool.submit(function, item))
-        while waiting and (len(waiting) >= ahead or waiting[0].done()):
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
-
-
-class Crew:
-    """This process alone, and others in its place once there has been enough work to pay for their start."""
-
-    def __init__(self, count: int, *, imports: str, patience: float, stack: ExitStack) -> None:
-        self.count = count
-        self._patience = patience
-        self._imports = imports
-        self._stack = stack
-        self._worked = 0.0  # seconds
-        self._pool: Pool | None = None
-        self._ready: Future[int] | None = None
-
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """The results of a function, in the order of the items; few of these are read ahead."""
-        items = iter(items)
-        for item in items:
-            if (others := self._others()) is not None:
-                yield from in_order(others, function, chain((item,), items), ahead=AHEAD * self.count)
-                return
-            start = perf_counter()
-            result = function(item)
-            self._worked += perf_counter() - start  # without the wait for items
-            yield result
-
-    def _others(self) -> Pool | None:
-        """The other processes, once they are ready; they are started when that pays. None: this one works alone."""
-        if self.count > 1 and self._pool is None and self._worked >= self._patience:
-            self._pool = self._stack.enter_context(pool(self.count, imports=self._imports))
-            self._ready = self._pool.submit(int)
-        is_ready = self._ready is not None and self._ready.done() and self._ready.exception() is None
-        return self._pool if is_ready else None
-
-
-@contextmanager
-def crew(count: int, *, imports: str, is_long: bool = False) -> Iterator[Crew]:
-    """That many processes, as `pool` makes them, if there is work for them; raises ResourceError if one is killed.
-
-    ``is_long``: it is known that there is, so they are started at once.
-    """
-    with ExitStack() as stack:
-        yield Crew(count, imports=imports, patience=0.0 if is_long else PATIENCE, stack=stack)
-
-
-def _start_the_forkserver() -> None:
-    """Start the process that starts the others, deaf to the two signals from its first moment on, as they will be."""
-    resource_tracker.ensure_running()  # which it would start, and that lets the signals through again
-    with _deaf_to_signals():
-        forkserver.ensure_running()
-
-
-@contextmanager
-def _deaf_to_signals() -> Iterator[None]:
-    """Hold back the two signals, here until the end, in a process that is started meanwhile until it ignores them."""
+def _holding_signals() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM meanwhile; a process started here gets them only after it ignores them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
@@ -228,17 +210,33 @@ def _deaf_to_signals() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _live_as_long_as_the_parent() -> None:
-    """Leave Ctrl-C and SIGTERM, which reach every process of a terminal or container, to the parent; end if it is gone.
+# In a worker
 
-    Of itself a process would first finish what it is at.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+def _work(pipe: Connection, inherited: list[Connection]) -> None:
+    """Answer calls from a pipe until it is closed; ``inherited`` pipes of a fork would stay open with this process."""
+    gc.freeze()  # a collection would write to the memory that is shared with the parent, and so copy it
+    for other in inherited:
+        other.close()
+    for number in (signal.SIGINT, signal.SIGTERM):  # they reach every process of a terminal or container
+        signal.signal(number, signal.SIG_IGN)
     Thread(target=_end_with_the_parent, daemon=True).start()
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send(_call(*pipe.recv()))
+
+
+def _call(function: Callable[..., Any], given: tuple[Any, ...]) -> tuple[Exception | None, Any]:
+    """The error that a function raises, and its result."""
+    try:
+        return None, function(*given)
+    except Exception as error:  # raised again in the parent
+        error.add_note(traceback.format_exc())
+        return error, None
 
 
 def _end_with_the_parent() -> None:
+    """End at once when the parent is gone; otherwise the worker would first finish its item."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         connection.wait([parent.sentinel])
