@@ -1,6 +1,7 @@
 """What the tests of whole runs share: their settings, a display that can stop them, and how to compare them."""
 
 import json
+import time
 from copy import deepcopy
 from functools import partial
 from math import inf
@@ -11,6 +12,7 @@ from safetensors.numpy import load_file
 
 from textclf import training
 from textclf.artefacts import runs
+from textclf.training.batches import BatchSeconds
 from textclf.training.checkpoint import Pace
 from textclf.training.display import Display
 
@@ -116,3 +118,18 @@ def only_run(folder):
 def finite(path):
     state = torch.load(path, weights_only=True)
     return all(weight.isfinite().all() for part in ("model", "average") for weight in state.get(part, {}).values())
+
+
+class SlowBatches:
+    """Mixed into a list of batches: they take time to arrive, a quarter of it to collate."""
+
+    made = 0
+
+    def __iter__(self):
+        for batch in super().__iter__():
+            time.sleep(0.02)
+            self.made += 1
+            yield batch
+
+    def seconds(self):
+        return BatchSeconds(making=0.02 * self.made, collating=0.005 * self.made)

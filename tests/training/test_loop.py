@@ -15,11 +15,12 @@ from torch.optim import SGD
 from torch.testing import assert_close
 
 from tests.conftest import assemble, small_config
+from tests.training.helpers import SlowBatches
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import DivergedError
 from textclf.models import MODELS
 from textclf.training import loop
-from textclf.training.batches import BatchSeconds, TokenDataset
+from textclf.training.batches import TokenDataset
 from textclf.training.learner import AVERAGE_DECAY, AVERAGE_EVERY, Learner
 from textclf.training.loop import EarlyStopping, MidEpoch, StepOptions, evaluate, fit, predict, refit, train_epoch
 from textclf.training.meters import Score
@@ -427,19 +428,8 @@ def test_a_nan_validation_loss_ends_training_and_the_epoch_is_not_best(monkeypat
 
 
 def test_the_profile_of_an_epoch_adds_up_to_its_seconds():
-    class Slow(Loaded):
-        """Batches that take time to come, some of it to be made."""
-
-        made = 0
-
-        def __iter__(self):
-            for batch in super().__iter__():
-                time.sleep(0.02)
-                self.made += 1
-                yield batch
-
-        def seconds(self):
-            return BatchSeconds(making=0.02 * self.made, collating=0.005 * self.made)
+    class Slow(SlowBatches, Loaded):
+        pass
 
     batches = Slow(make_batches(4, 4, 4))
     started = time.perf_counter()

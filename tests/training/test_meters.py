@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from textclf.training.batches import BatchSeconds
+from tests.training.helpers import SlowBatches
 from textclf.training.meters import Clock, Meter, Score
 from textclf.training.objective import Softmax
 
@@ -46,19 +46,8 @@ def test_a_restored_meter_continues_from_the_same_counts(meter):
 
 
 def test_waiting_is_split_into_load_and_collate_in_proportion():
-    class Slow(list):
-        """Batches that take time to arrive, a quarter of it to collate."""
-
-        made = 0
-
-        def __iter__(self):
-            for batch in super().__iter__():
-                time.sleep(0.02)
-                self.made += 1
-                yield batch
-
-        def seconds(self):
-            return BatchSeconds(making=0.02 * self.made, collating=0.005 * self.made)
+    class Slow(SlowBatches, list):
+        pass
 
     started, clock = time.perf_counter(), Clock()
     for _ in clock.waiting(Slow("abc")):

@@ -2,11 +2,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from tests.models.sequences.helpers import DOCUMENTS, padded
 from textclf.models.cnn.network import WIDTHS, CNNClassifier
-from textclf.models.sequences.batch import Batch
-from textclf.text.tokenizer import PAD_ID
-
-DOCUMENTS = [[5, 6, 7, 8, 9, 10], [11], [12, 13, 5]]
 
 
 @pytest.fixture
@@ -16,24 +13,6 @@ def model():
     for convolution in made.convolutions:
         torch.nn.init.normal_(convolution[1].bias)
     return made.eval()
-
-
-def padded(documents, *, columns=6, padding=PAD_ID):
-    tokens = torch.tensor([document + [padding] * (columns - len(document)) for document in documents])
-    lengths = torch.tensor([len(document) for document in documents])
-    return Batch(tokens=tokens, lengths=lengths, labels=torch.zeros_like(lengths))
-
-
-@pytest.mark.parametrize("columns", [7, 30])
-@pytest.mark.parametrize("padding", [PAD_ID, 14])
-def test_padding_leaves_the_logits_unchanged(model, columns, padding):
-    expected = model(padded(DOCUMENTS))
-    assert_close(model(padded(DOCUMENTS, columns=columns, padding=padding)), expected, rtol=0, atol=1e-6)
-
-
-def test_padding_gets_no_gradient(model):
-    model(padded(DOCUMENTS, columns=9)).sum().backward()
-    assert not model.embedding.weight.grad[PAD_ID].any()
 
 
 def test_logits_are_those_of_windows_that_are_looked_at_one_by_one(model):

@@ -6,35 +6,16 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.testing import assert_close
 
 from tests.conftest import assemble, small_config
+from tests.models.sequences.helpers import DOCUMENTS, padded
 from textclf.dataset.directory import DataDirectory
 from textclf.models.model import Examples
-from textclf.models.sequences.batch import Batch, collate
+from textclf.models.sequences.batch import collate
 from textclf.text.tokenizer import PAD_ID, UNK_ID
-
-DOCUMENTS = [[5, 6, 7, 8, 9, 10], [11], [12, 13, 5]]
 
 
 @pytest.fixture
 def model(data_dir, tmp_path):
     return assemble(small_config("lstm", data_dir, tmp_path), DataDirectory.open(data_dir)).learner.model.eval()
-
-
-def padded(documents, *, columns=6, padding=PAD_ID):
-    tokens = torch.tensor([document + [padding] * (columns - len(document)) for document in documents])
-    lengths = torch.tensor([len(document) for document in documents])
-    return Batch(tokens=tokens, lengths=lengths, labels=torch.zeros_like(lengths))
-
-
-@pytest.mark.parametrize("columns", [7, 30])
-@pytest.mark.parametrize("padding", [PAD_ID, 14])
-def test_padding_leaves_the_logits_unchanged(model, columns, padding):
-    expected = model(padded(DOCUMENTS))
-    assert_close(model(padded(DOCUMENTS, columns=columns, padding=padding)), expected, rtol=0, atol=1e-6)
-
-
-def test_padding_gets_no_gradient(model):
-    model(padded(DOCUMENTS, columns=9)).sum().backward()
-    assert not model.embedding.weight.grad[PAD_ID].any()
 
 
 def test_the_order_of_the_words_matters_to_the_first_view_alone(model):
