@@ -244,7 +244,6 @@ def test_a_target_precision_takes_the_threshold_of_the_next_higher_one(
 @pytest.mark.parametrize(
     ("thresholds", "part"),
     [
-        (None, "this model was trained before thresholds were learned; train it again: textclf train"),
         ({}, "a precision of 0.95 was not shown on the validation documents (none is)"),
         ({"0.7": 0.5, "0.9": 0.8}, "a precision of 0.95 was not shown on the validation documents (0.9 is the highest"),
     ],

@@ -40,7 +40,7 @@ def test_a_target_precision_takes_the_learned_threshold_and_rejects_unlike_texts
 
 
 def test_a_target_precision_needs_learned_thresholds():
-    with pytest.raises(UsageError, match="before thresholds were learned"):
+    with pytest.raises(UsageError, match="was not shown on the validation documents"):
         Rejection.of(Abstention(), below=None, target_precision=0.9)
 
 

@@ -1,7 +1,7 @@
-"""The model artefact: a folder, whole in itself, that predicts anywhere. Owns its files; knows nothing about training.
+"""The model artefact: a self-contained folder that predicts anywhere. Owns its files; knows nothing about training.
 
-No file in it can hold code: weights are safetensors, everything else is JSON. Written whole: config.json comes last,
-and has a checksum of each, so that no damage goes unnoticed.
+No file in it can hold code: weights are safetensors, everything else is JSON. config.json is written last and has a
+checksum of each file, so that all damage is found.
 """
 
 import json
@@ -33,7 +33,7 @@ FORMAT_VERSION: Final = 5
 CONFIG: Final = "config.json"
 
 MOST_JSON: Final = 16_000_000
-"""Bytes that words or labels may have beyond those of the weights, of which each has some."""
+"""Maximum bytes of the vocabulary or the labels, if the weights are smaller: each word and label has weights."""
 
 _PIECE: Final = 1 << 20
 
@@ -51,7 +51,7 @@ class Layout:
 
     @property
     def weights(self) -> Path:
-        """Parameters, and what the inputs learnt under the prefix ``inputs.``."""
+        """Parameters, and the arrays of the features under the prefix ``inputs.``."""
         return self.root / "model.safetensors"
 
     @property
@@ -66,7 +66,7 @@ class Layout:
 
     @property
     def graph(self) -> Path:
-        """The weights of a model for ONNX Runtime, in place of the weights here and of config.json."""
+        """A model for ONNX Runtime, which replaces config.json and the weights."""
         return self.root / "model.onnx"
 
     @property
@@ -77,17 +77,15 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Abstention:
-    """When an answer is not to be trusted, as validation documents have shown."""
+    """When to give no label, learned from validation documents."""
 
-    thresholds: Mapping[str, float] | None = None
-    """Precision, as ``0.95``, to the probability from which answers have it, if there is one. None: of an old model."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Precision, as ``0.95``, to the probability from which answers have it, if there is one."""
     unlike: float = 0.5
-    """Share of unknown words from which a text is unlike those of the corpus."""
+    """Share of unknown words from which a text counts as unlike the corpus."""
 
     def threshold(self, precision: float) -> float:
-        """The probability from which answers are at least so precise; raises UsageError if none is known."""
-        if self.thresholds is None:
-            raise UsageError("this model was trained before thresholds were learned; train it again: textclf train")
+        """The probability from which answers have at least this precision; raises UsageError if there is none."""
         known = {float(name): threshold for name, threshold in self.thresholds.items()}
         if enough := [each for each in known if each >= precision]:
             return known[min(enough)]
@@ -110,16 +108,16 @@ class Artefact:
     inputs: Features
     labels: list[str]
     temperature: float
-    """What logits are divided by, for probabilities that say how often the model is right."""
+    """Logits are divided by it, so that probabilities say how often the model is right."""
     trained: Mapping[str, Any]
     """Corpus, tier and figures, for people."""
     abstention: Abstention = field(default_factory=Abstention)
     user_model: UserModel | None = None
-    """The user's class, where the model is none of MODELS."""
+    """The user's class, if the model is not built in."""
 
     @property
     def kind(self) -> Model:
-        """What the model brings."""
+        """The parts of the model."""
         return self.user_model or find(self.model)
 
     def raw_logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
@@ -132,19 +130,19 @@ class Artefact:
 
 
 def save(root: Path, artefact: Artefact, *, card: str, precision: str = "float32") -> None:
-    """Write the artefact, its weights in a precision of `quantised.PRECISIONS`.
+    """Write the artefact, with its weights in a precision of `weight_files.PRECISIONS`.
 
-    The folder is no artefact before its config.json is there. Raises what `quantised.quantise` raises.
+    config.json comes last: without it the folder is no artefact. Raises what `weight_files.quantise` raises.
     """
     if root.is_symlink():
-        root.unlink()  # what a link leads to is not ours to write to
+        root.unlink()  # never write to where a link leads
     files.make_folder(root)
     for name, content in contents(artefact, card=card, precision=precision).items():
         files.write_bytes(root / name, content)
 
 
 def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> dict[str, bytes]:
-    """The files of an artefact by name, in the order in which they are to be written."""
+    """The files of an artefact by name, in the order in which they must be written."""
     layout = Layout(Path())
     learnt, settings = split(artefact.inputs)
     arrays = weight_files.quantise(artefact.weights, precision)
@@ -173,14 +171,14 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
 
 
 def size(artefact: Artefact) -> int:
-    """Bytes of weights, inputs and vocabulary, as `save` would write them in float32, but for what heads a file."""
+    """Bytes of weights, features and vocabulary in float32, without the headers of the files."""
     learnt, _ = split(artefact.inputs)
     arrays = sum(array.nbytes for array in (*artefact.weights.values(), *learnt.values()))
     return arrays + len(encode(artefact.tokenizer.to_json()))
 
 
 def compact(learnt: Arrays, *, without: Sequence[str] = ()) -> Arrays:
-    """What inputs learnt from documents, in few bytes: float16, and whole numbers in the smallest type for them."""
+    """The arrays of features in few bytes: float16, and integers in the smallest type that holds them."""
     return {name: array.astype(_small_type(array)) for name, array in learnt.items() if name not in without}
 
 
@@ -192,7 +190,7 @@ def _small_type(array: NDArray[Any]) -> np.dtype[Any]:
 
 
 def restore(kind: type[Features], learnt: Arrays, settings: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
-    """Features from what `split` made of them."""
+    """Features from the arrays and fields that `split` returned."""
     return kind(**learnt, **settings, **kind.derive(tokenizer, known=learnt))
 
 
@@ -204,28 +202,22 @@ def serialise(arrays: Arrays) -> bytes:
 
 
 def own_checksum(config: Mapping[str, Any]) -> int:
-    """CRC-32 of all that a config.json says, but for itself."""
+    """CRC-32 of a config.json without this checksum."""
     others = {name: crc32 for name, crc32 in config["crc32"].items() if name != CONFIG}
     return zlib.crc32(json.dumps({**config, "crc32": others}, sort_keys=True).encode())
 
 
-def _is_as_said(config: Mapping[str, Any]) -> bool:
-    """Whether its own checksum is right; that of earlier models is of all but the checksums."""
-    earlier = {key: value for key, value in config.items() if key != "crc32"}
-    return config["crc32"][CONFIG] in (own_checksum(config), zlib.crc32(json.dumps(earlier, sort_keys=True).encode()))
-
-
 def damaged(root: Path) -> Iterator[Path]:
-    """The files that are missing, or not to the last bit those that `save` wrote; of the card, earlier ones kept none.
+    """The files that are missing, or differ from those that `save` wrote.
 
-    Raises ArtefactError if config.json, which has the checksums, cannot tell.
+    Raises ArtefactError if config.json, which has the checksums, is damaged itself.
     """
     layout = Layout(root)
     try:
         content = layout.config.read_bytes()
         config = files.parse_object(content)
         crc32 = dict(config["crc32"])
-        if content != files.to_json(config) or not _is_as_said(config):
+        if content != files.to_json(config) or config["crc32"][CONFIG] != own_checksum(config):
             raise ValueError("it is not what was written")
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ArtefactError(f"{layout.config} is damaged ({error}); train the model again: textclf train") from error
@@ -282,7 +274,7 @@ def _naming_damage(root: Path) -> Iterator[None]:
 
 
 def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:
-    """The artefact, and if its model is a user's class, what config.json says of that: it is not looked for here."""
+    """The artefact without a user's class, and config.json's record of the class, if the model is one."""
     if layout.config.stat().st_size > MOST_JSON:
         raise ValueError(f"{layout.config.name} is too large")
     config = files.read_object(layout.config)
@@ -299,7 +291,7 @@ def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:
     checked = {path.name for path in (layout.config, layout.weights, layout.tokenizer, layout.labels)}
     if set(config["crc32"]) - {layout.card.name} != checked:
         raise ValueError(f"{layout.config.name} has checksums of other files")
-    if not _is_as_said(config):
+    if config["crc32"][CONFIG] != own_checksum(config):
         raise ValueError(f"{layout.config.name} is not what was written")
     for path in (layout.labels, layout.tokenizer):
         if path.stat().st_size > max(MOST_JSON, layout.weights.stat().st_size):
@@ -312,7 +304,7 @@ def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:
 
 
 def _build_of_user(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
-    """As `_build`, but any name may be that of a weight, and nothing was learnt from documents."""
+    """As `_build`, except that a weight may have any name, and the features have no arrays."""
     weights = arrays if config["precision"] == "float32" else weight_files.widened(arrays)
     tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
     return _assemble(layout, config, weights, tokenizer, user.features()(**config["inputs"]))
@@ -340,7 +332,7 @@ def _assemble(
         labels=_read_json(layout.labels, config["crc32"]),
         temperature=float(config["temperature"]),
         trained=config["trained"],
-        abstention=Abstention(**config.get("abstention", {})),
+        abstention=Abstention(**config["abstention"]),
     )
 
 
@@ -352,9 +344,9 @@ def _read_json(path: Path, crc32: Mapping[str, int]) -> Any:
 
 @contextmanager
 def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterator[None]:
-    """Read every weight in a thread; raises ValueError at the end if one is damaged or not a number.
+    """Check every weight in a thread; raises ValueError at the end if one is damaged or not finite.
 
-    Neither the checksum nor numpy holds Python's lock, so this takes no time where there is a second processor.
+    Neither the checksum nor numpy holds Python's lock, so with a second processor this takes no time.
     """
     found: list[bool] = []
 
@@ -373,12 +365,12 @@ def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterato
 
 
 def _is_finite(numbers: NDArray[Any]) -> bool:
-    """Whether all are; by pieces, as each takes a quarter of its memory."""
+    """Whether all are finite; by pieces, since the truth values of a piece take a quarter of its memory."""
     return all(np.isfinite(numbers[start : start + _PIECE]).all() for start in range(0, len(numbers), _PIECE))
 
 
 def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
-    """Raise ValueError if the files do not belong together; network: what config.json says of a user's class."""
+    """Raise ValueError if the files do not fit together; network: config.json's record of a user's class."""
     if network is None and any(array.dtype != np.float32 for array in artefact.weights.values()):
         raise ValueError("a weight has another type than float32")
     labels = artefact.labels
@@ -390,8 +382,8 @@ def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
         raise ValueError("the labels are not a list of distinct strings")
     if not 0.01 <= artefact.temperature <= 100:
         raise ValueError("the temperature is not a number between 0.01 and 100")
-    shares = (artefact.abstention.unlike, *(artefact.abstention.thresholds or {}).values())
-    if not all(0 <= share <= 1 for share in (*shares, *map(float, artefact.abstention.thresholds or {}))):
+    shares = (artefact.abstention.unlike, *artefact.abstention.thresholds.values())
+    if not all(0 <= share <= 1 for share in (*shares, *map(float, artefact.abstention.thresholds))):
         raise ValueError("a threshold is not a number between 0 and 1")
     if not artefact.inputs.fits(artefact.tokenizer):
         raise ValueError("the inputs are not those of the tokenizer")
@@ -406,7 +398,7 @@ def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
 
 
 def _try(artefact: Artefact) -> None:
-    """Raise what a trial run raises, or ValueError if it does not give a logit for each label."""
+    """Predict once: raises what that raises, or ValueError if there is not one logit per label."""
     last_word, last_id = artefact.tokenizer.size - 1, artefact.tokenizer.size + len(artefact.tokenizer.parts) - 1
     shape = artefact.raw_logits(np.array([UNK_ID, last_word, last_id], dtype=np.int32), np.array([3])).shape
     if shape != (1, len(artefact.labels)):
@@ -414,7 +406,7 @@ def _try(artefact: Artefact) -> None:
 
 
 def split(inputs: Features) -> tuple[Arrays, dict[str, Any]]:
-    """What the inputs learnt from documents, and their settings."""
+    """The arrays of features, and their other fields."""
     values = {field.name: getattr(inputs, field.name) for field in fields(inputs)}  # type: ignore[arg-type]
     learnt = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     return learnt, {name: value for name, value in values.items() if name not in (*learnt, *inputs.DERIVED)}

@@ -38,6 +38,14 @@ DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
 MOST_HEADER: Final = 1 << 20
 """Bytes; ours have a few hundred."""
 
+SCALE: Final = "embedding.scale"
+"""What each row of the embeddings is multiplied by, shape (rows,)."""
+PRECISIONS: Final = ("float32", "float16", "int8", "int4")
+"""From the most exact to the smallest."""
+_WIDE: Final = {"float16": np.float32, "uint8": np.int32, "uint16": np.int32}
+_LARGEST: Final = {"int8": 127, "int4": 7}
+_ZERO: Final = 8  # what 0 is stored as in half a byte; a half that is 0 stands for no number
+
 
 def read(path: Path) -> tuple[Arrays, mmap]:
     """The arrays of a file by name, and its bytes; what is written to an array stays in memory.
@@ -77,16 +85,6 @@ def _shape(shape: Any) -> tuple[int, ...]:
     if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
         raise ValueError("a shape is no list of whole numbers")
     return tuple(shape)
-
-
-SCALE: Final = "embedding.scale"
-"""What each row of the embeddings is multiplied by, shape (rows,)."""
-
-PRECISIONS: Final = ("float32", "float16", "int8", "int4")
-"""From the most exact to the smallest."""
-_WIDE: Final = {"float16": np.float32, "uint8": np.int32, "uint16": np.int32}
-_LARGEST: Final = {"int8": 127, "int4": 7}
-_ZERO: Final = 8  # what 0 is stored as in half a byte; a half that is 0 stands for no number
 
 
 def quantise(weights: Arrays, precision: str) -> Arrays:

@@ -54,7 +54,7 @@ def _json(evaluation: "Evaluation") -> str:
         **asdict(evaluation),
         "metrics": evaluation.metrics._asdict(),
         "baseline": evaluation.baseline._asdict(),
-        "thresholds": evaluation.thresholds and {name: p._asdict() for name, p in evaluation.thresholds.items()},
+        "thresholds": {name: p._asdict() for name, p in evaluation.thresholds.items()},
         "curve": [point._asdict() for point in evaluation.curve],
         "confusion": {
             "labels": [row["label"] for row in evaluation.classes],
@@ -105,15 +105,12 @@ def _classes(evaluation: "Evaluation") -> str:
 
 def _abstention(evaluation: "Evaluation") -> str:
     """Coverage and precision of each learned threshold, and of falling coverage."""
-    thresholds = evaluation.thresholds or {}
-    rows = [(f"--target-precision {precision}", *_cells(point)) for precision, point in thresholds.items()]
+    rows = [(f"--target-precision {precision}", *_cells(point)) for precision, point in evaluation.thresholds.items()]
     rows += [("", *_cells(point)) for point in evaluation.curve[::-2] if point.coverage >= LEAST_COVERAGE]
     lines = [
         table(("answers given", "probability", "coverage", "precision"), rows, align="<>>>"),
         f"{evaluation.unlike:.2%} of the documents are unlike the corpus: they have more unknown words than others",
     ]
-    if evaluation.thresholds is None:
-        lines.append("this model has no thresholds; train it again to learn them")
     return "\n".join(lines)
 
 

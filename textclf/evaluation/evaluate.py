@@ -45,8 +45,8 @@ class Evaluation:
     """Number of documents by label (row) and answer (column)."""
     seen: bool
     """Whether the model was also trained on these documents."""
-    thresholds: dict[str, Point] | None
-    """Coverage and precision of the threshold learned for each precision; None if the model has no thresholds."""
+    thresholds: dict[str, Point]
+    """Coverage and precision of the threshold learned for each precision."""
     curve: list[Point]
     """Coverage and precision, from the most probable answers to all."""
     unlike: float
@@ -92,10 +92,8 @@ def score(found: Predictions) -> Evaluation:
     )
 
 
-def _thresholds(found: Predictions, is_unlike: NDArray[np.bool_]) -> dict[str, Point] | None:
+def _thresholds(found: Predictions, is_unlike: NDArray[np.bool_]) -> dict[str, Point]:
     """Coverage and precision of each threshold; as in `textclf predict`, texts unlike the corpus get no answer."""
     thresholds = found.trained.abstention.thresholds
-    if thresholds is None:
-        return None
     logits = np.where(is_unlike[:, None], np.float32(0), found.logits)  # the lowest probability
     return {precision: point(found.labels, logits, threshold) for precision, threshold in thresholds.items()}
