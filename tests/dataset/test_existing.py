@@ -7,7 +7,8 @@ import pytest
 from tests.dataset.test_build import LARGE, SMALL, make, tree, write_csv
 from textclf.config import PreprocessConfig
 from textclf.dataset import manifest
-from textclf.dataset.directory import LEAVES_DATA_ALONE, DataDirectory
+from textclf.dataset.directory import DataDirectory
+from textclf.dataset.existing import LEAVES_DATA_ALONE
 from textclf.errors import ArtefactError, DataError, UsageError
 
 

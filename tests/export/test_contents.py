@@ -5,7 +5,8 @@ import pytest
 
 from textclf.artefacts import artefact
 from textclf.export import contents
-from textclf.export.contents import Candidate, Exported, Figures, FinishedRun
+from textclf.export.contents import Candidate, Exported, Figures
+from textclf.export.finished_run import FinishedRun
 
 BEFORE = Figures("float32", 90, 5_000_000, 0.75, 0.5, 0.25)
 AFTER = BEFORE._replace(precision="int8", size=1_234_567, accuracy=0.5)

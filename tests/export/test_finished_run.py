@@ -5,8 +5,8 @@ import pytest
 
 from textclf.errors import UsageError
 from textclf.evaluation.predictions import predict
-from textclf.export.contents import FinishedRun
 from textclf.export.exporting import ExportRequest, export
+from textclf.export.finished_run import FinishedRun
 
 
 @pytest.fixture

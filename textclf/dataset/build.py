@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from textclf import sources
 from textclf.config import TIERS, PreprocessConfig
-from textclf.dataset import directory, documents, packed, splits
+from textclf.dataset import documents, existing, packed, splits
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
 from textclf.dataset.documents import Documents, write_documents
 from textclf.dataset.manifest import DataLayout, Manifest, write_manifest
@@ -48,9 +48,9 @@ def preprocess(
     """
     corpus = sources.load(config.source, options=_options(config))
     layout = DataLayout(config.data_dir / corpus.name)
-    if not config.overwrite and directory.is_finished(layout, origin=directory.origin_of(corpus, config)):
+    if not config.overwrite and existing.is_finished(layout, origin=existing.origin_of(corpus, config)):
         return layout.root, read_report(layout.report)
-    directory.refuse_foreign_files(layout)
+    existing.refuse_foreign_files(layout)
     count, alone_seconds = config.num_workers or processors(), 0 if corpus.size >= LARGE else workers.ALONE_SECONDS
     with (
         files.replacing_folder(layout.root) as folder,
@@ -64,7 +64,7 @@ def _build(
     layout: DataLayout, corpus: Corpus, config: PreprocessConfig, *, work: Work, tell: Callable[[str], None]
 ) -> DataReport:
     """Fill a new directory, or one that a killed run has begun."""
-    directory.remove_all_but_tensors(layout)
+    existing.remove_all_but_tensors(layout)
     files.refuse_full_disk(layout.root, needed=corpus.size, count=0)  # numbers take about as much room as texts
     scratch = layout.root / "scratch"
     files.make_folder(scratch)
@@ -81,7 +81,7 @@ def _build(
 
     starts, lengths = texts.offsets[order], np.diff(texts.offsets)[order]
     table = _make_table(texts, codes, order, seed=config.seed)
-    if reused := directory.begin(layout, origin=_origin_of_tensors(layout, corpus, config, table)):
+    if reused := existing.begin(layout, origin=_origin_of_tensors(layout, corpus, config, table)):
         tell(f"resuming an earlier run: {reused:,} of {len(order):,} tensors are there")
     needed = room_needed(lengths, reused=reused)
     files.refuse_full_disk(layout.root, needed=needed.bytes, count=needed.files)
@@ -164,7 +164,7 @@ def _make_table(
 def _origin_of_tensors(
     layout: DataLayout, corpus: Corpus, config: PreprocessConfig, table: Documents
 ) -> dict[str, object]:
-    return directory.origin_of(corpus, config) | {
+    return existing.origin_of(corpus, config) | {
         "splits": {split: int((table.split == split).sum()) for split in SPLITS},
         "tokenizer": checksums.sha256(layout.tokenizer),
     }
@@ -210,7 +210,7 @@ def _finish(
         name=corpus.name,
         source=corpus.source,
         revision=corpus.revision,
-        settings=directory.settings_of(config),
+        settings=existing.settings_of(config),
         labels=sorted(report.splits["train"].labels),
         splits={split: described.documents for split, described in report.splits.items()},
         tiers=dict(report.tiers),

@@ -1,22 +1,20 @@
 """A finished data directory, opened for reading: its documents, their classes, and where their tokens are."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.config import TIERS, PreprocessConfig, changes
+from textclf.config import TIERS, changes
 from textclf.dataset import packed
 from textclf.dataset.documents import Documents, read_documents
 from textclf.dataset.manifest import DataLayout, Manifest, read_manifest
 from textclf.dataset.packed import PackedTokens
 from textclf.dataset.tensors import TensorFiles
 from textclf.errors import UsageError
-from textclf.sources import Corpus
-from textclf.system import files
 
 UNSEEN: int = -1
 """Class index of a label that the training split does not have."""
@@ -134,70 +132,3 @@ def newest(data_dir: Path) -> Path:
     if not finished:
         raise UsageError(f"no data under {data_dir}; make some: textclf preprocess")
     return max(finished, key=lambda path: path.stat().st_mtime_ns).parent
-
-
-LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict"}
-"""Settings without effect on the data."""
-
-
-def settings_of(config: PreprocessConfig) -> dict[str, Any]:
-    """The settings that shape the data, as JSON can hold them."""
-    shaping = {name: value for name, value in asdict(config).items() if name not in LEAVES_DATA_ALONE}
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in shaping.items()}
-    return plain | {"text_column": list(config.text_column)}
-
-
-def origin_of(corpus: Corpus, config: PreprocessConfig) -> dict[str, Any]:
-    """All that decides what is in the directory; `Manifest.origin` is the same of a finished one."""
-    return {**settings_of(config), "source": corpus.source, "revision": corpus.revision}
-
-
-def is_finished(layout: DataLayout, *, origin: dict[str, Any]) -> bool:
-    """Whether the directory is finished; raises UsageError if it was made from another source or other settings."""
-    if not layout.manifest.exists():
-        return False
-    if changed := changes(read_manifest(layout.root).origin, origin):
-        raise UsageError(
-            f"{layout.root} was made from other settings ({', '.join(changed)}); replace it with --overwrite, "
-            "or choose another --name"
-        )
-    return True
-
-
-def refuse_foreign_files(layout: DataLayout) -> None:
-    """Raise UsageError if there are files in the directory that textclf did not write."""
-    if not layout.root.exists():
-        return
-    if not layout.root.is_dir():
-        raise UsageError(f"{layout.root} is a file; choose another --name")
-    expected = (layout.manifest, layout.documents, layout.tokenizer, layout.report, layout.tensors, layout.packed.root)
-    left_over = [path for path in layout.root.iterdir() if path.suffix == ".tmp" and path.name.startswith(".")]
-    if foreign := {path.name for path in layout.root.iterdir()} - {path.name for path in (*expected, *left_over)}:
-        raise UsageError(
-            f"{layout.root} has files that textclf did not write ({', '.join(sorted(foreign)[:3])}); "
-            "choose another --name"
-        )
-
-
-def remove_all_but_tensors(layout: DataLayout) -> None:
-    """Remove what a killed run left; keep its tensors, if it recorded what they were made from."""
-    kept = {layout.begun, layout.tensors} if layout.begun.is_file() else set()
-    for path in set(layout.root.iterdir()) - kept:
-        files.remove(path)
-
-
-def begin(layout: DataLayout, *, origin: dict[str, Any]) -> int:
-    """Record what the tensors are made from; returns how many a stopped run with the same origin has written.
-
-    It is enough that they are of the same documents: each is compared with what would be written.
-    """
-    try:
-        is_same = files.read_object(layout.begun) == origin
-    except (OSError, ValueError):
-        is_same = False
-    if is_same:
-        return sum(1 for _ in layout.tensors.glob("*/*"))
-    layout.begun.unlink(missing_ok=True)  # first, so that tensors that outlive a kill here have no record
-    files.remove(layout.tensors)
-    files.write_json(layout.begun, origin)
-    return 0

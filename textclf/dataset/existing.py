@@ -1,24 +1,14 @@
 """What is already there when a data directory is built: a finished one, other files, or tensors of a stopped run."""
 
-
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from textclf.config import TIERS, PreprocessConfig, changes
-from textclf.dataset import packed
-from textclf.dataset.documents import Documents, read_documents
-from textclf.dataset.manifest import DataLayout, Manifest, read_manifest
-from textclf.dataset.packed import PackedTokens
-from textclf.dataset.tensors import TensorFiles
+from textclf.config import PreprocessConfig, changes
+from textclf.dataset.manifest import DataLayout, read_manifest
 from textclf.errors import UsageError
 from textclf.sources import Corpus
 from textclf.system import files
-
 
 LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict"}
 """Settings without effect on the data."""

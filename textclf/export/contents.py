@@ -1,29 +1,23 @@
-"""The run that is exported, the files of an export, and what they say. Knows nothing about how the model was chosen.
+"""The files of an export, and what they say. Knows nothing about how the model was chosen.
 
 config.json, history.jsonl, metrics.json   make the folder a run, which every command takes
 model/                                     the model itself: an artefact, or an ONNX graph with what it needs
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.artefacts.card import model_card
-from textclf.dataset.directory import DataDirectory
-from textclf.evaluation.predictions import Predictions, Tokens, predict_split
 from textclf.export import onnx
-from textclf.export.pruning import Pruning
+from textclf.export.finished_run import FinishedRun
 from textclf.system import files
 
 THRESHOLDS: Final = "thresholds.json"
 """The learned abstention thresholds of a model for ONNX Runtime: precision to probability."""
-
-
-MOST_DOCUMENTS: Final = 50_000
-"""Training documents, evenly spaced, from which the importance of a feature is computed."""
 
 
 class Candidate(NamedTuple):
@@ -83,52 +77,6 @@ class Exported(NamedTuple):
         values = self.summary()
         del values["before"]["size"], values["after"]["size"]
         return values
-
-
-@dataclass(frozen=True, slots=True)
-class FinishedRun:
-    """A run's model, figures and settings, and its data directory."""
-
-    layout: runs.RunLayout
-    trained: Artefact
-    data: DataDirectory
-    tokens: Tokens
-    config: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    code: Sequence[Path] = ()
-    """Files with the class of a user's model."""
-
-    @classmethod
-    def open(cls, path: Path, *, code: Sequence[Path] = ()) -> "FinishedRun":
-        """Read everything that an export needs; raises UsageError if there is no such run, ArtefactError on damage."""
-        layout = runs.resolve(path)
-        trained = artefact.load(layout.model, code=code)
-        made = runs.data_of(layout)
-        data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
-        config, metrics = runs.read_json(layout.config), runs.read_json(layout.metrics)
-        return cls(layout, trained, data, Tokens(data, trained.tokenizer), config, metrics, code)
-
-    @property
-    def name(self) -> str:
-        """The name of the run's folder."""
-        return self.layout.root.name
-
-    @property
-    def precision(self) -> str:
-        """Precision of the run's own weights: float32 unless the run is an export itself."""
-        return str(self.metrics.get("exported", {}).get("after", {}).get("precision", "float32"))
-
-    def predict(self, trained: Artefact) -> dict[str, Predictions]:
-        """Predictions of a model, which may be smaller than the run's, by split: of each split the data has."""
-        splits = [split for split in ("validation", "test") if len(self.data.rows(split))]
-        tokens = self.tokens if trained is self.trained else Tokens(self.data, trained.tokenizer)
-        return {split: predict_split(trained, tokens, split=split, run=self.name) for split in splits}
-
-    def pruning(self, *, most_documents: int = MOST_DOCUMENTS) -> Pruning:
-        """The model with its features ranked by their importance in the training documents."""
-        rows = self.data.rows(self.metrics["tier"])
-        sampled = rows[:: -(-len(rows) // most_documents)]
-        return Pruning(self.trained, self.tokens.batches(sampled))
 
 
 def run_files(run: FinishedRun, metrics: Mapping[str, Any], exported: Exported) -> dict[str, bytes]:

@@ -16,7 +16,8 @@ from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.metrics import measure
 from textclf.evaluation.predictions import Predictions, Tokens
 from textclf.export import onnx
-from textclf.export.contents import Candidate, Exported, Figures, FinishedRun, model_files, run_files, total
+from textclf.export.contents import Candidate, Exported, Figures, model_files, run_files, total
+from textclf.export.finished_run import FinishedRun
 from textclf.export.pruning import SPECIAL
 from textclf.system import files
 

@@ -1,20 +1,15 @@
 """The finished run that is exported, with what its model and its data say."""
 
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
-from textclf.artefacts.card import model_card
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.predictions import Predictions, Tokens, predict_split
-from textclf.export import onnx
 from textclf.export.pruning import Pruning
-from textclf.system import files
-
 
 MOST_DOCUMENTS: Final = 50_000
 """Training documents, evenly spaced, from which the importance of a feature is computed."""

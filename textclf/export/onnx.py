@@ -23,6 +23,11 @@ from textclf.text.tokenizer import Tokenizer
 OPSET: Final = 18
 IR_VERSION: Final = 9  # the first ONNX Runtime that reads it is 1.14, of 2023
 
+SETTINGS: Final = "inputs.json"
+"""The format, which model it is, and the settings of its inputs."""
+LEARNT: Final = "inputs.safetensors"
+"""What the inputs learnt from documents."""
+
 
 def need_packages() -> None:
     """Raise UsageError if the extra is not installed."""
@@ -65,12 +70,6 @@ def serialise(trained: Artefact, *, precision: str) -> bytes:
     checker.check_model(model)
     content: bytes = model.SerializeToString(deterministic=True)
     return content
-
-
-SETTINGS: Final = "inputs.json"
-"""The format, which model it is, and the settings of its inputs."""
-LEARNT: Final = "inputs.safetensors"
-"""What the inputs learnt from documents."""
 
 
 def contents(trained: Artefact) -> dict[str, bytes]:

@@ -1,8 +1,8 @@
-"""A model with only the most important of its features: of its words, pairs of words and parts of words.
+"""A model with only the most important of its features: words, pairs and subwords.
 
-How much a feature matters is the length of its embedding, times the fourth root of the sum of its squared weights in
-the training documents: a feature matters that moves the answer far, and rather one that often does. (By the square
-root, which would be its share in all that moves the answers, too many frequent words were kept that say little.)
+The importance of a feature is the length of its embedding times the fourth root of the sum of its squared weights in
+the training documents: how far it moves an answer, and less strongly how often. With the square root, too many frequent
+words that say little were kept.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ SPECIAL: Final = UNK_ID + 1  # <pad> and <unk>, which stay
 
 
 class Pruning:
-    """A model whose features are ranked, once, to be cut to any number of them."""
+    """A model whose features are ranked once, and can then be cut to any number."""
 
     def __init__(self, trained: Artefact, training: Iterable[Batch]) -> None:
         self._trained = trained

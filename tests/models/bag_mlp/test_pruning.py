@@ -1,7 +1,7 @@
 import numpy as np
 
 from textclf.models.bag_mlp.feature_cache import learn
-from textclf.models.bag_mlp.predict import BagPruner
+from textclf.models.bag_mlp.pruning import BagPruner
 from textclf.text.tokenizer import Tokenizer
 
 TEXTS = ["red cat sat", "red cat ran", "the dog sat", "the dog ran", "blue sky blue sky", "blue sky"]

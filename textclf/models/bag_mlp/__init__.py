@@ -42,7 +42,8 @@ def runtime() -> Runtime:
     """What predicts, in numpy."""
     from textclf.models.bag_mlp.feature_cache import learn
     from textclf.models.bag_mlp.features import Bag
-    from textclf.models.bag_mlp.predict import BagPruner, contributions, logits
+    from textclf.models.bag_mlp.predict import contributions, logits
+    from textclf.models.bag_mlp.pruning import BagPruner
 
     return Runtime(Bag, learn, logits, contributions, BagPruner)
 

@@ -1,10 +1,9 @@
 """Bags of embeddings, and a multi-layer perceptron on each.
 
-A document is seen in two ways: as a bag of its words and pairs of neighbouring words, and as a bag of the parts of its
-words, both weighted as `textclf.models.bag_mlp.features` says. A bag becomes one vector, the sum of its embeddings:
-that is the hidden layer of a perceptron (a matrix of embeddings times a weighted bag is a linear layer), and ReLU,
-dropout and an output layer turn it into logits.
-https://arxiv.org/abs/2109.03777 shows how strong such a wide and shallow network is.
+A document has two views: a bag of its words and pairs of neighbouring words, and a bag of its subwords, both weighted
+by `textclf.models.bag_mlp.features`. The weighted sum of the embeddings of a bag is the hidden layer of a perceptron;
+ReLU, dropout and an output layer turn it into logits. https://arxiv.org/abs/2109.03777 shows how strong such a wide and
+shallow network is.
 
 Each view learns to classify on its own, and the mean of their logits predicts: views that err on different documents
 correct each other, which adding their features to one bag does not do (https://doi.org/10.1007/3-540-45014-9_1).
@@ -26,10 +25,10 @@ from textclf.models.bag_mlp.features import BagInputs
 from textclf.models.model import Examples
 
 HEAD_START: Final = 4.0
-"""How far embeddings go towards their classes before training."""
+"""Distance that embeddings move towards their classes before training."""
 
 SHRINKAGE: Final = 4.0
-"""Weight that a feature must have in all bags together to go half as far."""
+"""Total weight in all bags with which a feature moves half that distance."""
 
 
 class Batch(NamedTuple):

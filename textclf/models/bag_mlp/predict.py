@@ -1,4 +1,4 @@
-"""What predicts without torch: the forward pass of `network.BagMLP` in numpy and as ONNX nodes, explained and pruned.
+"""What predicts without torch: the forward pass of `network.BagMLP` in numpy and as ONNX nodes; contributions.
 
 Tests hold the three passes together.
 
@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Doubles, Floats, Weights, linear
 from textclf.models.bag_mlp.features import Bag, BagInputs
-from textclf.models.model import Contributions, Pruned
+from textclf.models.model import Contributions
 from textclf.models.onnx_graph import Graph, zeros
-from textclf.text.tokenizer import Tokenizer
+
+ONNX_INPUTS: Final = (("features", "INT32", ("N",)), ("offsets", "INT64", ("bags",)), ("weights", "FLOAT", ("N",)))
 
 
 def logits(weights: Weights, inputs: BagInputs) -> Floats:
@@ -66,9 +67,6 @@ def contributions(weights: Weights, features: Bag, ids: NDArray[np.int32], again
     return Contributions(margin, rest, np.bincount(occurrences.tokens, shares, minlength=tokens).astype(np.float64))
 
 
-ONNX_INPUTS: Final = (("features", "INT32", ("N",)), ("offsets", "INT64", ("bags",)), ("weights", "FLOAT", ("N",)))
-
-
 def onnx_logits(graph: Graph, temperature: np.float32) -> str:
     """Calibrated logits, (B, C)."""
     views = len(graph.names("outputs.", ".weight"))
@@ -93,34 +91,3 @@ def onnx_logits(graph: Graph, temperature: np.float32) -> str:
         graph.add("Gather", split, graph.constant(np.int64(view)), output=part, axis=0)
     of_views = [graph.linear(f"outputs.{view}", part) for view, part in enumerate(parts)]
     return graph.mean(of_views, temperature=temperature)
-
-
-class BagPruner:
-    """Leaves out features of a bag."""
-
-    def __init__(self, bag: Bag, tokenizer: Tokenizer) -> None:
-        self._bag = bag
-        self._tokenizer = tokenizer
-        self._pair_words = np.full((len(bag.pairs), 2), -1)
-        """Shape (P, 2), ids of the words of each pair; -1 if no document has it, any of those that share a hash."""
-
-    def usage(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Doubles:
-        """The sum over these documents of each feature's squared weight, shape (F,); remembers the words of pairs."""
-        pairs, words = self._bag.pairs_in(tokens, lengths)
-        self._pair_words[pairs - self._bag.words] = words
-        inputs = self._bag(tokens, lengths)
-        squares = inputs.weights.astype(np.float64) ** 2
-        return np.bincount(inputs.features, squares, minlength=len(self._bag.rarity)).astype(np.float64)
-
-    def keep(self, ranking: NDArray[np.int64], features: int) -> Pruned:
-        """The model with the first features of a ranking of all; with more where a view would have none left."""
-        bag = self._bag
-        kept = np.sort(ranking[:features])
-        words, pairs, subwords = np.split(kept, np.searchsorted(kept, [bag.words, bag.words + len(bag.pairs)]))
-        of_pairs = self._pair_words[pairs - bag.words]  # (P, 2)
-        vocabulary = np.concatenate((words, np.setdiff1d(of_pairs[of_pairs >= 0], words)))  # those of pairs come last
-        tokenizer = self._tokenizer.restricted(vocabulary, subwords - bag.words - len(bag.pairs))
-        smaller = Bag(len(words), bag.pairs[pairs - bag.words], rarity=bag.rarity[kept], **Bag.derive(tokenizer))
-        if smaller.views < bag.views and features < len(ranking):
-            return self.keep(ranking, 2 * features)
-        return Pruned(kept, tokenizer, smaller)

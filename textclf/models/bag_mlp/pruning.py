@@ -1,15 +1,16 @@
-"""Leaves out the less important words, pairs and subwords of a bag."""
+"""Leaves out the less important words, pairs and subwords.
 
-
-from typing import Final
+A word that is left out becomes an unknown one, whose subwords are still read. A pair is found only if both its words
+are in the vocabulary, so words that only pairs need stay in it. The training documents show which these are, as a hash
+does not.
+"""
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.models.arithmetic import Doubles, Floats, Weights, linear
-from textclf.models.bag_mlp.features import Bag, BagInputs
-from textclf.models.model import Contributions, Pruned
-from textclf.models.onnx_graph import Graph, zeros
+from textclf.models.arithmetic import Doubles
+from textclf.models.bag_mlp.features import Bag
+from textclf.models.model import Pruned
 from textclf.text.tokenizer import Tokenizer
 
 
