@@ -1,7 +1,7 @@
-"""Every setting of every verb, as frozen dataclasses, and the table of tiers. Knows nothing about files or models.
+"""The settings of each command, as frozen dataclasses, and the table of tiers. Knows no files.
 
-What the user leaves open is taken from the tier or from the model, in `TrainConfig.create`, or from the number and
-length of the training documents, in `TrainConfig.completed`, and nowhere else.
+A setting that the user does not give comes from the tier and the model (`TrainConfig.create`), or from the number and
+length of the training documents (`TrainConfig.completed`); nothing else fills settings.
 """
 
 from collections.abc import Mapping
@@ -19,27 +19,27 @@ STORES: Final = ("packed", "files")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
 
 LARGEST_BATCH: Final = 8
-"""How many times the smallest default batch the largest is."""
+"""Largest default batch, as a multiple of the smallest."""
 
 FEW_DOCUMENTS: Final = 1_000
-"""Training documents below which the smallest default batch is halved: an epoch would have too few steps.
+"""Number of training documents below which the smallest default batch is halved, as an epoch would have too few steps.
 
-Below it the validation loss is noisy, too, so that training is patient for FEW_PATIENCE epochs at the least.
+Below it the validation loss is noisy as well, so the patience is at least FEW_PATIENCE epochs.
 """
 
 FEW_PATIENCE: Final = 2
 
 REFIT_AT_MOST: Final = 50_000
-"""Training documents up to which the validation documents are worth training on."""
+"""Maximum number of training documents with which a run is refitted by default: more gain nothing from validation."""
 
 REFIT_EPOCHS: Final = 2
-"""Epochs for which training goes on, with the validation documents, once it is known how many epochs are best."""
+"""Extra epochs on train + validation after early stopping."""
 
 MOST_PARTS: Final = 100_000
-"""Parts of words that are looked at."""
+"""Default maximum number of subwords."""
 
 PARTS_UP_TO: Final = 5_000_000
-"""Tokens of training text up to which parts of words are looked at: with more, the words alone are known well."""
+"""Maximum number of training tokens with which subwords are learned by default: with more, words alone suffice."""
 
 Row = TypeVar("Row")
 
@@ -49,17 +49,17 @@ class Tier:
     """A nested, stratified part of the training split, and how long to train on it."""
 
     share: float
-    """Fraction of the training split, before the two bounds."""
+    """Fraction of the training split, before the next two limits."""
     at_least: int
-    """Documents, where the training split has as many."""
+    """Minimum number of documents, if the training split has that many."""
     at_most: int | None
-    """Documents; the cap keeps tiny tiny on millions of documents. None: no cap."""
+    """Maximum number of documents, so that tiny stays tiny on millions of them. None: no maximum."""
     epochs: int
-    """Passes over the tier at the most; early stopping usually ends sooner."""
+    """Maximum number of epochs; early stopping usually ends training sooner."""
     purpose: str
 
     def size(self, documents: int) -> int:
-        """Documents of the tier in a training split of so many documents."""
+        """Number of documents of the tier, given the number in the training split."""
         size = max(round(self.share * documents), self.at_least)
         return min(size, documents, self.at_most or documents)
 
@@ -89,11 +89,11 @@ class PreprocessConfig:
     validation: Path | None = None
     test: Path | None = None
     text_column: tuple[str, ...] = ()
-    """Columns that make up the text, joined in order. Empty: by the usual names."""
+    """Columns that make up the text, joined in order. Empty: the column with a usual name."""
     label_column: str | None = None
     id_column: str | None = None
     encoding: str | None = None
-    """Of text files. None: UTF-8, with or without a byte-order mark."""
+    """Encoding of text files. None: UTF-8, with or without a byte-order mark."""
     validation_size: float = 0.1
     """Fraction of the source's training split, where the source has no validation split."""
     test_size: float = 0.1
@@ -102,31 +102,31 @@ class PreprocessConfig:
     """Refuse labels that only validation or test has."""
     lowercase: bool = True
     max_vocab: int = 100_000
-    """Words at the most, the most frequent first."""
+    """Maximum number of words; the most frequent are kept."""
     max_parts: int | None = None
-    """Parts of words at the most. None: MOST_PARTS, or 0 where the training text is longer than PARTS_UP_TO."""
+    """Maximum number of subwords. None: MOST_PARTS, or 0 if there are more than PARTS_UP_TO training tokens."""
     min_count: int = 1
-    """Occurrences in the training split that make a word part of the vocabulary."""
+    """Minimum number of occurrences in the training split for a word to enter the vocabulary."""
     num_workers: int | None = None
-    """Processes that tokenize and write. None: one per processor."""
+    """Number of processes that tokenize and write. None: one per processor."""
     seed: int = 0
-    """Of the splits and tiers that we draw."""
+    """Random seed for the splits and tiers that are drawn."""
     overwrite: bool = False
     """Replace a data directory made from other settings."""
 
     def parts(self, *, tokens: int) -> int:
-        """Parts of words at the most, in a training text of so many tokens."""
+        """Maximum number of subwords, given the number of training tokens."""
         if self.max_parts is not None:
             return self.max_parts
         return MOST_PARTS if tokens <= PARTS_UP_TO else 0
 
 
 CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
-"""Fields of a preset that are no settings themselves: `TrainConfig.completed` makes settings of them."""
+"""Fields of a preset that are not settings; `TrainConfig.completed` derives settings from them."""
 
 
 LEAVES_STEPS_ALONE: Final = {"data", "data_dir", "run_dir", "epochs", "test", "store", "num_workers"}
-"""Settings that change no training step: folders, how documents are read, the most epochs, what is measured."""
+"""Settings that change no training step: folders, how documents are read, the maximum of epochs, what is measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,55 +137,55 @@ class TrainConfig:
     model: str
     """Name in `textclf.models.MODELS`, or of the user's class."""
     user_model: UserModel | None = None
-    """The user's class, where the model is none of MODELS; it is not in JSON."""
+    """The user's class, if the model is not built in; JSON does not have it."""
     data: str | None = None
     """A name under ``data_dir``, or a path. None: the newest."""
     data_dir: Path = Path("data")
     run_dir: Path = Path("runs")
     """Folder that holds the runs."""
     epochs: int
-    """Passes over the tier at the most."""
+    """Maximum number of epochs."""
     batch_size: int | None
-    """Documents per optimizer step. None: by their number, for about as many steps an epoch as the preset says."""
+    """Documents per optimizer step. None: from their number, for about as many steps per epoch as the preset says."""
     lr: float | None
-    """Adam's learning rate. None: by model and batch size."""
+    """Adam's learning rate. None: from the model and the batch size."""
     patience: int | None = None
     """Epochs without a better validation loss after which training stops. None: the preset, more for few documents."""
     min_gain: float
     """Fraction by which an epoch must lower the validation loss to be better."""
     clip_norm: float = 1.0
-    """Largest gradient norm that a step may have."""
+    """Maximum gradient norm of a step."""
     label_smoothing: float
     """Share of the target's probability that is spread over all classes."""
     refit: bool | None = None
-    """Go on for REFIT_EPOCHS on train and validation. None: as the preset says, on tier full up to REFIT_AT_MOST."""
+    """Train REFIT_EPOCHS more on train + validation. None: the preset, on tier full with at most REFIT_AT_MOST."""
     test: bool = True
-    """Measure the finished model on the test split. False: leave that split alone while settings are chosen."""
+    """Evaluate the finished model on the test split. False: the split is not read, as while settings are chosen."""
     embedding_size: int | None
     hidden_size: int | None
-    """Units of the hidden layer, of each direction. None: the preset; for the mlp on long text, half or a quarter."""
+    """Units of the hidden layer or direction, or filters per width. None: the preset, less for the mlp on long text."""
     dropout: float | None
     word_dropout: float | None
     max_length: int | None
-    """Tokens read from the start of a document. None: the mlp reads all, the lstm the preset or 95 % of documents."""
+    """Tokens read from the start of a document. None: all for the mlp, else the preset, or less if 95 % are shorter."""
     seed: int = 0
-    """Of the initial weights, the order of the documents, and dropout."""
+    """Random seed for weights, data order and dropout."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
     precision: str = "auto"
     """float32 or bfloat16. auto: bfloat16 autocast on CUDA, float32 elsewhere."""
     store: str = "packed"
-    """Where batches are read from: packed, or the per-document files."""
+    """Where token ids are read: the packed copy, or the file of each document."""
     num_workers: int | None = None
-    """Loader processes. None: 0 for packed, which is faster without; one per processor for files."""
+    """Number of loader processes. None: 0 for the packed store on a CPU, else one per processor."""
 
     @classmethod
     def create(cls, *, tier: str = "mid", model: str = "mlp", **given: Any) -> "TrainConfig":
-        """Fill what is missing or None from the tier, the model, and the defaults.
+        """Fill settings that are missing or None from the tier, the model, and the defaults.
 
         The model is a name in `textclf.models.MODELS`, or what `textclf.models.find_user_model` finds and runs.
-        Raises UsageError on a tier or model that is in neither table and on a setting of another model, TypeError on
-        one that does not exist.
+        Raises UsageError for an unknown tier or model and for a setting that the model does not have, TypeError for a
+        setting that does not exist.
         """
         given = {name: value for name, value in given.items() if value is not None}
         for name, choices in (("store", STORES), ("precision", PRECISIONS)):
@@ -210,7 +210,7 @@ class TrainConfig:
         return self.user_model or find(self.model)
 
     def completed(self, *, documents: int, tokens: int, length: int) -> "TrainConfig":
-        """Fill what depends on the training documents: their number, tokens, and the length that 95 % do not pass.
+        """Fill settings that depend on the training documents: their number, tokens, and 95th percentile of lengths.
 
         The rules were chosen on validation splits of corpora from 2,000 to 15,000 documents.
         """
@@ -231,13 +231,13 @@ class TrainConfig:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """All settings, as JSON can hold them."""
+        """All settings, as JSON values."""
         values = asdict(replace(self, user_model=None))
         del values["user_model"]
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
     def shaping_steps(self) -> dict[str, Any]:
-        """The settings, as JSON can hold them, without which training could not go on as it began."""
+        """The settings that must not change when a run is resumed, as JSON values."""
         return {name: value for name, value in self.to_json().items() if name not in LEAVES_STEPS_ALONE}
 
     @classmethod
@@ -248,7 +248,7 @@ class TrainConfig:
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """What differs between two records, for people: "seed was 0 and is 1"."""
+    """The differences between two records, in words: "seed was 0 and is 1"."""
     names = [*before, *(name for name in now if name not in before)]
     differing = [name for name in names if before.get(name) != now.get(name)]
     return [f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in differing]

@@ -20,6 +20,17 @@ LOWEST: Final = 0.05
 """Lowest temperature that is tried."""
 HIGHEST: Final = 20.0
 
+PRECISIONS: Final = (0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
+"""Thresholds are learned for these precisions."""
+CONFIDENCE: Final = 0.95
+"""Confidence that the answers above a threshold have its precision."""
+RARE: Final = 0.01
+"""At most this share of the validation documents is unlike the corpus."""
+MOSTLY: Final = 0.5
+"""A text with a smaller share of unknown words is never unlike the corpus."""
+POINTS: Final = 20
+"""Number of points of a curve."""
+
 
 class Reliability(NamedTuple):
     """Documents grouped by the probability of their answer, in bins of equal width."""
@@ -73,22 +84,6 @@ def calibration_error(labels: NDArray[np.int64], logits: NDArray[np.float32]) ->
     found = reliability(labels, logits)
     gaps = np.nan_to_num(np.abs(found.confidence - found.accuracy))
     return float((gaps * found.documents).sum() / max(found.documents.sum(), 1))
-
-
-PRECISIONS: Final = (0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
-"""Thresholds are learned for these precisions."""
-
-CONFIDENCE: Final = 0.95
-"""Confidence that the answers above a threshold have its precision."""
-
-RARE: Final = 0.01
-"""At most this share of the validation documents is unlike the corpus."""
-
-MOSTLY: Final = 0.5
-"""A text with a smaller share of unknown words is never unlike the corpus."""
-
-POINTS: Final = 20
-"""Number of points of a curve."""
 
 
 class Point(NamedTuple):

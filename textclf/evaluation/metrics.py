@@ -9,6 +9,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+RESAMPLES: Final = 1000
+RESAMPLES_AT_ONCE: Final = 100
+LEVEL: Final = 0.95
+Interval = tuple[float, float]
+Resampled = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+"""Scores of R resamples, shape (R,), from the indices of their documents, shape (R, D)."""
+
 
 class Metrics(NamedTuple):
     """How well documents were classified."""
@@ -80,15 +87,6 @@ def per_class(labels: NDArray[np.int64], logits: NDArray[np.float32], names: lis
     figures = precision_recall_fscore_support(labels, logits.argmax(axis=1), labels=range(len(names)), zero_division=0)
     rows = zip(names, *(column.tolist() for column in figures), strict=True)
     return [dict(zip(("label", "precision", "recall", "f1", "documents"), row, strict=True)) for row in rows]
-
-
-RESAMPLES: Final = 1000
-RESAMPLES_AT_ONCE: Final = 100
-LEVEL: Final = 0.95
-
-Interval = tuple[float, float]
-Resampled = Callable[[NDArray[np.int64]], NDArray[np.float64]]
-"""Scores of R resamples, shape (R,), from the indices of their documents, shape (R, D)."""
 
 
 def accuracies(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> Resampled:

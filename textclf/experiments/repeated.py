@@ -15,6 +15,9 @@ from textclf.training import train
 from textclf.training.display import Display
 from textclf.training.setup import find_data, set_up
 
+MORE: Final = 2
+"""The outlook is for this many times the documents of the last point."""
+
 
 class Spread(NamedTuple):
     """A figure over several runs."""
@@ -37,10 +40,6 @@ def spread(metrics: Sequence[Mapping[str, Any]], split: str, figure: str) -> Spr
     """Mean and standard deviation of a figure of metrics.json over runs."""
     values = [run[split][figure] for run in metrics]
     return Spread(mean(values), stdev(values) if len(values) > 1 else 0.0)
-
-
-MORE: Final = 2
-"""The outlook is for this many times the documents of the last point."""
 
 
 class Point(NamedTuple):

@@ -14,7 +14,7 @@ from textclf.errors import UsageError
 from textclf.models.arithmetic import Floats, softmax
 
 BATCH: Final = 64  # texts that go through the model together
-MOST_CHARACTERS: Final = 500_000  # of a batch, unless its last text is longer
+MOST_CHARACTERS: Final = 500_000  # of a batch, not counting its last text
 
 
 class Score(NamedTuple):
@@ -33,15 +33,15 @@ class Prediction(NamedTuple):
     top: tuple[Score, ...]
     """The most probable labels, best first."""
     unknown: float
-    """Share of the text's words that the training texts do not have, between 0 and 1; 1 of an empty text."""
+    """Share of the text's words that no training text has, between 0 and 1; 1 for an empty text."""
     truncated: bool
     """Whether the model read only the beginning of the text."""
     unlike: bool
-    """Whether so much of it is unknown that the answer says little: as of few validation texts, and most of it."""
+    """Whether most of its words are unknown, and more than in nearly all validation texts: the answer says little."""
 
 
 class Answers(NamedTuple):
-    """What a model says of B texts: the K most probable classes of each, best first."""
+    """Predictions for B texts: the K most probable classes of each, best first."""
 
     places: NDArray[np.int64]
     """Shape (B, K), class indices."""
@@ -61,9 +61,9 @@ class Classifier:
         self.trained = trained
 
     def predict(self, texts: str | Iterable[str], *, top_k: int = 1) -> list[Prediction]:
-        """Classify the texts (or the one text); one prediction each, in their order.
+        """Classify texts, or one text; returns one prediction per text, in order.
 
-        An empty text, or one without any known word, is answered too: with what the model says when it sees nothing.
+        An empty text, or one without a known word, also gets a label: the one that the model gives without any feature.
         """
         return list(self.stream([texts] if isinstance(texts, str) else texts, top_k=top_k))
 
@@ -88,7 +88,7 @@ class Classifier:
         )
 
     def name(self, answers: Answers) -> list[Prediction]:
-        """The answers with the labels in place of the classes."""
+        """The answers with label names instead of class indices."""
         named = []
         for places, probabilities, *about in zip(*(column.tolist() for column in answers), strict=True):
             top = tuple(map(Score, map(self.labels.__getitem__, places), probabilities))
@@ -110,7 +110,7 @@ def most_probable(probabilities: Floats, top_k: int) -> tuple[NDArray[np.int64],
 
 
 def batched(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Texts in batches: BATCH of them, or fewer where they are long."""
+    """Batches of BATCH texts, or fewer if they are long."""
     batch: list[str] = []
     characters = 0
     for text in texts:

@@ -1,9 +1,9 @@
-"""Why a text has its label: what each of its tokens adds, and what the model looks for. No torch.
+"""Why a text has its label: the contribution of each token, and the words that speak most for a label. No torch.
 
-What is explained is the margin of a label: its logit, divided by the temperature as in a prediction, less the mean of
-the logits of all other labels. It rises and falls with the probability, whatever a model adds to all logits alike. How
-a margin is taken apart is the model's affair: exactly for the mlp (`textclf.models.bag_mlp.predict.contributions`), by
-leaving out one token at a time for the others (`textclf.models.sequences.leave_one_out`).
+The margin of a label is explained: its calibrated logit minus the mean logit of all other labels. It rises and falls
+with the probability, whatever a model adds to all logits alike. Each model divides the margin among tokens in its own
+way: the mlp exactly (`textclf.models.bag_mlp.predict.contributions`), the others by leaving out one token at a time
+(`textclf.models.sequences.features.LeaveOneOut`).
 """
 
 from typing import Final, NamedTuple
@@ -16,40 +16,40 @@ from textclf.models.arithmetic import Doubles, Floats
 from textclf.text.token_offsets import spans
 from textclf.text.tokenizer import UNK_ID
 
-MANY_WORDS: Final = 4096  # of the vocabulary, each a text of its own, that go through a model together
+MANY_WORDS: Final = 4096  # one-word texts in a batch
 
 
 class Token(NamedTuple):
-    """A token where it stands in the text."""
+    """A token at its position in the text."""
 
     start: int
     end: int
     """Characters of the text: ``text[start:end]``."""
     contribution: float
-    """What it adds to the margin; below 0 it speaks against the label."""
+    """Its share of the margin; negative: it speaks against the label."""
 
 
 class Explanation(NamedTuple):
-    """What makes the margin of a label in a text."""
+    """The margin of a label in a text, divided among its tokens."""
 
     label: str
     margin: float
-    """The label's logit less the mean of all others."""
+    """The label's logit minus the mean of all others."""
     rest: float
-    """What no token adds: for the mlp its bias, for the lstm what leaving out single tokens does not show."""
+    """The part of no token: the bias of the mlp, or what leaving out single tokens does not show."""
     tokens: tuple[Token, ...]
     """All tokens of the text, in order."""
 
 
 class Word(NamedTuple):
-    """A word and the probability of a label in a text that is this word alone."""
+    """A word, and the probability of a label for the text of this word alone."""
 
     word: str
     probability: float
 
 
 def explain(trained: Artefact, text: str, label: str) -> Explanation:
-    """Take the margin of a label in a text apart; raises UsageError if the model has no such label."""
+    """Divide the margin of a label among the tokens of a text; raises UsageError if there is no such label."""
     ids = trained.tokenizer.encode(text)
     where = spans(text, lowercase=trained.tokenizer.lowercase)
     against = _against_others(trained, label)
@@ -63,7 +63,7 @@ def explain(trained: Artefact, text: str, label: str) -> Explanation:
 def top_words(trained: Artefact, label: str, *, top_k: int) -> list[Word]:
     """The words that, each alone, give the label the highest probability; raises UsageError if there is no such label.
 
-    Pairs of words are no part of it: the model knows them by a hash.
+    Pairs of words are left out, since the model knows only their hashes.
     """
     place = _place(trained, label)
     size = trained.inputs.words
@@ -91,7 +91,7 @@ def _place(trained: Artefact, label: str) -> int:
 
 
 def _against_others(trained: Artefact, label: str) -> Doubles:
-    """What logits are multiplied by and summed to give the margin, shape (classes,)."""
+    """Weights of the logits whose weighted sum is the margin, shape (classes,)."""
     weights = np.full(len(trained.labels), -1 / max(len(trained.labels) - 1, 1))
     weights[_place(trained, label)] = 1
     return weights / trained.temperature

@@ -21,6 +21,9 @@ Predict = Callable[[Iterable[str]], Iterator[list[Prediction]]]
 Pairs = Mapping[tuple[str, str | None], int]
 """Number of rows by their own label and the label of their answer."""
 
+Warn = Callable[[str], None]
+"""Shows a message, once."""
+
 
 class Rejection(NamedTuple):
     """Which predictions are not to be trusted."""
@@ -119,10 +122,6 @@ def macro_f1(pairs: Pairs) -> float:
         sizes.update({answer: count})
         right[label] += count * (label == answer)
     return sum(2 * right[label] / size for label, size in sizes.items()) / len(sizes)
-
-
-Warn = Callable[[str], None]
-"""Shows a message, once."""
 
 
 def rows(

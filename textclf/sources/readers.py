@@ -17,6 +17,8 @@ from textclf.sources.columns import TEXT_NAMES, FindColumns, Roles, refuse_repea
 from textclf.sources.document import LABEL, MAX_CHARACTERS, Row
 from textclf.sources.text_lines import Line
 
+_LABELS: Final = re.compile(rf"(?<!\S){LABEL}(\S*)\s?", flags=re.ASCII)
+
 
 class _Record(NamedTuple):
     """One record, blank lines included."""
@@ -147,13 +149,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 _JSON: Final = json.JSONDecoder(
     parse_int=str, parse_float=str, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
 )
-
-
-ROWS_IN_MEMORY: Final = 32
-"""With a dictionary each of them may be as long as the longest and take next to no room in the file."""
-
-
-_LABELS: Final = re.compile(rf"(?<!\S){LABEL}(\S*)\s?", flags=re.ASCII)
 
 
 def read_plain(lines: Iterator[Line], _name: str, _find: FindColumns) -> Iterator[Row]:

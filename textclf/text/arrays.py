@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Places = NDArray[np.int64]
 
+IN_WORD: Final = np.uint64(63)  # the low bits of a value: its place in a word of 64 bits
+
 
 def places(starts: Places, lengths: NDArray[np.integer]) -> Places:
     """Indices of the values of some rows, row after row, given each row's start and length, shape (R,) both."""
@@ -26,9 +28,6 @@ def fill_empty(values: NDArray[np.int32], offsets: Places, *, fill: int) -> tupl
     lengths = np.diff(offsets)
     is_empty = lengths == 0
     return np.insert(values, offsets[:-1][is_empty], fill), lengths + is_empty
-
-
-IN_WORD: Final = np.uint64(63)  # the low bits of a value: its place in a word of 64 bits
 
 
 class Ranks:
