@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from math import log
 
 import numpy as np
@@ -91,3 +93,21 @@ def test_the_baseline_gives_the_label_that_is_most_frequent_in_training():
 def test_confusion_has_labels_as_rows_and_answers_as_columns():
     counts = confusion(np.array([0, 0, 1, -1]), np.array([0, 2, 1, 1]), classes=3)
     assert counts.tolist() == [[1, 0, 1], [0, 1, 0], [0, 0, 0]]
+
+
+def test_scikit_learn_is_imported_without_pandas_which_can_be_imported_after_that():
+    code = (
+        "import sys, numpy as np\nfrom textclf.evaluation.metrics import measure\n"
+        "measure(np.array([0, 1]), np.eye(2, dtype=np.float32))\n"
+        "assert 'sklearn.metrics' in sys.modules and 'pandas' not in sys.modules\n"
+        "import pandas\npandas.DataFrame({'a': [1]})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_pandas_stays_if_a_program_has_it():
+    code = (
+        "import sys, numpy as np, pandas\nfrom textclf.evaluation.metrics import measure\n"
+        "measure(np.array([0, 1]), np.eye(2, dtype=np.float32))\nassert sys.modules['pandas'] is pandas"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

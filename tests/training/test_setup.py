@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from textclf.models import MODELS
 from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Examples
 from textclf.training.batches import EpochSampler, LengthSortedSampler
-from textclf.training.setup import MOST_WORKERS, PERCENTILE, find_data, set_up
+from textclf.training.setup import MOST_WORKERS, PERCENTILE, find_data, set_up, set_up_while_torch_loads
 
 
 @pytest.fixture
@@ -288,6 +289,39 @@ def test_a_split_without_any_known_label_is_bad_data(config, data):
 def test_the_data_of_the_settings_is_opened_if_none_is_given(data_dir, tmp_path):
     config = small_config("mlp", data_dir, tmp_path)
     assert set_up(config).data.layout == set_up(config, DataDirectory.open(data_dir)).data.layout
+
+
+SET_UP = """
+import sys
+from pathlib import Path
+from textclf.config import TrainConfig
+from textclf.system import startup
+startup.configure_program()
+from textclf.training.setup import set_up, set_up_while_torch_loads
+config = TrainConfig.create(data=sys.argv[1], hidden_size=8, batch_size=8, tier="full")
+ready = set_up_while_torch_loads(config)
+assert "torch" in sys.modules
+print("pyarrow" in sys.modules)
+expected = set_up(config)
+assert ready.config == expected.config and ready.data.layout == expected.data.layout
+assert ready.features.rarity.tolist() == expected.features.rarity.tolist()
+rows = ready.parts["train"].rows
+assert ready.cache.has(rows)
+for found, same in zip(ready.cache(None, None, rows), expected.cache(None, None, rows), strict=True):
+    assert found.tolist() == same.tolist()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many threads there are")
+def test_another_process_sets_up_and_arrow_stays_there(data_dir):
+    done = subprocess.run([sys.executable, "-c", SET_UP, str(data_dir)], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "")
+
+
+def test_a_program_with_threads_sets_up_itself(data_dir, tmp_path):
+    config = small_config("mlp", data_dir, tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(set_up_while_torch_loads, config).result().config == set_up(config).config
 
 
 def test_missing_data_is_reported_before_torch_is_imported():

@@ -13,7 +13,7 @@ from textclf.config import TIERS, TrainConfig
 from textclf.evaluation import plots
 from textclf.training import train
 from textclf.training.display import Display
-from textclf.training.setup import find_data, set_up
+from textclf.training.setup import find_data, set_up_while_torch_loads
 
 MORE: Final = 2
 """The outlook is for this many times the documents of the last point."""
@@ -29,7 +29,7 @@ class Spread(NamedTuple):
 
 def over_seeds(config: TrainConfig, count: int, *, display: Display) -> Iterator[runs.RunLayout]:
     """Train with ``count`` consecutive seeds, starting at that of the settings; yield each run as it ends."""
-    setup = set_up(config)
+    setup = set_up_while_torch_loads(config)
     from textclf.training import run
 
     for seed in range(config.seed, config.seed + count):

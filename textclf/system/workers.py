@@ -53,9 +53,10 @@ class Pool:
     if the worker is killed while it sends: the pipe stays open as long as other workers live.
     """
 
-    def __init__(self, count: int, *, imports: str) -> None:
+    def __init__(self, count: int, *, imports: str, advice: str) -> None:
         self.count = count
-        self._forks = _can_fork()
+        self._advice = advice
+        self._forks = can_fork()
         self._context: Any = multiprocessing.get_context("fork") if self._forks else _context(imports)
         self._started: list[tuple[BaseProcess, Connection]] = []
         self._free: deque[Connection] = deque()
@@ -64,7 +65,7 @@ class Pool:
 
     def fork(self) -> None:
         """Start the workers if they are forked copies: before there are threads."""
-        with _naming_lack_of_memory():
+        with _naming_lack_of_memory(self._advice):
             self._free.extend(self._start() for _ in range(self.count if self._forks else 0))
 
     def submit(self, function: Callable[[*Given], Result], *given: *Given) -> Future[Result]:
@@ -81,6 +82,11 @@ class Pool:
         while waiting:
             yield waiting.popleft().result()
 
+    def kill(self) -> None:
+        """End the workers in the middle of their items."""
+        for process, _ in self._started:
+            process.kill()
+
     def close(self) -> None:
         """Wait for the items at work, drop those that wait, and end the workers."""
         self._threads.shutdown(cancel_futures=True)
@@ -90,7 +96,7 @@ class Pool:
             process.join()
 
     def _ask(self, function: Callable[..., Result], given: tuple[Any, ...]) -> Result:
-        with _naming_lack_of_memory():
+        with _naming_lack_of_memory(self._advice):
             if not hasattr(self._of_thread, "pipe"):
                 self._of_thread.pipe = self._free.popleft() if self._free else self._start()
             self._of_thread.pipe.send((function, given))
@@ -145,12 +151,13 @@ class LazyPool:
 
 
 @contextmanager
-def pool(count: int, *, imports: str) -> Iterator[Pool]:
+def pool(count: int, *, imports: str, advice: str = "try --num-workers 1") -> Iterator[Pool]:
     """Worker processes: forked copies of this one where that is safe, with everything that it has in memory.
 
-    Otherwise they have imported the module ``imports``, and start when there is work for them.
+    Otherwise they have imported the module ``imports``, and start when there is work for them. ``advice`` ends the
+    message of the ResourceError if one is killed.
     """
-    pool = Pool(count, imports=imports)
+    pool = Pool(count, imports=imports, advice=advice)
     usual = sys.getswitchinterval()
     try:
         pool.fork()
@@ -168,7 +175,7 @@ def lazy_pool(count: int, *, imports: str, alone_seconds: float = ALONE_SECONDS)
         yield LazyPool(count, imports=imports, alone_seconds=alone_seconds, stack=stack)
 
 
-def _can_fork() -> bool:
+def can_fork() -> bool:
     """Whether a forked copy would work: one thread, on Linux. A lock that another thread holds would stay locked."""
     threads = Path("/proc/self/task")
     for _ in range(10 if threads.is_dir() else 0):
@@ -193,11 +200,11 @@ def _context(imports: str) -> Any:
 
 
 @contextmanager
-def _naming_lack_of_memory() -> Iterator[None]:
+def _naming_lack_of_memory(advice: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as gone:
-        raise ResourceError("a process was killed, for want of memory perhaps; try --num-workers 1") from gone
+        raise ResourceError(f"a process was killed, for want of memory perhaps; {advice}") from gone
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
 from textclf.system import startup
 from textclf.training.display import Display
-from textclf.training.setup import set_up, settings_of
+from textclf.training.setup import set_up, set_up_while_torch_loads, settings_of
 
 if TYPE_CHECKING:
     from textclf.training.checkpoint import Pace
@@ -22,7 +22,7 @@ def train(config: TrainConfig, *, display: Display | None = None, pace: "Pace | 
 
     Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, and what `resume` raises.
     """
-    setup = set_up(config)
+    setup = set_up_while_torch_loads(config)
     from textclf.training import run
 
     return run.train(setup, display=display, pace=pace)
