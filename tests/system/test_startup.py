@@ -102,3 +102,17 @@ def test_training_from_python_does_not_spin_and_leaves_torch_its_threads(order, 
         check=True,
     )
     assert done.stdout.strip() == expected
+
+
+def test_a_program_of_ours_looks_for_garbage_rarely_and_not_at_its_end():
+    code = (
+        "import gc\nfrom textclf.system import startup\nstartup.configure_program()\n"
+        "assert gc.get_threshold() == startup.GARBAGE_THRESHOLDS and gc.isenabled()\n"
+        "import atexit\natexit._run_exitfuncs()\nassert gc.get_freeze_count() > 0"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_importing_textclf_leaves_the_collector_of_a_program_alone():
+    code = "import gc\nbefore = gc.get_threshold()\nimport textclf.training\nassert gc.get_threshold() == before"
+    subprocess.run([sys.executable, "-c", code], check=True)

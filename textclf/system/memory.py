@@ -1,7 +1,7 @@
 """Memory that was freed: where it may be used again, and when it goes back to the kernel.
 
 Together, the two functions below and `ARROW_DEFAULT_MEMORY_POOL` (see `startup`) keep training on 20newsgroups at
-515 MB instead of 575. Both do nothing where the C library is not glibc.
+480 MB instead of 513. Both do nothing where the C library is not glibc.
 """
 
 import ctypes
