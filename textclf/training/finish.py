@@ -16,7 +16,7 @@ from textclf.evaluation.calibration import learn, unknown_shares
 from textclf.evaluation.metrics import Metrics
 from textclf.evaluation.predictions import Predictions
 from textclf.models import parameters
-from textclf.system import files
+from textclf.system import files, memory
 from textclf.training import device, loop
 from textclf.training.loop import StepOptions
 from textclf.training.setup import Setup
@@ -60,6 +60,7 @@ def finish(
     made = _artefact(setup, trained.model, metrics, abstention)
     tracker.finish(setup.config.to_json(), metrics)
     artefact.save(run.model, made, card=_card(setup, run, made, metrics))
+    memory.return_freed_memory()  # of the files that were written: figures need more
     files.write_json(run.metrics, metrics)
     runs.set_latest(run)
     if test:

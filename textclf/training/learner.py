@@ -21,8 +21,8 @@ FEW_ROWS: Final = 1 / 6
 times slower per row than passing through the whole table in memory order."""
 
 PIECE: Final = 1 << 20
-"""Numbers of a table that are updated at once: a dense gradient of a whole table would add its size to the memory of a
-run (24 MB of 500 on 20newsgroups)."""
+"""Numbers of a table that a CPU updates at once: 4 MB, which stay in its cache. All at once, training on 20newsgroups
+takes a tenth more time and 48 MB more of 480, for the dense gradient of the whole table."""
 
 
 class Adam:
