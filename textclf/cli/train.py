@@ -71,7 +71,7 @@ BELOW_1 = click.FloatRange(min=0, max=1, max_open=True)
 @click.option(
     "--hidden-size",
     type=AT_LEAST_1,
-    help="Units of the hidden layer, or of each LSTM direction. [default: by model]",
+    help="Units of the hidden layer or of each LSTM direction, or filters of each CNN width. [default: by model]",
 )
 @click.option("--dropout", type=BELOW_1, help="Probability of dropping a unit in training. [default: by model]")
 @click.option(
