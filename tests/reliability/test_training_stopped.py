@@ -57,7 +57,7 @@ def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits
     straight = start(data_dir, model, workers)
     assert straight.communicate(timeout=120)[1]
     seconds = time.time() - started
-    training = begun().history.stat().st_mtime - started  # seconds to the end of the last epoch
+    fitted = begun().history.stat().st_mtime - started  # seconds to the end of the last epoch
     expected = outcome(begun())
     shutil.rmtree("runs")
     rng = random.Random(model)
@@ -65,7 +65,7 @@ def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits
     for number in range(times):
         sent, send = rng.choice([signal.SIGINT, signal.SIGTERM]), rng.choice([os.kill, os.killpg])
         process = start(data_dir, model, workers)
-        time.sleep(rng.uniform(EARLIEST, seconds if number % 2 else 0.9 * training))  # half of them in time
+        time.sleep(rng.uniform(EARLIEST, seconds if number % 2 else 0.9 * fitted))  # half of them in time
         if process.poll() is None:
             send(process.pid, sent)
         stdout, stderr = process.communicate(timeout=60)
