@@ -53,11 +53,17 @@ def page(browser, server, complaints):
         opened.on("pageerror", lambda error: said.append(str(error)))
         opened.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
         context.on("request", lambda request: asked.append(request.url))
-        opened.goto(f"http://127.0.0.1:{server.port}/")
+        go_to(opened, server.port)
         yield opened
     assert asked
     assert [url for url in asked if not re.match(rf"(http://127\.0\.0\.1:{server.port}/|blob:)", url)] == []
     assert [line for line in said if not any(re.search(pattern, line) for pattern in complaints)] == []
+
+
+def go_to(page, port):
+    """Open the page, and wait until the server has named its runs: without them nothing can answer yet."""
+    page.goto(f"http://127.0.0.1:{port}/")
+    results(page).first.wait_for()
 
 
 def results(page):
@@ -151,7 +157,7 @@ def test_hostile_labels_stay_labels(browser, mlp_run, tmp_path):
         said = []
         page.on("console", lambda message: said.append(message.text))
         page.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
-        page.goto(f"http://127.0.0.1:{running.port}/")
+        go_to(page, running.port)
         type_text(page, "rain and wind")
         assert {each.text_content() for each in page.locator(".bars .name").all()} == set(LABELS)
         assert page.locator(".model-card").text_content() == "# <script>alert(1)</script>"
@@ -208,7 +214,7 @@ def test_the_page_says_that_the_server_is_gone(browser, mlp_run):
     with browser.new_context() as context:
         page = context.new_page()
         with serving("--run", str(mlp_run)) as running:
-            page.goto(f"http://127.0.0.1:{running.port}/")
+            go_to(page, running.port)
             type_text(page, "rain")
         page.fill("#text", "snow")
         playwright.expect(page.locator("#error")).to_contain_text("The server does not answer")
@@ -282,7 +288,7 @@ def test_the_first_paint_takes_less_than_half_a_second(browser, server):
     for _ in range(5):
         with browser.new_context() as context:
             page = context.new_page()
-            page.goto(f"http://127.0.0.1:{server.port}/")
+            go_to(page, server.port)
             times.append(page.evaluate(FIRST_PAINT))
     assert statistics.median(times) < 500
 
