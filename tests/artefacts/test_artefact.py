@@ -16,6 +16,7 @@ from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.inference.classifier import Classifier, load_model
 from textclf.models import MODELS
 from textclf.models.bag_mlp.features import PAIR_BITS
+from textclf.sources import Columns
 from textclf.system import files
 from textclf.text.tokenizer import PAD_ID
 
@@ -145,6 +146,7 @@ def test_the_config_says_what_the_model_is(model, run_dir):
     assert config["format_version"] == FORMAT_VERSION
     assert (config["model"], config["temperature"]) == (metrics["model"], metrics["temperature"])
     assert config["trained"]["test"] == metrics["test"]
+    assert artefact.load(model.root).columns == Columns(("text",), "label", encoding="utf-8")
 
 
 def test_labels_may_be_in_any_script(model):
@@ -508,9 +510,15 @@ def test_the_weights_of_another_model_are_refused(model):
         refuses(model)
 
 
-@pytest.mark.parametrize("key", ["format_version", "precision", "model", "inputs", "temperature", "trained"])
+@pytest.mark.parametrize("key", ["format_version", "precision", "model", "inputs", "temperature", "trained", "columns"])
 def test_a_config_without_one_of_its_keys_is_refused(key, model):
     edit(model.config, lambda config: {name: value for name, value in config.items() if name != key})
+    refuses(model)
+
+
+@pytest.mark.parametrize("columns", [None, [], {"text": "message"}, {"text": [1]}, {"colour": "red"}], ids=str)
+def test_columns_of_another_type_are_refused(columns, model):
+    edit(model.config, lambda config: config | {"columns": columns})
     refuses(model)
 
 

@@ -68,7 +68,7 @@ def test_other_settings_do_not_mix(runner: CliRunner, corpus_csv: Path) -> None:
     assert runner.invoke(main, made).exit_code == 0
     again = runner.invoke(main, made)
     assert (again.exit_code, again.stdout) == (0, "data/tiny_corpus\n")
-    fails(runner, [*made, "--max-vocab", "5"], 2, "max_vocab was 100000 and is 5", "--overwrite", "--name")
+    fails(runner, [*made, "--max-vocab", "5"], 2, "--max-vocab was 100000 and is 5", "--overwrite", "--name")
     assert runner.invoke(main, [*made, "--max-vocab", "5", "--overwrite"]).exit_code == 0
 
 

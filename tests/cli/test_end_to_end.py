@@ -11,6 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from tests.conftest import invoke
 from textclf.cli import main
 
 SMALL = ["--hidden-size", "16", "--device", "cpu"]
@@ -227,3 +228,19 @@ def test_parts_of_words_can_be_had_or_left_out(runner: CliRunner, corpus_csv: Pa
     assert len(known["usual"]) > 100
     assert known["few"] == known["usual"][:7]
     assert known["none"] == []
+
+
+def test_columns_are_printed_kept_and_taken_again(corpus_csv: Path, runner: CliRunner) -> None:
+    lines = corpus_csv.read_text().splitlines()[1:]
+    Path("tickets.csv").write_text("text,words,team\n" + "".join(f"{n},{line}\n" for n, line in enumerate(lines)))
+    asked = ["--text-column", "words", "--label-column", "team"]
+    made = invoke(runner, "preprocess", "tickets.csv", *asked, "--num-workers", "1")
+    assert "columns: text words; label team\n" in made.stderr
+    assert "columns: text words; label team\n" in invoke(runner, "info", "data/tickets").stdout
+    trained = invoke(runner, "train", "--tier", "full", "--epochs", "3", *SMALL)
+    run = Path(trained.stdout.strip())
+    assert json.loads(invoke(runner, "info", run).stdout)["columns"]["text"] == ["words"]
+    Path("new.csv").write_text("label,words,text\nx,the cat sat,7\n")
+    Path("plain.txt").write_text("the cat sat\n")
+    as_json = ["predict", "--format", "jsonl", "--input"]
+    assert invoke(runner, *as_json, "new.csv").stdout == invoke(runner, *as_json, "plain.txt").stdout != ""

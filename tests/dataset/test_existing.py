@@ -1,3 +1,4 @@
+import re
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -8,17 +9,35 @@ from tests.dataset.test_build import LARGE, SMALL, make, tree, write_csv
 from textclf.config import PreprocessConfig
 from textclf.dataset import manifest
 from textclf.dataset.directory import DataDirectory
-from textclf.dataset.existing import LEAVES_DATA_ALONE
+from textclf.dataset.existing import COLUMNS, LEAVES_DATA_ALONE
 from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.sources import Columns
+
+LATER = {"columns", "delimiter", "quote"}
 
 
 def test_every_setting_is_kept_or_leaves_the_data_alone(data_dir):
     kept = set(manifest.read_manifest(data_dir).settings)
-    assert kept | LEAVES_DATA_ALONE == {field.name for field in fields(PreprocessConfig)}
+    columns = set(COLUMNS.values())
+    assert kept | LEAVES_DATA_ALONE | columns == {field.name for field in fields(PreprocessConfig)} | LATER
     assert not kept & LEAVES_DATA_ALONE
+    assert not columns & (kept | LEAVES_DATA_ALONE)
+    assert set(COLUMNS) == {field.name for field in fields(Columns)}
 
 
-@pytest.mark.parametrize("change", [{}, {"num_workers": 2}, {"strict": True}, {"name": "films"}], ids=" ".join)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"num_workers": 2},
+        {"strict": True},
+        {"name": "films"},
+        {"text_column": ("text",)},
+        {"label_column": "label"},
+        {"text_column": ("text",), "label_column": "label", "encoding": "UTF8"},
+    ],
+    ids=" ".join,
+)
 def test_the_same_settings_again_change_nothing(change):
     root, report = make(SMALL)
     before = {path: path.stat().st_mtime_ns for path in [root, *root.rglob("*")]}
@@ -36,9 +55,9 @@ def test_the_same_settings_again_change_nothing(change):
         {"lowercase": False},
         {"test_size": 0.2},
         {"validation_size": 0.2},
-        {"encoding": "utf-8"},
-        {"text_column": ("text",)},
-        {"label_column": "label"},
+        {"encoding": "cp1252"},
+        {"text_column": ("label",), "label_column": "text"},
+        {"text_column": ("text", "text")},
         {"test": Path("test.csv")},
     ],
     ids=" ".join,
@@ -49,7 +68,8 @@ def test_other_settings_are_refused_and_named(change):
     before = tree(root)
     with pytest.raises(UsageError, match=r"made from other settings .*replace it with --overwrite") as caught:
         make(**change)
-    assert all(f"{name} was " in str(caught.value) for name in change)
+    assert all(f"--{name.replace('_', '-')} was " in str(caught.value) for name in change)
+    assert "[" not in str(caught.value)
     assert tree(root) == before
 
 
@@ -58,14 +78,32 @@ def test_all_other_settings_are_named_at_once():
     with pytest.raises(UsageError) as caught:
         make(seed=1, max_vocab=5)
     assert str(caught.value) == (
-        f"{root} was made from other settings (max_vocab was 100000 and is 5, seed was 0 and is 1); "
+        f"{root} was made from other settings (--max-vocab was 100000 and is 5, --seed was 0 and is 1); "
         "replace it with --overwrite, or choose another --name"
     )
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"text_column": ("label",), "label_column": "text"}, "--text-column was text and is label"),
+        ({"text_column": ("text", "key")}, "--text-column was text and is text and key"),
+        ({"id_column": "key"}, "--id-column was not given and is key"),
+        ({"lowercase": False}, "--lowercase was on and is off"),
+        ({"encoding": "latin-1"}, "--encoding was utf-8 and is iso8859-1"),
+    ],
+    ids=repr,
+)
+def test_settings_are_named_as_the_command_line_has_them(change, said):
+    write_csv("films.csv", [(*row, f"k{number}") for number, row in enumerate(SMALL)], ("text", "label", "key"))
+    make()
+    with pytest.raises(UsageError, match=re.escape(said)):
+        make(**change)
+
+
 def test_a_source_that_changed_is_refused():
     make(SMALL)
-    with pytest.raises(UsageError, match=r"films was made from other settings \(revision was '\w+' and is '\w+'\)"):
+    with pytest.raises(UsageError, match=r"films was made from other settings \(the revision was \w+ and is \w+\)"):
         make([*SMALL, ("one more", "a")])
 
 

@@ -8,18 +8,20 @@ import pytest
 from textclf.dataset import manifest
 from textclf.dataset.manifest import FORMAT_VERSION, DataLayout, Manifest
 from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.sources import Columns
 from textclf.system import checksums
 
 MADE = Manifest(
     name="films",
     source="films.csv",
     revision="0123456789abcdef",
-    settings={"seed": 0, "text_column": ["título"], "test": None},
+    settings={"seed": 0, "test": None},
     labels=["né", "x"],
     splits={"train": 3, "validation": 1, "test": 1},
     tiers={"tiny": 2, "small": 3, "mid": 3, "full": 3},
     vocabulary=7,
     checksums={},
+    columns=Columns(("título", "texto"), "tema", delimiter=";", quote="", encoding="cp1252"),
 )
 
 
@@ -106,6 +108,14 @@ def test_other_keys_are_refused(layout, change):
     else:
         values[name] = value
     layout.manifest.write_text(json.dumps(values))
+    with pytest.raises(ArtefactError, match="not as it was written"):
+        manifest.read_manifest(layout.root)
+
+
+@pytest.mark.parametrize("columns", [None, [], {"text": "message"}, {"text": [1]}, {"colour": "red"}], ids=repr)
+def test_columns_of_another_type_are_refused(layout, columns):
+    values = json.loads(layout.manifest.read_text(encoding="utf-8"))
+    layout.manifest.write_bytes(checksums.seal({**values, "columns": columns}))
     with pytest.raises(ArtefactError, match="not as it was written"):
         manifest.read_manifest(layout.root)
 

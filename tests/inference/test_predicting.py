@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
@@ -5,8 +7,9 @@ from textclf.artefacts.artefact import Abstention
 from textclf.errors import UsageError
 from textclf.inference.classifier import Prediction, Score
 from textclf.inference.outputs import Answer
-from textclf.inference.predicting import MOST_SHOWN, Rejection, Tally, accuracy, answer, macro_f1
-from textclf.sources import Row
+from textclf.inference.predicting import MOST_SHOWN, Rejection, Tally, accuracy, answer, columns_of, macro_f1
+from textclf.sources import Columns, Row
+from textclf.sources.columns import Roles
 
 PREDICTION = Prediction("a", 0.75, (Score("a", 0.75),), unknown=0.5, truncated=True, unlike=False)
 GIVEN = Answer(Row("", "7", "x"), PREDICTION, rejected=False)
@@ -89,3 +92,13 @@ def test_the_score_is_that_of_scikit_learn():
     labels, said = zip(*(pair for pair, count in pairs.items() for _ in range(count)), strict=True)
     assert macro_f1(pairs) == pytest.approx(f1_score(labels, said, average="macro", zero_division=0))
     assert accuracy(pairs) == pytest.approx(accuracy_score(labels, said))
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_the_columns_of_a_table_are_those_of_the_training_documents_else_the_usual_ones(trained):
+    names = ["ticket_id", "message", "text", "label"]
+    assert columns_of(trained, names) == Roles(("text",), "label", None)
+    known = replace(trained, columns=Columns(("message",), "team", "ticket_id"))
+    assert columns_of(known, names) == Roles(("message",), "label", "ticket_id")
+    with pytest.raises(UsageError, match="which column is the text"):
+        columns_of(known, ["ticket_id", "stars"])

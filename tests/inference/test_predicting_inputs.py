@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from textclf.errors import DataError
-from textclf.inference.predicting import rows, texts_of
-from textclf.sources import Columns, Row
+from textclf.inference.predicting import Reading, rows, texts_of
+from textclf.sources import Row
 
 
 def read(texts=(), file=None, *, stdin=b"", strict=False, monkeypatch=None):
@@ -14,7 +14,7 @@ def read(texts=(), file=None, *, stdin=b"", strict=False, monkeypatch=None):
     if monkeypatch:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
     warnings = []
-    found = rows(texts, file, kind="auto", columns=Columns(), strict=strict, warn=warnings.append)
+    found = rows(texts, file, Reading(strict=strict), warn=warnings.append)
     return list(found), warnings
 
 

@@ -30,6 +30,32 @@ def test_columns_are_found(present, columns, found):
     assert find_columns(columns, present, where="t.csv", needs_label=True) == found
 
 
+KNOWN = Columns(("summary", "message"), "team", "ticket")
+
+
+@pytest.mark.parametrize(
+    ("present", "columns", "found"),
+    [
+        (["ticket", "message", "team", "summary"], ANY, (KNOWN.text, "team", "ticket")),
+        (["text", "message", "summary"], ANY, (KNOWN.text, None, None)),
+        (["label", "message", "summary", "team"], ANY, (KNOWN.text, "team", None)),
+        (["label", "message", "summary"], ANY, (KNOWN.text, "label", None)),
+        (["message", "text", "team"], ANY, (("text",), "team", None)),
+        (["message", "summary", "team"], Columns(("team",)), (("team",), None, None)),
+        (["message", "summary", "team"], Columns(label="summary"), (("message",), "summary", None)),
+        (["message", "summary", "ticket"], Columns(id="summary"), (("message",), None, "summary")),
+    ],
+)
+def test_known_columns_come_after_those_asked_for_and_before_usual_names(present, columns, found):
+    assert find_columns(columns, present, where="t.csv", needs_label=False, known=KNOWN) == found
+
+
+def test_a_known_text_may_have_the_usual_name_of_a_label():
+    known = Columns(("category",), "team")
+    found = find_columns(ANY, ["category", "text"], where="t.csv", needs_label=False, known=known)
+    assert found == (("category",), None, None)
+
+
 @pytest.mark.parametrize(
     ("columns", "present", "message"),
     [

@@ -117,6 +117,17 @@ def test_a_split_that_the_source_has_is_not_replaced(reviews):
     assert message == f"data has a test split of its own: leave out --test {reviews}"
 
 
+def test_a_split_that_is_added_has_the_columns_of_the_training_documents_where_it_can(reviews):
+    reviews.write_text("body,review,label\nb1,r1,x\nb2,r2,y\n")
+    for name, header in (("same.csv", "review,body,label"), ("other.csv", "review,stars,label")):
+        Path(name).write_text(f"{header}\none,two,x\n")
+    options = SourceOptions(test=Path("same.csv"), validation=Path("other.csv"), columns=Columns(id=None))
+    corpus = load("reviews.csv", options=options)
+    assert corpus.columns.text == ("body",)
+    found = {split: [document.text for document in documents] for split, documents in corpus.splits.items()}
+    assert found == {"train": ["b1", "b2"], "test": ["two"], "validation": ["one"]}
+
+
 @pytest.mark.parametrize("options", [SourceOptions(config="c"), SourceOptions(revision="v1")])
 def test_hub_options_go_with_the_hub_only(reviews, options):
     for source in ("bbc_news", "reviews.csv"):
@@ -131,7 +142,9 @@ def test_a_corpus_of_files_has_no_columns():
 
 def test_columns_and_encoding_reach_the_file(reviews):
     reviews.write_text("label,other,key,title\nx,y,k1,é\ny,x,k2,b\n", encoding="cp1252")
-    options = SourceOptions(columns=Columns(("title",), "other", "key"), encoding="cp1252")
+    columns = Columns(("title",), "other", "key", encoding="cp1252")
+    options = SourceOptions(columns=columns)
+    assert load("reviews.csv", options=options).columns == columns
     assert next(iter(load("reviews.csv", options=options).splits["train"])) == Document("k1", "é", "y")
 
 

@@ -1,11 +1,12 @@
 """Rows become documents, or one error that names the row."""
 
+import json
 from contextlib import closing
 
 import pytest
 
 from textclf.errors import DataError
-from textclf.sources import Document, Row
+from textclf.sources import Columns, Document, Row
 from textclf.sources.document import documents, shortened
 
 
@@ -58,3 +59,21 @@ def test_rows_are_closed_with_their_documents():
 def test_a_long_value_is_cut_in_a_message():
     assert shortened("x" * 60) == f"'{'x' * 60}'"
     assert shortened("\x1b" + "x" * 100) == f"'\\x1b{'x' * 59}…'"
+
+
+EVERYTHING = Columns(("a", "b"), "c", "d", ("a", "b", "c", "d"), ";", "", "cp1252")
+
+
+@pytest.mark.parametrize("columns", [Columns(), EVERYTHING])
+def test_columns_survive_json(columns):
+    assert Columns.from_json(json.loads(json.dumps(columns.to_json()))) == columns
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"text": "a"}, {"text": None}, {"text": [1]}, {"names": {}}, {"label": ["a"]}, {"quote": 3}, {"colour": "red"}],
+    ids=repr,
+)
+def test_columns_of_another_type_are_refused(change):
+    with pytest.raises((TypeError, ValueError)):
+        Columns.from_json({**EVERYTHING.to_json(), **change})

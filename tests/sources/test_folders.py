@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,7 +40,7 @@ WRITERS = {".csv": write_csv, ".tsv": write_tsv, ".jsonl": write_jsonl, ".parque
 
 
 def read(path, columns=ANY, **options):
-    return list(read_documents(path, columns=columns, **options))
+    return list(read_documents(path, columns=replace(columns, **options)))
 
 
 def listed(corpus):
@@ -403,7 +404,7 @@ def test_a_document_in_a_wrong_encoding_is_named(tmp_path):
     with pytest.raises(DataError) as caught:
         listed(read_path(tmp_path / "data", columns=ANY))
     assert str(caught.value) == f"{bad}:1: byte 0xa3 is not UTF-8; try --encoding cp1252"
-    assert listed(read_path(tmp_path / "data", columns=ANY, encoding="cp1252"))["train"][0].text == "£5"
+    assert listed(read_path(tmp_path / "data", columns=Columns(encoding="cp1252")))["train"][0].text == "£5"
 
 
 def test_class_folders_have_no_columns_to_choose(tmp_path):

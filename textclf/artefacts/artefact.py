@@ -24,11 +24,12 @@ from textclf.models import MODELS, find, user
 from textclf.models.arithmetic import Floats
 from textclf.models.model import EMBEDDING, Features, Model
 from textclf.models.user import UserModel
+from textclf.sources.document import Columns
 from textclf.system import checksums, files
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 5
-"""Formats 3 and 4, float32 and quantised, hashed the ids of a pair's words, where 5 hashes their spelling."""
+FORMAT_VERSION: Final = 6
+"""Formats before 6 did not keep the columns of the training documents."""
 
 CONFIG: Final = "config.json"
 
@@ -114,6 +115,8 @@ class Artefact:
     abstention: Abstention = field(default_factory=Abstention)
     user_model: UserModel | None = None
     """The user's class, if the model is not built in."""
+    columns: Columns = field(default_factory=Columns)
+    """Those of the training documents; files to predict that have them are read alike."""
 
     @property
     def kind(self) -> Model:
@@ -163,6 +166,7 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
         **({"network": artefact.user_model.record()} if artefact.user_model else {}),
         "trained": dict(artefact.trained),
         "abstention": asdict(artefact.abstention),
+        "columns": artefact.columns.to_json(),
     }
     written = {**checked, layout.card.name: card.encode()}
     config["crc32"] = {name: zlib.crc32(content) for name, content in written.items()}
@@ -333,6 +337,7 @@ def _assemble(
         temperature=float(config["temperature"]),
         trained=config["trained"],
         abstention=Abstention(**config["abstention"]),
+        columns=Columns.from_json(config["columns"]),
     )
 
 

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from textclf.dataset.data_report import DataReport
+    from textclf.sources import Columns
 
 MOST_LABELS: Final = 20
 """Classes that a report lists by name."""
@@ -77,6 +78,15 @@ def show_report(report: "DataReport") -> str:
         *(f"problem: {problem}" for problem in problems(report)),
     ]
     return "\n".join(lines)
+
+
+def show_columns(columns: "Columns") -> str:
+    """One line about the columns that were read, and how; empty if there are none."""
+    from textclf.sources.columns import listed
+
+    roles = {"text": columns.text, "label": (columns.label or "",), "id": (columns.id or "",)}
+    parts = [f"{role} {listed(names)}" for role, names in roles.items() if any(names)]
+    return f"columns: {'; '.join(parts)}" if parts else ""
 
 
 def _label_rows(report: "DataReport") -> list[tuple[str, ...]]:

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
 from textclf.artefacts import runs
-from textclf.cli.display import show_report, table
+from textclf.cli.display import show_columns, show_report, table
 from textclf.config import TIERS
 from textclf.errors import UsageError
 
@@ -24,9 +25,16 @@ def command(path: Path) -> None:
     if (path / "manifest.json").exists() or (path / "tensors").exists():
         click.echo(_data(path))
     elif path.name == runs.LATEST or runs.RunLayout(path).config.exists() or path.name == "model":
-        click.echo(json.dumps(runs.read_json(runs.resolve(path).metrics), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(_run(runs.resolve(path)), indent=2, ensure_ascii=False))
     else:
         raise UsageError(f"{path} is neither a run nor a data directory; make one: textclf preprocess, textclf train")
+
+
+def _run(layout: runs.RunLayout) -> dict[str, Any]:
+    """The metrics, and the columns that `predict` takes of a table; a model for ONNX Runtime takes none."""
+    config = layout.model / "config.json"
+    columns = {"columns": runs.read_json(config)["columns"]} if config.exists() else {}
+    return {**runs.read_json(layout.metrics), **columns}
 
 
 def _data(path: Path) -> str:
@@ -36,4 +44,6 @@ def _data(path: Path) -> str:
     report = data_report.read_report(manifest.DataLayout(path).report)
     rows = [(name, f"{made.tiers[name]:,}", str(tier.epochs), tier.purpose) for name, tier in TIERS.items()]
     tiers = table(("tier", "documents", "epochs", "to"), rows, align="<>><")
-    return f"{show_report(report)}\n\n{tiers}\n\nfingerprint {made.fingerprint}, seed {made.settings['seed']}"
+    columns = show_columns(made.columns)
+    end = f"fingerprint {made.fingerprint}, seed {made.settings['seed']}"
+    return "\n\n".join(part for part in (show_report(report), columns, tiers, end) if part)

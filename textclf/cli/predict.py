@@ -129,7 +129,8 @@ def command(
     trained = classifier.load_model(model, code=code)
     options.note_torch(trained.trained)
     columns = Columns(text_column, label_column, id_column)
-    rows = predicting.rows(texts, input_file, kind=input_format, columns=columns, strict=strict, warn=_warn)
+    reading = predicting.Reading(input_format, columns, trained.trained.columns, strict)
+    rows = predicting.rows(texts, input_file, reading, warn=_warn)
     if explain:
         from textclf.cli import explanation
 

@@ -97,6 +97,7 @@ def command(**options: Any) -> None:
       textclf preprocess ag_news
       textclf preprocess reviews.csv --text-column title --text-column body --label-column stars
     """
+    from textclf.dataset import manifest
     from textclf.dataset.build import preprocess
     from textclf.system.signals import stopping
 
@@ -105,4 +106,6 @@ def command(**options: Any) -> None:
             PreprocessConfig(**options), progress=display.progress, tell=partial(click.echo, err=True)
         )
     click.echo(display.show_report(report), err=True)
+    if columns := display.show_columns(manifest.parse_manifest(path).columns):
+        click.echo(columns, err=True)
     click.echo(path)

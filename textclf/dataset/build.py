@@ -98,10 +98,9 @@ def _build(
 
 def _options(config: PreprocessConfig) -> SourceOptions:
     return SourceOptions(
-        columns=Columns(config.text_column, config.label_column, config.id_column),
+        columns=Columns(config.text_column, config.label_column, config.id_column, encoding=config.encoding),
         config=config.config,
         revision=config.revision,
-        encoding=config.encoding,
         test=config.test,
         validation=config.validation,
         name=config.name,
@@ -211,6 +210,7 @@ def _finish(
         source=corpus.source,
         revision=corpus.revision,
         settings=existing.settings_of(config),
+        columns=corpus.columns,
         labels=sorted(report.splits["train"].labels),
         splits={split: described.documents for split, described in report.splits.items()},
         tiers=dict(report.tiers),

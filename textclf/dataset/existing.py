@@ -1,10 +1,11 @@
 """What is already there when a data directory is built: a finished one, other files, or tensors of a stopped run."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from textclf.config import PreprocessConfig, changes
+from textclf.config import PreprocessConfig
 from textclf.dataset.manifest import DataLayout, read_manifest
 from textclf.errors import UsageError
 from textclf.sources import Corpus
@@ -13,29 +14,68 @@ from textclf.system import files
 LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict"}
 """Settings without effect on the data."""
 
+COLUMNS: Final = {
+    "text": "text_column",
+    "label": "label_column",
+    "id": "id_column",
+    "names": "columns",
+    "delimiter": "delimiter",
+    "quote": "quote",
+    "encoding": "encoding",
+}
+"""Fields of `Columns`, and the settings that ask for them: it does not matter whether they were asked for or found."""
+
 
 def settings_of(config: PreprocessConfig) -> dict[str, Any]:
-    """The settings that shape the data, as JSON can hold them."""
-    shaping = {name: value for name, value in asdict(config).items() if name not in LEAVES_DATA_ALONE}
-    plain = {name: str(value) if isinstance(value, Path) else value for name, value in shaping.items()}
-    return plain | {"text_column": list(config.text_column)}
+    """The settings that shape the data, but for its columns, as JSON can hold them."""
+    others = LEAVES_DATA_ALONE.union(COLUMNS.values())
+    shaping = {name: value for name, value in asdict(config).items() if name not in others}
+    return {name: str(value) if isinstance(value, Path) else value for name, value in shaping.items()}
 
 
 def origin_of(corpus: Corpus, config: PreprocessConfig) -> dict[str, Any]:
     """All that decides what is in the directory; `Manifest.origin` is the same of a finished one."""
-    return {**settings_of(config), "source": corpus.source, "revision": corpus.revision}
+    about = {"source": corpus.source, "revision": corpus.revision}
+    return {**settings_of(config), "columns": corpus.columns.to_json(), **about}
 
 
 def is_finished(layout: DataLayout, *, origin: dict[str, Any]) -> bool:
     """Whether the directory is finished; raises UsageError if it was made from another source or other settings."""
     if not layout.manifest.exists():
         return False
-    if changed := changes(read_manifest(layout.root).origin, origin):
+    if changed := _differences(read_manifest(layout.root).origin, origin):
         raise UsageError(
             f"{layout.root} was made from other settings ({', '.join(changed)}); replace it with --overwrite, "
             "or choose another --name"
         )
     return True
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What differs between two origins, in options of the command line: "--seed was 0 and is 1"."""
+    values = [_by_option(before), _by_option(now)]
+    return [
+        f"{option} was {_shown(values[0].get(option))} and is {_shown(values[1].get(option))}"
+        for option in dict.fromkeys((*values[0], *values[1]))
+        if values[0].get(option) != values[1].get(option)
+    ]
+
+
+def _by_option(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of an origin by the option that sets each."""
+    columns = {COLUMNS[name]: value for name, value in origin["columns"].items()}
+    settings = {name: value for name, value in origin.items() if name not in ("columns", "source", "revision")}
+    options = {f"--{name.replace('_', '-')}": value for name, value in (columns | settings).items()}
+    return {"the source": origin["source"], "the revision": origin["revision"], **options}
+
+
+def _shown(value: Any) -> str:
+    """A value as the command line has it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, list):
+        return " and ".join(value) or "not given"
+    return "not given" if value is None else repr(value) if value in ("", "\t", " ") else str(value)
 
 
 def refuse_foreign_files(layout: DataLayout) -> None:

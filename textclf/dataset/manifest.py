@@ -2,16 +2,18 @@
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
 from textclf.config import TIERS
 from textclf.dataset import packed
 from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.sources.document import Columns
 from textclf.system import checksums, files
 
-FORMAT_VERSION: Final = 3
+FORMAT_VERSION: Final = 4
+"""Formats before 4 did not keep the columns that were read."""
 
 REPORT: Final = "report.json"
 
@@ -75,7 +77,7 @@ class Manifest:
     source: str
     revision: str
     settings: dict[str, Any]
-    """The fields of `PreprocessConfig` that shape the data."""
+    """The fields of `PreprocessConfig` that shape the data, without those about columns."""
     labels: list[str]
     """Labels of the training split, sorted: a label's index is its class."""
     splits: dict[str, int]
@@ -86,6 +88,8 @@ class Manifest:
     """Number of words, including ``<pad>`` and ``<unk>``."""
     checksums: dict[str, str]
     """SHA-256 of tokenizer.json and documents.parquet, whose rows hold the CRC-32 of each tensor, and report.json."""
+    columns: Columns = field(default_factory=Columns)
+    """Those that were read."""
     format_version: int = FORMAT_VERSION
 
     @property
@@ -96,7 +100,8 @@ class Manifest:
     @property
     def origin(self) -> dict[str, Any]:
         """What the directory was made from."""
-        return {**self.settings, "source": self.source, "revision": self.revision}
+        about = {"source": self.source, "revision": self.revision}
+        return {**self.settings, "columns": self.columns.to_json(), **about}
 
     def described(self) -> dict[str, Any]:
         """What the directory was made from and its sizes, to tell how it differs from another."""
@@ -107,7 +112,8 @@ class Manifest:
 
 def write_manifest(layout: DataLayout, manifest: Manifest) -> None:
     """Finish the data directory."""
-    files.write_bytes(layout.manifest, checksums.seal(asdict(manifest)))
+    values = asdict(manifest) | {"columns": manifest.columns.to_json()}
+    files.write_bytes(layout.manifest, checksums.seal(values))
 
 
 def read_manifest(root: Path) -> Manifest:
@@ -162,18 +168,19 @@ def _parse(path: Path) -> Manifest:
     own = values.pop(checksums.OWN, None)  # earlier versions wrote none
     if own not in (None, checksums.digest(values)) or not _is_sound(values, DataLayout(path.parent)):
         raise ArtefactError(f"{path} is not as it was written; rebuild it: textclf preprocess --overwrite")
-    return Manifest(**values)
+    return Manifest(**{**values, "columns": Columns.from_json(values["columns"])})
 
 
 def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
     """Whether keys and types are right, which a manifest without a checksum, or a forged one, may not have."""
-    if set(values) != {field.name for field in fields(Manifest)}:
+    if set(values) != {each.name for each in fields(Manifest)}:
         return False
     labels, counts = values["labels"], [values["splits"], values["tiers"], {"vocabulary": values["vocabulary"]}]
     return (
         all(isinstance(values[name], str) for name in ("name", "source", "revision"))
         and isinstance(values["checksums"], dict)
         and set(values["checksums"]) - {REPORT} == {layout.tokenizer.name, layout.documents.name}
+        and _are_columns(values["columns"])
         and isinstance(values["settings"], dict)
         and "seed" in values["settings"]
         and isinstance(labels, list)
@@ -184,3 +191,11 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
         and {"train", "validation", "test"} <= set(values["splits"])
         and set(TIERS) <= set(values["tiers"])
     )
+
+
+def _are_columns(values: Any) -> bool:
+    try:
+        Columns.from_json(values)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True

@@ -1,16 +1,17 @@
 """One prediction run: rows in, answers out, one each and in order, and the figures that sum them up."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from textclf import sources
-from textclf.artefacts.artefact import Abstention
+from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.errors import DataError
 from textclf.inference.classifier import Prediction
 from textclf.inference.outputs import Answer
 from textclf.sources import Columns, Row
+from textclf.sources.columns import Roles, find_columns
 
 MOST_SHOWN: Final = 300
 """Characters of a row's error in the summary."""
@@ -124,9 +125,29 @@ def macro_f1(pairs: Pairs) -> float:
     return sum(2 * right[label] / size for label, size in sizes.items()) / len(sizes)
 
 
-def rows(
-    texts: Iterable[str], file: Path | None, *, kind: str, columns: Columns, strict: bool, warn: Warn
-) -> Iterator[Row]:
+def columns_of(trained: Artefact, names: Sequence[str]) -> Roles:
+    """The columns that `predict` takes of a table with columns of these names.
+
+    Those of the training documents where they are present, else those with usual names; raises UsageError if none of
+    the names is that of a text.
+    """
+    return find_columns(Columns(), names, where="the table", needs_label=False, known=trained.columns)
+
+
+class Reading(NamedTuple):
+    """How a file to predict is read."""
+
+    kind: str = "auto"
+    """Its format: see `sources.rows`."""
+    columns: Columns = Columns()
+    """Those asked for."""
+    known: Columns = Columns()
+    """Those of the training documents, taken where nothing is asked for and the file has them."""
+    strict: bool = False
+    """Whether a row that cannot be read is an error of the whole file."""
+
+
+def rows(texts: Iterable[str], file: Path | None, reading: Reading, *, warn: Warn) -> Iterator[Row]:
     """The rows of texts, then those of a file; ``-`` is stdin, both as a text and as a file.
 
     Raises DataError at a line of stdin that is not text and, if strict, at a row of the file that cannot be read.
@@ -134,8 +155,8 @@ def rows(
     yield from _rows_of_texts(texts, warn)
     if file is None:
         return
-    for row in sources.rows(file, kind=kind, columns=columns, warn=warn):
-        if row.error and strict:
+    for row in sources.rows(file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn):
+        if row.error and reading.strict:
             raise DataError(row.error)
         yield row
 

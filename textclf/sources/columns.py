@@ -35,26 +35,38 @@ FindColumns = Callable[[Sequence[str]], Roles]
 """Finds the roles among the names of columns; raises UsageError."""
 
 
-def find_columns(columns: Columns, present: Sequence[str], *, where: str, needs_label: bool) -> Roles:
-    """Find the text, the label and the id among the names of columns: those asked for, else the usual ones.
+def find_columns(
+    columns: Columns,
+    present: Sequence[str],
+    *,
+    where: str,
+    needs_label: bool,
+    known: Columns = Columns(),  # noqa: B008
+) -> Roles:
+    """Find the text, the label and the id among the names of columns.
 
-    Raises UsageError if a column that is asked for is missing, or if the text, or a label that is needed, is not clear.
+    Those asked for, else those `known` from a table read before, where they are present, else the usual ones; an id is
+    not looked for by usual names. Raises UsageError if a column that is asked for is missing, or if the text, or a
+    label that is needed, is not clear.
     """
     has = f"; {where} has the columns {listed(present)}"
     for name in (*columns.text, columns.label, columns.id):
         if name is not None and name not in present:
             raise UsageError(f"no column {name!r}{has}")
-    free = [name for name in present if name not in (*columns.text, columns.id)]
-    label = columns.label or usual_name(LABEL_NAMES, free)
+    others = {*present} - {columns.label, columns.id}
+    text = columns.text or (known.text if others.issuperset(known.text) else ())
+    row_id = columns.id or (known.id if known.id in others.difference(text) else None)
+    free = [name for name in present if name not in (*text, row_id)]
+    label = columns.label or (known.label if known.label in free else usual_name(LABEL_NAMES, free))
     if label is None and needs_label:
         raise UsageError(f"which column is the label? add --label-column NAME{has}")
     usual_text = usual_name(TEXT_NAMES, [name for name in free if name != label])
-    text = columns.text or ((usual_text,) if usual_text else ())
+    text = text or ((usual_text,) if usual_text else ())
     if not text:
         raise UsageError(f"which column is the text? add --text-column NAME{has}")
     if label in text:
         raise UsageError(f"the column {label!r} cannot be both the text and the label{has}")
-    return Roles(text, label, columns.id)
+    return Roles(text, label, row_id)
 
 
 def usual_name(names: Sequence[str], present: Sequence[str]) -> str | None:

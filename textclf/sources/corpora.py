@@ -24,7 +24,7 @@ def _find(source: str, options: SourceOptions) -> Corpus:
         return _read_entry(entry, options)
     if _is_path(source):
         _refuse_hub_options(source, options)
-        return read_path(Path(source), columns=options.columns, encoding=options.encoding)
+        return read_path(Path(source), columns=options.columns)
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", source):
         return read_hub(source, columns=options.columns, config=options.config, revision=options.revision)
     close = nearest(source)
@@ -36,7 +36,7 @@ def _read_entry(entry: Entry, options: SourceOptions) -> Corpus:
     wanted = options.columns
     if entry.kind != "hub":
         _refuse_hub_options(entry.name, options)
-        if wanted != Columns():
+        if wanted.text or wanted.label or wanted.id:
             raise UsageError(f"{entry.name} has no columns: leave out --text-column, --label-column and --id-column")
         return _read_packaged(entry)
     corpus = read_hub(
@@ -80,7 +80,7 @@ def _with_split(corpus: Corpus, split: str, path: Path | None, options: SourceOp
         return corpus
     if split in corpus.splits:
         raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {path}")
-    documents = FileDocuments(path, options.columns, options.encoding)
+    documents = FileDocuments.of(path, options.columns, known=corpus.columns)
     return replace(
         corpus,
         splits={**corpus.splits, split: documents},

@@ -5,9 +5,9 @@ Knows nothing about files, tokens or tensors, and imports nothing that takes tim
 
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from textclf.errors import DataError
 
@@ -25,13 +25,46 @@ MAX_SHOWN: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns to read; those left empty are found by their usual names."""
+    """The columns to read and, in files of text, how they are written; what is left empty is found.
+
+    Those that a corpus was read with are kept in its manifest and in models, so that files like it are read alike.
+    """
 
     text: tuple[str, ...] = ()
     """Joined in this order, with a line feed between them."""
     label: str | None = None
     id: str | None = None
     """None: documents are numbered."""
+    names: tuple[str, ...] = ()
+    """Of all columns, in order, for a file without a header line."""
+    delimiter: str | None = None
+    """The character between two fields."""
+    quote: str | None = None
+    """The character around fields that hold delimiters or line ends; empty if there is none."""
+    encoding: str | None = None
+    """Of files of text, as Python names it. None: UTF-8, with or without a byte-order mark."""
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, as JSON values."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Columns":
+        """What `to_json` described; raises TypeError or ValueError if it is something else."""
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        columns = cls(**plain)
+        one = (columns.label, columns.id, columns.delimiter, columns.quote, columns.encoding)
+        if not all(isinstance(names, tuple) and _are_texts(names) for names in (columns.text, columns.names)):
+            raise ValueError("names of columns are not lists of strings")
+        if not _are_texts(value for value in one if value is not None):
+            raise ValueError("what is said about columns is not a string")
+        return columns
+
+
+def _are_texts(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +76,6 @@ class SourceOptions:
     """Configuration of a Hub dataset."""
     revision: str | None = None
     """Branch, tag or commit of a Hub dataset."""
-    encoding: str | None = None
-    """Encoding of text files. None: UTF-8, with or without a byte-order mark."""
     test: Path | None = None
     """A file or folder for the test split, in any format, with the source's columns."""
     validation: Path | None = None
@@ -100,6 +131,8 @@ class Corpus:
     """What the user should know: rows left out, an unusual encoding."""
     size: int = 0
     """Bytes of its files, as far as known without reading them."""
+    columns: Columns = field(default_factory=Columns)
+    """Those that are taken, of the training split; empty if the source has none."""
 
 
 def documents(rows: Rows, *, where: str) -> Iterator[Document]:

@@ -18,7 +18,7 @@ from typing import Final
 from textclf.errors import DataError, UsageError
 from textclf.sources.columns import FindColumns, find_columns, to_row
 from textclf.sources.document import Columns, Corpus, Document, Rows, documents
-from textclf.sources.formats import FORMATS_BY_ENDING, read_rows, unreadable
+from textclf.sources.formats import FORMATS_BY_ENDING, columns_of, read_rows, unreadable
 from textclf.sources.text_lines import Encoding, encoding_named, read_lines
 
 SPLIT_NAMES: Final = {
@@ -32,14 +32,17 @@ UNLABELLED: Final = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
 FORMATS: Final[Mapping[str, str]] = {**FORMATS_BY_ENDING, ".txt": "fasttext"}
 
 
-def read_path(path: Path, *, columns: Columns, encoding: str | None = None) -> Corpus:
+def read_path(path: Path, *, columns: Columns) -> Corpus:
     """Find the documents of a file or folder; a file, and a folder without splits in it, is the ``train`` split.
 
-    They are read, and checked, when they are iterated over. ``encoding`` None is UTF-8, with or without a byte-order
-    mark. Raises UsageError or DataError.
+    They are read, and checked, when they are iterated over. Raises UsageError or DataError.
     """
     parts = _parts(path)
-    splits = {split: FileDocuments(part, columns, encoding) for split, part in parts.items()}
+    train = FileDocuments.of(parts["train"], columns)
+    splits = {
+        split: train if split == "train" else FileDocuments.of(part, columns, known=train.columns)
+        for split, part in parts.items()
+    }
     return Corpus(
         name=path.resolve().name if path.is_dir() else path.stem,
         source=str(path),
@@ -47,6 +50,7 @@ def read_path(path: Path, *, columns: Columns, encoding: str | None = None) -> C
         splits=splits,
         notes=_notes(path, parts),
         size=sum(documents.size for documents in splits.values()),
+        columns=train.columns,
     )
 
 
@@ -56,13 +60,21 @@ class FileDocuments:
 
     path: Path
     columns: Columns
-    encoding: str | None
+    """Those that are taken."""
 
-    def __post_init__(self) -> None:
-        iter(self)  # raises at once for what cannot be read at all
+    @classmethod
+    def of(cls, path: Path, columns: Columns, *, known: Columns = Columns()) -> "FileDocuments":  # noqa: B008 (frozen)
+        """Find the columns by the beginning of the file: see `find_columns`.
+
+        Raises UsageError or DataError for what cannot be read at all.
+        """
+        kind = _kind(path)
+        if kind is None:
+            return cls(path, replace(columns, encoding=encoding_named(columns.encoding).name))
+        return cls(path, columns_of(path, kind, columns, known=known))
 
     def __iter__(self) -> Iterator[Document]:
-        return read_documents(self.path, columns=self.columns, encoding=self.encoding)
+        return read_documents(self.path, columns=self.columns)
 
     @property
     def size(self) -> int:
@@ -70,29 +82,36 @@ class FileDocuments:
         return self.path.stat().st_size if self.path.is_file() else 0
 
 
-def read_documents(path: Path, *, columns: Columns, encoding: str | None = None) -> Iterator[Document]:
+def read_documents(path: Path, *, columns: Columns) -> Iterator[Document]:
     """Yield the documents of one file, or of one folder of class folders, in order.
 
     Raises UsageError, before anything is opened, if the path does not exist or has an ending that is not supported.
     """
+    kind, encoding = _kind(path), encoding_named(columns.encoding)
+    if kind is None:
+        by_file = replace(columns, id=columns.id or "id")
+        find = partial(find_columns, by_file, where=str(path), needs_label=True)
+        return documents(_class_rows(path, _class_folders(path), find, encoding), where=str(path))
+    find = partial(find_columns, columns, where=str(path), needs_label=True)
+    return documents(read_rows(path, kind, find, encoding=encoding), where=str(path))
+
+
+def _kind(path: Path) -> str | None:
+    """The format of a file, None for a folder of class folders; raises UsageError or DataError for anything else."""
     if not is_there(path):
         raise UsageError(f"no such file or folder: {path}")
     if _printable(path) != str(path):
         raise UsageError(f"{path}: the name is not UTF-8, which the manifest is in; rename it")
-    text_encoding = encoding_named(encoding)
     if path.is_dir():
-        if not (folders := _class_folders(path)):
+        if not _class_folders(path):
             raise DataError(f"{path}: no class folders and no train file or folder in it")
-        by_file = replace(columns, id=columns.id or "id")
-        find = partial(find_columns, by_file, where=str(path), needs_label=True)
-        return documents(_class_rows(path, folders, find, text_encoding), where=str(path))
+        return None
     kind = FORMATS.get(path.suffix.lower())
     if kind is None:
         raise UsageError(f"{path}: unsupported format; supported are {' '.join(FORMATS)} and folders of them")
     if not path.is_file():  # a pipe can be read only once, and /dev/zero never ends
         raise UsageError(f"{path} is not a file but a pipe or a device: copy what comes out of it into a file")
-    find = partial(find_columns, columns, where=str(path), needs_label=True)
-    return documents(read_rows(path, kind, find, encoding=text_encoding), where=str(path))
+    return kind
 
 
 def is_there(path: Path) -> bool:

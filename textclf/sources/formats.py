@@ -13,19 +13,25 @@ predicting passes on.
 
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.columns import FindColumns, find_columns
+from textclf.sources.columns import FindColumns, Roles, find_columns
 from textclf.sources.document import Columns, Row, Rows
 from textclf.sources.readers import read_delimited, read_fasttext, read_json_lines, read_plain
-from textclf.sources.text_lines import ONLY_UTF8, Encoding, Line, read_lines
+from textclf.sources.text_lines import ONLY_UTF8, Encoding, Line, encoding_named, read_lines
 
 STDIN: Final = Path("-")
+
+_BROKEN_ROWS: Final = 100
+"""Rows at the beginning of a file that may come before the first whole one, which names the columns of JSON lines."""
 
 FORMATS_BY_ENDING: Final[Mapping[str, str]] = {
     ".csv": "csv",
@@ -60,10 +66,35 @@ Warn = Callable[[str], None]
 """Gets a message about many rows once."""
 
 
-def rows_to_predict(path: Path, *, kind: str, columns: Columns, warn: Warn) -> Iterator[Row]:
+class _Found(Exception):  # noqa: N818 (no error)
+    """Ends the reading of a file as soon as its columns are known."""
+
+
+def columns_of(path: Path, kind: str, columns: Columns, *, known: Columns) -> Columns:
+    """The columns that are taken from a file for training, by its beginning; those asked for if it has no rows.
+
+    Raises UsageError if there are no such columns, DataError if the file cannot be read in this format at all.
+    """
+
+    def find(names: Sequence[str]) -> Roles:
+        raise _Found(find_columns(columns, names, where=_name(path), needs_label=True, known=known))
+
+    encoding = None if kind == "parquet" else encoding_named(columns.encoding)
+    taken = replace(columns, encoding=encoding and encoding.name)
+    try:
+        with closing(read_rows(path, kind, find, encoding=encoding or ONLY_UTF8)) as rows:
+            deque(islice(rows, _BROKEN_ROWS), maxlen=0)
+    except _Found as found:
+        text, label, row_id = found.args[0]
+        return replace(taken, text=text, label=label, id=row_id)
+    return taken
+
+
+def rows_to_predict(path: Path, *, kind: str, columns: Columns, known: Columns, warn: Warn) -> Iterator[Row]:
     """Yield the rows of a file or of STDIN; "auto" takes the format from the file's ending, else plain lines.
 
-    Raises UsageError at once if the options do not fit together, and later what `read_rows` raises.
+    ``known`` are the columns of the training documents, which come before usual names. Raises UsageError at once if the
+    options do not fit together, and later what `read_rows` raises.
     """
     if kind == "auto":
         kind = FORMATS_BY_ENDING.get(path.suffix.lower(), "lines")
@@ -71,7 +102,7 @@ def rows_to_predict(path: Path, *, kind: str, columns: Columns, warn: Warn) -> I
         raise UsageError(f"{kind} have no columns: leave out --text-column, --label-column and --id-column")
     if kind == "parquet" and path == STDIN:
         raise UsageError("Parquet is not read from a pipe, as it begins with its end: name a file")
-    find = partial(find_columns, columns, where=_name(path), needs_label=False)
+    find = partial(find_columns, columns, where=_name(path), needs_label=False, known=known)
     return _warning_of_labels(read_rows(path, kind, find), warn)
 
 

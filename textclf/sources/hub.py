@@ -35,7 +35,14 @@ def read_hub(
         data = _load(repository, config, commit or revision)
     found, notes = from_dataset_dict(data, columns=columns, splits=splits, where=repository)
     name = repository.replace("/", "-")
-    return Corpus(name, source=repository, revision=commit or revision or "main", splits=found, notes=notes)
+    return Corpus(
+        name,
+        source=repository,
+        revision=commit or revision or "main",
+        splits=found,
+        notes=notes,
+        columns=found["train"].columns,
+    )
 
 
 def from_dataset_dict(
@@ -74,6 +81,11 @@ class HubDocuments:
         self._dataset, self._where = dataset, where
         self._roles = find_columns(columns, dataset.column_names, where=where, needs_label=True)
         self._label = cast("str", self._roles.label)
+
+    @property
+    def columns(self) -> Columns:
+        """Those that are taken."""
+        return Columns(self._roles.text, self._roles.label, self._roles.id)
 
     def are_labelled(self) -> bool:
         """Tell whether any document has a label: a competition hides those of its test split, as None or -1."""

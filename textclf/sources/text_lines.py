@@ -48,8 +48,13 @@ class Encoding(NamedTuple):
     advice: str
     """What to do, with {} in place of the encoding that the file may have."""
 
+    @property
+    def name(self) -> str:
+        """The codec; UTF-8 is called that with and without a byte-order mark."""
+        return self.codec.removesuffix("-sig")
+
     def __str__(self) -> str:
-        return self.codec.removesuffix("-sig").upper()
+        return self.name.upper()
 
     def advise(self) -> str:
         """Name the encoding, and what to do about text that has another one."""

@@ -111,6 +111,7 @@ def _artefact(setup: Setup, model: nn.Module, metrics: Mapping[str, Any], absten
         trained={name: metrics[name] for name in kept if name in metrics},
         abstention=abstention,
         user_model=setup.user_model(),
+        columns=setup.data.manifest.columns,
     )
 
 
