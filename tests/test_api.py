@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import textclf
@@ -40,5 +41,91 @@ def test_mistakes_raise_one_family_of_errors() -> None:
         textclf.preprocess("bbc_new")
     with pytest.raises(textclf.TextclfError, match="no tier named 'huge'"):
         textclf.train(tier="huge")
-    with pytest.raises(TypeError, match="epoch_s"):
+    with pytest.raises(textclf.TextclfError, match=r"no setting named 'epoch_s'; did you mean epochs\?"):
         textclf.train(epoch_s=3)
+
+
+WRONG = [
+    {"epochs": 0},
+    {"epochs": -1},
+    {"epochs": "2"},
+    {"epochs": 2.0},
+    {"epochs": True},
+    {"batch_size": 0},
+    {"batch_size": -1},
+    {"lr": float("nan")},
+    {"lr": "fast"},
+    {"dropout": 1.5},
+    {"clip_norm": 0},
+    {"seed": -1},
+    {"seed": 1.5},
+    {"hidden_size": 0},
+    {"model": "lstm", "max_length": 0},
+    {"tier": "huge"},
+    {"tier": 3},
+    {"model": 3},
+    {"model": "bert"},
+    {"store": "disk"},
+    {"precision": 16},
+    {"device": None, "test": 1},
+    {"refit": "no"},
+    {"data": 5},
+    {"run_dir": b"runs"},
+    {"num_workers": 10**6},
+    {"learning_rate": 0.1},
+]
+
+
+@pytest.mark.parametrize("settings", WRONG, ids=str)
+def test_a_wrong_setting_is_named_before_anything_is_written(settings: dict[str, object]) -> None:
+    with pytest.raises(textclf.TextclfError, match=next(reversed(settings))) as caught:
+        textclf.train(**settings)
+    assert caught.value.exit_code == 2
+    assert not any(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"source": None},
+        {"source": 5},
+        {"data_dir": None},
+        {"text_column": 3},
+        {"text_column": ["text", None]},
+        {"label_column": ["label"]},
+        {"validation_size": "0.1"},
+        {"test_size": 0},
+        {"lowercase": 1},
+        {"max_vocab": 0},
+        {"max_parts": -1},
+        {"num_workers": 0},
+        {"seed": True},
+        {"colour": "red"},
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_of_preprocess_is_named_before_anything_is_written(settings: dict[str, object]) -> None:
+    (name,) = settings
+    with pytest.raises(textclf.TextclfError, match=name) as caught:
+        textclf.preprocess(**settings)
+    assert caught.value.exit_code == 2
+    assert not any(Path().iterdir())
+
+
+def test_numbers_of_numpy_and_paths_are_settings_like_any_other(corpus_csv: Path) -> None:
+    data = textclf.preprocess(corpus_csv, seed=np.int64(1), validation_size=np.float32(0.2), strict=np.bool_(False))
+    sizes = {"epochs": np.int8(1), "hidden_size": np.int64(8), "lr": np.float32(0.01), "tier": np.str_("tiny")}
+    run = textclf.train(data=data, run_dir=Path("made"), device="cpu", **sizes)
+    assert json.loads((run / "config.json").read_text())["settings"]["epochs"] == 1
+
+
+@pytest.mark.parametrize("wrong", [None, 5, b"runs", ["runs"], float("nan"), "no\0path"])
+def test_what_is_no_path_is_named(wrong: object) -> None:
+    with pytest.raises(textclf.TextclfError, match=r"^path: .* is not a path$"):
+        textclf.load_model(wrong)
+    with pytest.raises(textclf.TextclfError, match=r"^run: .* is not a path$"):
+        textclf.resume(wrong)
+
+
+def test_the_public_names_are_shown() -> None:
+    assert {"load_model", "preprocess", "resume", "train"} <= set(dir(textclf))

@@ -14,6 +14,7 @@ ROOT = Path(textclf.__file__).parent
 # Each room and the rooms it may import; what is in OPEN_TO_ALL is open to all.
 ALLOWED = {
     "errors": set(),
+    "settings": set(),
     "system": set(),
     "text": set(),
     "sources": set(),
@@ -42,7 +43,7 @@ ALLOWED = {
     },
     "__main__": {"cli"},
 }
-OPEN_TO_ALL = {"errors", "system"}
+OPEN_TO_ALL = {"errors", "settings", "system"}
 TORCH_FREE = (
     "textclf",
     "textclf.cli",

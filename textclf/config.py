@@ -8,15 +8,26 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from math import log2, sqrt
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 from textclf.errors import UsageError
 from textclf.models import find, find_user_model
 from textclf.models.model import Model
 from textclf.models.user import UserModel
+from textclf.settings import Choice, Range, Rule, check, check_names, checked
 
 STORES: Final = ("packed", "files")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
+MOST_WORKERS: Final = 1_024
+"""Maximum number of processes: more is a typing error, and would stop the machine."""
+
+Count = Annotated[int, Range(0)]
+Size = Annotated[int, Range(1, 2**31 - 1)]
+Positive = Annotated[float, Range(0, with_low=False)]
+Share = Annotated[float, Range(0, 1, with_high=False)]
+SplitSize = Annotated[float, Range(0, 1, with_low=False, with_high=False)]
+Workers = Annotated[int, Range(1, MOST_WORKERS)]
+Loaders = Annotated[int, Range(0, MOST_WORKERS)]
 
 LARGEST_BATCH: Final = 8
 """Largest default batch, as a multiple of the smallest."""
@@ -94,25 +105,29 @@ class PreprocessConfig:
     id_column: str | None = None
     encoding: str | None = None
     """Encoding of text files. None: UTF-8, with or without a byte-order mark."""
-    validation_size: float = 0.1
+    validation_size: SplitSize = 0.1
     """Fraction of the source's training split, where the source has no validation split."""
-    test_size: float = 0.1
+    test_size: SplitSize = 0.1
     """Fraction of the source's training split, where the source has no test split."""
     strict: bool = False
     """Refuse labels that only validation or test has."""
     lowercase: bool = True
-    max_vocab: int = 100_000
+    max_vocab: Size = 100_000
     """Maximum number of words; the most frequent are kept."""
-    max_parts: int | None = None
+    max_parts: Count | None = None
     """Maximum number of subwords. None: MOST_PARTS, or 0 if there are more than PARTS_UP_TO training tokens."""
-    min_count: int = 1
+    min_count: Size = 1
     """Minimum number of occurrences in the training split for a word to enter the vocabulary."""
-    num_workers: int | None = None
+    num_workers: Workers | None = None
     """Number of processes that tokenize and write. None: one per processor."""
-    seed: int = 0
+    seed: Count = 0
     """Random seed for the splits and tiers that are drawn."""
     overwrite: bool = False
     """Replace a data directory made from other settings."""
+
+    def __post_init__(self) -> None:
+        """Check the fields; raises UsageError."""
+        check(self)
 
     def parts(self, *, tokens: int) -> int:
         """Maximum number of subwords, given the number of training tokens."""
@@ -143,54 +158,58 @@ class TrainConfig:
     data_dir: Path = Path("data")
     run_dir: Path = Path("runs")
     """Folder that holds the runs."""
-    epochs: int
+    epochs: Size
     """Maximum number of epochs."""
-    batch_size: int | None
+    batch_size: Size | None
     """Documents per optimizer step. None: from their number, for about as many steps per epoch as the preset says."""
-    lr: float | None
+    lr: Positive | None
     """Adam's learning rate. None: from the model and the batch size."""
-    patience: int | None = None
+    patience: Size | None = None
     """Epochs without a better validation loss after which training stops. None: the preset, more for few documents."""
-    min_gain: float
+    min_gain: Share
     """Fraction by which an epoch must lower the validation loss to be better."""
-    clip_norm: float = 1.0
+    clip_norm: Positive = 1.0
     """Maximum gradient norm of a step."""
-    label_smoothing: float
+    label_smoothing: Share
     """Share of the target's probability that is spread over all classes."""
     refit: bool | None = None
     """Train REFIT_EPOCHS more on train + validation. None: the preset, on tier full with at most REFIT_AT_MOST."""
     test: bool = True
     """Evaluate the finished model on the test split. False: the split is not read, as while settings are chosen."""
-    embedding_size: int | None
-    hidden_size: int | None
+    embedding_size: Size | None
+    hidden_size: Size | None
     """Units of the hidden layer or direction, or filters per width. None: the preset, less for the mlp on long text."""
-    dropout: float | None
-    word_dropout: float | None
-    max_length: int | None
+    dropout: Share | None
+    word_dropout: Share | None
+    max_length: Size | None
     """Tokens read from the start of a document. None: all for the mlp, else the preset, or less if 95 % are shorter."""
-    seed: int = 0
+    seed: Count = 0
     """Random seed for weights, data order and dropout."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
-    precision: str = "auto"
+    precision: Annotated[str, Choice(PRECISIONS)] = "auto"
     """float32 or bfloat16. auto: bfloat16 autocast on CUDA, float32 elsewhere."""
-    store: str = "packed"
+    store: Annotated[str, Choice(STORES)] = "packed"
     """Where token ids are read: the packed copy, or the file of each document."""
-    num_workers: int | None = None
+    num_workers: Loaders | None = None
     """Number of loader processes. None: 0 for the packed store on a CPU, else one per processor."""
 
+    def __post_init__(self) -> None:
+        """Check the fields; raises UsageError."""
+        check(self)
+
     @classmethod
-    def create(cls, *, tier: str = "mid", model: str = "mlp", **given: Any) -> "TrainConfig":
+    def create(cls, *, tier: str | None = None, model: str | None = None, **given: Any) -> "TrainConfig":
         """Fill settings that are missing or None from the tier, the model, and the defaults.
 
         The model is a name in `textclf.models.MODELS`, or what `textclf.models.find_user_model` finds and runs.
-        Raises UsageError for an unknown tier or model and for a setting that the model does not have, TypeError for a
-        setting that does not exist.
+        Raises UsageError for an unknown tier or model, for a setting that does not exist or that the model does not
+        have, and for a value that a setting cannot have.
         """
+        check_names(cls, given)
         given = {name: value for name, value in given.items() if value is not None}
-        for name, choices in (("store", STORES), ("precision", PRECISIONS)):
-            if given.get(name, choices[0]) not in choices:
-                raise UsageError(f"no {name} named {given[name]!r}; there are {', '.join(choices)}")
+        tier = "mid" if tier is None else checked("tier", tier, Rule(str))
+        model = "mlp" if model is None else checked("model", model, Rule(str))
         length = _row(TIERS, tier, "tier")
         user_model = find_user_model(model)
         model = user_model.name if user_model else model
@@ -242,9 +261,14 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any], *, user_model: UserModel | None = None) -> "TrainConfig":
-        """Build the settings that `to_json` described; the user's class, if there was one, must be given again."""
-        paths = {name: Path(values[name]) for name in ("data_dir", "run_dir")}
-        return cls(**{**values, **paths, "user_model": user_model})
+        """Build the settings that `to_json` described; the user's class, if there was one, must be given again.
+
+        Raises LookupError, TypeError or ValueError if they are none: a file may be damaged.
+        """
+        try:
+            return cls(**{**values, "user_model": user_model})
+        except UsageError as error:
+            raise ValueError(str(error)) from error
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import islice, repeat
+from itertools import count, islice, repeat
 
 import numpy as np
 import pytest
@@ -44,6 +44,65 @@ def test_texts_may_come_in_any_iterable(kind, classifier):
     assert classifier.predict(kind(texts)) == classifier.predict(texts)
 
 
+class Frame:
+    """What makes a data frame: columns, whose names it yields."""
+
+    columns = ("text", "label")
+
+    def __iter__(self):
+        return iter(self.columns)
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (None, "texts is None; give a string or a list of strings"),
+        (5, "texts is an int; give a string or a list of strings"),
+        (float("nan"), "texts is nan; give a string or a list of strings"),
+        (b"the cat", "texts is a bytes; give a string or a list of strings"),
+        ({"the cat", "bread"}, "texts is a set; give a string or a list of strings"),
+        (np.array("the cat"), "texts is a ndarray; give a string or a list of strings"),
+        ({"text": "the cat"}, "texts is a dict; give one column of it, such as texts['text']"),
+        (Frame(), "texts is a Frame; give one column of it, such as texts['text']"),
+        (["the cat", None], "texts[1] is None, not a string; leave it out or put '' in its place"),
+        (["the cat", float("nan")], "texts[1] is nan, not a string; leave it out or put '' in its place"),
+        (["the cat", np.float32("nan")], "texts[1] is a float32, not a string; leave it out or put '' in its place"),
+        ([b"the cat"], "texts[0] is a bytes, not a string; leave it out or put '' in its place"),
+        ([["the cat"]], "texts[0] is a list, not a string; leave it out or put '' in its place"),
+        ([{"text": "the cat"}], "texts[0] is a dict, not a string; leave it out or put '' in its place"),
+        (["a"] * 99 + [1], "texts[99] is an int, not a string; leave it out or put '' in its place"),
+        (np.array([["the cat"]]), "texts[0] is a ndarray, not a string; leave it out or put '' in its place"),
+        (np.array(["a", None], dtype=object), "texts[1] is None, not a string; leave it out or put '' in its place"),
+        (np.array([b"a"]), "texts[0] is a bytes_, not a string; leave it out or put '' in its place"),
+    ],
+    ids=count(),
+)
+def test_what_is_no_text_is_refused_with_its_place(texts, message, classifier):
+    with pytest.raises(UsageError) as caught:
+        classifier.predict(texts)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("column", ["Series", "Index"])
+def test_a_column_of_a_data_frame_is_texts_and_its_missing_values_are_named(column, classifier):
+    pd = pytest.importorskip("pandas")
+    texts = ["the cat", "bread", "rain"]
+    assert classifier.predict(getattr(pd, column)(texts)) == classifier.predict(texts)
+    for missing in (None, float("nan"), pd.NA):
+        with pytest.raises(UsageError, match=r"texts\[2\] is (None|nan|<NA>), not a string"):
+            classifier.predict(getattr(pd, column)(["the cat", "bread", missing], dtype=object))
+    with pytest.raises(UsageError, match="texts is a DataFrame; give one column of it"):
+        classifier.predict(pd.DataFrame({"text": texts}))
+
+
+@pytest.mark.parametrize("top_k", [0, -1, 1.5, "2", True, None, float("nan")])
+def test_top_k_is_a_whole_number(top_k, classifier):
+    for predict in (classifier.predict, classifier.stream, classifier.answer):
+        with pytest.raises(UsageError, match=r"^top_k: .* is not a whole number at least 1$"):
+            predict(["the cat"], top_k=top_k)
+    assert classifier.predict("the cat", top_k=np.int64(2)) == classifier.predict("the cat", top_k=2)
+
+
 def test_a_stream_is_answered_while_it_goes_on(classifier):
     answers = classifier.stream(repeat("the cat"))
     assert [prediction.label for prediction in islice(answers, BATCH + 1)] == [next(answers).label] * (BATCH + 1)
@@ -57,12 +116,6 @@ def test_top_k_gives_the_most_probable_labels_first(top_k, expected, classifier)
     assert [score.label for score in prediction.top] == [LABELS[i] for i in np.argsort(-probabilities)][:expected]
     assert [score.probability for score in prediction.top] == sorted(probabilities.tolist(), reverse=True)[:expected]
     assert (prediction.label, prediction.probability) == prediction.top[0]
-
-
-@pytest.mark.parametrize("top_k", [0, -1])
-def test_top_k_below_one_is_refused(top_k, classifier):
-    with pytest.raises(UsageError, match=str(top_k)):
-        classifier.predict(["the cat"], top_k=top_k)
 
 
 @pytest.mark.parametrize("text", ["the cat", "", "  ", "unheardof", "x" * 50_000, "😀", "\x00"])

@@ -109,7 +109,7 @@ def test_texts_may_all_be_empty_if_no_split_is_drawn() -> None:
 @pytest.mark.parametrize("size", ["nan", "inf", "-0.1", "0", "1"])
 def test_a_test_size_that_leaves_no_split_is_refused(size: str) -> None:
     Path("good.csv").write_text(PLAIN, encoding="utf-8")
-    refuses(preprocess("good.csv", f"--test-size={size}"), 2, "both must be above 0, and their sum below 1")
+    refuses(preprocess("good.csv", f"--test-size={size}"), 2, "is not a number above 0 and below 1")
 
 
 def test_no_case_was_lost() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--top-words", "labels", multiple=True, metavar="LABEL", help="Label to explain; may be repeated. [default: all]"
 )
-@click.option("--top-k", type=click.IntRange(min=1), default=20, show_default=True, help="Words per label.")
+@click.option("--top-k", type=options.COUNT, default=20, show_default=True, help="Words per label.")
 @options.text_or_json
 def command(run: Path, code: tuple[Path, ...], labels: tuple[str, ...], top_k: int, layout: str) -> None:
     """Show which words speak for a label.

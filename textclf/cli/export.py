@@ -9,6 +9,7 @@ import click
 
 from textclf.cli import options
 from textclf.cli.display import table
+from textclf.settings import Range, Rule
 
 if TYPE_CHECKING:
     from textclf.export.contents import Exported
@@ -44,7 +45,7 @@ class Size(click.ParamType[int]):
 @click.option("--max-size", type=Size(), help="Maximum total size, e.g. 2MB.")
 @click.option(
     "--max-drop",
-    type=click.FloatRange(min=0),
+    type=options.Number(Rule(float, Range(0))),
     default=0.5,
     show_default=True,
     help="Maximum loss of accuracy in percentage points; if more is lost, nothing is exported.",

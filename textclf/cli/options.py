@@ -6,9 +6,43 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from textclf.models import MODELS, is_known, unknown
+from textclf.settings import Range, Rule, rules, shown
 
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
+
+
+class Number(click.ParamType[int | float]):
+    """A number that a rule allows: the same one as in a TOML file and in Python."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+        self.name = "integer" if rule.kind is int else "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        """The number; a usage error that says what it should be."""
+        try:
+            number: int | float = self.rule(_spelled(value, self.rule.kind) if isinstance(value, str) else value)
+        except ValueError:
+            self.fail(f"{shown(value)} is not {self.rule}", param, ctx)
+        return number
+
+
+def _spelled(text: str, kind: type) -> Any:
+    """The number that a text spells, or the text."""
+    try:
+        return kind(text)
+    except ValueError:
+        return text
+
+
+def setting(config: type, name: str) -> Number:
+    """The type of an option that sets a number of a config."""
+    return Number(rules(config)[name])
+
+
+COUNT: Final = Number(Rule(int, Range(1)))
+SHARE: Final = Number(Rule(float, Range(0, 1)))
 
 
 class ModelName(click.ParamType[str]):

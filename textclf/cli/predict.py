@@ -47,12 +47,12 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 @click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
 @click.option(
     "--top-k",
-    type=click.IntRange(min=1),
+    type=options.COUNT,
     help="Number of labels per text, the most probable first. [default: 1]",
 )
 @click.option(
     "--reject-below",
-    type=click.FloatRange(0, 1),
+    type=options.SHARE,
     help="Give no label that is less probable than this.",
 )
 @click.option(
@@ -62,12 +62,12 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 )
 @click.option(
     "--target-precision",
-    type=click.FloatRange(0, 1),
+    type=options.SHARE,
     help="Give only labels of which this share is right on validation documents; none to texts unlike the corpus.",
 )
 @click.option(
     "--num-workers",
-    type=click.IntRange(min=1),
+    type=options.COUNT,
     help="Number of processes for many texts. [default: one per processor]",
 )
 @click.option(

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from textclf.cli import display
+from textclf.cli import display, options
 from textclf.config import PreprocessConfig
 
 DEFAULTS = PreprocessConfig()
+
+number = partial(options.setting, PreprocessConfig)
 
 
 @click.command("preprocess")
@@ -31,14 +33,14 @@ DEFAULTS = PreprocessConfig()
 @click.option("--test", type=click.Path(path_type=Path, exists=True), help="File or folder with the test split.")
 @click.option(
     "--validation-size",
-    type=float,
+    type=number("validation_size"),
     default=DEFAULTS.validation_size,
     show_default=True,
     help="Fraction of the training split to draw if the source has no validation split.",
 )
 @click.option(
     "--test-size",
-    type=float,
+    type=number("test_size"),
     default=DEFAULTS.test_size,
     show_default=True,
     help="Fraction of the training split to draw if the source has no test split.",
@@ -54,38 +56,38 @@ DEFAULTS = PreprocessConfig()
 )
 @click.option(
     "--max-vocab",
-    type=click.IntRange(min=1),
+    type=number("max_vocab"),
     default=DEFAULTS.max_vocab,
     show_default=True,
     help="Maximum number of words in the vocabulary, the most frequent first.",
 )
 @click.option(
     "--max-parts",
-    type=click.IntRange(min=0),
+    type=number("max_parts"),
     help="Maximum number of subwords in the vocabulary. [default: by the length of the training text]",
 )
 @click.option(
     "--min-count",
-    type=click.IntRange(min=1),
+    type=number("min_count"),
     default=DEFAULTS.min_count,
     show_default=True,
     help="Minimum occurrences of a word in the vocabulary.",
 )
 @click.option(
     "--num-workers",
-    type=click.IntRange(min=1),
+    type=number("num_workers"),
     help="Number of processes that tokenize and write. [default: one per processor]",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=number("seed"),
     default=DEFAULTS.seed,
     show_default=True,
     help="Random seed for splits and tiers.",
 )
 @click.option("--strict", is_flag=True, help="Refuse labels that occur only in validation or test.")
 @click.option("--overwrite", is_flag=True, help="Replace a data directory that was built with other settings.")
-def command(**options: Any) -> None:
+def command(**given: Any) -> None:
     """Turn a corpus into one tensor per document, ready to train on.
 
     SOURCE is a name that `textclf corpora` lists, an owner/name on the Hugging Face Hub, a file (CSV, TSV, JSONL,
@@ -103,7 +105,7 @@ def command(**options: Any) -> None:
 
     with stopping("the same command resumes"):
         path, report = preprocess(
-            PreprocessConfig(**options), progress=display.progress, tell=partial(click.echo, err=True)
+            PreprocessConfig(**given), progress=display.progress, tell=partial(click.echo, err=True)
         )
     click.echo(display.show_report(report), err=True)
     if columns := display.show_columns(manifest.parse_manifest(path).columns):

@@ -1,8 +1,9 @@
 """`textclf train`."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
@@ -14,9 +15,7 @@ from textclf.cli.training_options import DEFAULTS
 from textclf.config import PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
 
-AT_LEAST_1 = click.IntRange(min=1)
-ABOVE_0 = click.FloatRange(min=0, min_open=True)
-BELOW_1 = click.FloatRange(min=0, max=1, max_open=True)
+number: Final = partial(options.setting, TrainConfig)
 
 
 @click.command("train")
@@ -31,29 +30,38 @@ BELOW_1 = click.FloatRange(min=0, max=1, max_open=True)
 @training_options.data
 @training_options.data_dir
 @training_options.run_dir
-@click.option("--epochs", type=AT_LEAST_1, help="Maximum number of epochs. [default: by tier]")
-@click.option("--batch-size", type=AT_LEAST_1, help="Documents per step. [default: by number of documents]")
-@click.option("--lr", "--learning-rate", type=ABOVE_0, help="Adam's learning rate. [default: by model and batch size]")
+@click.option("--epochs", type=number("epochs"), help="Maximum number of epochs. [default: by tier]")
+@click.option(
+    "--batch-size",
+    type=number("batch_size"),
+    help="Documents per step. [default: by number of documents]",
+)
+@click.option(
+    "--lr",
+    "--learning-rate",
+    type=number("lr"),
+    help="Adam's learning rate. [default: by model and batch size]",
+)
 @click.option(
     "--patience",
-    type=AT_LEAST_1,
+    type=number("patience"),
     help="Epochs without a better validation loss before training stops. [default: by model]",
 )
 @click.option(
     "--min-gain",
-    type=BELOW_1,
+    type=number("min_gain"),
     help="Fraction by which a validation loss must be lower to be better. [default: by model]",
 )
 @click.option(
     "--clip-norm",
-    type=ABOVE_0,
+    type=number("clip_norm"),
     default=DEFAULTS.clip_norm,
     show_default=True,
     help="Maximum gradient norm of a step.",
 )
 @click.option(
     "--label-smoothing",
-    type=BELOW_1,
+    type=number("label_smoothing"),
     help="Share of the target probability that is spread over all classes. [default: by model]",
 )
 @click.option(
@@ -67,23 +75,35 @@ BELOW_1 = click.FloatRange(min=0, max=1, max_open=True)
     show_default=True,
     help="Measure the finished model on the test split; leave it out while you choose settings.",
 )
-@click.option("--embedding-size", type=AT_LEAST_1, help="Length of a word's embedding. [default: by model]")
+@click.option(
+    "--embedding-size",
+    type=number("embedding_size"),
+    help="Length of a word's embedding. [default: by model]",
+)
 @click.option(
     "--hidden-size",
-    type=AT_LEAST_1,
+    type=number("hidden_size"),
     help="Units of the hidden layer or of each LSTM direction, or filters of each CNN width. [default: by model]",
 )
-@click.option("--dropout", type=BELOW_1, help="Probability of dropping a unit in training. [default: by model]")
 @click.option(
-    "--word-dropout", type=BELOW_1, help="Probability of reading a token as <unk> in training. [default: by model]"
+    "--dropout",
+    type=number("dropout"),
+    help="Probability of dropping a unit in training. [default: by model]",
 )
 @click.option(
-    "--max-length", type=AT_LEAST_1, help="Maximum number of tokens read from a document. [default: by their lengths]"
+    "--word-dropout",
+    type=number("word_dropout"),
+    help="Probability of reading a token as <unk> in training. [default: by model]",
+)
+@click.option(
+    "--max-length",
+    type=number("max_length"),
+    help="Maximum number of tokens read from a document. [default: by their lengths]",
 )
 @training_options.seed
 @click.option(
     "--seeds",
-    type=AT_LEAST_1,
+    type=options.COUNT,
     default=1,
     show_default=True,
     help="Number of runs, with consecutive seeds from --seed; shows mean and standard deviation.",
@@ -105,7 +125,7 @@ BELOW_1 = click.FloatRange(min=0, max=1, max_open=True)
 )
 @click.option(
     "--num-workers",
-    type=click.IntRange(min=0),
+    type=number("num_workers"),
     help="Number of loader processes. [default: 0 for packed on a CPU, else one per processor]",
 )
 @click.option("--resume", type=click.Path(path_type=Path), help="Resume a stopped run.")

@@ -5,6 +5,7 @@ from typing import Final
 
 import click
 
+from textclf.cli import options
 from textclf.config import TrainConfig
 
 DEFAULTS: Final = TrainConfig.create()
@@ -19,7 +20,7 @@ run_dir = click.option(
 )
 seed = click.option(
     "--seed",
-    type=click.IntRange(min=0),
+    type=options.setting(TrainConfig, "seed"),
     default=DEFAULTS.seed,
     show_default=True,
     help="Random seed for weights, data order and dropout.",

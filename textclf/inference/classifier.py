@@ -1,7 +1,8 @@
 """Texts to labels with a trained model. Knows nothing about torch, corpora or data directories."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import chain
+from math import isnan
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -12,9 +13,11 @@ from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
 from textclf.models.arithmetic import Floats, softmax
+from textclf.settings import Range, Rule, checked, paths, shown
 
 BATCH: Final = 64  # texts that go through the model together
 MOST_CHARACTERS: Final = 500_000  # of a batch, not counting its last text
+TOP_K: Final = Rule(int, Range(1))
 
 
 class Score(NamedTuple):
@@ -63,20 +66,22 @@ class Classifier:
     def predict(self, texts: str | Iterable[str], *, top_k: int = 1) -> list[Prediction]:
         """Classify texts, or one text; returns one prediction per text, in order.
 
-        An empty text, or one without a known word, also gets a label: the one that the model gives without any feature.
+        Texts are strings in any iterable with an order: a list, a generator, an array, a column of a data frame. An
+        empty text, or one without a known word, also gets a label: the one that the model gives without any feature.
+        Raises UsageError for anything else, which names the place of an element that is no string.
         """
-        return list(self.stream([texts] if isinstance(texts, str) else texts, top_k=top_k))
+        return list(self.stream(texts, top_k=top_k))
 
-    def stream(self, texts: Iterable[str], *, top_k: int = 1) -> Iterator[Prediction]:
-        """Classify texts as they come, a batch at a time; raises UsageError if ``top_k`` is below 1."""
-        answers = (self.answer(batch, top_k=top_k) for batch in batched(texts))
+    def stream(self, texts: str | Iterable[str], *, top_k: int = 1) -> Iterator[Prediction]:
+        """Classify texts as they come, a batch at a time; raises what `predict` raises."""
+        top_k = checked("top_k", top_k, TOP_K)  # now, not with the first answer
+        answers = (self.answer(batch, top_k=top_k) for batch in batched(strings(texts)))
         return chain.from_iterable(map(self.name, answers))
 
     def answer(self, texts: list[str], *, top_k: int) -> Answers:
-        """Classify texts at once; raises UsageError if ``top_k`` is below 1."""
-        if top_k < 1:
-            raise UsageError(f"top_k must be at least 1, not {top_k}")
-        tokens, lengths = self.trained.tokenizer.encode_all(texts)
+        """Classify texts at once; raises what `predict` raises."""
+        top_k = checked("top_k", top_k, TOP_K)
+        tokens, lengths = self.trained.tokenizer.encode_all(list(strings(texts)))
         probabilities = softmax(self.trained.logits(tokens, lengths))
         words, unknown = self.trained.tokenizer.words_and_unknown(tokens, lengths)
         share = unknown / words
@@ -97,7 +102,7 @@ class Classifier:
 
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
-        return self.trained.logits(*self.trained.tokenizer.encode_all(texts))
+        return self.trained.logits(*self.trained.tokenizer.encode_all(list(strings(texts))))
 
 
 def most_probable(probabilities: Floats, top_k: int) -> tuple[NDArray[np.int64], Floats]:
@@ -107,6 +112,35 @@ def most_probable(probabilities: Floats, top_k: int) -> tuple[NDArray[np.int64],
     else:
         places = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
     return places, np.take_along_axis(probabilities, places, axis=1)
+
+
+def strings(texts: str | Iterable[str]) -> Iterator[str]:
+    """The texts one by one, or one text; raises UsageError unless they are strings in an order."""
+    if isinstance(texts, str):
+        return iter([texts])
+    if isinstance(texts, Mapping) or hasattr(texts, "columns"):
+        raise UsageError(f"texts is a {type(texts).__name__}; give one column of it, such as texts['text']")
+    if isinstance(texts, bytes | bytearray | memoryview | Set) or not isinstance(texts, Iterable):
+        raise UsageError(f"texts is {_named(texts)}; give a string or a list of strings")
+    try:
+        return _checked(iter(texts))
+    except TypeError:  # such as an array without dimensions
+        raise UsageError(f"texts is {_named(texts)}; give a string or a list of strings") from None
+
+
+def _checked(texts: Iterator[str]) -> Iterator[str]:
+    """Pass strings on; raises UsageError at anything else."""
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise UsageError(f"texts[{place}] is {_named(text)}, not a string; leave it out or put '' in its place")
+        yield text
+
+
+def _named(value: object) -> str:
+    """A value in a message: the usual signs of a missing text as they are, others by their type."""
+    kind = type(value).__name__
+    is_missing = value is None or kind in ("NAType", "NaTType") or (isinstance(value, float) and isnan(value))
+    return shown(value) if is_missing else f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
 
 
 def batched(texts: Iterable[str]) -> Iterator[list[str]]:
@@ -129,5 +163,5 @@ def load_model(path: str | Path = "runs/latest", *, code: str | Path | Iterable[
     A model of your own needs its ``code``, the Python file that it was trained with, which is run. Raises UsageError if
     there is no model or not that file, ArtefactError if the model is damaged or of another format.
     """
-    paths = [code] if isinstance(code, str | Path) else code
-    return Classifier(artefact.load(runs.model_dir(Path(path)), code=[Path(path) for path in paths]))
+    folder = runs.model_dir(checked("path", path, Rule(Path)))
+    return Classifier(artefact.load(folder, code=paths("code", code)))
