@@ -62,7 +62,7 @@ def test_a_rejection_applies_to(rejection, probability, unlike, applies):
 
 
 def test_a_tally_counts_and_sums_up():
-    tally = Tally()
+    tally = Tally(["a", "x"])
     assert [len(batch) for batch in tally.watch([[GIVEN, REJECTED], [BROKEN]])] == [2, 1]
     assert (tally.rows, tally.errors, tally.rejected, tally.first_error) == (3, 1, 1, "f, line 2: no")
     score = "accuracy 0.0000, macro-F1 0.0000 on 1 rows with a label and an answer"
@@ -72,15 +72,15 @@ def test_a_tally_counts_and_sums_up():
 
 
 def test_without_rows_or_answers_there_is_no_score():
-    assert Tally().summary(with_coverage=False) == []
-    assert Tally().summary(with_coverage=True) == ["0 of 0 rows have an answer (0.00%)"]
-    only = Tally()
+    assert Tally(["a", "x"]).summary(with_coverage=False) == []
+    assert Tally(["a", "x"]).summary(with_coverage=True) == ["0 of 0 rows have an answer (0.00%)"]
+    only = Tally(["a", "x"])
     list(only.watch([[REJECTED]]))
     assert only.summary(with_coverage=False) == ["none of 1 rows with a label has an answer"]
 
 
 def test_a_long_error_is_one_short_line():
-    tally = Tally()
+    tally = Tally(["a", "x"])
     list(tally.watch([[BROKEN._replace(row=Row("", error="a\n" * 1_000))]]))
     (line,) = tally.summary(with_coverage=False)
     assert "\n" not in line
@@ -102,3 +102,16 @@ def test_the_columns_of_a_table_are_those_of_the_training_documents_else_the_usu
     assert columns_of(known, names) == Roles(("message",), "label", "ticket_id")
     with pytest.raises(UsageError, match="which column is the text"):
         columns_of(known, ["ticket_id", "stars"])
+
+
+def test_labels_that_the_model_does_not_have_are_named_and_without_any_other_there_is_no_score():
+    def said(*labels):
+        tally = Tally(["a", "b"])
+        list(tally.watch([[GIVEN._replace(row=Row("", label=label)) for label in labels]]))
+        return [sentence.split(":")[0] for sentence in tally.summary(with_coverage=False)]
+
+    none = "none of the file's labels ('A') is a label of the model ('a', 'b'), so there is no accuracy"
+    assert said("A", "A") == [f"{none}; 'A' looks like 'a'"]
+    some = "1 of 2 rows have a label that the model does not have, which counts as an error"
+    assert said("a", "A") == [some, "accuracy 0.5000, macro-F1 0.3333 on 2 rows with a label"]
+    assert said("a") == ["accuracy 1.0000, macro-F1 1.0000 on 1 rows with a label"]

@@ -16,6 +16,7 @@ from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.inference.outputs import Answer, Fields
+    from textclf.inference.predicting import Tally
 
 CLOSED: Final = 141
 """Exit code if the reader of stdout closes it: that of a program ended by SIGPIPE, as a shell shows it."""
@@ -143,21 +144,22 @@ def command(
     fields = outputs.Fields(best, top_k is not None, id_column is not None, is_rejecting, input_file is not None)
     workers = num_workers or startup.processors()
     predict = parallel.predictor(trained, model, top_k=best, num_workers=workers, file=input_file)
-    _write(context, predicting.answer(rows, predict, rejection), fields, layout=layout, output=output)
+    tally = predicting.Tally(trained.labels)
+    _write(context, predicting.answer(rows, predict, rejection), tally, fields, layout=layout, output=output)
 
 
 def _write(
     context: click.Context,
     answers: "Generator[list[Answer], None, None]",
+    tally: "Tally",
     fields: "Fields",
     *,
     layout: str,
     output: Path | None,
 ) -> None:
     """Write the answers, and say on stderr what they come to."""
-    from textclf.inference import outputs, predicting
+    from textclf.inference import outputs
 
-    tally = predicting.Tally()
     # Closing the answers ends the other processes.
     with _survive_closed_stdout(context, is_used=output is None), closing(answers) as batches:
         outputs.write(tally.watch(_with_progress(batches)), layout, fields, output)

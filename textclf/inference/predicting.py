@@ -1,7 +1,7 @@
 """One prediction run: rows in, answers out, one each and in order, and the figures that sum them up."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -9,6 +9,7 @@ from textclf import sources
 from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.errors import DataError
 from textclf.inference.classifier import Prediction
+from textclf.inference.foreign_labels import describe_foreign
 from textclf.inference.outputs import Answer
 from textclf.sources import Columns, Row
 from textclf.sources.columns import Roles, find_columns
@@ -60,9 +61,10 @@ def answer(rows: Iterable[Row], predict: Predict, rejection: Rejection) -> Gener
 
 
 class Tally:
-    """Counts answers as they pass by."""
+    """Counts the answers of a model with these labels as they pass by."""
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Collection[str]) -> None:
+        self.labels = frozenset(labels)
         self.rows = 0
         self.errors = 0
         self.first_error = ""
@@ -88,7 +90,7 @@ class Tally:
             self.pairs[answer.row.label, answer.label] += 1
 
     def summary(self, *, with_coverage: bool) -> list[str]:
-        """Sentences about the rows: unreadable ones, how many have an answer, and the score."""
+        """Sentences about the rows: unreadable ones, how many have an answer, unknown labels, and the score."""
         sentences = []
         if self.errors:
             error = " ".join(self.first_error.split())[:MOST_SHOWN]
@@ -97,7 +99,16 @@ class Tally:
             answered = self.rows - self.errors - self.rejected
             coverage = answered / max(self.rows, 1)
             sentences.append(f"{answered:,} of {self.rows:,} rows have an answer ({coverage:.2%})")
-        return [*sentences, self.score()] if self.pairs else sentences
+        return [*sentences, *self._figures()] if self.pairs else sentences
+
+    def _figures(self) -> list[str]:
+        """The score, unless the model has none of the rows' labels, and the labels that it does not have."""
+        counts: Counter[str] = Counter()
+        for (label, _), count in self.pairs.items():
+            counts[label] += count
+        foreign = describe_foreign(counts, self.labels)
+        has_some = not self.labels.isdisjoint(counts)
+        return [*([foreign] if foreign else []), *([self.score()] if has_some else [])]
 
     def score(self) -> str:
         """Accuracy and macro-F1 of the rows that have both a label and an answer; at least one row has a label."""
