@@ -111,6 +111,8 @@ class PreprocessConfig:
     """Fraction of the source's training split, where the source has no test split."""
     strict: bool = False
     """Refuse labels that only validation or test has."""
+    whole_labels: bool = False
+    """Accept labels that look like lists of labels: each is a class of its own."""
     lowercase: bool = True
     max_vocab: Size = 100_000
     """Maximum number of words; the most frequent are kept."""

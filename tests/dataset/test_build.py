@@ -433,3 +433,22 @@ def test_a_source_that_cannot_be_used_leaves_no_directory():
     with pytest.raises(UsageError, match="no such"):
         make(source="no_such.csv")
     assert not Path("data").exists()
+
+
+# Labels that look like lists
+
+
+@pytest.mark.parametrize("cell", ["billing;cancel", "cancel | billing", "['billing', 'cancel']"])
+def test_labels_that_look_like_lists_are_refused_unless_they_are_wanted_whole(cell):
+    rows = [(f"the cat{number} sat", ["billing", "cancel"][number % 2]) for number in range(40)]
+    rows += [(f"a dog{number} ran", cell) for number in range(20)]
+    with pytest.raises(DataError, match=r"films.csv: 1 of 3 labels look like lists of labels, .* add --whole-labels"):
+        make(rows)
+    root, report = make(rows, whole_labels=True)
+    assert report.splits["train"].labels[cell] > 0
+    assert make(whole_labels=False)[0] == root  # the option changes nothing of what is made
+
+
+def test_a_name_with_a_separator_is_no_list():
+    rows = [(f"the cat{number} sat", ["billing", "R&D; sales"][number % 2]) for number in range(40)]
+    assert set(make(rows)[1].splits["train"].labels) == {"billing", "R&D; sales"}

@@ -85,6 +85,9 @@ number = partial(options.setting, PreprocessConfig)
     show_default=True,
     help="Random seed for splits and tiers.",
 )
+@click.option(
+    "--whole-labels", is_flag=True, help="Accept labels that look like lists (billing;cancel), each as one class."
+)
 @click.option("--strict", is_flag=True, help="Refuse labels that occur only in validation or test.")
 @click.option("--overwrite", is_flag=True, help="Replace a data directory that was built with other settings.")
 def command(**given: Any) -> None:

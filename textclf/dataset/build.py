@@ -16,12 +16,14 @@ from textclf.config import TIERS, PreprocessConfig
 from textclf.dataset import documents, existing, packed, splits
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
 from textclf.dataset.documents import Documents, write_documents
+from textclf.dataset.label_lists import find_label_lists
 from textclf.dataset.manifest import DataLayout, Manifest, write_manifest
 from textclf.dataset.near_copies import count_near_copies
 from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
 from textclf.dataset.write_tensors import EncodedDocuments, WrittenDocuments, room_needed, write_tensors
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
+from textclf.sources.document import shortened
 from textclf.system import checksums, files, workers
 from textclf.system.startup import processors
 from textclf.text.corpus_encoder import TokenizedPreTokens
@@ -70,6 +72,8 @@ def _build(
     files.make_folder(scratch)
     texts = read_corpus(corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", work=work)
 
+    if not config.whole_labels:
+        _refuse_label_lists(corpus.source, texts.labels)
     split = _split(texts, config)
     order = np.argsort(split, kind="stable")
     codes = texts.documents._replace(split=split).take(order)
@@ -115,6 +119,17 @@ def _split(texts: NumberedCorpus, config: PreprocessConfig) -> NDArray[np.int8]:
     return splits.draw_missing(
         texts.documents, test_size=config.test_size, validation_size=config.validation_size, seed=config.seed
     )
+
+
+def _refuse_label_lists(source: str, labels: list[str]) -> None:
+    """Raise DataError if labels look like lists of labels, each of which would be a class of its own."""
+    if lists := find_label_lists(labels):
+        most = ", ".join(shortened(label) for label in lists.labels[:3])
+        raise DataError(
+            f"{source}: {len(lists.labels):,} of {len(labels):,} labels look like lists of labels, separated by "
+            f"{lists.separator!r}: {most}; a document has one label: keep one of them in the file, or add "
+            "--whole-labels to make each list a class of its own"
+        )
 
 
 def _refuse_unseen_labels(codes: splits.DocumentCodes, labels: list[str]) -> None:

@@ -11,7 +11,7 @@ from textclf.errors import UsageError
 from textclf.sources import Corpus
 from textclf.system import files
 
-LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict"}
+LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels"}
 """Settings without effect on the data."""
 
 COLUMNS: Final = {
