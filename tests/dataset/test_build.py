@@ -223,7 +223,7 @@ def test_labels_that_train_does_not_have_are_a_problem():
     assert unseen in problems(report)
     data = DataDirectory.open(root)
     assert data.manifest.labels == ["a", "b"]
-    assert data.classes()[data.rows("test")].tolist() == [UNSEEN, 0, UNSEEN, UNSEEN]
+    assert data.classes()[data.rows("test")].tolist() == [UNSEEN - 1, 0, UNSEEN - 1, UNSEEN]
 
 
 def test_labels_that_train_does_not_have_are_refused_if_strict():

@@ -1,6 +1,5 @@
 import os
 import shutil
-from collections import Counter
 from dataclasses import replace
 from itertools import chain, pairwise
 
@@ -52,10 +51,10 @@ def test_a_class_is_the_index_of_its_label(data):
     assert data.manifest.labels == sorted(set(labels))
 
 
-def test_a_label_that_train_does_not_have_is_unseen(data):
-    data.documents.label[-1] = "a label of its own"
-    assert data.classes()[-1] == UNSEEN == -1
-    assert Counter(data.classes().tolist())[UNSEEN] == 1
+def test_each_label_that_train_does_not_have_is_a_negative_class_of_its_own(data):
+    data.documents.label[-3:] = "one label", "another", "one label"
+    assert data.classes()[-3:].tolist() == [UNSEEN - 1, UNSEEN, UNSEEN - 1] == [-2, -1, -2]
+    assert (data.classes()[:-3] >= 0).all()
 
 
 def test_both_stores_hold_the_same_tokens(data):

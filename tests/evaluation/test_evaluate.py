@@ -2,14 +2,19 @@ import json
 import shutil
 
 import pytest
+from sklearn.metrics import f1_score
 
-from tests.conftest import small_config
+from tests.conftest import invoke, small_config
 from textclf import training
 from textclf.artefacts import runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
-from textclf.errors import ArtefactError, UsageError
+from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.evaluation import report
 from textclf.evaluation.evaluate import evaluate
+from textclf.experiments.compare import compare
+from textclf.export.exporting import ExportRequest, export
+from textclf.inference.classifier import load_model
 from textclf.models.bag_mlp import network
 
 
@@ -43,6 +48,42 @@ def test_the_figures_of_the_classes_fit_those_of_all(run_dir):
     right = sum(row["recall"] * row["documents"] for row in evaluation.classes)
     assert right / evaluation.metrics.documents == pytest.approx(evaluation.metrics.accuracy)
     assert sum(row["f1"] for row in evaluation.classes) / 3 == pytest.approx(evaluation.metrics.macro_f1)
+
+
+def test_every_command_has_the_macro_f1_of_scikit_learn_for_labels_that_training_lacks(corpus_csv, tmp_path, runner):
+    test = tmp_path / "test.csv"
+    texts = ["the cat sat", "bread", "rain", "a dog", "snow", "soup", "hail"]
+    labels = ["animals", "food", "weather", "pets", "pets", "meals", "storms"]
+    test.write_text("\n".join(["text,label", *map(",".join, zip(texts, labels, strict=True))]))
+    data, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, test=test))
+    finished = training.train(small_config("mlp", data, tmp_path / "runs", epochs=2))
+    answers = [prediction.label for prediction in load_model(finished.root).predict(texts)]
+    expected = pytest.approx(f1_score(labels, answers, average="macro", zero_division=0))
+    evaluation = evaluate(finished.root, split="test")
+    assert json.loads(finished.metrics.read_text())["test"]["macro_f1"] == evaluation.metrics.macro_f1 == expected
+    assert evaluation.unseen == {"meals": 1, "pets": 2, "storms": 1}
+    assert compare(finished.root, finished.root, split="test").metrics[0].macro_f1 == expected
+    request = ExportRequest(tmp_path / "small", "safetensors", "float32", None, 100, "test")
+    exported = export(finished.root, request)
+    assert (exported.before.macro_f1, exported.after.macro_f1) == (expected, expected)
+    said = invoke(runner, "predict", "--run", finished.root, "--input", test).stderr
+    assert f"macro-F1 {expected.expected:.4f} on 7 rows" in said
+    assert "pets" in invoke(runner, "evaluate", "--run", finished.root).stdout
+    assert "pets (not in training)" in write_report(finished.root, tmp_path / "report.html")
+
+
+def test_a_split_without_any_label_of_training_is_named(corpus_csv, tmp_path):
+    test = tmp_path / "test.csv"
+    test.write_text("text,label\nthe cat sat,pets\n")
+    data, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, test=test))
+    finished = training.train(small_config("mlp", data, tmp_path / "runs", epochs=1, test=False))
+    with pytest.raises(DataError, match="tiny_corpus: no test document has a label that a training document has"):
+        evaluate(finished.root, split="test")
+
+
+def write_report(run, path):
+    report.write(run, path, split="test")
+    return path.read_text()
 
 
 def test_the_figure_lies_in_its_interval_and_above_the_baseline(run_dir):

@@ -1,13 +1,17 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from math import log
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, classification_report, f1_score, log_loss
 
-from textclf.evaluation.metrics import Metrics, baseline, confusion, cross_entropy, measure, per_class
+from textclf.evaluation.metrics import Metrics, baseline, confusion, cross_entropy, macro_f1s, measure, per_class
+from textclf.inference.predicting import macro_f1
 
 
 def draw(seed, documents=200, classes=4, skew=1.0):
@@ -40,11 +44,36 @@ def test_figures_are_those_of_scikit_learn(seed):
 def test_a_label_that_the_model_cannot_give_is_an_error_and_has_no_loss():
     logits = np.array([[2, 0], [0, 2], [2, 0], [0, 2]], dtype=np.float32)
     known = measure(np.array([0, 1]), logits[:2])
-    metrics = measure(np.array([0, 1, -1, -1]), logits)
+    metrics = measure(np.array([0, 1, -1, -2]), logits)
     assert (known.accuracy, metrics.accuracy) == (1.0, 0.5)
     assert metrics.documents == 4
     assert metrics.loss == pytest.approx(known.loss)
-    assert metrics.macro_f1 == pytest.approx((2 / 3 + 2 / 3 + 0) / 3)  # what cannot be given is a class of its own
+    assert metrics.macro_f1 == pytest.approx((2 / 3 + 2 / 3 + 0 + 0) / 4)  # each is a class of its own
+
+
+NAMES = ["ham", "spam", "news", "never given", "only in test", "there too", "another"]
+
+
+@settings(deadline=None)  # scikit-learn is imported in the first example
+@given(st.data(), st.integers(1, 60))
+def test_every_f1_is_that_of_scikit_learn_from_the_names(data, documents):
+    """By name, as a user would check it, with labels that training lacks, that no document has, and that none gets."""
+    known = data.draw(st.integers(1, len(NAMES)))
+    names = st.lists(st.sampled_from(range(len(NAMES))), min_size=documents, max_size=documents)
+    truth, answers = np.array(data.draw(names)), np.array(data.draw(names)) % known
+    truth[0] %= known  # without any label that the model knows, there is no loss
+    labels = np.where(truth < known, truth, known - 1 - truth)  # -1, -2 and so on
+    logits = np.eye(known, dtype=np.float32)[answers]
+    by_name = [NAMES[place] for place in truth], [NAMES[place] for place in answers]
+    expected = {average: f1_score(*by_name, average=average, zero_division=0) for average in ("macro", "weighted")}
+    metrics = measure(labels, logits)
+    assert (metrics.macro_f1, metrics.weighted_f1) == pytest.approx(tuple(expected.values()))
+    assert metrics.accuracy == metrics.micro_f1 == accuracy_score(*by_name)
+    assert macro_f1s(labels, answers)(np.arange(documents)[None]) == pytest.approx([expected["macro"]])
+    assert macro_f1(Counter(zip(*by_name, strict=True))) == pytest.approx(expected["macro"])
+    constant = baseline(labels, np.zeros(1, dtype=np.int64), NAMES[:known])
+    always = [NAMES[0]] * documents
+    assert constant.macro_f1 == pytest.approx(f1_score(by_name[0], always, average="macro", zero_division=0))
 
 
 def test_the_loss_of_extreme_logits_is_exact():

@@ -100,6 +100,7 @@ def _classes(evaluation: "Evaluation") -> str:
         (row["label"], *(f"{row[name]:.4f}" for name in ("precision", "recall", "f1")), f"{row['documents']:,}")
         for row in evaluation.classes
     ]
+    rows += [(label, *("0.0000",) * 3, f"{documents:,}") for label, documents in evaluation.unseen.items()]
     return table(("label", "precision", "recall", "F1", "documents"), rows, align="<>>>>")
 
 

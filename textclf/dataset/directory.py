@@ -17,7 +17,7 @@ from textclf.dataset.tensors import TensorFiles
 from textclf.errors import UsageError
 
 UNSEEN: int = -1
-"""Class index of a label that the training split does not have."""
+"""Highest class index of a label that the training split does not have. Training calls all such labels by it."""
 
 
 class Part(NamedTuple):
@@ -26,12 +26,16 @@ class Part(NamedTuple):
     rows: NDArray[np.int64]
     """Shape (D,), row numbers in documents.parquet."""
     labels: NDArray[np.int64]
-    """Shape (D,), class indices; UNSEEN for a label that the training split does not have."""
+    """Shape (D,), class indices; negative for a label that the training split does not have."""
     lengths: NDArray[np.int64]
     """Shape (D,), tokens."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def at(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> "Part":
+        """The documents at these places."""
+        return Part(*(column[places] for column in self))
 
 
 class Store(Protocol):
@@ -77,14 +81,19 @@ class DataDirectory:
         return np.flatnonzero(self.documents.split == part)
 
     def classes(self) -> NDArray[np.int64]:
-        """Class index of each document: the index of its label in ``manifest.labels``, or UNSEEN."""
+        """Class index of each document: that of its label in ``manifest.labels``, or else a negative number.
+
+        Each label that the training split does not have is a class of its own: UNSEEN, UNSEEN - 1 and so on.
+        """
         index = {label: place for place, label in enumerate(self.manifest.labels)}
-        return np.array([index.get(label, UNSEEN) for label in self.documents.label], dtype=np.int64)
+        unseen = sorted(set(self.documents.label).difference(index))
+        index |= {label: UNSEEN - place for place, label in enumerate(unseen)}
+        return np.array([index[label] for label in self.documents.label], dtype=np.int64)
 
     def counts(self, part: str) -> dict[str, int]:
         """How many documents of a tier or a split have each label."""
         classes = self.classes()[self.rows(part)]
-        counts = np.bincount(classes[classes != UNSEEN], minlength=len(self.manifest.labels))
+        counts = np.bincount(classes[classes > UNSEEN], minlength=len(self.manifest.labels))
         return dict(zip(self.manifest.labels, counts.tolist(), strict=True))
 
     def parts(self, tier: str) -> dict[str, Part]:
@@ -121,9 +130,8 @@ class DataDirectory:
 
 def together(first: Part, second: Part) -> Part:
     """The documents of both, without those whose label no training document has."""
-    rows, labels, lengths = (np.concatenate(pair) for pair in zip(first, second, strict=True))
-    known = labels != UNSEEN
-    return Part(rows[known], labels[known], lengths[known])
+    both = Part(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
+    return both.at(both.labels > UNSEEN)
 
 
 def newest(data_dir: Path) -> Path:

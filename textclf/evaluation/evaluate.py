@@ -41,6 +41,8 @@ class Evaluation:
     calibration: Calibration
     classes: list[dict[str, Any]]
     """Label, precision, recall, f1 and documents of each class."""
+    unseen: dict[str, int]
+    """Documents of each label that the training split does not have. Its F1, 0, counts in the macro-F1."""
     confusion: list[list[int]]
     """Number of documents by label (row) and answer (column)."""
     seen: bool
@@ -84,6 +86,7 @@ def score(found: Predictions) -> Evaluation:
             measured.loss,
         ),
         classes=metrics.per_class(labels, logits, found.names),
+        unseen=found.unseen(),
         confusion=metrics.confusion(labels, found.answers, classes=len(found.names)).tolist(),
         thresholds=_thresholds(found, is_unlike),
         curve=curve(labels, logits),

@@ -1,6 +1,7 @@
 """Accuracy, F1, cross-entropy and confusion counts from labels and logits, and intervals by the bootstrap.
 
-Scikit-learn computes every figure that it has.
+Scikit-learn computes every figure that it has. Labels are class indices; each label that the model does not know has a
+negative number of its own. F1 is averaged over all labels that a document or an answer has.
 """
 
 import sys
@@ -28,11 +29,11 @@ class Metrics(NamedTuple):
     accuracy: float
     """Share of documents that got their own label. A label the model does not know is always an error."""
     macro_f1: float
-    """Mean F1 over the classes: rare classes count as much as frequent ones."""
+    """Mean F1 over all labels of documents and answers: rare ones count as much as frequent ones."""
     micro_f1: float
     """F1 over all decisions together; with one label per document it equals the accuracy."""
     weighted_f1: float
-    """Mean F1 over the classes, weighted by their number of documents."""
+    """Mean F1 over these labels, weighted by their number of documents."""
     loss: float
     """Mean cross-entropy in nats over the documents whose label the model knows."""
 
@@ -46,7 +47,7 @@ class Baseline(NamedTuple):
 
 
 def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:
-    """Metrics of logits, shape (D, C), against class indices, shape (D,); negative: a label the model does not know."""
+    """Metrics of logits, shape (D, C), against class indices, shape (D,)."""
     answers = logits.argmax(axis=1)
     f1 = partial(_sklearn().f1_score, labels, answers, zero_division=0)
     macro, micro, weighted = (float(f1(average=average)) for average in ("macro", "micro", "weighted"))

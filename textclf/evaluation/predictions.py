@@ -1,5 +1,6 @@
 """Predictions of a finished model for every document of a split, computed in numpy as in `textclf predict`."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.dataset import tensors
 from textclf.dataset.directory import DataDirectory
-from textclf.errors import UsageError
+from textclf.errors import DataError, UsageError
 from textclf.models.arithmetic import softmax
 from textclf.system import files
 from textclf.text.tokenizer import Tokenizer
@@ -33,7 +34,7 @@ class Predictions:
     rows: NDArray[np.int64]
     """Shape (D,), row numbers in documents.parquet."""
     labels: NDArray[np.int64]
-    """Shape (D,), class indices; negative for a label that is not in the training split."""
+    """Shape (D,), class indices; a negative number of its own for each label that is not in the training split."""
     raw: NDArray[np.float32]
     """Logits before calibration, shape (D, C)."""
     trained: Artefact
@@ -61,6 +62,10 @@ class Predictions:
         """Shape (D,), the most probable class."""
         answers: NDArray[np.int64] = self.raw.argmax(axis=1)
         return answers
+
+    def unseen(self) -> dict[str, int]:
+        """Documents of each label that the training split does not have, by label."""
+        return dict(sorted(Counter(map(self.label, np.flatnonzero(self.labels < 0).tolist())).items()))
 
     def label(self, place: int) -> str:
         """The name of a document's own label."""
@@ -121,10 +126,15 @@ class Tokens:
 
 
 def predict_split(trained: Artefact, tokens: Tokens, *, split: str, run: str) -> Predictions:
-    """Predict every document of a split; raises UsageError if there is no such split."""
+    """Predict every document of a split.
+
+    Raises UsageError if there is no such split, DataError if none of its documents has a label of a training document.
+    """
     data = tokens.data
-    rows = data.rows(split)
+    rows, labels = data.rows(split), data.classes()
     if not len(rows):
         raise UsageError(f"{data.layout.root} has no {split} split")
+    if (labels[rows] < 0).all():
+        raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
     raw = np.concatenate([trained.raw_logits(*batch) for batch in tokens.batches(rows)])
-    return Predictions(run, data, split, rows, data.classes()[rows], raw, trained, tokens.words)
+    return Predictions(run, data, split, rows, labels[rows], raw, trained, tokens.words)

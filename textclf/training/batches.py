@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from textclf.dataset.directory import Store
+from textclf.dataset.directory import UNSEEN, Store
 from textclf.errors import ResourceError, TextclfError
 from textclf.models.model import Examples
 from textclf.text.arrays import offsets
@@ -64,7 +64,7 @@ class TokenDataset(Dataset[Example]):
     ) -> None:
         self.store = store
         self.rows = rows  # (D,), row numbers in documents.parquet
-        self.labels = labels  # (D,)
+        self.labels = np.maximum(labels, UNSEEN)  # (D,); the loss ignores this one index
         self.lengths = lengths  # (D,)
 
     def __len__(self) -> int:

@@ -29,7 +29,7 @@ class Trained(NamedTuple):
     model: nn.Module
     """What predicts."""
     validation: tuple[NDArray[np.float32], NDArray[np.int64]]
-    """Logits (D, C) of the best epoch, before any refit, and labels (D,)."""
+    """Logits (D, C) of the best epoch, before any refit, and class indices (D,)."""
     options: StepOptions
     """How the model is evaluated."""
     best_epoch: int
@@ -54,8 +54,9 @@ def finish(
     measured = {"validation": objective.measure(labels, calibrated)}
     if test:
         batches = setup.loader("test", trained.options.device)
-        logits, labels = loop.predict(trained.model, batches, options=trained.options)
-        measured["test"] = objective.measure(labels, logits / np.float32(temperature))
+        logits, _ = loop.predict(trained.model, batches, options=trained.options)
+        tested = setup.parts["test"].at(batches.batch_sampler.order)  # type: ignore[union-attr]
+        measured["test"] = objective.measure(tested.labels, logits / np.float32(temperature))
     metrics = _metrics(setup, run, trained, measured, temperature)
     made = _artefact(setup, trained.model, metrics, abstention)
     tracker.finish(setup.config.to_json(), metrics)
@@ -64,8 +65,7 @@ def finish(
     files.write_json(run.metrics, metrics)
     runs.set_latest(run)
     if test:
-        rows = setup.parts["test"].rows[batches.batch_sampler.order]  # type: ignore[union-attr]
-        predictions = Predictions(run.root.name, setup.data, "test", rows, labels, logits, made)
+        predictions = Predictions(run.root.name, setup.data, "test", tested.rows, tested.labels, logits, made)
         tracker.examine(predictions, trained.best_epoch)
     return metrics
 

@@ -205,7 +205,7 @@ def _parts(config: TrainConfig, data: DataDirectory) -> dict[str, Part]:
     if not config.test:
         parts.pop("test", None)
     for split in ("validation", "test") if config.test else ("validation",):
-        if split not in parts or (parts[split].labels == UNSEEN).all():
+        if split not in parts or (parts[split].labels <= UNSEEN).all():
             raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
     return parts
 
