@@ -122,6 +122,18 @@ def test_nothing_is_executed_that_was_read(path: Path) -> None:
             assert keywords.get("allow_pickle") == "False"
 
 
+PRINTS = {"click.echo", "click.secho", "print", "sys.stdout.write", "sys.stderr.write", "tqdm.write"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "cli").glob("*.py")), ids=lambda path: path.name)
+def test_only_one_file_of_the_command_line_prints(path: Path) -> None:
+    """It escapes what it prints: labels, texts and paths may hold characters that rewrite a terminal."""
+    if path.name == "terminal.py":
+        return
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    assert {ast.unparse(call.func) for call in calls} & PRINTS == set()
+
+
 @pytest.mark.parametrize("module", TORCH_FREE)
 def test_what_must_start_fast_does_not_import_torch(module: str) -> None:
     heavy = "{'torch', 'datasets', 'sklearn', 'pandas', 'tensorboard'}"
@@ -174,7 +186,7 @@ def test_help_and_usage_errors_do_not_wait_for_torch_or_numpy(arguments: list[st
 def test_a_command_imports_no_other_command(run_dir: Path) -> None:
     names = loaded(["predict", "--run", str(run_dir), "rain"])
     ours = {name for name in names if name.startswith("textclf.cli.")}
-    assert ours == {"textclf.cli.predict", "textclf.cli.options"}
+    assert ours == {"textclf.cli.predict", "textclf.cli.options", "textclf.cli.terminal"}
 
 
 def test_predict_runs_on_numpy_alone(run_dir: Path) -> None:

@@ -1,5 +1,7 @@
 import json
+import re
 
+import markdown
 import pytest
 from scipy.stats import binomtest
 
@@ -32,12 +34,12 @@ def card_of(metrics=METRICS, counts=COUNTS, *, source="https://example.org/news"
 
 def test_the_card_says_what_it_was_trained_on_and_how_well_it_does():
     card = card_of()
-    assert card.startswith("# news: text classifier (lstm)\n")
-    assert "one of 2 labels: art, sport." in card
+    assert card.startswith("# `news`: text classifier (`lstm`)\n")
+    assert "one of 2 labels: `art`, `sport`." in card
     assert "| validation | 1,234 | 0.9876 | 0.9798 to 0.9924 | 0.5000 | 0.1000 |\n" in card
     assert "| test | 99 | 0.2500 | 0.1751 to 0.3435 | 0.5000 | 0.1000 |\n" in card
     sentence = " ".join(card.split())
-    assert "Trained on 50,000 documents (tier mid) of https://example.org/news, seed 7" in sentence
+    assert "Trained on 50,000 documents (tier mid) of `https://example.org/news`, seed 7" in sentence
     assert "epoch 4 of 9 had the lowest validation loss" in sentence
     assert "1,234,567 parameters; about 12.3 MB" in sentence
     assert "Trained with textclf 1.2.3, numpy 2.4." in sentence
@@ -52,18 +54,19 @@ def test_the_card_says_if_the_model_was_trained_on_the_validation_documents_too(
 
 
 @pytest.mark.parametrize(
-    ("count", "shown"), [(20, "label 18, label 19."), (21, "label 19 and 1 more."), (5000, "label 19 and 4980 more.")]
+    ("count", "shown"),
+    [(20, "`label 18`, `label 19`."), (21, "`label 19` and 1 more."), (5000, "`label 19` and 4,980 more.")],
 )
 def test_many_labels_are_counted(count, shown):
     card = card_of(counts={f"label {number}": 50 + number for number in range(count)})
-    assert f"one of {count} labels: label 0, label 1," in card
+    assert f"one of {count:,} labels: `label 0`, `label 1`," in card
     assert shown in card
     assert len(card) < 2500
 
 
 def test_the_card_of_a_run_has_the_figures_of_its_metrics(run_dir):
     card = (run_dir / "model" / "README.md").read_text(encoding="utf-8")
-    assert "animals, food, weather" in card
+    assert "`animals`, `food`, `weather`" in card
     assert "Trained on 48 documents" in card
     refitted = json.loads((run_dir / "metrics.json").read_text())["refit"]
     assert ("validation, 54 documents" in card) is (refitted is not None)
@@ -71,9 +74,32 @@ def test_the_card_of_a_run_has_the_figures_of_its_metrics(run_dir):
 
 def test_the_card_says_which_labels_have_few_documents():
     sentence = " ".join(card_of().split())
-    assert "'art' has most training documents (4,321), 'sport' fewest (49)." in sentence
-    assert "more errors on labels with fewer than 50 training documents: sport." in sentence
+    assert "`art` has most training documents (4,321), `sport` fewest (49)." in sentence
+    assert "more errors on labels with fewer than 50 training documents: `sport`." in sentence
     assert "more errors" not in card_of(counts={"art": 50, "sport": 51})
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "\n\n# heading",
+        "](https://evil.example)[x](https://evil.example)",
+        "![](https://evil.example/x.png)",
+        "<script>alert(1)</script>",
+        "``` <b>",
+        "\x1b[31m\u202e|",
+        "- a\n- b",
+    ],
+)
+def test_nothing_in_the_card_is_live(hostile):
+    network = {"file": f"{hostile}.py", "class": hostile, "sha256": "0" * 64}
+    card = card_of(METRICS | {"corpus": hostile, "network": network}, {hostile: 7, "art": 80}, source=hostile)
+    plain = card_of(METRICS | {"network": network | {"file": "m.py", "class": "M"}}, {"x": 7, "art": 80})
+    pages = [markdown.markdown(text, extensions=["tables", "fenced_code"]) for text in (card, plain)]
+    tags = [re.findall(r"<(/?\w+)", page) for page in pages]
+    assert tags[0] == tags[1]
+    assert not set(card) & {"\x1b", "\u202e"}
+    assert card.count("\n") == plain.count("\n")
 
 
 def test_the_card_has_licence_and_citation_of_a_corpus_of_the_catalogue():

@@ -45,6 +45,21 @@ def test_csv_has_each_answer_in_a_row_as_it_is():
     )
 
 
+def test_a_spreadsheet_gets_no_formula_and_no_line_break():
+    assert written("spreadsheet").split("\n")[1:3] == [
+        "7,a\\tb\\n c,0.987654,'=1+1,0.250000,0.500000,true,false,false,",
+        "7,,0.987654,'=1+1,0.250000,0.500000,true,false,true,",
+    ]
+
+
+@pytest.mark.parametrize("layout", ["text", "fasttext", "json", "jsonl", "spreadsheet"])
+def test_what_people_read_has_no_control_characters(layout):
+    top = (Score("\x1b[2J\u202e\x9b", 0.5),)
+    given = GIVEN._replace(prediction=PREDICTION._replace(top=top, label=top[0].label))
+    assert not set(written(layout, (given,), top_k=1)) & {"\x1b", "\u202e", "\x9b"}
+    assert top[0].label in written("csv", (given,), top_k=1)
+
+
 def test_json_of_any_number_of_answers_is_one_array():
     assert written("json", ()) == "[]\n"
     values = json.loads(written("json"))

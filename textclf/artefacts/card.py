@@ -1,11 +1,15 @@
 """The model card: what to know before using the model. See https://arxiv.org/abs/1810.03993."""
 
+import json
 import math
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from textclf.dataset.manifest import Manifest
 from textclf.sources.catalogue import CATALOGUE
+from textclf.system.escaping import code_span, line
+from textclf.system.wording import counted
 
 MOST_LABELS: Final = 20
 """Labels that the card lists by name."""
@@ -51,9 +55,9 @@ def model_card(
     export in metrics.json.
     """
     labels = list(documents)
-    return f"""# {metrics["corpus"]}: text classifier ({metrics["model"]})
+    return f"""# {code_span(metrics["corpus"])}: text classifier ({code_span(metrics["model"])})
 
-Gives each text one of {len(labels)} labels: {_listed(labels)}.
+Gives each text one of {counted(len(labels), "label")}: {_listed(labels)}.
 
 | split | documents | accuracy | 95 % interval | macro-F1 | loss |
 |---|---|---|---|---|---|
@@ -61,8 +65,8 @@ Gives each text one of {len(labels)} labels: {_listed(labels)}.
 {_test(metrics)}{_exported(exported, metrics["refit"])}
 ## Data
 
-Trained on {metrics["train"]["documents"]:,} documents (tier {metrics["tier"]}) of {data.source}, seed
-{metrics["seed"]}; epoch {metrics["best_epoch"]} of {metrics["epochs"]} had the lowest validation loss.
+Trained on {counted(metrics["train"]["documents"], "document")} (tier {metrics["tier"]}) of {code_span(data.source)},
+seed {metrics["seed"]}; epoch {metrics["best_epoch"]} of {metrics["epochs"]} had the lowest validation loss.
 {_refit(metrics["refit"])}
 {_origin(data)}
 {_classes(documents)}
@@ -89,8 +93,9 @@ def _use(form: str, network: Mapping[str, Any] | None) -> str:
     if network is None:
         return USE[form]
     file = network["file"]
-    use = USE[form].replace("--run DIR", f"--run DIR --code {file}").replace('"DIR")', f'"DIR", code="{file}")')
-    code = f"The class {network['class']} is in {file}, which is not part of this folder"
+    use = USE[form].replace("--run DIR", f"--run DIR --code {shlex.quote(line(file))}")
+    use = use.replace('"DIR")', f'"DIR", code={json.dumps(file)})')
+    code = f"The class {code_span(network['class'])} is in {code_span(file)}, which is not part of this folder"
     return f"{code} (SHA-256 {network['sha256']}).\n\n{use}"
 
 
@@ -119,7 +124,8 @@ def _refit(refit: Mapping[str, int] | None) -> str:
     if refit is None:
         return ""
     return (
-        f"\nThen trained for {refit['epochs']} more epochs on train and validation, {refit['documents']:,} documents; "
+        f"\nThen trained for {counted(refit['epochs'], 'more epoch')} on train and validation, "
+        f"{counted(refit['documents'], 'document')}; "
         "the validation figures were measured before.\n"
     )
 
@@ -147,8 +153,10 @@ def _origin(data: Manifest) -> str:
 
 def _classes(documents: Mapping[str, int]) -> str:
     fewest, most = min(documents, key=documents.__getitem__), max(documents, key=documents.__getitem__)
-    extremes = f"{most!r} has most training documents ({documents[most]:,}), {fewest!r} fewest ({documents[fewest]:,})"
-    return f"Of the labels, {extremes}."
+    return (
+        f"Of the labels, {code_span(most)} has most training documents ({documents[most]:,}), "
+        f"{code_span(fewest)} fewest ({documents[fewest]:,})."
+    )
 
 
 def _rare(documents: Mapping[str, int]) -> str:
@@ -159,8 +167,8 @@ def _rare(documents: Mapping[str, int]) -> str:
 
 
 def _listed(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - MOST_LABELS} more" if len(labels) > MOST_LABELS else ""
-    return ", ".join(labels[:MOST_LABELS]) + more
+    more = f" and {len(labels) - MOST_LABELS:,} more" if len(labels) > MOST_LABELS else ""
+    return ", ".join(map(code_span, labels[:MOST_LABELS])) + more
 
 
 def _versions(versions: Mapping[str, str]) -> str:

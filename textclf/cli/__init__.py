@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from textclf import __version__
+from textclf.cli import terminal
 from textclf.errors import TextclfError
 from textclf.system import startup
 from textclf.system.signals import ignore, stopping
@@ -73,7 +74,7 @@ class Commands(click.Group):
 
 
 def _fail(message: str, code: int) -> int:
-    click.echo(f"textclf: {' '.join(message.split())}", err=True)
+    terminal.message(message)
     return code
 
 

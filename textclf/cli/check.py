@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from textclf.artefacts import runs
+from textclf.cli import terminal
 from textclf.errors import ArtefactError, DataError
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def _check_data(root: Path, *, strict: bool) -> None:
     )
     report = data_report.read_report(manifest.DataLayout(root).report)
     found = data_report.problems(report)
-    click.echo(show_report(report))
+    terminal.result(show_report(report))
     if not found:
-        click.echo("no problems")
+        terminal.result("no problems")
     elif strict:
         raise DataError(f"{root}: {'; '.join(found)}")
 
@@ -66,16 +67,16 @@ def _check_run(run: runs.RunLayout) -> None:
 
     _show(run.root, integrity.of_run(run), "train a new model: textclf train")
     if run.metrics.exists():
-        click.echo("no problems")
+        terminal.result("no problems")
     else:
-        click.echo(f"unfinished; finish it: textclf train --resume {run.root}")
+        terminal.result_line(f"unfinished; finish it: textclf train --resume {run.root}")
 
 
 def _check_model(root: Path) -> None:
     from textclf.artefacts import integrity
 
     _show(root, integrity.of_model(root), "train a new model: textclf train")
-    click.echo("no problems")
+    terminal.result("no problems")
 
 
 def _show(root: Path, findings: Iterable["Finding"], remedy: str) -> None:
@@ -84,7 +85,7 @@ def _show(root: Path, findings: Iterable["Finding"], remedy: str) -> None:
 
     counts = dict.fromkeys((DAMAGED, MISSING, UNEXPECTED), 0)
     for finding in findings:
-        click.echo(f"{finding.what}: {finding.path}")
+        terminal.result_line(f"{finding.what}: {finding.path}")
         if finding.what in counts:
             counts[finding.what] += 1
     if any(counts.values()):

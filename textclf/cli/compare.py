@@ -1,14 +1,14 @@
 """`textclf compare`."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli import options
+from textclf.cli import options, terminal
 from textclf.cli.display import span, table
+from textclf.system import escaping
 
 if TYPE_CHECKING:
     from textclf.experiments.compare import Comparison
@@ -36,12 +36,12 @@ def command(run_a: Path, run_b: Path, code: tuple[Path, ...], split: str, layout
     from textclf.experiments.compare import compare
 
     comparison = compare(run_a, run_b, split=split, code=code)
-    click.echo(_json(comparison) if layout == "json" else _text(comparison))
+    terminal.result(_json(comparison) if layout == "json" else _text(comparison))
 
 
 def _json(comparison: "Comparison") -> str:
     values = {**asdict(comparison), "metrics": [metrics._asdict() for metrics in comparison.metrics]}
-    return json.dumps(values, indent=2, ensure_ascii=False)
+    return escaping.to_json(values, indent=2)
 
 
 def _text(comparison: "Comparison") -> str:
@@ -70,8 +70,8 @@ def _text(comparison: "Comparison") -> str:
     ]
     head = ("document", "label", "A says", "B says", "A's p", "B's p", "text")
     lines = [
-        f"A: {comparison.runs[0]}",
-        f"B: {comparison.runs[1]}",
+        f"A: {escaping.line(comparison.runs[0])}",
+        f"B: {escaping.line(comparison.runs[1])}",
         f"{comparison.split} split, {a.documents:,} documents",
         "",
         figures,

@@ -1,12 +1,13 @@
 """`textclf corpora`."""
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
+from textclf.cli import terminal
 from textclf.cli.display import table
+from textclf.system import escaping
 
 if TYPE_CHECKING:
     from textclf.sources.catalogue import Entry
@@ -32,14 +33,15 @@ def command(layout: str) -> None:
 
     entries = list(CATALOGUE.values())
     if layout == "json":
-        click.echo(json.dumps([{**asdict(entry), "needs_network": entry.needs_network} for entry in entries], indent=2))
+        records = [{**asdict(entry), "needs_network": entry.needs_network} for entry in entries]
+        terminal.result(escaping.to_json(records, indent=2))
         return
-    click.echo(
+    terminal.result(
         table(("corpus", "documents", "classes", "network", "where", "licence"), map(_row, entries), align="<>><<<")
     )
-    click.echo("\nContents and citations:\n")
+    terminal.result("\nContents and citations:\n")
     for entry in entries:
-        click.echo(f"{entry.name}: {entry.description}\n    {entry.citation}")
+        terminal.result(f"{entry.name}: {entry.description}\n    {entry.citation}")
 
 
 def _row(entry: "Entry") -> tuple[str, ...]:

@@ -1,7 +1,11 @@
 """Output that commands share: tables, progress bars, the report of a data directory."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+from textclf.system import escaping
+from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -27,14 +31,32 @@ def bar(items: Iterable[Any] | None = None, **shown: Any) -> "tqdm[Any]":
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> str:
-    """A header and rows in aligned columns; ``align`` has < or > for each column."""
-    cells = [tuple(head), *map(tuple, rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = (
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(row, align, widths, strict=True))
-        for row in cells
-    )
+    """A header and rows in aligned columns, cells escaped; ``align`` has < or > for each column."""
+    return aligned([head, *rows], align=align)
+
+
+def aligned(rows: Iterable[Sequence[str]], *, align: str) -> str:
+    """Rows in aligned columns, like `table`."""
+    cells = [tuple(map(escaping.line, row)) for row in rows]
+    widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
+    lines = ("  ".join(map(_padded, row, align, widths)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def columns_of(text: str) -> int:
+    """Columns of a terminal that a text takes: two for a wide character, none for one that joins the one before."""
+    return len(text) if text.isascii() else sum(map(_columns_of_character, text))
+
+
+def _columns_of_character(character: str) -> int:
+    if unicodedata.category(character) in {"Mn", "Me", "Cf"}:
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _padded(cell: str, side: str, width: int) -> str:
+    blank = " " * (width - columns_of(cell))
+    return cell + blank if side == "<" else blank + cell
 
 
 def span(interval: tuple[float, float], *, sign: bool = False) -> str:
@@ -45,7 +67,7 @@ def span(interval: tuple[float, float], *, sign: bool = False) -> str:
 
 def show_report(report: "DataReport") -> str:
     """The report of a data directory as text."""
-    from textclf.dataset.data_report import counted, problems
+    from textclf.dataset.data_report import problems
 
     splits = [
         (
@@ -63,7 +85,7 @@ def show_report(report: "DataReport") -> str:
     head = ("split", "documents", "classes", "tokens", "unknown", "empty", "cut", "length min / median / 95 % / max")
     copies = report.duplicates
     lines = [
-        f"{report.name}, from {report.source}",
+        escaping.line(f"{report.name}, from {report.source}"),
         "",
         table(head, splits, align="<>>>>>>>"),
         "",
@@ -74,8 +96,8 @@ def show_report(report: "DataReport") -> str:
         f"{counted(copies['conflicting'], 'text', 'texts')} with two labels",
         f"near-copies: {counted(copies['near'], 'document is', 'documents are')} nearly the same as an earlier one, "
         f"{copies['near_crossing']:,} of them in another split",
-        *(f"note: {note}" for note in report.notes),
-        *(f"problem: {problem}" for problem in problems(report)),
+        *(escaping.line(f"note: {note}") for note in report.notes),
+        *(escaping.line(f"problem: {problem}") for problem in problems(report)),
     ]
     return "\n".join(lines)
 
@@ -86,7 +108,7 @@ def show_columns(columns: "Columns") -> str:
 
     roles = {"text": columns.text, "label": (columns.label or "",), "id": (columns.id or "",)}
     parts = [f"{role} {listed(names)}" for role, names in roles.items() if any(names)]
-    return f"columns: {'; '.join(parts)}" if parts else ""
+    return escaping.line(f"columns: {'; '.join(parts)}") if parts else ""
 
 
 def _label_rows(report: "DataReport") -> list[tuple[str, ...]]:

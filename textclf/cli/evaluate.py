@@ -1,14 +1,15 @@
 """`textclf evaluate`."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from textclf.cli import options
+from textclf.cli import options, terminal
 from textclf.cli.display import span, table
+from textclf.system import escaping
+from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from textclf.evaluation.calibration import Point
@@ -45,7 +46,7 @@ def command(run: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
     found = predict(run, split=split, code=code)
     options.note_torch(found.trained)
     evaluation = score(found)
-    click.echo(_json(evaluation) if layout == "json" else _text(evaluation))
+    terminal.result(_json(evaluation) if layout == "json" else _text(evaluation))
 
 
 def _json(evaluation: "Evaluation") -> str:
@@ -62,12 +63,13 @@ def _json(evaluation: "Evaluation") -> str:
             "normalised": [[count / max(sum(row), 1) for count in row] for row in counts],
         },
     }
-    return json.dumps(values, indent=2, ensure_ascii=False)
+    return escaping.to_json(values, indent=2)
 
 
 def _text(evaluation: "Evaluation") -> str:
     metrics = evaluation.metrics
-    head = f"{evaluation.run}, {evaluation.split} split of {evaluation.corpus}: {metrics.documents:,} documents"
+    where = escaping.line(f"{evaluation.run}, {evaluation.split} split of {evaluation.corpus}")
+    head = f"{where}: {counted(metrics.documents, 'document')}"
     note = "\nnote: the model was also trained on these documents; see --split test" if evaluation.seen else ""
     parts = (_scores, _calibration, _classes, _abstention, _confusion)
     return "\n\n".join([head + note, *(part(evaluation) for part in parts)])

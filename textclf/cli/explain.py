@@ -1,13 +1,14 @@
 """`textclf explain`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import options
+from textclf.cli import options, terminal
+from textclf.cli.display import aligned
+from textclf.system import escaping
 
 if TYPE_CHECKING:
     from textclf.inference.explain import Word
@@ -40,9 +41,9 @@ def command(run: Path, code: tuple[Path, ...], labels: tuple[str, ...], top_k: i
     options.note_torch(trained)
     found = {label: explain.top_words(trained, label, top_k=top_k) for label in labels or trained.labels}
     if layout == "json":
-        click.echo(json.dumps(_records(found), ensure_ascii=False, indent=2))
+        terminal.result(escaping.to_json(_records(found), indent=2))
     else:
-        click.echo("\n\n".join(_table(label, words) for label, words in found.items()))
+        terminal.result("\n\n".join(_table(label, words) for label, words in found.items()))
 
 
 def _records(found: "dict[str, list[Word]]") -> dict[str, list[dict[str, object]]]:
@@ -50,5 +51,5 @@ def _records(found: "dict[str, list[Word]]") -> dict[str, list[dict[str, object]
 
 
 def _table(label: str, words: "list[Word]") -> str:
-    width = max((len(word.word) for word in words), default=0)
-    return "\n".join([label, *(f"  {word.word:<{width}}  {word.probability:.4f}" for word in words)])
+    rows = [(f"  {word.word}", f"{word.probability:.4f}") for word in words]
+    return f"{escaping.line(label)}\n{aligned(rows, align='<<')}"

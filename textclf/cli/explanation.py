@@ -1,16 +1,17 @@
 """Predictions with explanations on the terminal: words for the label in green, words against it in red."""
 
-import json
 import os
+import re
 import sys
 from collections.abc import Iterable
 from typing import Final
 
-import click
-
+from textclf.cli import terminal
 from textclf.inference.classifier import Classifier, Prediction
 from textclf.inference.explain import Explanation, explain
+from textclf.system import escaping
 
+_SPACE: Final = re.compile(r"\s")
 MOST_WORDS: Final = 10  # listed without colours
 LEAST_SHARE: Final = 0.15
 """Share of the strongest contribution in a text below which a word has no colour."""
@@ -24,21 +25,21 @@ def write(classifier: Classifier, texts: Iterable[str], *, top_k: int, layout: s
     """Predict texts one by one, with the contribution of each word to the margin of the label."""
     if layout == "json":
         records = [_record(text, *_answer(classifier, text, top_k)) for text in texts]
-        click.echo(json.dumps(records, ensure_ascii=False, indent=2))
+        terminal.result(escaping.to_json(records, indent=2))
         return
     in_colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     for text in texts:
         prediction, explanation = _answer(classifier, text, top_k)
         if layout == "jsonl":
-            click.echo(json.dumps(_record(text, prediction, explanation), ensure_ascii=False))
+            terminal.result(escaping.to_json(_record(text, prediction, explanation)))
         else:
-            scores = "\t".join(f"{label}\t{probability:.4f}" for label, probability in prediction.top)
+            scores = "\t".join(f"{escaping.line(label)}\t{probability:.4f}" for label, probability in prediction.top)
             shown = coloured(text, explanation) if in_colour else strongest(text, explanation)
-            click.echo(f"{scores}\n  {shown}")
+            terminal.coloured(f"{scores}\n  {shown}")
 
 
 def coloured(text: str, explanation: Explanation) -> str:
-    """The text on one line, words coloured by their contribution; control characters are shown as ``?``."""
+    """The text on one line, words coloured by their contribution; control characters are escaped."""
     largest = max((abs(token.contribution) for token in explanation.tokens), default=0) or 1
     pieces, end = [], 0
     for token in explanation.tokens:
@@ -62,7 +63,7 @@ def _answer(classifier: Classifier, text: str, top_k: int) -> tuple[Prediction, 
 
 
 def _plain(text: str) -> str:
-    return "".join(c if c.isprintable() else " " if c.isspace() else "?" for c in text)
+    return escaping.line(_SPACE.sub(" ", text))
 
 
 def _record(text: str, prediction: Prediction, explanation: Explanation) -> dict[str, object]:

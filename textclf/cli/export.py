@@ -1,15 +1,16 @@
 """`textclf export`."""
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from textclf.cli import options
+from textclf.cli import options, terminal
 from textclf.cli.display import table
 from textclf.settings import Range, Rule
+from textclf.system import escaping
+from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from textclf.export.contents import Exported
@@ -73,11 +74,11 @@ def command(run: Path, code: tuple[Path, ...], form: str, format_output: str, **
     from textclf.export.exporting import ExportRequest, export
 
     exported = export(run, ExportRequest(form=form, **given), code=code)
-    click.echo(_json(exported) if format_output == "json" else _text(exported))
+    terminal.result(_json(exported) if format_output == "json" else _text(exported))
 
 
 def _json(exported: "Exported") -> str:
-    return json.dumps({"output": str(exported.output), **exported.summary()}, indent=2, ensure_ascii=False)
+    return escaping.to_json({"output": str(exported.output), **exported.summary()}, indent=2)
 
 
 def _text(exported: "Exported") -> str:
@@ -91,11 +92,11 @@ def _text(exported: "Exported") -> str:
     ]
     return "\n".join(
         [
-            f"{exported.run}, {exported.split} split: {exported.documents:,} documents",
+            f"{escaping.line(exported.run)}, {exported.split} split: {counted(exported.documents, 'document')}",
             "",
             table(("", "before", "after"), rows, align="<>>"),
             "",
             f"{exported.drop:.2f} points of accuracy lost, {exported.agreement:.2%} of documents get the same label",
-            str(exported.output),
+            escaping.line(exported.output),
         ]
     )

@@ -1,15 +1,16 @@
 """`textclf info`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from textclf.artefacts import runs
+from textclf.cli import terminal
 from textclf.cli.display import show_columns, show_report, table
 from textclf.config import TIERS
 from textclf.errors import UsageError
+from textclf.system import escaping
 
 
 @click.command("info")
@@ -23,9 +24,9 @@ def command(path: Path) -> None:
       textclf info data/bbc_news
     """
     if (path / "manifest.json").exists() or (path / "tensors").exists():
-        click.echo(_data(path))
+        terminal.result(_data(path))
     elif path.name == runs.LATEST or runs.RunLayout(path).config.exists() or path.name == "model":
-        click.echo(json.dumps(_run(runs.resolve(path)), indent=2, ensure_ascii=False))
+        terminal.result(escaping.to_json(_run(runs.resolve(path)), indent=2))
     else:
         raise UsageError(f"{path} is neither a run nor a data directory; make one: textclf preprocess, textclf train")
 

@@ -1,14 +1,14 @@
 """`textclf learning-curve`."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli import options, training_options
+from textclf.cli import options, terminal, training_options
 from textclf.cli.display import table
 from textclf.config import TrainConfig
+from textclf.system import escaping
 
 if TYPE_CHECKING:
     from textclf.experiments.repeated import LearningCurve
@@ -42,7 +42,7 @@ def command(output: Path | None, layout: str, **given: Any) -> None:
     curve = repeated.learning_curve(TrainConfig.create(tier="tiny", **given), display=TerminalDisplay())
     picture = output or curve.default_picture()
     curve.draw(picture)
-    click.echo(_json(curve, picture) if layout == "json" else _text(curve, picture))
+    terminal.result(_json(curve, picture) if layout == "json" else _text(curve, picture))
 
 
 def _json(curve: "LearningCurve", picture: Path) -> str:
@@ -51,7 +51,7 @@ def _json(curve: "LearningCurve", picture: Path) -> str:
         "outlook": curve.outlook and curve.outlook._asdict(),
         "picture": str(picture),
     }
-    return json.dumps(values, indent=2, ensure_ascii=False)
+    return escaping.to_json(values, indent=2)
 
 
 def _text(curve: "LearningCurve", picture: Path) -> str:
@@ -75,4 +75,4 @@ def _text(curve: "LearningCurve", picture: Path) -> str:
         else "more documents would likely bring little: the error does not fall from tier to tier"
     )
     head = ("tier", "documents", "test accuracy", "macro-F1", "seconds", "run")
-    return f"{table(head, rows, align='<>>>><')}\n\n{more}\npicture: {picture}"
+    return f"{table(head, rows, align='<>>>><')}\n\n{more}\npicture: {escaping.line(picture)}"

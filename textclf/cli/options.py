@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from textclf.cli import terminal
 from textclf.models import MODELS, is_known, unknown
 from textclf.settings import Range, Rule, rules, shown
 
@@ -94,4 +95,4 @@ text_or_json = click.option(
 def note_torch(trained: "Artefact") -> None:
     """Say on stderr that a model has no forward pass in numpy, so that predicting waits for torch."""
     if trained.user_model is not None:
-        click.echo(f"textclf: {trained.model} has no forward pass in numpy: it predicts through torch", err=True)
+        terminal.message(f"{trained.model} has no forward pass in numpy: it predicts through torch")

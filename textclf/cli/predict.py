@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import options
+from textclf.cli import options, terminal
 from textclf.errors import ResourceError, UsageError
 from textclf.system import startup
 
@@ -74,7 +74,7 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 @click.option(
     "--format",
     "layout",
-    type=click.Choice(["text", "json", "jsonl", "csv", "parquet", "fasttext"]),
+    type=click.Choice(["text", "json", "jsonl", "csv", "spreadsheet", "parquet", "fasttext"]),
     default="text",
     show_default=True,
 )
@@ -111,7 +111,8 @@ def command(
 
     Each row of --input gets one answer. A row that cannot be read gets its error instead of a label (an empty line in
     the formats text and fasttext), and stderr gets the number of such rows. With a column of labels, stderr also gets
-    the accuracy. CSV is not escaped: a spreadsheet takes a label that begins with = + - or @ for a formula.
+    the accuracy. CSV has labels and ids as they are, and a spreadsheet takes those that begin with = + - or @ for
+    formulas; --format spreadsheet is CSV with an apostrophe before them.
 
     \b
     Examples:
@@ -131,7 +132,7 @@ def command(
     options.note_torch(trained.trained)
     columns = Columns(text_column, label_column, id_column)
     reading = predicting.Reading(input_format, columns, trained.trained.columns, strict)
-    rows = predicting.rows(texts, input_file, reading, warn=_warn)
+    rows = predicting.rows(texts, input_file, reading, warn=terminal.message)
     if explain:
         from textclf.cli import explanation
 
@@ -164,7 +165,7 @@ def _write(
     with _survive_closed_stdout(context, is_used=output is None), closing(answers) as batches:
         outputs.write(tally.watch(_with_progress(batches)), layout, fields, output)
     for sentence in tally.summary(with_coverage=fields.rejected):
-        _warn(sentence)
+        terminal.message(sentence)
 
 
 def _check_output(layout: str, input_file: Path | None, output: Path | None, *, explain: bool) -> None:
@@ -214,7 +215,3 @@ def _with_progress(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]
         for batch in batches:
             yield batch
             shown.update(len(batch))
-
-
-def _warn(message: str) -> None:
-    click.echo(f"textclf: {message}", err=True)

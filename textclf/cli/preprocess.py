@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from textclf.cli import display, options
+from textclf.cli import display, options, terminal
 from textclf.config import PreprocessConfig
 
 DEFAULTS = PreprocessConfig()
@@ -107,10 +107,8 @@ def command(**given: Any) -> None:
     from textclf.system.signals import stopping
 
     with stopping("the same command resumes"):
-        path, report = preprocess(
-            PreprocessConfig(**given), progress=display.progress, tell=partial(click.echo, err=True)
-        )
-    click.echo(display.show_report(report), err=True)
+        path, report = preprocess(PreprocessConfig(**given), progress=display.progress, tell=terminal.note)
+    terminal.note(display.show_report(report))
     if columns := display.show_columns(manifest.parse_manifest(path).columns):
-        click.echo(columns, err=True)
-    click.echo(path)
+        terminal.note(columns)
+    terminal.result_line(path)

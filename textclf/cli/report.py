@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from textclf.cli import options
+from textclf.cli import options, terminal
 
 
 @click.command("report")
@@ -30,4 +30,4 @@ def command(run: Path, code: tuple[Path, ...], split: str, output: Path | None) 
 
     path = output or runs.resolve(run).report
     report.write(run, path, split=split, code=code)
-    click.echo(path)
+    terminal.result_line(path)

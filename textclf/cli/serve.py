@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import options
+from textclf.cli import options, terminal
 from textclf.errors import UsageError
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def command(
     address, port = listening.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     if host not in LOCAL:
-        click.echo(f"textclf: warning: other machines can reach {host}, and there is no login", err=True)
-    click.echo(f"serving {' and '.join(served)} at http://{shown}:{port}/; Ctrl-C stops", err=True)
+        terminal.message(f"warning: other machines can reach {host}, and there is no login")
+    terminal.note(f"serving {' and '.join(served)} at http://{shown}:{port}/; Ctrl-C stops")
     names = (*hosts, shown)
     server.run(lambda worker: app.build(served, hosts=names, counts=counts.of(worker)), listening, workers=workers)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from textclf.cli import options, training_options
+from textclf.cli import options, terminal, training_options
 from textclf.cli.display import table
 from textclf.cli.settings_file import read_settings_file
 from textclf.cli.training_options import DEFAULTS
@@ -158,16 +158,16 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
 
     if resume is not None:
         _refuse_settings(context)
-        click.echo(training.resume(runs.resolve(resume), display=TerminalDisplay(), code=code).root)
+        terminal.result_line(training.resume(runs.resolve(resume), display=TerminalDisplay(), code=code).root)
         return
     if code:
         raise UsageError(f"--code goes with --resume; to train, name the class: --model {code[0]}:CLASS")
     metrics = []
     for run in over_seeds(TrainConfig.create(**given), seeds, display=TerminalDisplay()):
-        click.echo(run.root)
+        terminal.result_line(run.root)
         metrics.append(runs.read_json(run.metrics))
     if seeds > 1:
-        click.echo(_spread(metrics), err=True)
+        terminal.note(_spread(metrics))
 
 
 def _refuse_settings(context: click.Context) -> None:

@@ -1,12 +1,14 @@
 """A training run on the terminal: the layers, a progress bar, and a line per epoch. All of it goes to stderr."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from textclf.artefacts import runs
+from textclf.cli import terminal
+from textclf.system import escaping
+from textclf.system.wording import counted
 from textclf.training.display import Display
 from textclf.training.setup import Setup
 
@@ -28,18 +30,21 @@ class TerminalDisplay(Display):
         from textclf.training import device
 
         manifest, config, lengths = setup.data.manifest, setup.config, setup.parts["train"].lengths
-        self._say(f"{manifest.name}, tier {config.tier}: {len(lengths):,} documents, {len(manifest.labels):,} classes")
-        self._say(f"on {device.name(learner.device)}, into {run.root}")
+        sizes = f"{counted(len(lengths), 'document')}, {counted(len(manifest.labels), 'class', 'classes')}"
+        terminal.above_bar(f"{escaping.line(manifest.name)}, tier {config.tier}: {sizes}")
+        terminal.above_bar(f"on {device.name(learner.device)}, into {escaping.line(run.root)}")
         if config.max_length:
             whole = 1 - float((lengths > config.max_length).mean())
-            self._say(f"reading the first {config.max_length} tokens, all of {whole:.0%} of the documents")
-        self._say(f"\n{summary(learner.model)}\n")
+            terminal.above_bar(f"reading the first {config.max_length} tokens, all of {whole:.0%} of the documents")
+        terminal.above_bar(f"\n{summary(learner.model)}\n")
         self._show_bar(len(lengths), config.epochs, first_epoch=first_epoch)
 
     def begin_refit(self, *, documents: int, epochs: int) -> None:
         """Show that training continues, with a new bar."""
         self._bar.close()
-        self._say(f"refit on train and validation: {documents:,} documents, {epochs} epochs")
+        terminal.above_bar(
+            f"refit on train and validation: {counted(documents, 'document')}, {counted(epochs, 'epoch')}"
+        )
         self._show_bar(documents, epochs)
 
     def _show_bar(self, documents: int, epochs: int, *, first_epoch: int = 1) -> None:
@@ -65,7 +70,7 @@ class TerminalDisplay(Display):
 
     def epoch(self, epoch: "Epoch") -> None:
         """Add a line."""
-        self._say(
+        terminal.above_bar(
             f"epoch {epoch.number:>3}   train: loss {epoch.train.loss:.4f}, accuracy {epoch.train.accuracy:.4f}"
             f"   validation: loss {epoch.validation.loss:.4f}, accuracy {epoch.validation.accuracy:.4f}"
             f"   {epoch.train.documents / epoch.seconds:>7,.0f} documents/s{'   best' if epoch.is_best else ''}"
@@ -76,11 +81,8 @@ class TerminalDisplay(Display):
         self._bar.close()
         split = "test" if "test" in metrics else "validation"
         figures = metrics[split]
-        self._say(
+        terminal.above_bar(
             f"\n{split}: accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}, "
-            f"loss {figures['loss']:.4f} on {figures['documents']:,} documents, "
+            f"loss {figures['loss']:.4f} on {counted(figures['documents'], 'document')}, "
             f"with the weights of epoch {metrics['best_epoch']}; {metrics['seconds']['total']:.1f} s in all"
         )
-
-    def _say(self, line: str) -> None:
-        tqdm.write(line, file=sys.stderr)

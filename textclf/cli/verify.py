@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from textclf.cli import options
+from textclf.cli import options, terminal
 from textclf.errors import TextclfError
 
 
@@ -31,4 +31,4 @@ def command(run: Path, code: tuple[Path, ...]) -> None:
     if found.differences:
         reason = "; ".join(found.circumstances) or "versions, threads and processor are the same"
         raise TextclfError(f"{layout.root} does not repeat: different {', '.join(found.differences)} ({reason})")
-    click.echo(f"{layout.root} repeats to the bit: weights {found.weights}")
+    terminal.result_line(f"{layout.root} repeats to the bit: weights {found.weights}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from textclf.errors import ArtefactError
 from textclf.system import files
+from textclf.system.wording import counted
 
 FEW: Final = 5
 """Training documents below which a class can hardly be learned."""
@@ -69,11 +70,6 @@ def describe_split(
         lengths=dict(zip(("min", "median", "p95", "max"), percentiles, strict=True)),
         labels=dict(sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0]))),
     )
-
-
-def counted(count: int, one: str, many: str) -> str:
-    """A count and what is counted, in the singular or the plural: "1 text is", "2,000 texts are"."""
-    return f"{count:,} {one if count == 1 else many}"
 
 
 def problems(report: DataReport) -> list[str]:

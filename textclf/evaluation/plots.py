@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.evaluation.calibration import Reliability
+from textclf.system import escaping
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,4 +119,5 @@ def _figure(width: float, height: float) -> "Figure":
 
 def _short(name: str) -> str:
     """A label short enough for an axis; dollar signs are escaped, because matplotlib reads them as formulas."""
+    name = escaping.line(name)
     return (name if len(name) <= 24 else name[:23] + "…").replace("$", r"\$")

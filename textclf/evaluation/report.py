@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from textclf.evaluation import plots
 from textclf.evaluation.calibration import reliability
 from textclf.evaluation.evaluate import score
 from textclf.evaluation.predictions import predict
-from textclf.system import files
+from textclf.system import escaping, files
 
 MISTAKES: Final = 25
 TEMPLATE: Final = "report.html"
@@ -27,7 +27,8 @@ def write(run: Path, path: Path, *, split: str, code: Sequence[Path] = ()) -> No
     figures = runs.read_json(layout.metrics)
     history = runs.read_lines(layout.history)
     confidence = found.probabilities.max(axis=1)
-    environment = Environment(loader=PackageLoader("textclf.evaluation", "."), autoescape=True, trim_blocks=True)
+    loader = PackageLoader("textclf.evaluation", ".")
+    environment = Environment(loader=loader, autoescape=True, trim_blocks=True, finalize=_shown)
     html = environment.get_template(TEMPLATE).render(
         run=found.run,
         split=split,
@@ -51,3 +52,8 @@ def write(run: Path, path: Path, *, split: str, code: Sequence[Path] = ()) -> No
         ],
     )
     files.write_text(path, html)
+
+
+def _shown(value: Any) -> Any:
+    """A value of the template; control characters of text, which Jinja lets pass, are escaped."""
+    return escaping.line(value) if type(value) is str else value

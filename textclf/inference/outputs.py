@@ -3,14 +3,15 @@
     text       the label, or with --top-k labels and probabilities separated by tabs
     json       one array of objects
     jsonl      one object per line
-    csv        a header, then one row per answer
+    csv        a header, then one row per answer, as it is
+    spreadsheet  the same for a program that would take some labels for formulas
     parquet    the same columns, typed
     fasttext   __label__x, or with --top-k __label__x 0.98 __label__y 0.01, as fastText prints them
 
-A row without an answer has an empty line in text and fasttext, and no label in the other formats.
+A row without an answer has an empty line in text and fasttext, and no label in the other formats. Text and fasttext
+escape control characters, and JSON does so in its own way; CSV and Parquet keep each label as it is.
 """
 
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +21,7 @@ from typing import IO, Any, Final, NamedTuple
 
 from textclf.inference.classifier import Prediction
 from textclf.sources import LABEL, Row
-from textclf.system import files
+from textclf.system import escaping, files
 
 _SPACE: Final = re.compile(r"\s")
 
@@ -86,7 +87,7 @@ def _write_lines(batches: Batches, out: IO[str], line: Callable[[Answer], str]) 
 
 
 def write_text(batches: Batches, out: IO[str], fields: Fields) -> None:
-    """Labels, or labels and probabilities separated by tabs; white space in a label becomes a space."""
+    """Labels, or labels and probabilities separated by tabs; in a label, white space becomes a space."""
     _write_lines(batches, out, lambda answer: _text(answer, with_probabilities=fields.top_k > 1))
 
 
@@ -99,7 +100,7 @@ def _text(answer: Answer, *, with_probabilities: bool) -> str:
 
 
 def _on_one_line(label: str) -> str:
-    return label if label.isprintable() else _SPACE.sub(" ", label)
+    return label if label.isprintable() else escaping.line(_SPACE.sub(" ", label))
 
 
 def write_fasttext(batches: Batches, out: IO[str], fields: Fields) -> None:
@@ -110,22 +111,22 @@ def write_fasttext(batches: Batches, out: IO[str], fields: Fields) -> None:
 def _fasttext(answer: Answer, *, with_probabilities: bool) -> str:
     if answer.label is None:
         return ""
-    labels = ((f"{LABEL}{_SPACE.sub('_', label)}", probability) for label, probability in answer.prediction.top)
+    labels = ((f"{LABEL}{escaping.line(_SPACE.sub('_', label))}", score) for label, score in answer.prediction.top)
     if with_probabilities:  # with six digits, as C++ prints a number
-        return " ".join(f"{label} {probability:g}" for label, probability in labels)
+        return " ".join(f"{label} {score:g}" for label, score in labels)
     return " ".join(label for label, _ in labels)
 
 
 def write_jsonl(batches: Batches, out: IO[str], fields: Fields) -> None:
     """One object per line."""
-    _write_lines(batches, out, lambda answer: json.dumps(_record(answer, fields), ensure_ascii=False))
+    _write_lines(batches, out, lambda answer: escaping.to_json(_record(answer, fields)))
 
 
 def write_json(batches: Batches, out: IO[str], fields: Fields) -> None:
     """One array, as `json.dumps` would indent it; it is never in memory as a whole."""
     before = "[\n"
     for answer in chain.from_iterable(batches):
-        lines = json.dumps(_record(answer, fields), ensure_ascii=False, indent=2).splitlines()
+        lines = escaping.to_json(_record(answer, fields), indent=2).split("\n")
         out.write(before + "\n".join(f"  {line}" for line in lines))
         before = ",\n"
     out.write("[]\n" if before == "[\n" else "\n]\n")
@@ -146,18 +147,29 @@ def _record(answer: Answer, fields: Fields) -> dict[str, object]:
 
 
 def write_csv(batches: Batches, out: IO[str], fields: Fields) -> None:
-    """A header, then one row per answer."""
+    """A header, then one row per answer. Texts are as they are; on a terminal, their control characters are escaped."""
+    _write_csv(batches, out, fields, text=escaping.line if out.isatty() else str)
+
+
+def write_spreadsheet(batches: Batches, out: IO[str], fields: Fields) -> None:
+    """CSV with an apostrophe before each text that would be a formula, and control characters escaped."""
+    _write_csv(batches, out, fields, text=escaping.spreadsheet_cell)
+
+
+def _write_csv(batches: Batches, out: IO[str], fields: Fields, *, text: Callable[[str], str]) -> None:
     import csv
 
     writer = csv.writer(out, lineterminator="\n")
     for number, batch in enumerate(batches):
         if number == 0:  # with the first answers, so that an error before them leaves stdout empty
             writer.writerow(_columns(fields))
-        writer.writerows([_cell(value) for value in _values(answer, fields)] for answer in batch)
+        writer.writerows([_cell(value, text) for value in _values(answer, fields)] for answer in batch)
         out.flush()
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any, text: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:.6f}" if isinstance(value, float) else value
@@ -214,6 +226,7 @@ WRITERS: Final[Mapping[str, Callable[[Batches, IO[str], Fields], None]]] = {
     "json": write_json,
     "jsonl": write_jsonl,
     "csv": write_csv,
+    "spreadsheet": write_spreadsheet,
     "fasttext": write_fasttext,
 }
 """Formats of text."""

@@ -17,6 +17,7 @@ from textclf.evaluation.calibration import reliability
 from textclf.evaluation.metrics import confusion
 from textclf.evaluation.predictions import Predictions
 from textclf.models.model import EMBEDDING
+from textclf.system import escaping
 from textclf.text.tokenizer import UNK_ID
 from textclf.training.loop import Epoch
 from textclf.training.meters import Score
@@ -86,7 +87,7 @@ class Tracker:
         if "test" in metrics:
             self._score("test", metrics["test"], metrics["best_epoch"])
         shown = {
-            name: value if isinstance(value, int | float | str) else str(value) for name, value in settings.items()
+            name: value if isinstance(value, int | float) else escaping.line(value) for name, value in settings.items()
         }
         # SummaryWriter.add_hparams would write an event file into a folder of its own, which TensorBoard lists as a run
         for summary in hparams(shown, figures):
@@ -110,14 +111,14 @@ class Tracker:
             self._writer.add_image(f"Test/{name}", plots.pixels(figure), epoch, dataformats="HWC")
         for place, name in enumerate(found.names[:MOST_CURVES]):
             self._writer.add_pr_curve(
-                f"Precision and recall/{name}", found.labels == place, probabilities[:, place], epoch
+                f"Precision and recall/{escaping.line(name)}", found.labels == place, probabilities[:, place], epoch
             )
         self._writer.add_text("Test/mistakes", _mistakes(found), epoch)
         words = found.trained.tokenizer.words[FIRST_WORD : FIRST_WORD + WORDS]
         embeddings = found.trained.weights.get(EMBEDDING, NO_EMBEDDINGS)[FIRST_WORD : FIRST_WORD + len(words)]
         if len(embeddings):
             self._writer.add_embedding(
-                embeddings, metadata=list(words[: len(embeddings)]), global_step=epoch, tag="words"
+                embeddings, metadata=list(map(escaping.line, words[: len(embeddings)])), global_step=epoch, tag="words"
             )
 
     def _score(self, split: str, score: Mapping[str, float], epoch: int) -> None:
@@ -136,5 +137,5 @@ def _mistakes(found: Predictions) -> str:
     for place in found.mistakes(MISTAKES):
         answer, probability = found.names[found.answers[place]], f"{confidence[place]:.3f}"
         cells = (found.document(place), found.label(place), answer, probability, found.text(place))
-        lines.append(f"| {' | '.join(cell.replace('|', ' ') for cell in cells)} |")
+        lines.append(f"| {' | '.join(map(escaping.table_cell, cells))} |")
     return "\n".join(lines)
