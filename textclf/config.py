@@ -105,6 +105,8 @@ class PreprocessConfig:
     id_column: str | None = None
     encoding: str | None = None
     """Encoding of text files. None: UTF-8, with or without a byte-order mark."""
+    label_prefix: str | None = None
+    """How words begin that are labels, in fastText lines. None: __label__; empty: the first word is the label."""
     validation_size: SplitSize = 0.1
     """Fraction of the source's training split, where the source has no validation split."""
     test_size: SplitSize = 0.1

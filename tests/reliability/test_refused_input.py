@@ -220,9 +220,9 @@ REFUSED = [
     Refused("a claim of 2 ** 60 rows", ".parquet", claiming(20, 2**60), 21, "1,152,921,504,606,846,976 rows"),
     # fastText lines
     Refused("empty file", ".txt", b"", None, "no documents in it"),
-    fasttext_line("no label in a line", "no label here", "no label; each line must start with one"),
+    fasttext_line("no label in a line", "no label here", "no label; each line must have one"),
     fasttext_line("two labels", "__label__a __label__b text", "more than one label"),
-    fasttext_line("a label behind the text", "__label__a text __label__b", "more than one label"),
+    fasttext_line("a label behind the text, too", "__label__a text __label__b", "more than one label"),
     fasttext_line("an empty label", "__label__ text", "the label is empty"),
     # encodings
     *in_every_text_format("cp1252", lambda c: c.replace(b"the 9th", b"\x80 9th"), (11, 10, 10), "try --encoding"),

@@ -7,7 +7,7 @@ import pytest
 
 from textclf.errors import DataError, UsageError
 from textclf.sources import Columns, Row
-from textclf.sources.columns import Roles, find_columns, refuse_repeated, to_row
+from textclf.sources.columns import MOST_DEPTH, Roles, find_columns, follow, names_in, refuse_repeated, to_row
 
 ANY = Columns()
 
@@ -132,7 +132,8 @@ def test_one_value_becomes_a_string(value, spelled):
     [
         (None, "no value in the column '{}'"),
         (float("nan"), "no value in the column '{}'"),
-        (["a"], "the column '{}' holds a list, not one value"),
+        (["a"], "the column '{0}' holds a list, not one value; in it is {0}.0"),
+        ([], "the column '{}' holds a list, not one value"),
         (b"a", "the column '{}' holds a bytes, not one value"),
         (timedelta(1), "the column '{}' holds a timedelta, not one value"),
         ("\ud800", "half a surrogate pair, which no file can hold"),
@@ -157,3 +158,65 @@ def test_texts_are_joined_and_have_a_limit():
     assert row("abc", "de", roles=roles, limit=6) == Row("abc\nde", place="f:2")
     assert row("abc", "def", roles=roles, limit=6).error == "f:2: the text has 7 characters; the most is 6"
     assert row("abc", None, roles=roles).error == "f:2: no value in the column 'label'"
+
+
+NESTED = {"id": 7, "data": {"text": "fine", "more": {"deep": [1, 2]}}, "annotations": [{"label": "x"}, {"label": "y"}]}
+
+
+def test_what_is_nested_has_dotted_names():
+    assert names_in({"a.b": 1, **NESTED}) == [
+        "a.b",
+        "id",
+        "data",
+        "data.text",
+        "data.more",
+        "data.more.deep",
+        "data.more.deep.0",
+        "annotations",
+        "annotations.0",
+        "annotations.0.label",
+    ]
+    assert names_in({"a": {}, "b": [], "c": None}) == ["a", "b", "c"]
+
+
+def test_names_end_at_a_depth():
+    value: object = "end"
+    for _ in range(200):
+        value = {"x": [value]}
+    assert len(names_in({"a": value})) == MOST_DEPTH + 1
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.text", "fine"),
+        ("data.more.deep.1", 2),
+        ("annotations.1.label", "y"),
+        ("annotations.2.label", None),
+        ("annotations.x", None),
+        ("annotations.-1.label", None),
+        (f"annotations.{'9' * 5_000}", None),
+        ("id.text", None),
+        ("data.none.text", None),
+        ("", None),
+        ("id", 7),
+    ],
+)
+def test_a_dotted_path_is_followed(path, value):
+    assert follow(NESTED, path) == value
+
+
+def test_a_key_with_points_comes_before_a_path():
+    values = {"a.b": "key", "a": {"b": "path"}}
+    assert to_row("f:1", values, Roles(("a.b",), None, None)).text == "key"
+    assert to_row("f:1", {"a": {"b": "path"}}, Roles(("a.b",), None, None)).text == "path"
+
+
+def test_nested_columns_are_rows():
+    roles = find_columns(
+        Columns(("data.text",), "annotations.0.label", "id"), names_in(NESTED), where="f", needs_label=True
+    )
+    row = to_row("f:1", NESTED, roles)
+    assert (row.text, row.label, row.id, row.training_error) == ("fine", "x", "7", None)
+    empty = to_row("f:1", {**NESTED, "annotations": []}, roles)
+    assert empty.training_error == "f:1: no value in the column 'annotations.0.label'"

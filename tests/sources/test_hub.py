@@ -41,6 +41,14 @@ def failure(error, data, columns=ANY, **options):
     return str(caught.value)
 
 
+def test_nested_features_are_named_by_dotted_paths_and_keep_the_names_of_labels():
+    data = Dataset.from_dict({"data": [{"body": "one"}, {"body": "two"}], "labels": [[1, 0], [0]], "n": [1, 2]})
+    features = data.features.copy()
+    features["labels"] = List(SENTIMENT)
+    found, _ = convert({"train": data.cast(features)}, Columns(("data.body",), "labels.0", "n"))
+    assert found["train"] == [Document("1", "one", SENTIMENT.names[1]), Document("2", "two", SENTIMENT.names[0])]
+
+
 @pytest.fixture
 def hub(monkeypatch):
     """A Hub that is online and has any dataset, as far as asking for its commit goes."""
@@ -120,10 +128,13 @@ def test_splits_can_be_chosen_as_sst2_needs():
         ({"train": split(["a"], [-1], SENTIMENT)}, "own/data: the split 'train' has no labels"),
         ({"train": split(["a", "b"], [0, -1], SENTIMENT)}, "own/data/train:2: no value in the column 'label'"),
         ({"train": split(["a", None], ["x", "y"])}, "own/data/train:2: no value in the column 'text'"),
-        ({"train": split(["a"], [["x", "y"]])}, "own/data/train:1: the column 'label' holds a list, not one value"),
+        (
+            {"train": split(["a"], [["x", "y"]])},
+            "own/data/train:1: the column 'label' holds a list, not one value; in it is label.0",
+        ),
         (
             {"train": split(["a"], [[0]], List(SENTIMENT))},
-            "own/data/train:1: the column 'label' holds a list, not one value",
+            "own/data/train:1: the column 'label' holds a list, not one value; in it is label.0",
         ),
     ],
 )

@@ -80,3 +80,27 @@ def test_a_small_file_of_much_text_is_refused(path):
     with pytest.raises(DataError, match=r"f\.parquet:3: more than 250,000 characters in so small a file"):
         list(parquet(path, allowance=250_000, ratio=1))
     assert len(list(parquet(path, allowance=250_000, ratio=2_000_000 // path.stat().st_size + 1))) == 20
+
+
+NESTED = [
+    {"data": {"text": "one", "n": 1}, "annotations": [{"label": "x"}, {"label": "y"}], "text": "no"},
+    {"data": {"text": "two", "n": 2}, "annotations": [], "text": "no"},
+    {"data": None, "annotations": [{"label": "z"}], "text": "no"},
+]
+
+
+def test_structs_and_lists_are_named_by_dotted_paths(path):
+    pq.write_table(pa.Table.from_pylist(NESTED), path)
+    rows = list(parquet(path, Columns(("data.text",), "annotations.0.label", "data.n")))
+    assert [(row.text, row.label, row.id) for row in rows] == [("one", "x", "1"), ("two", None, "2"), ("", "z", None)]
+    assert rows[2].error == f"{path}:3: no value in the column 'data.text'"
+    with pytest.raises(
+        UsageError, match=r"no column 'data.txt'; .*data, data.text, data.n, annotations, annotations.0"
+    ):
+        next(parquet(path, Columns(("data.txt",))))
+
+
+def test_nested_texts_count_for_the_limit_of_a_small_file(path):
+    pq.write_table(pa.table({"data": [{"text": "x" * 1_000}] * 100, "label": ["a"] * 100}), path)
+    with pytest.raises(DataError, match=r"parquet:10: more than 10,000 characters in so small a file"):
+        list(parquet(path, Columns(("data.text",)), ratio=0, allowance=10_000))

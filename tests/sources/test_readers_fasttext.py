@@ -9,8 +9,8 @@ from textclf.sources.readers import read_fasttext, read_plain
 from textclf.sources.text_lines import read_lines
 
 
-def rows(content, read=read_fasttext):
-    return list(read(read_lines(io.BufferedReader(io.BytesIO(content)), "f"), "f", lambda _: None))
+def rows(content, read=read_fasttext, **options):
+    return list(read(read_lines(io.BufferedReader(io.BytesIO(content)), "f"), "f", lambda _: None, **options))
 
 
 def test_each_plain_line_is_a_text():
@@ -45,18 +45,46 @@ def test_labels_are_taken_out_of_the_text(line, text, labels):
 
 
 @pytest.mark.parametrize(
+    ("line", "prefix", "text", "label"),
+    [
+        ("__class__sport hammer throw", "__class__", "hammer throw", "sport"),
+        ("hammer throw __class__sport", "__class__", "hammer throw ", "sport"),
+        ("#sport hammer throw", "#", "hammer throw", "sport"),
+        ("a+b|c fine", "a+b|", "fine", "c"),
+        ("label:x __label__y", "label:", "__label__y", "x"),
+        ("1 a stirring film", "", "a stirring film", "1"),
+        ("DESC:manner\tHow did it go ?", "", "How did it go ?", "DESC:manner"),
+        ("  1  two blanks", "", " two blanks", "1"),
+        ("__label__x y", "", "y", "__label__x"),
+        ("alone", "", "", "alone"),
+    ],
+)
+def test_labels_may_begin_otherwise_and_an_empty_prefix_takes_the_first_word(line, prefix, text, label):
+    (row,) = rows(f"{line}\n".encode(), prefix=prefix)
+    assert (row.text, row.label, row.other_labels, row.training_error) == (text, label, (), None)
+
+
+NO_LABEL = (
+    "no label; each line must have one, a word that begins with __label__; --label-prefix names another beginning, and "
+    "--label-prefix '' takes the first word of each line for its label"
+)
+
+
+@pytest.mark.parametrize(
     ("line", "wrong"),
     [
         ("__label__a fine", None),
-        ("no label here", "no label; each line must start with one, such as __label__sport"),
-        ("late __label__a", "no label; each line must start with one, such as __label__sport"),
-        ("__label__a __label__b text", "more than one label; a document has one"),
-        ("__label__a text __label__b", "more than one label; a document has one"),
+        ("late __label__a", None),
+        ("in the __label__a middle", None),
+        ("no label here", NO_LABEL),
+        ("no__label__here", NO_LABEL),
+        ("__label__a __label__b text", "more than one label; a document has one: keep one of 'a', 'b'"),
+        ("__label__a text __label__b", "more than one label; a document has one: keep one of 'a', 'b'"),
         ("__label__ text", "the label is empty"),
         ("__label__\u3000 text", "the label is empty"),
     ],
 )
-def test_training_needs_one_label_at_the_start(line, wrong):
+def test_training_needs_one_label(line, wrong):
     assert rows(f"{line}\n".encode())[0].training_error == (wrong and f"f:1: {wrong}")
 
 

@@ -79,3 +79,12 @@ def test_deep_or_long_json_is_one_row(text, is_read):
 )
 def test_broken_json_is_described(line, message):
     assert json_lines(line.encode()) == [Row("", error=f"f.jsonl:1: {message}")]
+
+
+def test_nested_values_are_named_by_dotted_paths():
+    content = b'{"data": {"text": "one"}, "tags": [{"name": "x"}]}\n{"data": {}, "tags": []}\n'
+    first, second = json_lines(content, Columns(("data.text",), "tags.0.name"))
+    assert (first.text, first.label) == ("one", "x")
+    assert second.error == "f.jsonl:2: no value in the column 'data.text'"
+    with pytest.raises(UsageError, match=r"no column 'tags.1.name'; .*data, data.text, tags, tags.0, tags.0.name"):
+        json_lines(content, Columns(("data.text",), "tags.1.name"))

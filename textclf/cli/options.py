@@ -87,6 +87,10 @@ code = click.option(
     metavar="FILE.py",
     help="File with the class of a model of your own, the same that it was trained with. It is run.",
 )
+label_prefix = click.option(
+    "--label-prefix",
+    help="How labels begin in fastText lines; '' takes the first word of each line for its label. [default: __label__]",
+)
 text_or_json = click.option(
     "--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True
 )

@@ -45,6 +45,7 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 @click.option("--text-column", multiple=True, help="Column with the text; repeat it to join several columns in order.")
 @click.option("--label-column", help="Column with the labels to compare the answers with.")
 @click.option("--id-column", help="Column with an id to copy into the answer.")
+@options.label_prefix
 @click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
 @click.option(
     "--top-k",
@@ -95,6 +96,7 @@ def command(
     text_column: tuple[str, ...],
     label_column: str | None,
     id_column: str | None,
+    label_prefix: str | None,
     strict: bool,
     top_k: int | None,
     explain: bool,
@@ -130,7 +132,7 @@ def command(
 
     trained = classifier.load_model(model, code=code)
     options.note_torch(trained.trained)
-    columns = Columns(text_column, label_column, id_column)
+    columns = Columns(text_column, label_column, id_column, label_prefix=label_prefix)
     reading = predicting.Reading(input_format, columns, trained.trained.columns, strict)
     rows = predicting.rows(texts, input_file, reading, warn=terminal.message)
     if explain:

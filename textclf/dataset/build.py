@@ -102,7 +102,13 @@ def _build(
 
 def _options(config: PreprocessConfig) -> SourceOptions:
     return SourceOptions(
-        columns=Columns(config.text_column, config.label_column, config.id_column, encoding=config.encoding),
+        columns=Columns(
+            config.text_column,
+            config.label_column,
+            config.id_column,
+            encoding=config.encoding,
+            label_prefix=config.label_prefix,
+        ),
         config=config.config,
         revision=config.revision,
         test=config.test,

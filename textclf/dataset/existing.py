@@ -22,6 +22,7 @@ COLUMNS: Final = {
     "delimiter": "delimiter",
     "quote": "quote",
     "encoding": "encoding",
+    "label_prefix": "label_prefix",
 }
 """Fields of `Columns`, and the settings that ask for them: it does not matter whether they were asked for or found."""
 

@@ -19,6 +19,13 @@ TEXT_NAMES: Final = (
 LABEL_NAMES: Final = ("label", "labels", "class", "category", "target", "topic", "intent", "sentiment")
 
 
+MOST_DEPTH: Final = 5
+"""Levels of nested values whose names are listed."""
+
+MOST_DIGITS: Final = 10
+"""Digits of a place in a list."""
+
+
 class Roles(NamedTuple):
     """The columns of one table by their role."""
 
@@ -29,6 +36,11 @@ class Roles(NamedTuple):
     def names(self) -> list[str]:
         """Each of the columns once."""
         return [name for name in dict.fromkeys((*self.text, self.label, self.id)) if name is not None]
+
+    def within(self, present: Sequence[str]) -> list[str]:
+        """The columns of a file that these are or, if they are dotted paths, are in."""
+        names = self.names()
+        return [column for column in present if any(f"{name}.".startswith(f"{column}.") for name in names)]
 
 
 FindColumns = Callable[[Sequence[str]], Roles]
@@ -126,6 +138,8 @@ def _value(values: Mapping[str, object], column: str | None) -> tuple[str | None
     if column is None:
         return None, None
     value = values.get(column)
+    if value is None and "." in column and column not in values:
+        value = follow(values, column)
     if isinstance(value, str):
         return (value, None) if is_unicode(value) else (None, "half a surrogate pair, which no file can hold")
     if value is None or (isinstance(value, float) and math.isnan(value)):
@@ -134,7 +148,42 @@ def _value(values: Mapping[str, object], column: str | None) -> tuple[str | None
         return str(value).lower(), None
     if isinstance(value, Number | date | time):
         return str(value), None
-    return None, f"the column {column!r} holds a {type(value).__name__}, not one value"
+    return None, f"the column {column!r} holds a {type(value).__name__}, not one value{_inside(column, value)}"
+
+
+def _inside(column: str, value: object) -> str:
+    """Name what is in a nested value, for a message."""
+    paths = [path for path in names_in({column: value}) if path != column]
+    return f"; in it is {listed(paths)}" if paths else ""
+
+
+def names_in(values: Mapping[str, object], *, depth: int = MOST_DEPTH) -> list[str]:
+    """Return the names of a record's values and, after each, the dotted paths of what is in it.
+
+    Of a list, those of its first element, such as ``annotations.0.label``.
+    """
+    names = []
+    for name, value in values.items():
+        names.append(name)
+        inner: object = {"0": value[0]} if isinstance(value, list) and value else value
+        if isinstance(inner, Mapping) and depth:
+            names += [f"{name}.{path}" for path in names_in(inner, depth=depth - 1)]
+    return names
+
+
+def follow(values: object, path: str) -> object:
+    """Return what is at a dotted path in nested objects and lists, whose elements are numbered from 0; None if nothing.
+
+    A key with points in it is found, too, if no shorter one is there.
+    """
+    if isinstance(values, Mapping) and path in values:
+        return values[path]
+    name, _, rest = path.partition(".")
+    if isinstance(values, list) and name.isdecimal() and len(name) < MOST_DIGITS:
+        inner = values[int(name)] if int(name) < len(values) else None
+    else:
+        inner = values.get(name) if isinstance(values, Mapping) else None
+    return follow(inner, rest) if rest and inner is not None else None if rest else inner
 
 
 def is_unicode(text: str) -> bool:

@@ -44,6 +44,9 @@ class Columns:
     encoding: str | None = None
     """Of files of text, as Python names it. None: UTF-8, with or without a byte-order mark."""
 
+    label_prefix: str | None = None
+    """How words begin that are labels, in fastText lines. None: LABEL; empty: the first word is the label."""
+
     def to_json(self) -> dict[str, Any]:
         """All fields, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
@@ -55,7 +58,7 @@ class Columns:
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         columns = cls(**plain)
-        one = (columns.label, columns.id, columns.delimiter, columns.quote, columns.encoding)
+        one = (columns.label, columns.id, columns.delimiter, columns.quote, columns.encoding, columns.label_prefix)
         if not all(isinstance(names, tuple) and _are_texts(names) for names in (columns.text, columns.names)):
             raise ValueError("names of columns are not lists of strings")
         if not _are_texts(value for value in one if value is not None):

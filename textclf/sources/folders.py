@@ -93,7 +93,8 @@ def read_documents(path: Path, *, columns: Columns) -> Iterator[Document]:
         find = partial(find_columns, by_file, where=str(path), needs_label=True)
         return documents(_class_rows(path, _class_folders(path), find, encoding), where=str(path))
     find = partial(find_columns, columns, where=str(path), needs_label=True)
-    return documents(read_rows(path, kind, find, encoding=encoding), where=str(path))
+    rows = read_rows(path, kind, find, encoding=encoding, prefix=columns.label_prefix)
+    return documents(rows, where=str(path))
 
 
 def _kind(path: Path) -> str | None:

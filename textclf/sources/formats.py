@@ -24,7 +24,7 @@ from typing import Final, NamedTuple
 
 from textclf.errors import DataError, UsageError
 from textclf.sources.columns import FindColumns, Roles, find_columns
-from textclf.sources.document import Columns, Row, Rows
+from textclf.sources.document import LABEL, Columns, Row, Rows
 from textclf.sources.readers import read_delimited, read_fasttext, read_json_lines, read_plain
 from textclf.sources.text_lines import ONLY_UTF8, Encoding, Line, encoding_named, read_lines
 
@@ -82,7 +82,8 @@ def columns_of(path: Path, kind: str, columns: Columns, *, known: Columns) -> Co
     encoding = None if kind == "parquet" else encoding_named(columns.encoding)
     taken = replace(columns, encoding=encoding and encoding.name)
     try:
-        with closing(read_rows(path, kind, find, encoding=encoding or ONLY_UTF8)) as rows:
+        reading = read_rows(path, kind, find, encoding=encoding or ONLY_UTF8, prefix=columns.label_prefix)
+        with closing(reading) as rows:
             deque(islice(rows, _BROKEN_ROWS), maxlen=0)
     except _Found as found:
         text, label, row_id = found.args[0]
@@ -98,12 +99,13 @@ def rows_to_predict(path: Path, *, kind: str, columns: Columns, known: Columns, 
     """
     if kind == "auto":
         kind = FORMATS_BY_ENDING.get(path.suffix.lower(), "lines")
-    if kind != "parquet" and not TEXT_FORMATS[kind].has_columns and columns != Columns():
+    if kind != "parquet" and not TEXT_FORMATS[kind].has_columns and (columns.text or columns.label or columns.id):
         raise UsageError(f"{kind} have no columns: leave out --text-column, --label-column and --id-column")
     if kind == "parquet" and path == STDIN:
         raise UsageError("Parquet is not read from a pipe, as it begins with its end: name a file")
     find = partial(find_columns, columns, where=_name(path), needs_label=False, known=known)
-    return _warning_of_labels(read_rows(path, kind, find), warn)
+    prefix = known.label_prefix if columns.label_prefix is None else columns.label_prefix
+    return _warning_of_labels(read_rows(path, kind, find, prefix=prefix), warn)
 
 
 def _warning_of_labels(rows: Iterator[Row], warn: Warn) -> Iterator[Row]:
@@ -116,8 +118,10 @@ def _warning_of_labels(rows: Iterator[Row], warn: Warn) -> Iterator[Row]:
         yield row
 
 
-def read_rows(path: Path, kind: str, find: FindColumns, *, encoding: Encoding = ONLY_UTF8) -> Rows:
-    """Yield the rows of a file, or of STDIN, in this format.
+def read_rows(
+    path: Path, kind: str, find: FindColumns, *, encoding: Encoding = ONLY_UTF8, prefix: str | None = None
+) -> Rows:
+    """Yield the rows of a file, or of STDIN, in this format; the prefix is that of labels in fastText lines.
 
     Raises UsageError if there are no such columns, DataError if the file cannot be read in this format at all.
     """
@@ -130,7 +134,10 @@ def read_rows(path: Path, kind: str, find: FindColumns, *, encoding: Encoding = 
     read = partial(read_lines, name=name, encoding=encoding, newline=text_format.newline)
     try:
         with nullcontext(_stdin()) if path == STDIN else path.open("rb") as stream, closing(read(stream)) as lines:
-            yield from text_format.read(lines, name, find)
+            if kind == "fasttext":
+                yield from read_fasttext(lines, name, find, prefix=LABEL if prefix is None else prefix)
+            else:
+                yield from text_format.read(lines, name, find)
     except OSError as error:
         raise unreadable(path, error) from error
 

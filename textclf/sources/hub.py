@@ -3,13 +3,13 @@
 import logging
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from textclf.errors import DataError, UsageError
 from textclf.sources.catalogue import PARQUET_BRANCH
-from textclf.sources.columns import find_columns, to_row
+from textclf.sources.columns import find_columns, follow, to_row
 from textclf.sources.document import Columns, Corpus, Document, Rows, documents
 from textclf.sources.folders import split_of
 
@@ -78,8 +78,11 @@ class HubDocuments:
     """The documents of one split, read each time they are iterated over."""
 
     def __init__(self, dataset: Any, columns: Columns, where: str) -> None:
-        self._dataset, self._where = dataset, where
-        self._roles = find_columns(columns, dataset.column_names, where=where, needs_label=True)
+        from textclf.sources.parquet import paths_of  # late: pyarrow, which files of text do not need
+
+        paths = paths_of(dataset.features.arrow_schema)
+        self._roles = find_columns(columns, paths, where=where, needs_label=True)
+        self._dataset, self._where = dataset.select_columns(self._roles.within(dataset.column_names)), where
         self._label = cast("str", self._roles.label)
 
     @property
@@ -89,8 +92,9 @@ class HubDocuments:
 
     def are_labelled(self) -> bool:
         """Tell whether any document has a label: a competition hides those of its test split, as None or -1."""
-        batches = self._dataset.select_columns([self._label]).iter(batch_size=1000)
-        return any(label not in (None, -1) for batch in batches for label in batch[self._label])
+        roles = self._roles._replace(text=(), id=None)
+        data = self._dataset.select_columns(roles.within(self._dataset.column_names))
+        return any(follow(values, self._label) not in (None, -1) for values in _records(data))
 
     def __iter__(self) -> Iterator[Document]:
         return documents(self._rows(), where=self._where)
@@ -99,10 +103,10 @@ class HubDocuments:
         name_of = _label_names(self._dataset, self._label)
         number = 0
         try:
-            for values in _records(self._dataset, self._roles.names()):
+            for values in _records(self._dataset):
                 number += 1
                 place = f"{self._where}:{number}"
-                yield to_row(place, {**values, self._label: name_of(values[self._label], place)}, self._roles)
+                yield to_row(place, {**values, self._label: name_of(follow(values, self._label), place)}, self._roles)
         except (ValueError, OSError) as error:  # text that is not UTF-8; what pyarrow raises, and the disk
             raise DataError(f"{self._where}:{number + 1}: cannot be read ({_reason(error)})") from error
 
@@ -111,7 +115,7 @@ def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
     """Return a function that names a label, as a ClassLabel does, and takes its place, too; None if it is hidden."""
     from datasets import ClassLabel
 
-    feature = dataset.features[column]
+    feature = _feature(dataset.features, column)
     if not isinstance(feature, ClassLabel):
         return lambda value, _: value
 
@@ -125,9 +129,19 @@ def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
     return name
 
 
-def _records(dataset: Any, names: Sequence[str]) -> Iterator[dict[str, object]]:
+def _feature(features: Any, path: str) -> Any:
+    """The feature at a dotted path, as `follow` finds the value."""
+    if isinstance(features, Mapping) and path in features:
+        return features[path]
+    name, _, rest = path.partition(".")
+    inner = features.get(name) if isinstance(features, Mapping) else getattr(features, "feature", None)
+    return _feature(inner, rest) if rest else inner
+
+
+def _records(dataset: Any) -> Iterator[dict[str, object]]:
     # in batches: iterating a Dataset row by row is ten times slower
-    for batch in dataset.select_columns(names).iter(batch_size=1000):
+    names = dataset.column_names
+    for batch in dataset.iter(batch_size=1000):
         for values in zip(*(batch[name] for name in names), strict=True):
             yield dict(zip(names, values, strict=True))
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textclf.errors import DataError
-from textclf.sources.columns import FindColumns, refuse_repeated, to_row
+from textclf.sources.columns import MOST_DEPTH, FindColumns, refuse_repeated, to_row
 from textclf.sources.document import Row
 
 ROWS_IN_MEMORY: Final = 32
@@ -26,11 +26,11 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
     try:
         with pq.ParquetFile(path) as file:
             refuse_repeated(str(path), file.schema_arrow.names)
-            roles = find(file.schema_arrow.names)
-            for batch in file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=roles.names()):
+            roles = find(paths_of(file.schema_arrow))
+            for batch in file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=roles.within(file.schema_arrow.names)):
                 for values in batch.to_pylist():
                     number += 1
-                    characters += sum(len(value) for value in values.values() if isinstance(value, str))
+                    characters += _characters(values)
                     if characters > limit:
                         raise DataError(f"{path}:{number}: more than {limit:,} characters in so small a file")
                     yield to_row(f"{path}:{number}", values, roles)
@@ -40,3 +40,28 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         reason = str(error).partition("\n")[0] or "not enough memory"
         raise DataError(f"{path}:{number + 1}: not Parquet that can be read ({reason})") from error
+
+
+def paths_of(schema: pa.Schema) -> list[str]:
+    """Return the names of columns and, after each, the dotted paths of what is in it, of a list its first element."""
+    return [path for field in schema for path in _paths(field.name, field.type, MOST_DEPTH)]
+
+
+def _paths(name: str, kind: pa.DataType, depth: int) -> Iterator[str]:
+    yield name
+    if not depth:
+        return
+    if pa.types.is_struct(kind):
+        for field in kind:
+            yield from _paths(f"{name}.{field.name}", field.type, depth - 1)
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        yield from _paths(f"{name}.0", kind.value_type, depth - 1)
+
+
+def _characters(value: object) -> int:
+    """The characters of the texts in a value."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_characters, value.values()))
+    return sum(map(_characters, value)) if isinstance(value, list) else 0

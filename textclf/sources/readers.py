@@ -13,11 +13,11 @@ from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.columns import TEXT_NAMES, FindColumns, Roles, refuse_repeated, to_row, usual_name
-from textclf.sources.document import LABEL, MAX_CHARACTERS, Row
+from textclf.sources.columns import TEXT_NAMES, FindColumns, Roles, names_in, refuse_repeated, to_row, usual_name
+from textclf.sources.document import LABEL, MAX_CHARACTERS, Row, shortened
 from textclf.sources.text_lines import Line
 
-_LABELS: Final = re.compile(rf"(?<!\S){LABEL}(\S*)\s?", flags=re.ASCII)
+_FIRST_WORD: Final = re.compile(r"\A\s*(\S+)\s?", flags=re.ASCII)
 
 
 class _Record(NamedTuple):
@@ -118,7 +118,7 @@ def read_json_lines(lines: Iterator[Line], name: str, find: FindColumns) -> Iter
         except DataError as broken:
             yield Row("", error=f"{place}: {broken}")
             continue
-        roles = roles or find(list(values))
+        roles = roles or find(names_in(values))
         yield to_row(place, values, roles)
 
 
@@ -157,20 +157,21 @@ def read_plain(lines: Iterator[Line], _name: str, _find: FindColumns) -> Iterato
         yield Row("", error=error) if error else Row(text.rstrip("\r\n"))
 
 
-def read_fasttext(lines: Iterator[Line], name: str, _find: FindColumns) -> Iterator[Row]:
-    """Yield a row per line: the words that begin with __label__ are its labels, the rest is its text.
+def read_fasttext(lines: Iterator[Line], name: str, _find: FindColumns, *, prefix: str = LABEL) -> Iterator[Row]:
+    """Yield a row per line: the words that begin with the prefix are its labels, the rest is its text.
 
-    Training needs one label, at the start of the line.
+    With an empty prefix, the first word of a line is its label. Training needs one label.
     """
+    pattern = re.compile(rf"(?<!\S){re.escape(prefix)}(\S*)\s?", flags=re.ASCII) if prefix else _FIRST_WORD
     for number, line, error in lines:
         if error:
             yield Row("", error=error)
             continue
         place, text = f"{name}:{number}", line.rstrip("\r\n")
-        labels = _LABELS.findall(text) if LABEL in text else []
-        problem = _training_error(text, labels)
+        labels = pattern.findall(text) if prefix in text else []
+        problem = _training_error(labels, prefix)
         yield Row(
-            _LABELS.sub("", text) if labels else text,
+            pattern.sub("", text) if labels else text,
             label=labels[0] if labels else None,
             training_error=problem and f"{place}: {problem}",
             other_labels=tuple(labels[1:]),
@@ -179,9 +180,12 @@ def read_fasttext(lines: Iterator[Line], name: str, _find: FindColumns) -> Itera
         )
 
 
-def _training_error(text: str, labels: list[str]) -> str | None:
-    if not text.startswith(LABEL):
-        return f"no label; each line must start with one, such as {LABEL}sport"
+def _training_error(labels: list[str], prefix: str) -> str | None:
+    if not labels:
+        return (
+            f"no label; each line must have one, a word that begins with {prefix}; --label-prefix names another "
+            "beginning, and --label-prefix '' takes the first word of each line for its label"
+        )
     if len(labels) > 1:
-        return "more than one label; a document has one"
+        return f"more than one label; a document has one: keep one of {', '.join(map(shortened, labels[:3]))}"
     return None if labels[0].strip() else "the label is empty"
