@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from importlib.resources import files
@@ -16,12 +17,14 @@ from starlette.exceptions import HTTPException
 from textclf import __version__
 from textclf.inference.classifier import Classifier, most_probable
 from textclf.inference.explain import explain
+from textclf.serve.asgi import FAILED, App, Message, Receive, Refused, Send, refusal
 from textclf.serve.batching import Batcher, Scores
 from textclf.serve.counting import Counts
-from textclf.serve.guard import FAILED, App, Guard, Message, Receive, Refused, Send, refusal
+from textclf.serve.guard import Guard
 
 MOST_TEXTS: Final = 256  # per request
 MOST_LABELS: Final = 1000  # per text
+MOST_SCORES: Final = 10_000  # per request: texts times top_k
 MOST_EXPLAINED: Final = 16  # texts per request with explain
 LONGEST_EXPLAINED: Final = 20_000  # characters per text with explain
 MOST_EXPLAINING: Final = 16  # requests with explain at the same time
@@ -55,6 +58,8 @@ class Query(BaseModel):
     def _one_of_two(self) -> "Query":
         if (self.text is None) == (self.texts is None):
             raise ValueError('give either "text" or "texts"')
+        if len(self.all_texts) * self.top_k > MOST_SCORES:
+            raise ValueError(f"top_k: at most {MOST_SCORES:,} labels for all texts of a request together")
         return self
 
     @property
@@ -188,7 +193,7 @@ class Routes:
     async def predict(self, request: Request) -> Response:
         """Predict the label of each text."""
         try:
-            query = Query.model_validate_json(await request.body())
+            query = Query.model_validate_json((await request.receive())["body"])  # which nothing keeps
         except ValidationError as error:
             raise _refused(error) from None
         run = next(iter(self._served)) if query.run is None else query.run
@@ -202,7 +207,11 @@ class Routes:
 
     async def model(self) -> Response:
         """Labels, metrics and card of each served run."""
-        return _json({"runs": [run.description() for run in self._served.values()]})
+        return self.description()
+
+    def description(self) -> Response:
+        """The response to `GET /model`, which is always the same."""
+        return _json({"runs": [_finite(run.description()) for run in self._served.values()]})
 
     async def metrics(self) -> Response:
         """Counters since the start, for Prometheus."""
@@ -220,37 +229,45 @@ def build(served: Mapping[str, ServedRun], *, hosts: Sequence[str], counts: Coun
     app.get("/health")(routes.health)
     app.get("/model")(routes.model)
     app.get("/metrics")(routes.metrics)
-    _add_page(app)
+    page = _page()
+    for path in page:
+        app.get(path, include_in_schema=False)(routes.health)  # so that another method is refused
     app.add_exception_handler(HTTPException, _refuse_path)
     app.add_exception_handler(Refused, _refuse)
     app.add_exception_handler(Exception, _fail)
 
+    fixed = {**page, "/openapi.json": _json(app.openapi()), "/model": routes.description()}
+
     async def dispatch(scope: Message, receive: Receive, send: Send) -> None:
-        # FastAPI's routing takes longer than the rest of an answer, so predictions bypass it.
-        if (scope["method"], scope["path"]) == ("POST", "/predict"):
+        # FastAPI's routing takes longer than the rest of an answer, so most requests bypass it.
+        if scope["method"] == "GET" and scope["path"] in fixed:
+            response = fixed[scope["path"]]
+        elif (scope["method"], scope["path"]) == ("POST", "/predict"):
             response = await routes.predict(Request(scope, receive))
-            await response(scope, receive, send)
         else:
             await app(scope, receive, send)
+            return
+        await response(scope, receive, send)
 
     return Guard(dispatch, hosts=hosts, counts=counts)
 
 
 def _json(value: Any) -> Response:
-    return Response(json.dumps(value), media_type="application/json")
+    return Response(json.dumps(value, allow_nan=False), media_type="application/json")
 
 
-def _add_page(app: FastAPI) -> None:
+def _finite(value: Any) -> Any:
+    """A value of JSON, with null in place of numbers that are infinite or none, which JSON cannot hold."""
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _page() -> dict[str, Response]:
     folder = files("textclf.serve") / "static"
-    for path, (name, kind) in STATIC.items():
-        app.get(path, include_in_schema=False)(_fixed(Response((folder / name).read_bytes(), media_type=kind)))
-
-
-def _fixed(response: Response) -> Callable[[], Awaitable[Response]]:
-    async def respond() -> Response:
-        return response
-
-    return respond
+    return {path: Response((folder / name).read_bytes(), media_type=kind) for path, (name, kind) in STATIC.items()}
 
 
 async def _refuse_path(request: Request, error: Exception) -> Response:

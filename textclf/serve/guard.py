@@ -5,27 +5,21 @@ which stops DNS rebinding (a foreign name that resolves to this machine); and a 
 send to another site only with permission (CORS), which this server never gives. Bodies are read here, up to a maximum.
 """
 
-import asyncio
-import json
 import sys
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
+from textclf.serve.asgi import FAILED, App, Message, Receive, Refused, Send, refuse
+from textclf.serve.bodies import Bodies, too_long
 from textclf.serve.counting import Counts
 
 MOST_BYTES: Final = 1_000_000  # per body
-READ_SECONDS: Final = 10.0  # to receive a body
-MOST_AT_ONCE: Final = 128  # requests with a body at the same time in a worker
-DRAINED_BYTES: Final = 8_000_000
-"""Bytes of a too long body that are read and discarded, so that its sender reads the response."""
-DRAIN_SECONDS: Final = 2.0
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+MOST_AT_ONCE: Final = 128  # requests at work in a worker; their bodies are there
+LARGE_BYTES: Final = 65_536  # of a body that counts as large
+MOST_LARGE_BYTES: Final = 8_000_000  # of all large bodies at work in a worker
 
 SECURITY_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -41,26 +35,25 @@ _SECURITY: Final = [(name.encode(), value.encode()) for name, value in SECURITY_
 LOCAL: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
-class Refused(Exception):  # noqa: N818 - not an error of the server
-    """A request that is refused, with its status and the reason."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status, self.why = status, why
-
-
-FAILED: Final = Refused(500, "the server failed; its log says where")
-
-
 class Guard:
     """Passes requests that are allowed on to the inner app."""
 
-    def __init__(self, app: App, *, hosts: Iterable[str], counts: Counts, most_at_once: int = MOST_AT_ONCE) -> None:
+    def __init__(
+        self,
+        app: App,
+        *,
+        hosts: Iterable[str],
+        counts: Counts,
+        most_at_once: int = MOST_AT_ONCE,
+        bodies: Bodies | None = None,
+    ) -> None:
         self._app = app
         self._most_at_once = most_at_once
         self._hosts = {host.lower() for host in hosts} | LOCAL
         self._counts = counts
+        self._bodies = bodies or Bodies()
         self._running = 0
+        self._large_bytes = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -79,11 +72,11 @@ class Guard:
         try:
             await self._answer(scope, receive, send_secured)
         except Refused as refused:
-            await _refuse(send_secured, refused)
+            await refuse(send_secured, refused)
         except Exception as error:
             _log(error)
             if not status:
-                await _refuse(send_secured, FAILED)
+                await refuse(send_secured, FAILED)
         finally:
             self._counts.add_request(status or 500, perf_counter() - began)
 
@@ -96,14 +89,32 @@ class Guard:
         by_name = dict(headers)
         if scope["method"] == "POST" and scope["path"] == "/predict":
             _check_type(by_name)
-        if self._running >= self._most_at_once:
+        body = await self._read_body(by_name, receive)
+        size, receive = len(body), _replaying(body, receive)
+        del body  # of which the app makes its own copy
+        with self._at_work(size):
+            await self._app(scope, receive, send)
+
+    async def _read_body(self, headers: dict[bytes, bytes], receive: Receive) -> bytearray:
+        if int(headers.get(b"content-length", b"0")) > MOST_BYTES and b"expect" in headers:
+            raise too_long(MOST_BYTES)
+        body = bytearray()
+        await self._bodies.read(receive, body.extend, most=MOST_BYTES)
+        return body
+
+    @contextmanager
+    def _at_work(self, size: int) -> Iterator[None]:
+        """Count a request whose body is there; raises Refused if there are too many, or too many large ones."""
+        large = size if size > LARGE_BYTES else 0
+        if self._running >= self._most_at_once or (large and self._large_bytes + large > MOST_LARGE_BYTES):
             raise Refused(503, "too many requests at once; try again")
         self._running += 1
+        self._large_bytes += large
         try:
-            body = await _read_body(by_name, receive)
-            await self._app(scope, _replaying(body, receive), send)
+            yield
         finally:
             self._running -= 1
+            self._large_bytes -= large
 
     def _check_host(self, hosts: list[bytes]) -> None:
         """Raise Refused unless there is exactly one Host header and it names this server, at any port."""
@@ -123,74 +134,16 @@ def _check_type(headers: dict[bytes, bytes]) -> None:
         raise Refused(415, "send the JSON uncompressed, without Content-Encoding")
 
 
-async def _read_body(headers: dict[bytes, bytes], receive: Receive) -> bytes:
-    """The body of a request; raises Refused if it is too long or does not arrive in time."""
-    if int(headers.get(b"content-length", b"0")) > MOST_BYTES and b"expect" in headers:
-        raise _too_long()
-    body = bytearray()
-    try:
-        async with asyncio.timeout(READ_SECONDS):
-            while True:
-                message = await receive()
-                body += message.get("body", b"")
-                if message["type"] == "http.disconnect":
-                    raise Refused(400, "the connection ended before the body")
-                if len(body) > MOST_BYTES:
-                    break
-                if not message.get("more_body", False):
-                    return bytes(body)
-    except TimeoutError:
-        raise Refused(408, f"the body did not arrive within {READ_SECONDS:g} seconds") from None
-    await _drain(len(body), receive)
-    raise _too_long()
-
-
-def _too_long() -> Refused:
-    return Refused(413, f"the request is longer than {MOST_BYTES:,} bytes; send fewer texts at a time")
-
-
-async def _drain(size: int, receive: Receive) -> None:
-    """Read and discard a body: a client that is still sending when the connection closes may miss the response."""
-    try:
-        async with asyncio.timeout(DRAIN_SECONDS):
-            while size <= DRAINED_BYTES:
-                message = await receive()
-                size += len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
-    except TimeoutError:
-        return
-
-
-def _replaying(body: bytes, receive: Receive) -> Receive:
-    """A receive function that first returns the body that was read."""
-    is_replayed = False
+def _replaying(body: bytearray, receive: Receive) -> Receive:
+    """A receive function that first returns the body that was read, and does not keep it."""
+    bodies = [body]
 
     async def replay() -> Message:
-        nonlocal is_replayed
-        if is_replayed:
+        if not bodies:
             return await receive()
-        is_replayed = True
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": bytes(bodies.pop()), "more_body": False}
 
     return replay
-
-
-def refusal(refused: Refused) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Headers and body of a refusal. It closes the connection: the request may not have been read to its end."""
-    content = json.dumps({"error": refused.why}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(content)).encode()),
-        (b"connection", b"close"),
-    ]
-    return [*headers, (b"retry-after", b"1")] if refused.status == 503 else headers, content
-
-
-async def _refuse(send: Send, refused: Refused) -> None:
-    headers, content = refusal(refused)
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
 
 
 def _log(error: Exception) -> None:
