@@ -11,8 +11,8 @@ from textclf.cli import options, terminal
 from textclf.errors import UsageError
 
 if TYPE_CHECKING:
-    from textclf.serve.app import ServedRun
     from textclf.serve.counting import Counts
+    from textclf.serve.served_run import ServedRun
 
 LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 MOST_RUNS: Final = 2
@@ -78,7 +78,7 @@ def _load(models: list[Path], counts: "Counts", code: tuple[Path, ...]) -> "dict
     """The runs by name; a name that is used twice gets a number."""
     from textclf.artefacts import artefact
     from textclf.inference.classifier import Classifier
-    from textclf.serve.app import ServedRun
+    from textclf.serve.served_run import ServedRun
 
     served: dict[str, ServedRun] = {}
     used: Counter[str] = Counter()

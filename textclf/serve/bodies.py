@@ -11,7 +11,7 @@ from typing import Final
 from textclf.serve.asgi import Receive, Refused
 from textclf.serve.clients import LEAST_BYTES, STALL_SECONDS
 
-MOST_ARRIVING_BYTES: Final = 16_000_000  # of all bodies on their way to a worker
+MOST_ARRIVING_BYTES: Final = 8_000_000  # of all bodies on their way to a worker
 DRAINED_BYTES: Final = 8_000_000
 """Bytes of a too long body that are read and discarded, so that its sender reads the response."""
 DRAIN_SECONDS: Final = 2.0

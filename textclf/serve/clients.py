@@ -4,11 +4,17 @@ Each is a connection. They are kept in the order in which they last got on: unde
 server waiting longest goes, so that a new client always finds room. Knows nothing about HTTP.
 """
 
+from asyncio import AbstractEventLoop
+from collections import deque
+from collections.abc import Callable
 from typing import Final, NamedTuple, Protocol
 
 MOST_CLIENTS: Final = 1_000  # per worker
-MOST_UNREAD_BYTES: Final = 16_000_000  # that wait to be read by all clients of a worker together
+MOST_CUT_OFF: Final = 50
+"""Stalled clients that are cut off at a time: all together would come back together, and hold up the others."""
+MOST_UNREAD_BYTES: Final = 8_000_000  # that wait to be read by all clients of a worker together
 STALL_SECONDS: Final = 5.0
+TURN_SECONDS: Final = 0.001  # between requests that came before the ones before them were answered
 LEAST_BYTES: Final = 2_500
 """A client must read, or send of a body, this much in any STALL_SECONDS: 500 bytes a second."""
 
@@ -46,6 +52,7 @@ class Clients:
         self._unread_bytes = 0
         self._marks: dict[Client, _Mark] = {}
         """For each client with unread bytes, how many there were when it last had read enough."""
+        self._queue: deque[Callable[[], None]] = deque()
 
     def add(self, client: Client) -> None:
         """Note a new client; if there are too many, cut off the one that has kept the server waiting longest."""
@@ -78,15 +85,32 @@ class Clients:
         self._unread_bytes -= self._unread.pop(client, 0)
 
     def cut_off_stalled(self, now: float) -> None:
-        """Cut off the clients that have read too little lately; ``now`` is in seconds. Call it every second or so."""
+        """Cut off clients that have read too little lately; ``now`` is in seconds. Call it every second or so."""
+        stalled = 0
         for client in list(self._clients):
             unread, mark = client.unread(), self._marks.get(client)
             if unread == 0:
                 self._marks.pop(client, None)
             elif mark is None or not mark.unread - LEAST_BYTES < unread <= mark.unread:
                 self._marks[client] = _Mark(unread, now)
-            elif now - mark.seconds >= STALL_SECONDS:
+            elif now - mark.seconds >= STALL_SECONDS and stalled < MOST_CUT_OFF:
+                stalled += 1
                 self._cut_off(client)
+
+    def in_turn(self, go_on: Callable[[], None], loop: AbstractEventLoop) -> None:
+        """Have a client's next request begun that came before its last one was answered.
+
+        They are begun one by one with pauses, so that those of other clients come in between.
+        """
+        self._queue.append(go_on)
+        if len(self._queue) == 1:
+            loop.call_later(TURN_SECONDS, self._next, loop)
+
+    def _next(self, loop: AbstractEventLoop) -> None:
+        self._queue[0]()
+        self._queue.popleft()
+        if self._queue:
+            loop.call_later(TURN_SECONDS, self._next, loop)
 
     def _cut_off(self, client: Client) -> None:
         self.remove(client)

@@ -17,7 +17,7 @@ from textclf.serve.bodies import Bodies, too_long
 from textclf.serve.counting import Counts
 
 MOST_BYTES: Final = 1_000_000  # per body
-MOST_AT_ONCE: Final = 128  # requests at work in a worker; their bodies are there
+MOST_AT_ONCE: Final = 256  # requests at work in a worker; their bodies are there
 LARGE_BYTES: Final = 65_536  # of a body that counts as large
 MOST_LARGE_BYTES: Final = 8_000_000  # of all large bodies at work in a worker
 

@@ -5,7 +5,7 @@ uvicorn reads and writes HTTP; this bounds what a client can make it hold.
 
 import json
 from asyncio import TimerHandle
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -17,7 +17,7 @@ MOST_HEADERS: Final = 100
 SLICE_BYTES: Final = 4_096  # that are read at a time, so that a head is refused soon after its maximum
 MOST_URL_BYTES: Final = 2_048
 MOST_HEADER_BYTES: Final = 1_024  # that are kept of one header
-MOST_QUEUED: Final = 8
+MOST_QUEUED: Final = 4
 """Requests that a client may send before it has the answer to an earlier one; it must send more of them again."""
 UNREAD_BYTES: Final = 4_096
 """Bytes that may wait for a client before the next request of its connection does."""
@@ -37,12 +37,11 @@ KEPT_HEADERS: Final = frozenset(
 """The headers that something here reads; the others are not kept, so that a request takes little memory."""
 
 
-class Unacceptable(Exception):  # noqa: N818 - not an error of the server
-    """A request that is not read to its end, with the status of the refusal and the reason."""
+class Unacceptable(NamedTuple):
+    """Why a request is not read to its end."""
 
-    def __init__(self, status: bytes, why: str) -> None:
-        super().__init__(why)
-        self.status, self.why = status, why
+    status: bytes
+    why: str
 
 
 NO_HTTP: Final = Unacceptable(b"400 Bad Request", "this is not an HTTP request")
@@ -51,6 +50,10 @@ LONG_HEAD: Final = Unacceptable(
     b"431 Request Header Fields Too Large", f"at most {MOST_HEADERS} headers of {HEAD_BYTES:,} bytes in all are read"
 )
 TOO_MANY: Final = Unacceptable(b"503 Service Unavailable", "too many requests at once on this connection")
+
+
+class StopParsing(Exception):  # noqa: N818 - not an error of the server
+    """Raised through the parser, which then calls `send_400_response`."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -143,6 +146,12 @@ class Protocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self._finishes_later = True
             return
+        if self.pipeline:
+            self._clients.in_turn(self._finish, self.loop)
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
         super().on_response_complete()
         if self._refused is not None:
             self.flow.pause_reading()
@@ -178,7 +187,7 @@ class Protocol(HttpToolsProtocol):
     def _stop_parsing(self, refused: Unacceptable) -> None:
         """Refuse a request from within the parser, which calls `send_400_response` when it ends."""
         self._refused = refused
-        raise refused
+        raise StopParsing
 
     def _start_deadline(self) -> None:
         if self._deadline is None:

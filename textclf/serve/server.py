@@ -3,6 +3,7 @@
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -23,6 +24,8 @@ SOCKET_BYTES: Final = 65_536
 """The kernel's memory for what a client sends or does not read: asked for, as it would grow to megabytes."""
 OTHER_FILES: Final = 64  # that a worker may open besides its connections
 FEWEST_CLIENTS: Final = 16
+SWITCH_SECONDS: Final = 0.001
+"""For which a thread that predicts may keep Python's lock while the one that reads and writes waits for it."""
 
 
 class Server(uvicorn.Server):
@@ -71,6 +74,7 @@ def listen(host: str, port: int) -> socket.socket:
 def run(app: Callable[[int], App], listening: socket.socket, *, workers: int) -> None:
     """Serve until SIGTERM or SIGINT. ``app`` builds the service of a worker, given its number."""
     most = most_clients()
+    sys.setswitchinterval(SWITCH_SECONDS)
     if workers == 1:
         _serve(app, listening, most, 0)
     else:

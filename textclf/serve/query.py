@@ -1,0 +1,68 @@
+"""A request for predictions, and its limits."""
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from textclf.serve.asgi import Refused
+
+MOST_TEXTS: Final = 256  # per request
+MOST_LABELS: Final = 1000  # per text
+MOST_SCORES: Final = 10_000  # per request: texts times top_k
+MOST_EXPLAINED: Final = 16  # texts per request with explain
+LONGEST_EXPLAINED: Final = 20_000  # characters per text with explain
+MOST_EXPLAINED_CHARACTERS: Final = 40_000  # per request with explain
+MOST_SMALL_SCORES: Final = 256
+MOST_SMALL_CHARACTERS: Final = 50_000
+"""A request with more, of either, is large: it is answered by a thread of its own, so that small ones do not wait."""
+
+
+class Query(BaseModel):
+    """One text or a list of texts, and options."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: str | None = None
+    texts: Annotated[list[str], Field(min_length=1, max_length=MOST_TEXTS)] | None = None
+    top_k: Annotated[int, Field(ge=1, le=MOST_LABELS)] = 1
+    explain: bool = False
+    reject_below: Annotated[float, Field(ge=0, le=1)] = 0.0
+    run: str | None = None
+    """Name of a served run. None: the first."""
+
+    @model_validator(mode="after")
+    def _is_bounded(self) -> "Query":
+        if (self.text is None) == (self.texts is None):
+            raise ValueError('give either "text" or "texts"')
+        texts = self.all_texts
+        if len(texts) * self.top_k > MOST_SCORES:
+            raise ValueError(f"at most {MOST_SCORES:,} labels per request, not {len(texts)} texts x top_k {self.top_k}")
+        if self.explain and len(texts) > MOST_EXPLAINED:
+            raise ValueError(f"explain: at most {MOST_EXPLAINED} texts at a time, not {len(texts)}")
+        if self.explain and any(len(text) > LONGEST_EXPLAINED for text in texts):
+            raise ValueError(f"explain: a text is longer than {LONGEST_EXPLAINED:,} characters")
+        if self.explain and sum(map(len, texts)) > MOST_EXPLAINED_CHARACTERS:
+            raise ValueError(f"explain: the texts have more than {MOST_EXPLAINED_CHARACTERS:,} characters together")
+        return self
+
+    @property
+    def all_texts(self) -> list[str]:
+        """The texts, be they one or many."""
+        return [self.text] if self.text is not None else self.texts or []
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the answer takes so long that others should not wait for it."""
+        texts = self.all_texts
+        return len(texts) * self.top_k > MOST_SMALL_SCORES or sum(map(len, texts)) > MOST_SMALL_CHARACTERS
+
+
+def parse(body: bytes) -> Query:
+    """Read a request; raises Refused with the first error, without the text that came with it."""
+    try:
+        return Query.model_validate_json(body)
+    except ValidationError as error:
+        detail = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    where = ".".join(map(str, detail["loc"]))
+    why = detail["msg"].removeprefix("Value error, ")
+    raise Refused(400 if detail["type"] == "json_invalid" else 422, f"{where}: {why}" if where else why)

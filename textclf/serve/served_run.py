@@ -1,0 +1,156 @@
+"""A run that is served: its description, and the answers of its model as JSON."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import Any, Final, TypeVar, TypeVarTuple
+
+from textclf.inference.classifier import Classifier, batched, most_probable
+from textclf.inference.explain import explain
+from textclf.serve.asgi import Refused
+from textclf.serve.batching import Batcher, Scores, score
+from textclf.serve.counting import Counts
+from textclf.serve.query import Query
+
+MOST_LARGE: Final = 64  # large requests at the same time
+MOST_EXPLAINING: Final = 16  # requests with explain at the same time
+PART_SCORES: Final = 2_000  # labels with their probabilities that are made at a time for a large request
+GIVE_WAY_SECONDS: Final = 0.1
+"""How long a large request lets small ones go first, for each of its parts."""
+
+Given = TypeVarTuple("Given")
+Result = TypeVar("Result")
+
+
+class Lane:
+    """A thread for requests of one kind, one after the other, so that those of another kind do not wait for them."""
+
+    def __init__(self, kind: str, *, most: int) -> None:
+        self._kind = kind
+        self._most = most
+        self._waiting = 0
+        self._thread = ThreadPoolExecutor(1)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place in the queue; raises Refused if there is none."""
+        if self._waiting >= self._most:
+            raise Refused(503, f"too many {self._kind} at once; try again")
+        self._waiting += 1
+        try:
+            yield
+        finally:
+            self._waiting -= 1
+
+    async def run(self, function: Callable[[*Given], Result], *given: *Given) -> Result:
+        """Call a function in the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *given)
+
+
+class ServedRun:
+    """A run, and the queues of requests for it."""
+
+    def __init__(self, name: str, classifier: Classifier, card: str, counts: Counts) -> None:
+        self.name = name
+        self._classifier = classifier
+        self._card = card
+        self._counts = counts
+        self._explaining = Lane("requests with explain", most=MOST_EXPLAINING)
+        self._large = Lane("large requests", most=MOST_LARGE)
+        self._turn = asyncio.Lock()  # of one large request: another's answer would take memory meanwhile
+        self._small = 0  # requests at work
+        self._is_quiet = asyncio.Event()
+        """Set while no small request is at work."""
+        self._is_quiet.set()
+
+    @cached_property
+    def _batcher(self) -> Batcher:
+        return Batcher(self._classifier, self._counts)
+
+    def description(self) -> dict[str, Any]:
+        """The run in the response of `GET /model`."""
+        trained = self._classifier.trained
+        return {
+            "name": self.name,
+            "model": trained.model,
+            "labels": trained.labels,
+            "trained": dict(trained.trained),
+            "card": self._card,
+        }
+
+    async def answer(self, query: Query) -> list[str]:
+        """The answer for each text, as JSON; raises Refused if too many requests of this kind wait."""
+        texts = query.all_texts
+        self._counts.add_texts(len(texts))
+        if query.explain:
+            with self._explaining.place():
+                return [await self._explaining.run(self._explained, text, query) for text in texts]
+        if query.is_large:
+            with self._large.place():
+                return await self._large_answers(query)
+        with self._at_small():
+            return [_json(answer) for answer in self._answers(await self._batcher.score(texts), query)]
+
+    @contextmanager
+    def _at_small(self) -> Iterator[None]:
+        """Note that a small request is at work."""
+        self._small += 1
+        self._is_quiet.clear()
+        try:
+            yield
+        finally:
+            self._small -= 1
+            if not self._small:
+                self._is_quiet.set()
+
+    async def _large_answers(self, query: Query) -> list[str]:
+        """The answers to a large request, which lets small ones go first, but not for ever."""
+        answers: list[str] = []
+        async with self._turn:
+            for part in _parts(query):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._is_quiet.wait(), GIVE_WAY_SECONDS)
+                answers += await self._large.run(self._answers_of, part, query)
+        return answers
+
+    def _answers_of(self, texts: list[str], query: Query) -> list[str]:
+        return [_json(answer) for answer in self._answers(score(self._classifier, texts), query)]
+
+    def _explained(self, text: str, query: Query) -> str:
+        """The answer for a text with the contribution of each word."""
+        (answer,) = self._answers(score(self._classifier, [text]), query)
+        found = explain(self._classifier.trained, text, answer["top"][0]["label"])
+        tokens = [token._asdict() for token in found.tokens]
+        return _json({**answer, "margin": found.margin, "rest": found.rest, "tokens": tokens})
+
+    def _answers(self, scores: Scores, query: Query) -> Iterator[dict[str, Any]]:
+        labels = self._classifier.labels
+        columns = (*most_probable(scores.probabilities, query.top_k), scores.unknown)
+        for places, probabilities, unknown in zip(*(column.tolist() for column in columns), strict=True):
+            top = [
+                {"label": labels[place], "probability": probability}
+                for place, probability in zip(places, probabilities, strict=True)
+            ]
+            rejected = probabilities[0] < query.reject_below
+            label = None if rejected else labels[places[0]]
+            yield {
+                "label": label,
+                "probability": probabilities[0],
+                "top": top,
+                "unknown": unknown,
+                "rejected": rejected,
+            }
+
+
+def _parts(query: Query) -> Iterator[list[str]]:
+    """The texts of a large request in parts that each take little time."""
+    most = max(PART_SCORES // query.top_k, 1)
+    for batch in batched(query.all_texts):
+        yield from (batch[start : start + most] for start in range(0, len(batch), most))
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, allow_nan=False)
