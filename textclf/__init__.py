@@ -8,6 +8,9 @@
 `import textclf` takes no time: what a function needs is imported when it is called, and predicting never imports torch.
 """
 
+import textclf.system.search_path  # noqa: F401  first, so that no other module comes from the current folder
+
+# isort: split
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final

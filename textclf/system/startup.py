@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from textclf.system import memory
+from textclf.system.search_path import SAFE
 
 _WAIT_POLICY: Final = "OMP_WAIT_POLICY"
 
@@ -26,8 +27,10 @@ def configure_program() -> None:
     The user's own environment variables win. Numpy multiplies in one thread: our matrices are small, starting more
     threads takes a third of the time of importing numpy, and a process with several threads cannot be forked safely.
     Python looks for garbage less often, as importing torch makes much and drops none, and not again at the end: that
-    is a tenth of training on 20newsgroups, on an idle machine.
+    is a tenth of training on 20newsgroups, on an idle machine. Python that is started from here does not import code of
+    the current folder.
     """
+    os.environ[SAFE] = "1"
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     atexit.register(gc.freeze)
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -24,6 +24,7 @@ from time import perf_counter, sleep
 from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from textclf.errors import ResourceError
+from textclf.system.subprocesses import searching_safely
 
 Given = TypeVarTuple("Given")
 Item = TypeVar("Item")
@@ -110,7 +111,7 @@ class Pool:
         ours, theirs = self._context.Pipe()
         inherited = [ours, *(pipe for _, pipe in self._started)] if self._forks else []
         process = self._context.Process(target=_work, args=(theirs, inherited))
-        with _holding_signals():
+        with _holding_signals(), searching_safely():
             process.start()
             self._started.append((process, ours))
         theirs.close()  # so that only the worker holds it, and ours reports its end
@@ -193,9 +194,10 @@ def _context(imports: str) -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([imports])
-    resource_tracker.ensure_running()  # the forkserver would start it, and that lets the signals through again
-    with _holding_signals():
-        forkserver.ensure_running()
+    with searching_safely():
+        resource_tracker.ensure_running()  # the forkserver would start it, and that lets the signals through again
+        with _holding_signals():
+            forkserver.ensure_running()
     return context
 
 
