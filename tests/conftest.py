@@ -213,7 +213,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Path.open
 
     def open_full(path: Path, mode: str = "r", *more: object, **given: object) -> object:
-        if "w" in mode:
+        if mode[0] in "wx":
             path.touch()
             return Full()
         return opened(path, mode, *more, **given)  # type: ignore[call-overload]

@@ -51,10 +51,10 @@ class FullAt:
         usual = io.open
 
         def open_file(path, mode="r", *rest, **more):
-            if mode != "wb" or not str(path).startswith(self.root):
+            if mode not in ("wb", "xb") or not str(path).startswith(self.root):
                 return usual(path, mode, *rest, **more)
             disk.take("open a file")
-            return io.BufferedWriter(File(path, "wb"))
+            return io.BufferedWriter(File(path, mode))
 
         patch.setattr(os, "open", open_there)
         patch.setattr(io, "open", open_file)

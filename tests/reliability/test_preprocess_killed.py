@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from textclf.system import files
+from textclf.system import folders
 
 pytestmark = pytest.mark.slow
 
@@ -241,6 +241,6 @@ def test_tensors_that_are_whole_stay_and_those_that_are_damaged_are_written_agai
 
 def test_a_swap_that_was_killed_in_the_middle_is_undone(tmp_path):
     (tmp_path / ".films.12.old.tmp").mkdir()
-    with pytest.raises(OSError, match="broken"), files.replacing_folder(tmp_path / "films"):
+    with pytest.raises(OSError, match="broken"), folders.replacing(tmp_path / "films"):
         raise OSError("broken")
     assert [path.name for path in tmp_path.iterdir()] == ["films"]

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -72,8 +73,8 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, error, befor
         path.write_bytes(before)
 
     def write_half():
-        with files.replacing(path) as temporary:
-            temporary.write_bytes(b"half of the n")
+        with files.replacing(path) as file:
+            file.write(b"half of the n")
             raise error
 
     with pytest.raises(type(error)) as caught:
@@ -86,23 +87,21 @@ def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, error, befor
 def test_the_old_file_can_be_read_until_the_new_one_is_whole(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
-    with files.replacing(path) as temporary:
-        temporary.write_bytes(b"new")
+    with files.replacing(path) as file:
+        file.write(b"new")
+        file.flush()
         assert path.read_bytes() == b"old"
     assert path.read_bytes() == b"new"
 
 
-def test_the_temporary_file_is_on_the_same_disk_and_of_this_process_alone(tmp_path, monkeypatch):
-    path = tmp_path / "file"
-    names = []
-    for process in (1, 2):
-        monkeypatch.setattr(os, "getpid", lambda process=process: process)
-        with files.replacing(path) as temporary:
-            temporary.touch()
-            names.append(temporary.name)
-            assert temporary.parent == tmp_path
-    assert len(set(names)) == 2
-    assert all(name.startswith(".file.") and name.endswith(".tmp") for name in names)
+def test_the_temporary_file_is_hidden_next_to_the_file_and_has_a_name_that_nobody_can_guess(tmp_path):
+    names = set()
+    for _ in range(2):
+        with files.replacing(tmp_path / "file"):
+            names |= set(listing(tmp_path))
+        (tmp_path / "file").unlink()
+    assert len(names) == 2
+    assert all(re.fullmatch(r"\.file\.[0-9a-f]{16}\.tmp", name) for name in names)
 
 
 @pytest.mark.parametrize(("durable", "expected"), [(True, ["fsync", "replace"]), (False, ["replace"])])
@@ -116,7 +115,7 @@ def test_a_durable_file_is_on_the_disk_before_it_is_in_its_place(tmp_path, monke
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
-@pytest.mark.parametrize("failing", ["write_bytes", "replace"])
+@pytest.mark.parametrize("failing", [(os, "fsync"), (Path, "replace")], ids=["fsync", "replace"])
 def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path, monkeypatch, code, failing):
     path = tmp_path / "file"
     path.write_bytes(b"old")
@@ -124,11 +123,21 @@ def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path, monkeypatch, cod
     def refuse(*_):
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(Path, failing, refuse)
+    monkeypatch.setattr(*failing, refuse)
     with pytest.raises(ResourceError) as caught:
         files.write_bytes(path, b"new")
     advice = "free some (3 bytes are needed) and run the command again"
     assert str(caught.value) == f"no space left to write {path}; {advice}"
+    assert path.read_bytes() == b"old"
+    assert listing(tmp_path) == ["file"]
+
+
+def test_a_file_that_does_not_fit_is_named_and_leaves_the_old_one(tmp_path, request):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    request.getfixturevalue("full_disk")
+    with pytest.raises(ResourceError, match="no space left"):
+        files.write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert listing(tmp_path) == ["file"]
 
@@ -138,11 +147,14 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path):
     path.write_bytes(b"old")
     killed = (
         "import os, signal, sys; from pathlib import Path; from textclf.system import files\n"
-        "with files.replacing(Path(sys.argv[1])) as temporary:\n"
-        "    temporary.write_bytes(b'half of the n')\n"
+        "with files.replacing(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'half of the n')\n"
+        "    file.flush()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     assert subprocess.run([sys.executable, "-c", killed, str(path)], check=False).returncode == -9
     assert path.read_bytes() == b"old"
+    assert len(listing(tmp_path)) == 2
     files.write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
+    assert listing(tmp_path) == ["file"]  # what the killed process left is gone

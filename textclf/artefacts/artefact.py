@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.artefacts import weight_files
+from textclf.artefacts import runs, weight_files
 from textclf.artefacts.weight_files import Arrays
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS, find, user
@@ -265,7 +265,9 @@ def _existing(root: Path) -> Layout:
     if layout.graph.exists():
         raise UsageError(f"{root} is for ONNX Runtime; make one for textclf: textclf export --format safetensors")
     if not layout.config.exists():
-        raise UsageError(f"no model in {root} (it has no config.json); train one: textclf train")
+        run = runs.RunLayout(root.parent)
+        what = runs.next_step(run.root) if run.config.exists() else "train one: textclf train"
+        raise UsageError(f"no model in {root} (it has no config.json); {what}")
     return layout
 
 

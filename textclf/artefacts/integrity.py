@@ -102,7 +102,7 @@ def _without_checksums(run: runs.RunLayout) -> Iterator[Finding]:
         if path in readable and not path.is_symlink():
             yield Finding(path, UNCHECKED if _is_readable(path) else DAMAGED)
         else:
-            is_ours = path == run.report or _is_of_tensorboard(path, run)
+            is_ours = path == run.report or _is_of_tensorboard(path, run) or runs.is_temporary(path)
             yield Finding(path, UNCHECKED if is_ours and not path.is_symlink() else UNEXPECTED)
 
 

@@ -1,13 +1,14 @@
 """Run directories: their names, their files, and which one is the newest. Knows nothing about training."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from textclf.errors import ArtefactError, UsageError
-from textclf.system import checksums, files
+from textclf.errors import ArtefactError, ResourceError, UsageError
+from textclf.system import checksums, files, locks
 
 LATEST: Final = "latest"
 """File in the folder of runs that holds the name of the newest finished run."""
@@ -76,11 +77,32 @@ def create(run_dir: Path, *, corpus: str, tier: str, model: str) -> RunLayout:
     raise UsageError(f"too many runs named {stem} in {run_dir}")
 
 
+@contextmanager
+def training(run: RunLayout) -> Iterator[None]:
+    """Keep a run to this process while it trains; raises ResourceError if another one does."""
+    with locks.holding(run.root) as is_held:
+        if is_held is False:
+            raise ResourceError(f"another textclf is training {run.root} just now; wait until it has ended")
+        yield
+
+
+def next_step(root: Path) -> str:
+    """What to do about an unfinished run: wait for it, or resume it."""
+    if locks.is_held(root):
+        return "it is being trained just now: wait until it has ended"
+    return f"finish it: textclf train --resume {root}"
+
+
 def clear_temporaries(run: RunLayout) -> None:
     """Remove files that a killed process had not finished writing."""
     for folder in (run.root, run.last.parent, run.model):
-        for path in folder.glob(".*.tmp"):
+        for path in filter(is_temporary, folder.glob("*")):
             path.unlink(missing_ok=True)
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether a file has a name that files have until they are complete."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def seal(run: RunLayout) -> None:
@@ -127,6 +149,8 @@ def resolve(path: Path) -> RunLayout:
         if not path.exists():
             raise UsageError(f"no finished run in {path.parent}; train one: textclf train")
         path = path.parent / _named(path)
+    if path.name == "model" and not path.exists() and RunLayout(path.parent).config.exists():
+        path = path.parent  # which is unfinished
     if not path.is_dir():
         raise UsageError(f"no run {path}; list the runs: ls {path.parent}")
     root = path.parent if path.name == "model" and not (path / "model").exists() else path
@@ -181,8 +205,6 @@ def _read(path: Path, read: Callable[[Path], Any]) -> Any:
     try:
         return read(path)
     except FileNotFoundError as error:
-        raise UsageError(
-            f"{path.parent} has no {path.name}; finish it: textclf train --resume {path.parent}"
-        ) from error
+        raise UsageError(f"{path.parent} has no {path.name}; {next_step(path.parent)}") from error
     except (OSError, ValueError, TypeError) as error:
         raise ArtefactError(f"{path} is damaged ({error})") from error

@@ -69,7 +69,7 @@ def _check_run(run: runs.RunLayout) -> None:
     if run.metrics.exists():
         terminal.result("no problems")
     else:
-        terminal.result_line(f"unfinished; finish it: textclf train --resume {run.root}")
+        terminal.result_line(f"unfinished; {runs.next_step(run.root)}")
 
 
 def _check_model(root: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from textclf.cli import options, terminal
+from textclf.errors import UsageError
 
 
 @click.command("report")
@@ -29,5 +30,7 @@ def command(run: Path, code: tuple[Path, ...], split: str, output: Path | None) 
     from textclf.evaluation import report
 
     path = output or runs.resolve(run).report
+    if path.exists() and not path.is_file():  # it would be replaced, not written to
+        raise UsageError(f"{path} is not a file but a pipe or a device; name another --output")
     report.write(run, path, split=split, code=code)
     terminal.result_line(path)

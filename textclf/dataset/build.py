@@ -24,7 +24,7 @@ from textclf.dataset.write_tensors import EncodedDocuments, WrittenDocuments, ro
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.sources.document import shortened
-from textclf.system import checksums, files, workers
+from textclf.system import checksums, files, folders, workers
 from textclf.system.startup import processors
 from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
@@ -55,7 +55,7 @@ def preprocess(
     existing.refuse_foreign_files(layout)
     count, alone_seconds = config.num_workers or processors(), 0 if corpus.size >= LARGE else workers.ALONE_SECONDS
     with (
-        files.replacing_folder(layout.root) as folder,
+        folders.replacing(layout.root) as folder,
         workers.lazy_pool(count, imports=WrittenDocuments.__module__, alone_seconds=alone_seconds) as pool,
     ):
         report = _build(DataLayout(folder), corpus, config, work=Work(pool, progress, batch), tell=tell)

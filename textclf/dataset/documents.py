@@ -54,7 +54,7 @@ def write_documents(path: Path, documents: Documents) -> None:
     import pyarrow.parquet as pq
 
     table = pa.table({field.name: _arrow(getattr(documents, field.name)) for field in fields(Documents)})
-    with replacing(path) as temporary, temporary.open("wb") as file:
+    with replacing(path) as file:
         pq.write_table(table, file, compression="zstd")
 
 

@@ -67,7 +67,7 @@ def write_tokens(layout: PackedLayout, runs: Iterable[Ids]) -> None:
         layout.root.unlink()  # never write to where a link points
     make_folder(layout.root)
     layout.stamp.unlink(missing_ok=True)
-    with replacing(layout.tokens) as temporary, temporary.open("wb") as file:
+    with replacing(layout.tokens) as file:
         for run in runs:
             file.write(run.astype("<i4", copy=False).data)
 

@@ -33,7 +33,7 @@ _CENTRAL_CRC: Final = 16
 _PADDING: Final = struct.Struct("<2sH")  # the extra field with which torch.save aligns, too
 _ALIGNMENT: Final = 64
 _NAMES_ARE_UTF8: Final = 0x800
-_AS_IT_IS: Final = getattr(os, "O_BINARY", 0)  # Windows would write a carriage return before each line feed
+_AS_IT_IS: Final = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)  # each byte as it is, through no link
 _FIRST_DAY: Final = 0x21  # 1980-01-01, the earliest that zip can say: equal ids give equal bytes
 
 

@@ -37,7 +37,7 @@ def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequenc
     has changed, and what `training.train` raises.
     """
     if not run.metrics.exists():
-        raise UsageError(f"{run.root} has not ended; finish it: textclf train --resume {run.root}")
+        raise UsageError(f"{run.root} has not ended; {runs.next_step(run.root)}")
     config, record = settings_of(run, code=code), runs.read_json(run.config)
     made = runs.data_of(run)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)

@@ -19,7 +19,7 @@ from textclf.export import onnx
 from textclf.export.contents import Candidate, Exported, Figures, model_files, run_files, total
 from textclf.export.finished_run import FinishedRun
 from textclf.export.pruning import SPECIAL
-from textclf.system import files
+from textclf.system import files, folders
 
 PRECISIONS: Final = ("float16", "int8", "int4")
 """Precisions that are tried for a maximum size, the most exact first; a model too large in int4 is pruned."""
@@ -70,7 +70,7 @@ def export(path: Path, request: ExportRequest, *, code: Sequence[Path] = ()) -> 
     if request.split not in before:
         raise UsageError(f"{run.data.layout.root} has no {request.split} split; choose another --split")
     candidate = choose(run, request)
-    with files.replacing_folder(output) as folder:
+    with folders.replacing(output) as folder:
         return _write(folder, run, candidate, before[request.split], request)
 
 

@@ -15,9 +15,10 @@ escape control characters, and JSON does so in its own way; CSV and Parquet keep
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from io import TextIOWrapper
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 from textclf.inference.classifier import Prediction
 from textclf.sources import LABEL, Row
@@ -69,12 +70,13 @@ def write(batches: Batches, layout: str, fields: Fields, output: Path | None) ->
         with files.naming_full_disk(Path("stdout")):
             WRITERS[layout](batches, sys.stdout, fields)
         return
-    with files.replacing(output.resolve()) as temporary:  # a link stays a link
+    with files.replacing(output.resolve()) as file:  # a link stays a link
         if layout == PARQUET:
-            write_parquet(batches, temporary, fields)
+            write_parquet(batches, file, fields)
             return
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            WRITERS[layout](batches, file, fields)
+        text = TextIOWrapper(file, encoding="utf-8", newline="")
+        WRITERS[layout](batches, text, fields)
+        text.detach()
 
 
 # Lines
@@ -175,7 +177,7 @@ def _cell(value: Any, text: Callable[[str], str]) -> Any:
     return f"{value:.6f}" if isinstance(value, float) else value
 
 
-def write_parquet(batches: Batches, path: Path, fields: Fields, *, group_rows: int = GROUP_ROWS) -> None:
+def write_parquet(batches: Batches, file: BinaryIO, fields: Fields, *, group_rows: int = GROUP_ROWS) -> None:
     """The columns of CSV, typed."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -183,7 +185,7 @@ def write_parquet(batches: Batches, path: Path, fields: Fields, *, group_rows: i
     types = {"text": pa.string(), "number": pa.float64(), "truth": pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in _columns(fields).items()])
     rows = (_values(answer, fields) for answer in chain.from_iterable(batches))
-    with pq.ParquetWriter(path, schema) as writer:
+    with pq.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, group_rows)):
             columns = zip(*group, strict=True)
             arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]

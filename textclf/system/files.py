@@ -1,17 +1,16 @@
-"""Files and folders that are complete or absent: written under a temporary name, then renamed; and JSON files."""
+"""Files that are complete or absent: written under a temporary name, then renamed; and JSON files."""
 
 import errno
 import json
 import os
-import re
 import shutil
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
-from textclf.errors import InterruptedRunError, ResourceError, TerminatedRunError
+from textclf.errors import ResourceError
+from textclf.system import temporaries
 
 MAX_JSON_BYTES: Final = 50_000_000
 """Largest JSON file that is read. Ours are small, except vocabularies, whose checksums are verified before."""
@@ -19,8 +18,8 @@ MAX_JSON_BYTES: Final = 50_000_000
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Write a file; if ``durable``, so that it survives a power cut (an fsync, about 3 ms)."""
-    with replacing(path, durable=durable, needed=len(content)) as temporary:
-        temporary.write_bytes(content)
+    with replacing(path, durable=durable, needed=len(content)) as file:
+        file.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -76,20 +75,18 @@ def read_lines(path: Path) -> list[Any]:
 
 
 @contextmanager
-def replacing(path: Path, *, durable: bool = True, needed: int | None = None) -> Iterator[Path]:
-    """Yield a temporary path to write to; it is renamed to ``path`` at the end, or removed if anything fails.
+def replacing(path: Path, *, durable: bool = True, needed: int | None = None) -> Iterator[BinaryIO]:
+    """Yield a new file to write to; it is renamed to ``path`` at the end, or removed if anything fails.
 
     Raises ResourceError with the path, and the bytes ``needed`` if known, when the disk is full.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with naming_full_disk(path, needed=needed):
-        try:
-            yield temporary
-            if durable:
-                sync(temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+    with naming_full_disk(path, needed=needed), temporaries.new_file(path) as (temporary, file):
+        yield file
+        file.flush()
+        if durable:
+            os.fsync(file.fileno())
+        file.close()
+        temporary.replace(path)
 
 
 def sync(path: Path) -> None:
@@ -137,106 +134,6 @@ def refuse_full_disk(path: Path, *, needed: int, count: int) -> None:
             f"too few files can be made to write {path}: {count:,} are needed and {disk.f_favail:,} are free (inodes); "
             "remove some, or choose another --data-dir"
         )
-
-
-@contextmanager
-def replacing_folder(root: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill; it is renamed to ``root`` at the end, or removed if anything fails.
-
-    It stays if the process is killed or stopped by Ctrl-C or SIGTERM; the next call then yields it with its content.
-    Raises ResourceError with the path when the disk is full, or if another process is filling a folder for this root.
-    """
-    place = root.resolve()  # a link stays; its target is replaced
-    new, old = (place.with_name(f".{place.name}.{os.getpid()}{ending}.tmp") for ending in ("", ".old"))
-    is_first, is_kept = not place.parent.exists(), False
-    with ExitStack() as locks:
-        try:
-            _put_back(place)
-            _adopt(place, new, locks)
-            yield new
-            with naming_full_disk(root):
-                _swap(new, place, old)
-        except ResourceError as error:
-            raise ResourceError(str(error).replace(str(new), str(root))) from error
-        except (InterruptedRunError, TerminatedRunError):
-            is_kept = True
-            raise
-        finally:
-            if not is_kept:
-                remove(new)
-            if is_first:
-                with suppress(OSError):  # not empty any more
-                    place.parent.rmdir()
-        # Last of all, because some file systems create files slowly for minutes after many were deleted.
-        for path in leftovers(place):
-            with ExitStack() as lock:
-                if _lock(path, lock):
-                    remove(path)
-
-
-def _put_back(place: Path) -> None:
-    """Undo a swap in whose middle a process was killed."""
-    if not place.parent.exists() or place.exists():
-        return
-    for path in leftovers(place):
-        if path.name.endswith(".old.tmp"):
-            path.replace(place)
-            return
-
-
-def _adopt(place: Path, new: Path, locks: ExitStack) -> None:
-    """Take over the folder of a run that was killed, or make a new one; raises ResourceError if its owner is alive.
-
-    It is renamed, so that a worker of the old owner that is still alive cannot write into it.
-    """
-    left = leftovers(place) if place.parent.exists() else []
-    for path in sorted(left, key=lambda path: path.name):
-        if path.name.endswith(".old.tmp") or not path.is_dir() or path.is_symlink():
-            continue
-        if not _lock(path, locks):
-            raise ResourceError(f"another textclf is making {place} just now; wait until it has ended")
-        if not new.exists():
-            path.replace(new)
-    if not new.is_dir():
-        remove(new)
-        make_folder(new)
-        _lock(new, locks)
-
-
-def _swap(new: Path, place: Path, old: Path) -> None:
-    """Rename the new folder to its place; if that fails, the old one stays there."""
-    if place.exists():
-        remove(old)
-        place.replace(old)
-    try:
-        new.replace(place)
-    except BaseException:
-        if old.exists():
-            old.replace(place)
-        raise
-
-
-def _lock(folder: Path, locks: ExitStack) -> bool:
-    """Lock a folder until this process ends, in whatever way; False if another process holds the lock."""
-    if sys.platform == "win32":
-        return True
-    import fcntl
-
-    try:
-        number = os.open(folder, os.O_RDONLY)
-        locks.callback(os.close, number)
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # removed meanwhile, or a file system without locks
-        return True
-    return True
-
-
-def leftovers(place: Path) -> list[Path]:
-    """Temporary and replaced folders of a place, of this process and of killed ones."""
-    hidden = re.compile(rf"\.{re.escape(place.name)}\.\d+(\.old)?\.tmp")
-    return [path for path in place.parent.iterdir() if hidden.fullmatch(path.name)]
 
 
 def remove(path: Path) -> None:

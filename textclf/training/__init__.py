@@ -39,9 +39,16 @@ def resume(
 
     A user's class comes from one of the files ``code``. Raises UsageError if data or code have changed, ArtefactError
     if a file of the run is damaged, DivergedError if the loss is not a number, ResourceError if disk, memory or loader
-    processes give out, InterruptedRunError or TerminatedRunError on a signal.
+    processes give out or another process is training the run, InterruptedRunError or TerminatedRunError on a signal.
     """
     runs.refuse_links(layout)
+    with runs.training(layout):
+        return _resume(layout, display=display, pace=pace, code=code)
+
+
+def _resume(
+    layout: runs.RunLayout, *, display: Display | None, pace: "Pace | None", code: Sequence[Path]
+) -> runs.RunLayout:
     config, made = settings_of(layout, code=code), runs.data_of(layout)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     runs.clear_temporaries(layout)

@@ -215,7 +215,7 @@ def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[s
 
 def _save(path: Path, state: Mapping[str, Any], *, durable: bool = True) -> None:
     """Write tensor by tensor: a copy of the whole checkpoint in memory would be as large as what trains."""
-    with files.replacing(path, durable=durable, needed=_size(state)) as temporary, temporary.open("wb") as file:
+    with files.replacing(path, durable=durable, needed=_size(state)) as file:
         try:
             torch.save(state, file)
         except RuntimeError as error:  # after any error torch closes its archive, which fails as well

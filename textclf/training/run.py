@@ -54,8 +54,9 @@ def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = N
     with _naming_failures(setup, config.run_dir):
         start = _start(setup)
         run = runs.create(config.run_dir, corpus=setup.data.manifest.name, tier=config.tier, model=config.model)
-        files.write_json(run.config, _record(setup))
-        return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
+        with runs.training(run):
+            files.write_json(run.config, _record(setup))
+            return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
 
 
 @no_spinning()

@@ -1,0 +1,95 @@
+"""Folders that appear complete: filled under a temporary name, then renamed; what a killed process left is reused."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from textclf.errors import InterruptedRunError, ResourceError, TerminatedRunError
+from textclf.system import locks, temporaries
+from textclf.system.files import make_folder, naming_full_disk, remove
+
+
+@contextmanager
+def replacing(root: Path) -> Iterator[Path]:
+    """Yield a temporary folder to fill; it is renamed to ``root`` at the end, or removed if anything fails.
+
+    It stays if the process is killed or stopped by Ctrl-C or SIGTERM; the next call then yields it with its content.
+    Raises ResourceError with the path when the disk is full, or if another process is filling a folder for this root.
+    """
+    place = root.resolve()  # a link stays; its target is replaced
+    new, old = temporaries.name_for(place), temporaries.name_for(place, ".old")
+    is_first, is_kept = not place.parent.exists(), False
+    with ExitStack() as held:
+        try:
+            _adopt(place, new, held)
+            _put_back(place)
+            yield new
+            with naming_full_disk(root):
+                _swap(new, place, old)
+        except ResourceError as error:
+            raise ResourceError(str(error).replace(str(new), str(root))) from error
+        except (InterruptedRunError, TerminatedRunError):
+            is_kept = True
+            raise
+        finally:
+            if not is_kept:
+                remove(new)
+            if is_first:
+                with suppress(OSError):  # not empty any more
+                    place.parent.rmdir()
+        # Last of all, because some file systems create files slowly for minutes after many were deleted.
+        for path in temporaries.leftovers(place):
+            with suppress(FileNotFoundError), locks.holding(path) as is_held:
+                if is_held is not False:
+                    remove(path)
+
+
+def _put_back(place: Path) -> None:
+    """Undo a swap in whose middle a process was killed."""
+    if not place.parent.exists() or place.exists():
+        return
+    for path in temporaries.leftovers(place):
+        if path.name.endswith(".old.tmp"):
+            path.replace(place)
+            return
+
+
+def _adopt(place: Path, new: Path, held: ExitStack) -> None:
+    """Make the new folder, of the one of a killed run if there is one; raises ResourceError if its owner is alive.
+
+    That one is renamed, so that a worker of its owner that is still alive cannot write into it. The new one is made and
+    locked first: of two processes at once, at least one then sees the other.
+    """
+    make_folder(new)
+    held.enter_context(locks.holding(new))
+    for path in sorted(temporaries.leftovers(place), key=lambda path: path.name):
+        if path == new or path.name.endswith(".old.tmp") or not path.is_dir():
+            continue
+        with suppress(FileNotFoundError), ExitStack() as lock:  # not found: its owner has just ended
+            if lock.enter_context(locks.holding(path)) is False:
+                raise ResourceError(f"another textclf is making {place} just now; wait until it has ended")
+            if not _has_links(path) and not any(new.iterdir()):
+                path.replace(new)
+                held.push(lock.pop_all())
+
+
+def _has_links(folder: Path) -> bool:
+    """Whether there is a link in a folder, which textclf does not make: what is written there would land elsewhere."""
+    with os.scandir(folder) as entries:
+        return any(
+            entry.is_symlink() or (entry.is_dir(follow_symlinks=False) and _has_links(Path(entry.path)))
+            for entry in entries
+        )
+
+
+def _swap(new: Path, place: Path, old: Path) -> None:
+    """Rename the new folder to its place; if that fails, the old one stays there."""
+    if place.exists():
+        place.replace(old)
+    try:
+        new.replace(place)
+    except BaseException:
+        if old.exists():
+            old.replace(place)
+        raise
