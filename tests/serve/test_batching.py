@@ -9,7 +9,7 @@ import pytest
 
 from textclf.inference.classifier import BATCH
 from textclf.models.arithmetic import softmax
-from textclf.serve.batching import Batcher, score
+from textclf.serve.batching import Batcher
 from textclf.serve.counting import Counts
 
 TEXTS = ["the cat sat", "bread with butter", "rain and wind", "", "qqq", "a dog barks at rain"]
@@ -30,7 +30,7 @@ class Recorded(NamedTuple):
             if "fail" in texts:
                 raise ValueError("a text")
             batches.append(texts)
-            return score(classifier, texts)
+            return classifier.scores(texts)
 
         return cls(Batcher(classifier, Counts(), score=recorded), batches)
 
@@ -89,5 +89,5 @@ def test_a_request_that_is_given_up_harms_no_other(classifier, recorded):
 
 
 def test_unknown_is_a_share_of_the_words(classifier):
-    answer = score(classifier, ["", "qqq", "the qqq", "the cat", "catty the"])
+    answer = classifier.scores(["", "qqq", "the qqq", "the cat", "catty the"])
     assert answer.unknown.tolist() == [1, 1, 0.5, 0, 0.5]

@@ -43,6 +43,17 @@ class Prediction(NamedTuple):
     """Whether most of its words are unknown, and more than in nearly all validation texts: the answer says little."""
 
 
+class Scores(NamedTuple):
+    """What the model computes for B texts."""
+
+    probabilities: Floats
+    """Shape (B, C)."""
+    unknown: NDArray[np.float64]
+    """Share of unknown words, shape (B,), like the rest; 1 for a text without words."""
+    truncated: NDArray[np.bool_]
+    unlike: NDArray[np.bool_]
+
+
 class Answers(NamedTuple):
     """Predictions for B texts: the K most probable classes of each, best first."""
 
@@ -81,12 +92,18 @@ class Classifier:
     def answer(self, texts: list[str], *, top_k: int) -> Answers:
         """Classify texts at once; raises what `predict` raises."""
         top_k = checked("top_k", top_k, TOP_K)
-        tokens, lengths = self.trained.tokenizer.encode_all(list(strings(texts)))
+        scores = self.scores(list(strings(texts)))
+        places, probabilities = most_probable(scores.probabilities, top_k)
+        return Answers(places, probabilities, scores.unknown, scores.truncated, scores.unlike)
+
+    def scores(self, texts: list[str]) -> Scores:
+        """The probabilities of all classes for texts that are classified at once."""
+        tokens, lengths = self.trained.tokenizer.encode_all(texts)
         probabilities = softmax(self.trained.logits(tokens, lengths))
         words, unknown = self.trained.tokenizer.words_and_unknown(tokens, lengths)
         share = unknown / words
-        return Answers(
-            *most_probable(probabilities, top_k),
+        return Scores(
+            probabilities,
             share,
             words > self.trained.inputs.max_length,
             share >= self.trained.abstention.unlike,

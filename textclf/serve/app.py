@@ -54,6 +54,10 @@ class Answer(BaseModel):
     top: list[LabelScore]
     unknown: float
     """Share of unknown words."""
+    truncated: bool
+    """Whether the model read only the beginning."""
+    unlike: bool
+    """Whether most words are unknown, more than in nearly all validation texts: do not rely on the answer."""
     rejected: bool
     margin: float | None = None
     """The logit of the most probable label minus the mean of all others."""

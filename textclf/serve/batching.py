@@ -11,20 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from textclf.inference.classifier import BATCH, MOST_CHARACTERS, Classifier, batched
-from textclf.models.arithmetic import Floats, softmax
+from textclf.inference.classifier import BATCH, MOST_CHARACTERS, Classifier, Scores, batched
 from textclf.serve.counting import Counts
-
-
-class Scores(NamedTuple):
-    """What the model computes for B texts."""
-
-    probabilities: Floats
-    """Shape (B, C)."""
-    unknown: NDArray[np.float64]
-    """Shape (B,), the share of unknown words; 1 for a text without words."""
 
 
 class Job(NamedTuple):
@@ -35,19 +24,15 @@ class Job(NamedTuple):
     done: asyncio.Future[Scores]
 
 
-def score(classifier: Classifier, texts: list[str]) -> Scores:
-    """Predict texts as one batch."""
-    trained = classifier.trained
-    tokens, lengths = trained.tokenizer.encode_all(texts)
-    words, unknown = trained.tokenizer.words_and_unknown(tokens, lengths)
-    return Scores(softmax(trained.logits(tokens, lengths)), unknown / words)
-
-
 class Batcher:
     """A model and the queue of texts that wait for it."""
 
     def __init__(
-        self, classifier: Classifier, counts: Counts, *, score: Callable[[Classifier, list[str]], Scores] = score
+        self,
+        classifier: Classifier,
+        counts: Counts,
+        *,
+        score: Callable[[Classifier, list[str]], Scores] = Classifier.scores,
     ) -> None:
         self._classifier = classifier
         self._counts = counts

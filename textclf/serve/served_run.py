@@ -8,10 +8,10 @@ from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, Final, TypeVar, TypeVarTuple
 
-from textclf.inference.classifier import Classifier, batched, most_probable
+from textclf.inference.classifier import Classifier, Scores, batched, most_probable
 from textclf.inference.explain import explain
 from textclf.serve.asgi import Refused
-from textclf.serve.batching import Batcher, Scores, score
+from textclf.serve.batching import Batcher
 from textclf.serve.counting import Counts
 from textclf.serve.query import Query
 
@@ -117,19 +117,19 @@ class ServedRun:
         return answers
 
     def _answers_of(self, texts: list[str], query: Query) -> list[str]:
-        return [_json(answer) for answer in self._answers(score(self._classifier, texts), query)]
+        return [_json(answer) for answer in self._answers(self._classifier.scores(texts), query)]
 
     def _explained(self, text: str, query: Query) -> str:
         """The answer for a text with the contribution of each word."""
-        (answer,) = self._answers(score(self._classifier, [text]), query)
+        (answer,) = self._answers(self._classifier.scores([text]), query)
         found = explain(self._classifier.trained, text, answer["top"][0]["label"])
         tokens = [token._asdict() for token in found.tokens]
         return _json({**answer, "margin": found.margin, "rest": found.rest, "tokens": tokens})
 
     def _answers(self, scores: Scores, query: Query) -> Iterator[dict[str, Any]]:
         labels = self._classifier.labels
-        columns = (*most_probable(scores.probabilities, query.top_k), scores.unknown)
-        for places, probabilities, unknown in zip(*(column.tolist() for column in columns), strict=True):
+        columns = (*most_probable(scores.probabilities, query.top_k), *scores[1:])
+        for places, probabilities, unknown, truncated, unlike in zip(*(each.tolist() for each in columns), strict=True):
             top = [
                 {"label": labels[place], "probability": probability}
                 for place, probability in zip(places, probabilities, strict=True)
@@ -141,6 +141,8 @@ class ServedRun:
                 "probability": probabilities[0],
                 "top": top,
                 "unknown": unknown,
+                "truncated": truncated,
+                "unlike": unlike,
                 "rejected": rejected,
             }
 
