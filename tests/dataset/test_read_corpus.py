@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from tests.text.test_corpus_encoder import ODD, count_tokens
-from textclf.dataset.read_corpus import BatchSize, Work, _number, batches, read_corpus, row_slices
+from textclf.dataset.read_corpus import BatchSize, Work, _number, _number_long, batches, read_corpus
 from textclf.dataset.splits import digest, fold, number_texts
 from textclf.errors import ResourceError
 from textclf.sources import SPLITS, Document
 from textclf.system import workers
-from textclf.text.tokenizer import pre_tokens_of
+from textclf.text.corpus_encoder import NewPreTokens
+from textclf.text.tokenizer import PIECE_CHARACTERS, pieces_of, pre_tokens_of
 
 SOURCE = {
     "train": [Document(f"é{number}", text, "zyx"[number % 3]) for number, text in enumerate([*ODD, "", " \t", *ODD])],
@@ -59,7 +60,9 @@ def test_pre_tokens_are_counted_in_the_chosen_documents(tmp_path, batch, at_once
     found = read(tmp_path, batch=batch)
     everything = [document for split in SPLITS for document in SOURCE.get(split, ())]
     chosen = np.arange(len(everything)) % 3 == 0
-    counts = found.pre_tokens.tokenize().count_tokens(found.count_pre_tokens(chosen, at_once=at_once))
+    counted = found.count_pre_tokens(chosen, at_once=at_once)
+    tokenized = found.pre_tokens.tokenize()
+    counts = {tokenized.tokens[place]: count for place, count in enumerate(tokenized.count_tokens(counted)) if count}
     texts = [document.text for document, is_chosen in zip(everything, chosen, strict=True) if is_chosen]
     assert counts == count_tokens(texts)
 
@@ -80,17 +83,9 @@ def test_batches_end_at_many_documents_or_characters():
     found = batches((Document("", text, "") for text in texts), BatchSize(3, 10))
     assert [len(batch) for batch in found] == [3, 2, 2, 1]
     assert list(batches([], BatchSize())) == []
-
-
-@pytest.mark.parametrize(
-    ("at_most", "rows", "expected"), [(5, None, [3, 1, 1, 2]), (5, 2, [2, 2, 1, 2]), (99, None, [7])]
-)
-def test_row_slices_end_at_many_values_or_rows(at_most, rows, expected):
-    offsets = np.cumsum([0, 2, 2, 0, 3, 9, 1, 1])
-    slices = list(row_slices(offsets, at_most=at_most, rows=rows))
-    assert [some.stop - some.start for some in slices] == expected
-    assert [row for some in slices for row in range(7)[some]] == list(range(7))
-    assert list(row_slices(np.array([0]), at_most=at_most, rows=rows)) == []
+    long = "x" * (PIECE_CHARACTERS + 1)
+    found = batches((Document("", text, "") for text in ["a", long, long, "b"]), BatchSize())
+    assert [len(batch) for batch in found] == [1, 1, 1, 1]
 
 
 def test_progress_is_shown_a_batch_at_a_time(tmp_path):
@@ -118,7 +113,8 @@ def test_a_copy_of_a_process_is_another_worker_and_reports_all_its_pre_tokens(mo
     first = _number(b"a reading", True, ["the cat"])
     monkeypatch.setattr(os, "getpid", lambda: 1)  # as in a copy
     second, third = (_number(b"a reading", True, [text]) for text in ("the cat", "the cat sat"))
-    assert (first.new, second.new, third.new) == (["the", "cat"], ["the", "cat"], ["sat"])
+    new = [NewPreTokens(0, b"the\ncat\n"), NewPreTokens(0, b"the\ncat\n"), NewPreTokens(2, b"sat\n")]
+    assert [*first.new, *second.new, *third.new] == new
     assert first.worker != second.worker == third.worker
 
 
@@ -126,5 +122,20 @@ def test_each_thread_is_a_worker_of_its_own():
     first = _number(b"threads", True, ["the cat"])
     with ThreadPoolExecutor(1) as thread:
         second = thread.submit(_number, b"threads", True, ["the cat"]).result()
-    assert first.new == second.new == ["the", "cat"]
+    assert first.new == second.new == [NewPreTokens(0, b"the\ncat\n")]
     assert first.worker != second.worker
+
+
+def test_a_long_text_is_read_in_pieces_as_if_it_were_short(tmp_path, monkeypatch):
+    text = " ".join([*ODD, "The  end", *ODD]) + " "
+    monkeypatch.setattr("textclf.dataset.read_corpus.pieces_of", lambda text: pieces_of(text, size=20))
+    long, short = _number_long(b"long", True, text), _number(b"short", True, [text])
+    assert len(long.runs) == len(long.new) > 20
+    assert b"".join(long.runs) == short.runs[0]
+    assert b"".join(new.strings for new in long.new) == short.new[0].strings
+    assert (long.lengths.tolist(), long.digests) == (short.lengths.tolist(), short.digests)
+    words = "a B " * (PIECE_CHARACTERS // 4 + 1)
+    documents = {"train": [Document(str(number), each, "x") for number, each in enumerate(("a", words, words.upper()))]}
+    found = read(tmp_path, documents)
+    assert np.diff(found.offsets).tolist() == [1, len(words) // 2, len(words) // 2]
+    assert found.documents.text.tolist() == [0, 1, 1]

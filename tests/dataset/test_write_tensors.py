@@ -6,7 +6,7 @@ from textclf.dataset import packed, tensors
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.near_copies import BANDS, ROWS, signatures
 from textclf.dataset.read_corpus import BATCH, BatchSize, Work
-from textclf.dataset.write_tensors import EncodedDocuments, room_needed, write_tensors
+from textclf.dataset.write_tensors import NumberedDocuments, room_needed, write_tensors
 from textclf.system import workers
 from textclf.text import arrays
 from textclf.text.tokenizer import UNK_ID, Tokenizer
@@ -22,14 +22,15 @@ def silent(items, _title, _total):
 def write(folder, texts=TEXTS, *, compare=False, progress=silent, batch=BATCH):
     """Write texts in the reverse of the order in which they were read; the tokenizer knows half of the words."""
     runs, pre_tokens = numbered(texts)
-    tokenizer = Tokenizer.from_counts(count_tokens(ODD[::2]), max_parts=300)
+    counts = count_tokens(ODD[::2])
+    tokenizer = Tokenizer.from_counts(list(counts), np.array(list(counts.values())), max_parts=300)
     scratch = folder / "scratch"
     scratch.mkdir()
     np.concatenate([*runs, np.empty(0, dtype=np.int32)]).tofile(scratch / "numbers.bin")
     lengths = np.array([len(run) for run in runs])
     starts = arrays.offsets(lengths)[:-1]
-    encoded = pre_tokens.tokenize().encode(tokenizer)
-    documents = EncodedDocuments(scratch / "numbers.bin", starts[::-1], lengths[::-1], encoded, tokenizer.size)
+    documents = NumberedDocuments(scratch / "numbers.bin", starts[::-1], lengths[::-1], tokenizer.size)
+    documents.save(pre_tokens.tokenize().encode(tokenizer))
     layout = DataLayout(folder)
     with workers.lazy_pool(1, imports="textclf.errors") as pool:
         written = write_tensors(layout, NAMES, documents, compare=compare, work=Work(pool, progress, batch))
@@ -94,3 +95,16 @@ def test_the_room_needed_is_for_tensors_that_are_not_there_the_packed_copy_and_t
     assert whole.bytes == 4096 + 4096 + 6 * 4096 + 4 * 5010 + 64 * 3
     assert room_needed(lengths, reused=3).bytes == 4 * 5010 + 64 * 3
     assert whole.files - room_needed(lengths, reused=2).files == 2
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 10**6])
+def test_a_long_document_is_encoded_in_parts(tmp_path, at_once):
+    text = " ".join(ODD)
+    runs, pre_tokens = numbered([text])
+    tokenizer = Tokenizer.fit(ODD[::2], max_parts=300)
+    runs[0].tofile(tmp_path / "numbers.bin")
+    documents = NumberedDocuments(tmp_path / "numbers.bin", np.array([0]), np.array([len(runs[0])]), tokenizer.size)
+    documents.save(pre_tokens.tokenize().encode(tokenizer, at_once=at_once))
+    ids, lengths = documents.encode(at_once=at_once)
+    assert ids.tolist() == tokenizer.encode(text).tolist()
+    assert lengths.tolist() == [len(ids)]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from textclf.text.batch_encoder import TextBatch
-from textclf.text.corpus_encoder import PreTokenNumbers, PreTokens
-from textclf.text.tokenizer import UNK_ID, Tokenizer
+from textclf.text.corpus_encoder import EncodedPreTokens, PreTokenNumbers, PreTokens
+from textclf.text.tokenizer import LONGEST_WORD, UNK_ID, Tokenizer
 
 ODD = [
     "The cat sat; the cat ran.",
@@ -24,6 +24,8 @@ ODD = [
     "a\x1cb\x85c\u3000d\x00e",
     "______ ___",
     "字" * 600 + "\u0301" * 40,
+    "b" * (3 * LONGEST_WORD + 5) + "!" + "é" * (2 * LONGEST_WORD),
+    "क" + "ि" * (LONGEST_WORD + 9),
 ]
 
 
@@ -38,9 +40,15 @@ def encode(worker, text):
     return worker.encode(batch, batch.pre_tokens())
 
 
-def numbered(texts, lowercase=True, *, workers=1):
+def counted(tokenized, occurrences):
+    """How often each token occurs, without zeros."""
+    counts = tokenized.count_tokens(occurrences).tolist()
+    return {tokenized.tokens[place]: count for place, count in enumerate(counts) if count}
+
+
+def numbered(texts, lowercase=True, *, workers=1, most=10**6):
     """The numbers of each text, split by several workers in turn, and all pre-tokens."""
-    pre_tokens, numbering, runs = PreTokens(), [PreTokenNumbers() for _ in range(workers)], []
+    pre_tokens, numbering, runs = PreTokens(), [PreTokenNumbers(most=most) for _ in range(workers)], []
     for place, text in enumerate(texts):
         worker = numbering[place % workers]
         numbers, lengths = encode(worker, text.lower() if lowercase else text)
@@ -50,31 +58,32 @@ def numbered(texts, lowercase=True, *, workers=1):
 
 
 @pytest.mark.parametrize("lowercase", [True, False])
-@pytest.mark.parametrize("workers", [1, 3])
-def test_counts_and_ids_are_those_of_the_tokenizer(lowercase, workers):
-    runs, pre_tokens = numbered(ODD * 2, lowercase, workers=workers)
-    tokenized = pre_tokens.tokenize()
-    counts = tokenized.count_tokens(np.bincount(np.concatenate(runs), minlength=len(pre_tokens)))
-    assert counts == count_tokens(ODD * 2, lowercase=lowercase)
-    assert all(type(count) is int for count in counts.values())
+@pytest.mark.parametrize(("workers", "most", "at_once"), [(1, 10**6, 10**6), (3, 10**6, 10), (2, 20, 1), (3, 1, 50)])
+def test_counts_and_ids_are_those_of_the_tokenizer(lowercase, workers, most, at_once):
+    runs, pre_tokens = numbered(ODD * 2, lowercase, workers=workers, most=most)
+    occurrences = np.bincount(np.concatenate(runs), minlength=len(pre_tokens))
+    tokenized = pre_tokens.tokenize(at_once=at_once)
+    assert counted(tokenized, occurrences) == count_tokens(ODD * 2, lowercase=lowercase)
     half = count_tokens(ODD[::2], lowercase=lowercase)
-    for most in (None, 10):
-        tokenizer = Tokenizer.from_counts(half, max_vocab=most, max_parts=500, lowercase=lowercase)
-        ids, lengths = tokenized.encode(tokenizer).encode(np.concatenate(runs), np.array([len(run) for run in runs]))
+    counts = np.array(list(half.values()))
+    for size in (None, 10):
+        tokenizer = Tokenizer.from_counts(list(half), counts, max_vocab=size, max_parts=500, lowercase=lowercase)
+        encoded = EncodedPreTokens.of(tokenized.encode(tokenizer, at_once=at_once))
+        ids, lengths = encoded.encode(np.concatenate(runs), np.array([len(run) for run in runs]))
         for text, found in zip(ODD * 2, np.split(ids, np.cumsum(lengths)[:-1]), strict=True):
             assert found.tolist() == tokenizer.encode(text).tolist()
 
 
 def test_a_text_without_pre_tokens_is_one_unknown_word():
     (run,), pre_tokens = numbered(["a"])
-    encoded = pre_tokens.tokenize().encode(Tokenizer(["a"]))
+    encoded = EncodedPreTokens.of(pre_tokens.tokenize().encode(Tokenizer(["a"])))
     ids, lengths = encoded.encode(run, np.array([0, 1, 0]))
     assert (ids.tolist(), lengths.tolist()) == ([UNK_ID, 2, UNK_ID], [1, 1, 1])
 
 
 def test_a_pre_token_that_did_not_occur_has_no_count():
     _, pre_tokens = numbered(["a b,c", "d"])
-    assert pre_tokens.tokenize().count_tokens(np.array([2, 3, 0])) == {"a": 2, "b": 3, ",": 3, "c": 3}
+    assert counted(pre_tokens.tokenize(), np.array([2, 3, 0])) == {"a": 2, "b": 3, ",": 3, "c": 3}
 
 
 def test_workers_have_ids_of_their_own():
@@ -91,8 +100,8 @@ def test_there_are_no_more_numbers_than_words_in_scripts_without_spaces_and_long
 
 def test_no_texts_have_no_pre_tokens():
     tokenized = PreTokens().tokenize()
-    assert tokenized.count_tokens(np.zeros(0, dtype=np.int64)) == {}
-    ids, offsets = tokenized.encode(Tokenizer(["a"]))
+    assert counted(tokenized, np.zeros(0, dtype=np.int64)) == {}
+    ids, offsets = EncodedPreTokens.of(tokenized.encode(Tokenizer(["a"])))
     assert (ids.tolist(), offsets.tolist()) == ([], [0])
 
 
@@ -108,5 +117,6 @@ def test_a_pre_token_has_one_number_however_often_it_occurs_and_among_however_ma
         pre_tokens = text.split()
         assert lengths.tolist() == [len(pre_tokens)]
         assert [known.setdefault(pre_token, len(known)) for pre_token in pre_tokens] == numbers.tolist()
-    assert worker.take_new() == list(known)
+    first, new = worker.take_new()
+    assert (first, new.decode().split("\n")) == (0, [*known, ""])
     assert len(known) > 10_000

@@ -13,7 +13,20 @@ import numpy as np
 import pytest
 
 from textclf.text.subwords import word_parts
-from textclf.text.tokenizer import PAD, PAD_ID, TYPE, UNK, UNK_ID, Tokenizer, split_pre_token
+from textclf.text.tokenizer import (
+    LONGEST_WORD,
+    PAD,
+    PAD_ID,
+    PIECE_CHARACTERS,
+    TYPE,
+    UNK,
+    UNK_ID,
+    Tokenizer,
+    pieces_of,
+    pre_tokens_of,
+    split_pre_token,
+    token_runs,
+)
 
 PLAIN = Tokenizer([])
 SAMPLES = (
@@ -425,3 +438,49 @@ def test_a_restricted_tokenizer_knows_these_words_and_parts_alone():
     assert small.words == ("<pad>", "<unk>", "sat")
     assert small.parts == whole.parts[:1]
     assert small.lowercase == whole.lowercase
+
+
+def test_of_equally_frequent_words_those_first_by_spelling_are_kept_in_a_list_or_not():
+    words = [f"{number % 97}é{number}" for number in range(3_000)]
+    counts = np.array([number % 7 for number in range(3_000)])
+    everything = Tokenizer.from_counts(words, counts).words[2:]
+    assert len(everything) == np.count_nonzero(counts)
+    assert list(everything) == sorted(everything, key=lambda word: (-counts[words.index(word)], word))
+    for limit in (1, 10, 1_000, 2_999):
+        assert Tokenizer.from_counts(words, counts, max_vocab=limit).words[2:] == everything[:limit]
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_the_pieces_of_a_text_have_its_pre_tokens(size):
+    for text in [*SAMPLES, "", " ", " a ", "a\u3000b\x1cc \n d", "ΟΔΟΣ ΟΔΟΣ ΣΟΦΟΣ. Σ", "\u0130 \u0130x"]:
+        pieces = list(pieces_of(text, size=size))
+        assert [word for piece in pieces for word in pre_tokens_of(piece, lowercase=True)] == text.lower().split()
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "क", "_", "\U0001d400"])
+def test_a_run_of_letters_is_cut_into_words_of_the_longest_length(letter):
+    tokens = split_pre_token(letter * (2 * LONGEST_WORD + 3))
+    assert tokens == [letter * LONGEST_WORD, letter * LONGEST_WORD, letter * 3]
+    assert split_pre_token(letter * LONGEST_WORD) == [letter * LONGEST_WORD]
+
+
+def test_marks_without_end_are_cut_as_well():
+    tokens = split_pre_token("a" + "\u0323" * (3 * LONGEST_WORD))
+    assert max(map(len, tokens)) == LONGEST_WORD
+    assert "".join(tokens) == unicodedata.normalize("NFC", "a\u0323") + "\u0323" * (3 * LONGEST_WORD - 1)
+
+
+@pytest.mark.parametrize("size", [1, 3, 10**6])
+def test_runs_of_tokens_are_those_of_the_pre_token(size):
+    for text in [*SAMPLES, "a" * 5_000, "a,b!" * 50, "字" * 100]:
+        for pre_token in text.split():
+            runs = list(token_runs(pre_token, size=size))
+            assert [token for run in runs for token in run] == split_pre_token(pre_token)
+            assert all(len(run) <= size for run in runs)
+
+
+def test_a_long_text_has_the_ids_of_its_words():
+    tokenizer = Tokenizer.fit(["word a word, 字 👍 é"], max_parts=50)
+    words = "word, Wordé 👍 "
+    ids = tokenizer.encode(words * (2 * PIECE_CHARACTERS // len(words)))
+    assert ids.tolist() == tokenizer.encode(words).tolist() * (2 * PIECE_CHARACTERS // len(words))

@@ -20,7 +20,7 @@ from textclf.dataset.label_lists import find_label_lists
 from textclf.dataset.manifest import DataLayout, Manifest, write_manifest
 from textclf.dataset.near_copies import count_near_copies
 from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
-from textclf.dataset.write_tensors import EncodedDocuments, WrittenDocuments, room_needed, write_tensors
+from textclf.dataset.write_tensors import NumberedDocuments, WrittenDocuments, room_needed, write_tensors
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.sources.document import shortened
@@ -90,8 +90,9 @@ def _build(
     needed = room_needed(lengths, reused=reused)
     files.refuse_full_disk(layout.root, needed=needed.bytes, count=needed.files)
     documents.import_in_background()  # while workers write
-    encoded = EncodedDocuments(texts.spool, starts, lengths, pre_tokens.encode(tokenizer), tokenizer.size)
-    written = write_tensors(layout, table.id.tolist(), encoded, compare=len(order) <= COMPARED, work=work)
+    numbered = NumberedDocuments(texts.spool, starts, lengths, tokenizer.size)
+    numbered.save(pre_tokens.encode(tokenizer))
+    written = write_tensors(layout, table.id.tolist(), numbered, compare=len(order) <= COMPARED, work=work)
     files.remove(scratch)
 
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
@@ -153,9 +154,10 @@ def _learn_vocabulary(
 ) -> Tokenizer:
     counts = pre_tokens.count_tokens(texts.count_pre_tokens(is_train))
     return Tokenizer.from_counts(
+        pre_tokens.tokens,
         counts,
         max_vocab=config.max_vocab,
-        max_parts=config.parts(tokens=sum(counts.values())),
+        max_parts=config.parts(tokens=int(counts.sum())),
         min_count=config.min_count,
         lowercase=config.lowercase,
     )

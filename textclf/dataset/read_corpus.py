@@ -1,7 +1,8 @@
 """Read a corpus once: its texts become numbers of pre-tokens in a file, and a few arrays hold the rest.
 
 This process reads the texts, and workers split them, a batch at a time, so that only a few texts are in memory at once.
-What stays is about 50 bytes per document and each distinct pre-token once: see `textclf.text.corpus_encoder`.
+What stays is about 50 bytes per document and each distinct pre-token once, in 60 bytes: see
+`textclf.text.corpus_encoder`. A long text is split in pieces.
 """
 
 import os
@@ -15,13 +16,14 @@ from typing import Any, Final, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.dataset.splits import DocumentCodes, digest, fold, number_texts
+from textclf.dataset.splits import DocumentCodes, digest, digest_of_pieces, fold, number_texts
 from textclf.sources import SPLITS, Document
 from textclf.system import files
 from textclf.system.workers import Mapper
 from textclf.text import arrays
 from textclf.text.batch_encoder import TextBatch
-from textclf.text.corpus_encoder import PreTokenNumbers, PreTokens
+from textclf.text.corpus_encoder import NewPreTokens, PreTokenNumbers, PreTokens
+from textclf.text.tokenizer import PIECE_CHARACTERS, pieces_of
 
 COUNTED_AT_ONCE: Final = 2_000_000  # numbers of pre-tokens
 
@@ -83,8 +85,8 @@ class NumberedCorpus(NamedTuple):
     def count_pre_tokens(self, chosen: NDArray[np.bool_], *, at_once: int = COUNTED_AT_ONCE) -> NDArray[np.int64]:
         """How often the chosen documents, shape (D,), have each of the P distinct pre-tokens, shape (P,)."""
         counts = np.zeros(len(self.pre_tokens), dtype=np.int64)
-        numbers = map_numbers(self.spool)
-        for rows in row_slices(self.offsets, at_most=at_once):
+        numbers = map_array(self.spool, np.int32)
+        for rows in arrays.row_slices(self.offsets, at_most=at_once):
             is_chosen = np.repeat(chosen[rows], np.diff(self.offsets[rows.start : rows.stop + 1]))
             some = numbers[self.offsets[rows.start] : self.offsets[rows.stop]]
             counts += np.bincount(some[is_chosen], minlength=len(counts))
@@ -97,11 +99,12 @@ def read_corpus(
     """Read a corpus, and write the numbers of its documents' pre-tokens to the file ``spool``."""
     columns, pre_tokens = _Columns(), PreTokens()
     lengths, digests = [np.empty(0, dtype=np.int32)], bytearray()
-    number = partial(_number, os.urandom(16), lowercase)
+    number = partial(_number_batch, os.urandom(16), lowercase)
     with files.naming_full_disk(spool), spool.open("wb") as file:
         for batch in work.map(number, columns.texts(splits, work.batch), title="texts"):
-            numbers = np.frombuffer(batch.numbers, dtype=np.int32)
-            file.write(pre_tokens.renumber(numbers, worker=batch.worker, new=batch.new).data)
+            for run, new in zip(batch.runs, batch.new, strict=True):
+                numbers = np.frombuffer(run, dtype=np.int32)
+                file.write(pre_tokens.renumber(numbers, worker=batch.worker, new=new).data)
             lengths.append(batch.lengths)
             digests += batch.digests
     _numbers_of.cache_clear()
@@ -112,30 +115,19 @@ def read_corpus(
     return NumberedCorpus(documents, labels, columns.ids, id_lengths, spool, offsets, pre_tokens)
 
 
-def map_numbers(spool: Path) -> NDArray[np.int32]:
+def map_array(path: Path, dtype: type[np.integer]) -> NDArray[Any]:
     """Map a file of numbers into memory; an empty file cannot be mapped."""
-    return np.memmap(spool, dtype=np.int32, mode="r") if spool.stat().st_size else np.empty(0, dtype=np.int32)
-
-
-def row_slices(offsets: NDArray[np.int64], *, at_most: int, rows: int | None = None) -> Iterator[slice]:
-    """Slices of rows, given where each row starts and the last one ends: as many rows as have ``at_most`` values.
-
-    At least one, and at most ``rows``.
-    """
-    count = len(offsets) - 1
-    start = 0
-    while start < count:
-        stop = max(int(np.searchsorted(offsets, offsets[start] + at_most, side="right")) - 1, start + 1)
-        stop = min(stop, start + (rows or count))
-        yield slice(start, stop)
-        start = stop
+    return np.memmap(path, dtype=dtype, mode="r") if path.stat().st_size else np.empty(0, dtype=dtype)
 
 
 def batches(documents: Iterable[Document], size: BatchSize) -> Iterator[list[Document]]:
-    """Divide documents into batches."""
+    """Divide documents into batches; one with a long text has a batch of its own."""
     batch: list[Document] = []
     characters = 0
     for document in documents:
+        if batch and len(document.text) > PIECE_CHARACTERS:
+            yield batch
+            batch, characters = [], 0
         batch.append(document)
         characters += len(document.text)
         if len(batch) == size.documents or characters >= size.size:
@@ -176,10 +168,10 @@ class _NumberedBatch(NamedTuple):
     """A batch of texts, as a worker numbers their pre-tokens."""
 
     worker: bytes
-    new: list[str]
-    """Pre-tokens that this worker had not met before."""
-    numbers: bytes
-    """Four bytes per pre-token, end to end."""
+    runs: list[bytes]
+    """The numbers, four bytes per pre-token, end to end, in several runs where a text is long."""
+    new: list[NewPreTokens]
+    """For each run, the pre-tokens that this worker had not met before."""
     lengths: NDArray[np.int32]
     """Pre-tokens of each text."""
     digests: bytes
@@ -188,15 +180,34 @@ class _NumberedBatch(NamedTuple):
 
 def _number(reading: bytes, lowercase: bool, texts: list[str]) -> _NumberedBatch:
     """Number the pre-tokens of texts in this worker; ``reading`` tells one call of `read_corpus` from the next."""
-    batch = TextBatch.of([text.lower() for text in texts] if lowercase else texts)
     worker = _numbers_of(reading, os.getpid(), get_ident())
+    batch = TextBatch.of([text.lower() for text in texts] if lowercase else texts)
     pre_tokens = batch.pre_tokens()
     numbers, lengths = worker.encode(batch, pre_tokens)
     digests = [
         digest(normal if lowercase and text.isascii() else fold(text))  # for ASCII, the two are the same
         for text, normal in zip(texts, batch.normalized(pre_tokens), strict=True)
     ]
-    return _NumberedBatch(worker.worker, worker.take_new(), numbers.tobytes(), lengths, b"".join(digests))
+    return _NumberedBatch(worker.worker, [numbers.tobytes()], [worker.take_new()], lengths, b"".join(digests))
+
+
+def _number_long(reading: bytes, lowercase: bool, text: str) -> _NumberedBatch:
+    """The same for one text, piece by piece."""
+    pieces = [_number(reading, lowercase, [piece]) for piece in pieces_of(text)]
+    return _NumberedBatch(
+        pieces[0].worker,
+        [run for piece in pieces for run in piece.runs],
+        [new for piece in pieces for new in piece.new],
+        np.array([sum(int(piece.lengths[0]) for piece in pieces)], dtype=np.int32),
+        digest_of_pieces(pieces_of(text)),
+    )
+
+
+def _number_batch(reading: bytes, lowercase: bool, texts: list[str]) -> _NumberedBatch:
+    """Number a batch, of which a long text is the only one."""
+    if len(texts[0]) > PIECE_CHARACTERS:
+        return _number_long(reading, lowercase, texts[0])
+    return _number(reading, lowercase, texts)
 
 
 @cache

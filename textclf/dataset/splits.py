@@ -5,7 +5,7 @@ Documents are integers here, so that millions of them take megabytes and the tex
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -57,6 +57,16 @@ def digest(folded: str | bytes) -> bytes:
     """Return a 16-byte hash of a folded text, or of its UTF-8: no two texts of a corpus collide."""
     content = folded.encode("utf-8", "surrogatepass") if isinstance(folded, str) else folded
     return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def digest_of_pieces(pieces: Iterable[str]) -> bytes:
+    """The digest of a folded text, given the text cut at white space."""
+    found, between = hashlib.blake2b(digest_size=16), b""
+    for piece in pieces:
+        if content := fold(piece).encode("utf-8", "surrogatepass"):
+            found.update(between + content)
+            between = b" "
+    return found.digest()
 
 
 def number_texts(digests: bytes) -> Indices:

@@ -3,10 +3,11 @@
 Knows nothing about corpora: documents come as numbers of pre-tokens, with the token ids of each pre-token.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from textclf.dataset import packed, tensors
 from textclf.dataset.manifest import DataLayout, folder_of
 from textclf.dataset.near_copies import signatures
-from textclf.dataset.read_corpus import Work, map_numbers, row_slices
+from textclf.dataset.read_corpus import Work, map_array
 from textclf.system import files
 from textclf.text import arrays
 from textclf.text.corpus_encoder import EncodedPreTokens
@@ -23,12 +24,14 @@ from textclf.text.tokenizer import UNK_ID
 BLOCK: Final = 4096  # bytes that a file takes at least, on most disks
 TABLE_ROW: Final = 64  # bytes per document, about
 OTHER_FILES: Final = 256
+PRE_TOKENS_AT_ONCE: Final = 500_000  # of a document; as many ids or more, 40 bytes for each
 
-_COLUMNS: Final = ("starts", "lengths", "ids", "offsets")
+Runs = Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]
+"""Ids end to end, and how many each pre-token has, for some pre-tokens after the other."""
 
 
-class EncodedDocuments(NamedTuple):
-    """Documents as numbers of pre-tokens, and the token ids of the pre-tokens."""
+class NumberedDocuments(NamedTuple):
+    """Documents as numbers of pre-tokens."""
 
     spool: Path
     """File of the numbers of all documents, int32, end to end."""
@@ -36,28 +39,39 @@ class EncodedDocuments(NamedTuple):
     """Where each document's numbers start, shape (D,), in the order in which documents are written."""
     lengths: NDArray[np.int64]
     """Pre-tokens of each document, shape (D,)."""
-    pre_tokens: EncodedPreTokens
     words: int
     """Ids below it are words: see `Tokenizer.size`."""
 
-    def encode(self, rows: slice) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Token ids of these documents, end to end, and the length of each: as `Tokenizer.encode` gives them."""
-        lengths = self.lengths[rows]
-        return self.pre_tokens.encode(map_numbers(self.spool)[arrays.places(self.starts[rows], lengths)], lengths)
+    @property
+    def ids(self) -> Path:
+        """File of the token ids of all pre-tokens, int32, end to end."""
+        return self.spool.with_name("ids.bin")
 
-    def save(self, folder: Path) -> None:
-        """Save the arrays where other processes can map them into memory."""
-        arrays: tuple[NDArray[Any], ...] = (self.starts, self.lengths, self.pre_tokens.ids, self.pre_tokens.offsets)
-        with files.naming_full_disk(folder):
-            for name, column in zip(_COLUMNS, arrays, strict=True):
-                packed.save_array(folder / f"{name}.npy", column)
+    @property
+    def offsets(self) -> Path:
+        """File of where the ids of each pre-token start, and where the last ones end, int64."""
+        return self.spool.with_name("offsets.bin")
 
-    @classmethod
-    def load(cls, folder: Path, *, spool: Path, words: int) -> "EncodedDocuments":
-        """Map into memory what `save` wrote."""
-        columns = [np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in _COLUMNS]
-        starts, lengths, ids, offsets = columns
-        return cls(spool, starts, lengths, EncodedPreTokens(ids, offsets), words)
+    def save(self, runs: Runs) -> None:
+        """Save the token ids of the pre-tokens where other processes can map them into memory."""
+        end = 0
+        with files.naming_full_disk(self.ids), self.ids.open("wb") as ids, self.offsets.open("wb") as offsets:
+            offsets.write(np.zeros(1, dtype=np.int64).data)
+            for run, lengths in runs:
+                ids.write(run.data)
+                offsets.write((np.cumsum(lengths) + end).data)
+                end += len(run)
+
+    def encode(self, *, at_once: int = PRE_TOKENS_AT_ONCE) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Token ids of all documents, end to end, and the length of each: as `Tokenizer.encode` gives them."""
+        numbers = map_array(self.spool, np.int32)
+        pre_tokens = EncodedPreTokens(map_array(self.ids, np.int32), map_array(self.offsets, np.int64))
+        if len(self.lengths) > 1 or self.lengths[0] <= at_once:
+            return pre_tokens.encode(numbers[arrays.places(self.starts, self.lengths)], self.lengths)
+        start, end = int(self.starts[0]), int(self.starts[0] + self.lengths[0])
+        bounds = [*range(start, end, at_once), end]  # of one long document, encoded in parts
+        ids = [pre_tokens.encode(numbers[first:last], np.array([last - first]))[0] for first, last in pairwise(bounds)]
+        return np.concatenate(ids), np.array([sum(map(len, ids))])
 
 
 class WrittenDocuments(NamedTuple):
@@ -77,7 +91,7 @@ class WrittenDocuments(NamedTuple):
 
 
 def write_tensors(
-    layout: DataLayout, names: Sequence[str], documents: EncodedDocuments, *, compare: bool, work: Work
+    layout: DataLayout, names: Sequence[str], documents: NumberedDocuments, *, compare: bool, work: Work
 ) -> WrittenDocuments:
     """Write each document's tensor and the packed copy; returns all but the ids, which need not fit in memory.
 
@@ -86,13 +100,16 @@ def write_tensors(
     is_resumed = layout.tensors.exists()
     for number in range(256):
         files.make_folder(layout.tensors / f"{number:02x}")
-    documents.save(documents.spool.parent)
-    slices = list(row_slices(arrays.offsets(documents.lengths), at_most=work.batch.size, rows=work.batch.documents))
-    write_batch = partial(_write_batch, layout.tensors, documents.spool, documents.words, compare, is_resumed)
+    bounds = arrays.offsets(documents.lengths)
+    slices = list(arrays.row_slices(bounds, at_most=work.batch.size, rows=work.batch.documents))
+    write_batch = partial(_write_batch, layout.tensors, compare, is_resumed)
     written: list[WrittenDocuments] = []
 
     def ids_as_they_come() -> Iterator[NDArray[np.int32]]:
-        jobs = ((rows, names[rows]) for rows in slices)
+        jobs = (
+            (documents._replace(starts=documents.starts[rows], lengths=documents.lengths[rows]), names[rows])
+            for rows in slices
+        )
         for batch in work.map(write_batch, jobs, title="tokens", total=len(slices)):
             written.append(batch._replace(ids=np.empty(0, dtype=np.int32)))
             yield batch.ids
@@ -116,11 +133,11 @@ def room_needed(lengths: NDArray[np.int64], *, reused: int) -> Room:
 
 
 def _write_batch(
-    folder: Path, spool: Path, words: int, compare: bool, is_resumed: bool, job: tuple[slice, Sequence[str]]
+    folder: Path, compare: bool, is_resumed: bool, job: tuple[NumberedDocuments, Sequence[str]]
 ) -> WrittenDocuments:
-    """Write the tensors of the documents in these rows, which have these names."""
-    rows, names = job
-    ids, lengths = EncodedDocuments.load(spool.parent, spool=spool, words=words).encode(rows)
+    """Write the tensors of these documents, which have these names."""
+    documents, names = job
+    ids, lengths = documents.encode()
     offsets = arrays.offsets(lengths)
     root, ends = str(folder), offsets.tolist()
     write_one = tensors.keep_or_write if is_resumed else tensors.write_tensor
@@ -131,7 +148,7 @@ def _write_batch(
     return WrittenDocuments(
         ids,
         lengths.astype(np.int32),
-        words=np.add.reduceat(ids < words, offsets[:-1], dtype=np.int32),
+        words=np.add.reduceat(ids < documents.words, offsets[:-1], dtype=np.int32),
         unknown=np.add.reduceat(ids == UNK_ID, offsets[:-1], dtype=np.int32),
         crc32=np.array(checksums, dtype=np.uint32),
         signatures=signatures(ids, lengths) if compare else np.empty((len(names), 0), dtype=np.uint32),

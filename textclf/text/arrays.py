@@ -1,5 +1,6 @@
 """Rows of different lengths end to end in one array, and the index of a value in a sorted array. Needs numpy only."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -18,9 +19,23 @@ def places(starts: Places, lengths: NDArray[np.integer]) -> Places:
     return np.arange(total) + shift
 
 
-def offsets(lengths: NDArray[np.integer]) -> Places:
+def offsets(lengths: NDArray[np.integer | np.bool]) -> Places:
     """Where each row starts, and where the last one ends: shape (R + 1,)."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+
+
+def row_slices(offsets: Places, *, at_most: int, rows: int | None = None) -> Iterator[slice]:
+    """Slices of rows, given where each row starts and the last one ends: as many rows as have ``at_most`` values.
+
+    At least one, and at most ``rows``.
+    """
+    count = len(offsets) - 1
+    start = 0
+    while start < count:
+        stop = max(int(np.searchsorted(offsets, offsets[start] + at_most, side="right")) - 1, start + 1)
+        stop = min(stop, start + (rows or count))
+        yield slice(start, stop)
+        start = stop
 
 
 def fill_empty(values: NDArray[np.int32], offsets: Places, *, fill: int) -> tuple[NDArray[np.int32], Places]:

@@ -4,20 +4,20 @@ As in https://arxiv.org/abs/1607.04606 a word is put between the marks < and >, 
 from its middle.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.text import arrays
-from textclf.text.arrays import Ranks
 from textclf.text.batch_encoder import HashTable, Keys
+from textclf.text.distinct_strings import Strings
 
 LENGTHS: Final = (3, 4)  # characters; 3 to 5 was no better on our development sets and takes half as long again
 LONGEST: Final = max(LENGTHS)
 SHORT_TEXT: Final = 1_000_000  # tokens of training text up to which parts of 3 characters are learned, too
-TABLE_BITS: Final = 24  # bits of a code up to which a table of all codes, 16 MB, is faster than sorting
+CHARACTERS_AT_ONCE: Final = 200_000  # of words whose parts are in memory together, 150 bytes for each
 CHARACTER_BITS: Final = 21  # of Unicode
 
 
@@ -34,35 +34,64 @@ class PartTable:
         known = [index for index, part in enumerate(parts) if len(part) in LENGTHS]
         sizes = np.array([len(parts[index]) for index in known], dtype=np.int64)
         characters = _characters("".join([parts[index] for index in known]))
-        ids = np.array(known, dtype=np.int32) + np.int32(first_id)
-        self._ids = HashTable().add(_keys(characters, arrays.offsets(sizes)[:-1], sizes), ids)
+        self._ids = HashTable()
+        keys = _keys(characters, arrays.offsets(sizes)[:-1], sizes)
+        self._ids.add(keys, np.array(known, dtype=np.int32) + np.int32(first_id))
 
-    def find(self, words: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    def find(
+        self, words: Sequence[str], *, at_once: int = CHARACTERS_AT_ONCE
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Ids of the known parts, word by word as in `word_parts`, and the index of the word of each, shape (N,)."""
+        found = [self._find(words[some], first=some.start) for some in _slices(words, at_once)]
+        ids, word = zip(*found, strict=True) if found else ((), ())
+        return np.concatenate([np.empty(0, dtype=np.int32), *ids]), np.concatenate([np.empty(0, dtype=np.int64), *word])
+
+    def _find(self, words: Sequence[str], *, first: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         parts = _parts(words)
-        ids = self._ids.find(_keys(parts.characters, parts.starts, parts.lengths))
+        ids = self._ids.find(parts.keys())
         known = np.flatnonzero(ids >= 0)
         known = known[np.argsort(parts.word[known], kind="stable")]
-        return ids[known], parts.word[known]
+        return ids[known], parts.word[known] + first
 
 
 def most_frequent_parts(
-    counts: Mapping[str, int], *, limit: int, min_count: int, short_text: int = SHORT_TEXT
+    words: Strings,
+    counts: NDArray[np.int64],
+    *,
+    limit: int,
+    min_count: int,
+    short_text: int = SHORT_TEXT,
+    at_once: int = CHARACTERS_AT_ONCE,
 ) -> list[str]:
     """The parts that occur in the most tokens, by falling count, then by spelling; a part counts once per token.
 
-    In a text longer than ``short_text`` tokens only parts of 4 characters are learned: half as many, and as good.
+    N distinct words have ``counts``, shape (N,). In a text longer than ``short_text`` tokens only parts of 4 characters
+    are learned: half as many, and as good.
     """
-    parts = _parts(list(counts))
-    spellings, part = _distinct(parts)
-    pairs = np.sort(parts.word * np.int64(len(spellings)) + part)  # sorted as single numbers: several times as fast
-    word, part = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], max(len(spellings), 1))
-    occurrences = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
-    frequency = np.bincount(part, occurrences[word], minlength=len(spellings)).astype(np.int64)
-    if occurrences.sum() > short_text:
-        frequency[np.array(list(map(len, spellings)), dtype=np.int64) < LONGEST] = 0
-    order = np.argsort(-frequency, kind="stable")[:limit]
-    return [spellings[place] for place in order[frequency[order] >= min_count].tolist()]
+    lengths = LENGTHS if counts.sum() <= short_text else (LONGEST,)
+    table, frequency = HashTable(), np.zeros(0, dtype=np.int64)
+    for some in _slices(words, at_once):
+        parts = _parts([words[number] for number in range(some.start, some.stop)], lengths)
+        part = table.number(parts.keys())
+        pairs = np.sort(parts.word * np.int64(len(table)) + part)  # sorted as single numbers: several times as fast
+        word, part = np.divmod(pairs[np.diff(pairs, prepend=-1) != 0], max(len(table), 1))
+        found = np.bincount(part, counts[some][word], minlength=len(table)).astype(np.int64)
+        found[: len(frequency)] += frequency
+        frequency = found
+    return _first_by_count(table.keys, frequency, limit=limit, min_count=min_count)
+
+
+def _first_by_count(keys: Keys, frequency: NDArray[np.int64], *, limit: int, min_count: int) -> list[str]:
+    """The first parts by falling count, then by spelling."""
+    last = np.partition(frequency, -limit)[-limit] if 0 < limit < len(frequency) else 0
+    kept = np.flatnonzero(frequency >= max(last, min_count))
+    characters, lengths = _spelled(keys.at(kept))
+    by_spelling = characters.astype(np.uint64).T
+    order = np.lexsort((lengths, *reversed(by_spelling), -frequency[kept]))[:limit]
+    text = characters[order].tobytes().decode("utf-32-le", "surrogatepass")
+    return [
+        text[start : start + length] for start, length in zip(range(0, len(text), LONGEST), lengths[order], strict=True)
+    ]
 
 
 class _Parts(NamedTuple):
@@ -77,17 +106,33 @@ class _Parts(NamedTuple):
     word: NDArray[np.int64]
     """The index of the word that each part is from, shape (N,)."""
 
+    def keys(self) -> Keys:
+        """The key of each part."""
+        return _keys(self.characters, self.starts, self.lengths)
 
-def _parts(words: Sequence[str]) -> _Parts:
+
+def _parts(words: Sequence[str], lengths: Sequence[int] = LENGTHS) -> _Parts:
     sizes = np.fromiter(map(len, words), dtype=np.int64, count=len(words)) + 2
     first = arrays.offsets(sizes)[:-1]
-    counts = [np.maximum(sizes - length + 1, 0) for length in LENGTHS]
+    counts = [np.maximum(sizes - length + 1, 0) for length in lengths]
     return _Parts(
         characters=_characters("".join([f"<{word}>" for word in words])),
         starts=np.concatenate([arrays.places(first, count) for count in counts]),
-        lengths=np.repeat(LENGTHS, [int(count.sum()) for count in counts]),
+        lengths=np.repeat(lengths, [int(count.sum()) for count in counts]),
         word=np.concatenate([np.repeat(np.arange(len(words)), count) for count in counts]),
     )
+
+
+def _slices(words: Strings, at_once: int) -> Iterator[slice]:
+    """Slices of words, each with this many characters or a little more."""
+    start = characters = 0
+    for number in range(len(words)):
+        characters += len(words[number])
+        if characters >= at_once:
+            yield slice(start, number + 1)
+            start, characters = number + 1, 0
+    if start < len(words):
+        yield slice(start, len(words))
 
 
 def _characters(text: str) -> NDArray[np.uint32]:
@@ -105,46 +150,9 @@ def _keys(characters: NDArray[np.uint32], starts: NDArray[np.int64], lengths: ND
     return Keys(low, lengths.astype(np.uint64) << np.uint64(32) | fourth)
 
 
-def _distinct(parts: _Parts) -> tuple[list[str], NDArray[np.int64]]:
-    """The distinct parts, sorted, and the index of each part among them.
-
-    Four letters of a small alphabet fit into one integer, which is many times as fast as a string to find and sort.
-    """
-    alphabet, letters = _letters(parts.characters)
-    bits = len(alphabet).bit_length()
-    if LONGEST * bits > 64:
-        strings, part = np.unique(_strings(parts), return_inverse=True)
-        return strings.tolist(), part
-    count = len(letters) - LONGEST
-    codes = letters[:count]
-    for place in range(1, LONGEST):
-        codes = codes << np.uint64(bits) | letters[place : count + place]
-    rest = np.uint64(bits) * (LONGEST - parts.lengths).astype(np.uint64)
-    distinct, part = _distinct_codes(codes[parts.starts] >> rest << rest, bits=LONGEST * bits)
-    shifts = np.arange(LONGEST - 1, -1, -1, dtype=np.uint64) * np.uint64(bits)
-    spelled = np.append(np.uint32(0), alphabet)[distinct[:, None] >> shifts & np.uint64((1 << bits) - 1)]
-    return spelled.view(f"<U{LONGEST}").ravel().tolist(), part  # to numpy, four characters are one string
-
-
-def _letters(characters: NDArray[np.uint32]) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
-    """The distinct characters by code point, and each character as its index among them, counted from 1."""
-    is_there = np.zeros(int(characters.max()) + 1, dtype=bool)
-    is_there[characters] = True
-    return np.flatnonzero(is_there).astype("<u4"), np.cumsum(is_there, dtype=np.uint64)[characters]
-
-
-def _strings(parts: _Parts) -> NDArray[np.str_]:
-    windows = parts.characters[parts.starts[:, None] + np.arange(LONGEST)]
-    windows[np.arange(LONGEST) >= parts.lengths[:, None]] = 0
-    strings: NDArray[np.str_] = windows.view(f"<U{LONGEST}").ravel()
-    return strings
-
-
-def _distinct_codes(codes: NDArray[np.uint64], *, bits: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """The distinct codes, sorted, and the index of each code among them."""
-    if bits > TABLE_BITS:
-        return np.unique(codes, return_inverse=True)
-    is_there = np.zeros(1 << bits, dtype=bool)
-    is_there[codes] = True
-    distinct = np.flatnonzero(is_there)
-    return distinct.astype(np.uint64), Ranks(distinct, bits=bits)(codes.view(np.int64)).astype(np.int64)
+def _spelled(keys: Keys) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """The characters of the strings that have these keys, shape (N, LONGEST), and their number, shape (N,)."""
+    mask = np.uint64((1 << CHARACTER_BITS) - 1)
+    three = [keys.low >> np.uint64(place * CHARACTER_BITS) & mask for place in range(LONGEST - 1)]
+    fourth = keys.high & np.uint64(0xFFFFFFFF)
+    return np.stack((*three, fourth), axis=1).astype("<u4"), (keys.high >> np.uint64(32)).astype(np.int64)

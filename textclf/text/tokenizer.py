@@ -6,6 +6,9 @@ repeats its pre-tokens. So the rules can be right for every script, where ``\w+|
 vowel signs, and still take half the time of that pattern and a dictionary, once a million words have been read. Arrow's
 kernels are twice as fast again, but take 0.1 s longer to load. `scripts/bench tokenizer` measures it.
 
+A run of letters of more than LONGEST_WORD characters is cut into words of that length, and a long text is encoded in
+pieces, so that memory grows with the ids of a text and not with its characters.
+
 A word that the training split does not have becomes ``<unk>``, followed by those of its parts that training words have,
 so that what it resembles is not lost: see `textclf.text.subwords`.
 """
@@ -14,13 +17,17 @@ import re
 import struct
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
+from heapq import nsmallest
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.text import arrays
+from textclf.text.distinct_strings import Strings
 from textclf.text.subwords import PartTable, most_frequent_parts, word_parts
 
 if TYPE_CHECKING:
@@ -39,6 +46,13 @@ MANY_CHARACTERS: Final = 300_000  # from here on a batch encoder saves more time
 BATCH_CHARACTERS: Final = 2_000_000  # at most, because the arrays of a batch encoder take memory
 
 CACHED_PRE_TOKENS: Final = 500_000  # at most about 100 MB
+LONGEST_WORD: Final = 1_000
+"""Most characters of a word; no language has such a word, but scripts without spaces may have such a run of letters."""
+
+PIECE_CHARACTERS: Final = 1_000_000
+"""Characters of a long text that are split at once: a token takes twenty times the room of its characters."""
+
+_RUN_TOKENS: Final = 10_000  # of a long pre-token, that are in memory together
 _LONGEST_CACHED: Final = 40  # characters; longer pre-tokens are addresses and unspaced scripts, rarely seen twice
 
 _INT32: Final = struct.Struct("=i")
@@ -78,12 +92,14 @@ class Tokenizer:
         """Learn the words of the training texts; ``limits``: see `from_counts`."""
         rules = cls([], lowercase=lowercase)
         counts = Counter(token for text in texts for token in rules.tokens(text))
-        return cls.from_counts(counts, lowercase=lowercase, **limits)
+        occurrences = np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
+        return cls.from_counts(list(counts), occurrences, lowercase=lowercase, **limits)
 
     @classmethod
     def from_counts(
         cls,
-        counts: Mapping[str, int],
+        tokens: Strings,
+        counts: NDArray[np.int64],
         *,
         max_vocab: int | None = None,
         max_parts: int = 0,
@@ -92,10 +108,11 @@ class Tokenizer:
     ) -> "Tokenizer":
         """Learn the ``max_vocab`` most frequent tokens of those counted ``min_count`` times, and parts of all tokens.
 
-        Equal counts are ordered by spelling, so that ids never depend on chance.
+        N distinct tokens have ``counts``, shape (N,); those counted 0 times are left out. Equal counts are ordered by
+        spelling, so that ids never depend on chance.
         """
-        words = _most_frequent(counts, limit=max_vocab, min_count=min_count)
-        parts = most_frequent_parts(counts, limit=max_parts, min_count=COMMON_PART) if max_parts else []
+        words = _most_frequent(tokens, counts, limit=max_vocab, min_count=max(min_count, 1))
+        parts = most_frequent_parts(tokens, counts, limit=max_parts, min_count=COMMON_PART) if max_parts else []
         return cls(words, parts=parts, lowercase=lowercase)
 
     def restricted(self, words: Iterable[int], parts: Iterable[int] = ()) -> "Tokenizer":
@@ -130,8 +147,9 @@ class Tokenizer:
 
     def encode(self, text: str) -> NDArray[np.int32]:
         """Token ids of a text, shape (T,), T at least 1. Time is linear in the length of the text."""
-        pre_tokens = pre_tokens_of(text, lowercase=self.lowercase)
-        ids = bytearray().join(map(self._ids_of.__getitem__, pre_tokens))
+        ids = bytearray()
+        for piece in pieces_of(text):
+            ids += b"".join(map(self._ids_of.__getitem__, pre_tokens_of(piece, lowercase=self.lowercase)))
         return np.frombuffer(ids or bytearray(_UNK), dtype=np.int32)
 
     def encode_all(
@@ -149,7 +167,7 @@ class Tokenizer:
         return self._batch_encoder.encode([text.lower() for text in texts] if self.lowercase else texts)
 
     def encode_tokens(self, tokens: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Ids of N tokens, end to end, and how many each token has, shape (N,)."""
+        """Ids of N tokens, end to end, and how many each token has, shape (N,); N should not be large."""
         ids = np.array([self._word_ids.get(token, UNK_ID) for token in tokens], dtype=np.int32)
         unknown = np.flatnonzero(ids == UNK_ID)
         part_ids, word = self._part_table.find([tokens[place] for place in unknown.tolist()])
@@ -179,9 +197,9 @@ class Tokenizer:
 
         ``tokens`` are the ids of all texts, end to end. An empty text has one word, which is unknown.
         """
-        text = np.repeat(np.arange(len(lengths)), lengths)
-        words = np.bincount(text[tokens < self.size], minlength=len(lengths))
-        return words, np.bincount(text[tokens == UNK_ID], minlength=len(lengths))
+        starts = arrays.offsets(lengths)[:-1]
+        words = np.add.reduceat(tokens < self.size, starts, dtype=np.int64)
+        return words, np.add.reduceat(tokens == UNK_ID, starts, dtype=np.int64)
 
     def to_json(self) -> dict[str, Any]:
         """All that `from_json` needs: plain JSON, without any pattern or code.
@@ -215,28 +233,65 @@ def pre_tokens_of(text: str, *, lowercase: bool) -> list[str]:
     return (text.lower() if lowercase else text).split()
 
 
+def pieces_of(text: str, *, size: int = PIECE_CHARACTERS) -> Iterator[str]:
+    """Cut a long text at white space into pieces of ``size`` characters or a little more, which have its pre-tokens."""
+    start = 0
+    while len(text) - start > size and (space := _SPACE.search(text, start + size)):
+        yield text[start : space.start()]
+        start = space.end()
+    yield text[start:]
+
+
 def split_pre_token(pre_token: str) -> list[str]:
     """Split a pre-token into words, single punctuation marks and single Han or kana characters.
 
     Accents are composed first (NFC), so that one word has one spelling.
     """
+    pattern, composed = _composed(pre_token)
+    return pattern.findall(composed)
+
+
+def token_runs(pre_token: str, *, size: int = _RUN_TOKENS) -> Iterator[list[str]]:
+    """The same tokens, ``size`` of them at a time."""
+    pattern, composed = _composed(pre_token)
+    found = pattern.finditer(composed)
+    while run := [token[0] for token in islice(found, size)]:
+        yield run
+
+
+def _composed(pre_token: str) -> tuple[re.Pattern[str], str]:
+    """The pattern of tokens, and the pre-token in the form that it applies to."""
     if pre_token.isascii():
-        return _ASCII_TOKEN.findall(pre_token)
+        return _ASCII_TOKEN, pre_token
     patterns = _unicode_patterns()
     if not patterns.endless_marks.search(pre_token):
-        return patterns.token.findall(unicodedata.normalize("NFC", pre_token))
+        return patterns.token, unicodedata.normalize("NFC", pre_token)
     # No language writes so many marks on one letter. Composing them takes quadratic time, so it is done in pieces.
     pieces = (pre_token[start : start + _NFC_PIECE] for start in range(0, len(pre_token), _NFC_PIECE))
-    return patterns.token.findall("".join(unicodedata.normalize("NFC", piece) for piece in pieces))
+    return patterns.token, "".join(unicodedata.normalize("NFC", piece) for piece in pieces)
 
 
-def _most_frequent(counts: Mapping[str, int], *, limit: int | None, min_count: int) -> list[str]:
-    frequent = sorted(item for item, count in counts.items() if count >= min_count)
-    frequent.sort(key=counts.__getitem__, reverse=True)  # a stable sort: two sorts are faster than one by a pair
-    return frequent[:limit]
+def _most_frequent(tokens: Strings, counts: NDArray[np.int64], *, limit: int | None, min_count: int) -> list[str]:
+    """Tokens by falling count, then by spelling; at most ``limit`` of them and some ties are in memory together."""
+    frequent = np.flatnonzero(counts >= min_count)
+    if limit is None or len(frequent) <= limit:
+        return _by_count(tokens, counts, frequent)
+    last = np.partition(counts[frequent], len(frequent) - limit)[len(frequent) - limit]  # the lowest count that is kept
+    above = frequent[counts[frequent] > last]
+    ties = frequent[counts[frequent] == last]
+    kept = nsmallest(limit - len(above), map(tokens.__getitem__, ties.tolist()))
+    return [*_by_count(tokens, counts, above), *kept]
 
 
-_ASCII_TOKEN: Final = re.compile(r"\w+|[^\w\s]", re.ASCII)
+def _by_count(tokens: Strings, counts: NDArray[np.int64], places: NDArray[np.int64]) -> list[str]:
+    found = [tokens[place] for place in places.tolist()]
+    by_spelling = sorted(range(len(found)), key=found.__getitem__)
+    order = np.argsort(-counts[places[by_spelling]], kind="stable")  # two sorts are faster than one by a pair
+    return [found[by_spelling[place]] for place in order.tolist()]
+
+
+_SPACE: Final = re.compile(r"\s+")  # the same white space as str.split
+_ASCII_TOKEN: Final = re.compile(rf"\w{{1,{LONGEST_WORD}}}|[^\w\s]", re.ASCII)
 
 
 class _Patterns(NamedTuple):
@@ -252,8 +307,9 @@ def _unicode_patterns() -> _Patterns:
     marks = "".join(re.escape(c) for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c)[0] == "M")
     joiners = "\u200c\u200d"  # inside Persian and Indic words
     unspaced = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
-    word = rf"(?![{unspaced}])\w(?:(?![{unspaced}])[\w{marks}{joiners}])*+"
-    return _Patterns(re.compile(rf"[{unspaced}]|{word}|[^\w\s][{marks}]*+"), re.compile(f"[{marks}]{{31}}"))
+    more = f"{{0,{LONGEST_WORD - 1}}}+"
+    word = rf"(?![{unspaced}])\w(?:(?![{unspaced}])[\w{marks}{joiners}]){more}"
+    return _Patterns(re.compile(rf"[{unspaced}]|{word}|[^\w\s][{marks}]{more}"), re.compile(f"[{marks}]{{31}}"))
 
 
 class _IdCache(dict[str, bytes]):
@@ -264,10 +320,12 @@ class _IdCache(dict[str, bytes]):
         self._word_ids, self._part_ids, self._limit = word_ids, part_ids, limit
 
     def __missing__(self, pre_token: str) -> bytes:
+        if len(pre_token) > _LONGEST_CACHED:
+            return b"".join([b"".join(map(self._encode, run)) for run in token_runs(pre_token)])
         is_word = pre_token.isascii() and pre_token.isalnum()  # as most are: there is nothing to split
         tokens = [pre_token] if is_word else split_pre_token(pre_token)
         ids = b"".join(map(self._encode, tokens))
-        if len(pre_token) <= _LONGEST_CACHED and len(self) < self._limit:
+        if len(self) < self._limit:
             self[pre_token] = ids
         return ids
 
