@@ -442,7 +442,7 @@ def test_a_source_that_cannot_be_used_leaves_no_directory():
 def test_labels_that_look_like_lists_are_refused_unless_they_are_wanted_whole(cell):
     rows = [(f"the cat{number} sat", ["billing", "cancel"][number % 2]) for number in range(40)]
     rows += [(f"a dog{number} ran", cell) for number in range(20)]
-    with pytest.raises(DataError, match=r"films.csv: 1 of 3 labels look like lists of labels, .* add --whole-labels"):
+    with pytest.raises(DataError, match=r"films.csv: 1 of 3 labels looks like a list of labels, .* add --whole-labels"):
         make(rows)
     root, report = make(rows, whole_labels=True)
     assert report.splits["train"].labels[cell] > 0

@@ -156,7 +156,7 @@ def test_a_text_in_colour_cannot_steer_the_terminal():
     text = "good\x1b[2J bad\nso so"
     tokens = (Token(0, 4, 2.0), Token(8, 12, -1.0), Token(13, 16, 0.1))
     assert coloured(text, Explanation("x", 1.0, 0.0, tokens)) == (
-        "\x1b[42;30;1mgood\x1b[0m?[2J\x1b[41;37m bad\x1b[0m so so"
+        "\x1b[42;30;1mgood\x1b[0m\\x1b[2J\x1b[41;37m bad\x1b[0m so so"
     )
     assert coloured("", Explanation("x", 0.0, 0.0, ())) == ""
 

@@ -65,10 +65,10 @@ def test_a_tally_counts_and_sums_up():
     tally = Tally(["a", "x"])
     assert [len(batch) for batch in tally.watch([[GIVEN, REJECTED], [BROKEN]])] == [2, 1]
     assert (tally.rows, tally.errors, tally.rejected, tally.first_error) == (3, 1, 1, "f, line 2: no")
-    score = "accuracy 0.0000, macro-F1 0.0000 on 1 rows with a label and an answer"
+    score = "accuracy 0.0000, macro-F1 0.0000 on 1 row with a label and an answer"
     errors = "1 of 3 rows could not be read, the first: f, line 2: no"
     assert tally.summary(with_coverage=False) == [errors, score]
-    assert tally.summary(with_coverage=True) == [errors, "1 of 3 rows have an answer (33.33%)", score]
+    assert tally.summary(with_coverage=True) == [errors, "1 of 3 rows has an answer (33.33%)", score]
 
 
 def test_without_rows_or_answers_there_is_no_score():
@@ -76,7 +76,7 @@ def test_without_rows_or_answers_there_is_no_score():
     assert Tally(["a", "x"]).summary(with_coverage=True) == ["0 of 0 rows have an answer (0.00%)"]
     only = Tally(["a", "x"])
     list(only.watch([[REJECTED]]))
-    assert only.summary(with_coverage=False) == ["none of 1 rows with a label has an answer"]
+    assert only.summary(with_coverage=False) == ["none of 1 row with a label has an answer"]
 
 
 def test_a_long_error_is_one_short_line():
@@ -112,6 +112,6 @@ def test_labels_that_the_model_does_not_have_are_named_and_without_any_other_the
 
     none = "none of the file's labels ('A') is a label of the model ('a', 'b'), so there is no accuracy"
     assert said("A", "A") == [f"{none}; 'A' looks like 'a'"]
-    some = "1 of 2 rows have a label that the model does not have, which counts as an error"
+    some = "1 of 2 rows has a label that the model does not have, which counts as an error"
     assert said("a", "A") == [some, "accuracy 0.5000, macro-F1 0.3333 on 2 rows with a label"]
-    assert said("a") == ["accuracy 1.0000, macro-F1 1.0000 on 1 rows with a label"]
+    assert said("a") == ["accuracy 1.0000, macro-F1 1.0000 on 1 row with a label"]

@@ -138,8 +138,8 @@ class Disk:
     ("needed", "files", "limit", "said"),
     [
         (40_960, 5, 100, None),
-        (40_961, 5, 100, "about 40,961 bytes are needed and 40,960 are free"),
-        (40_960, 6, 100, "6 are needed and 5 are free (inodes)"),
+        (40_961, 5, 100, "about 40,961 bytes are needed and 40,960 free"),
+        (40_960, 6, 100, "6 are needed and 5 free (inodes)"),
         (40_960, 6, 0, None),
     ],
 )

@@ -138,10 +138,10 @@ REFUSED = [
         "a header of escapes", ".csv", b"\x1b[2J,text\nx,y\n", None, "has the columns '\\x1b[2J', text", code=2
     ),
     # rows
-    *table_of("too few cells", broken_at(5, "only one"), 5, "1 fields, but the header has 2"),
+    *table_of("too few cells", broken_at(5, "only one"), 5, "1 field, but the header has 2"),
     *table_of("too many cells", broken_at(5, "one,two,three"), 5, "3 fields, but the header has 2"),
-    *table_of("a line of spaces", broken_at(5, "   "), 5, "1 fields, but the header has 2"),
-    *table_of("too few cells after embedded lines", broken_at(2, '"two\nlines",a\nshort'), 4, "1 fields"),
+    *table_of("a line of spaces", broken_at(5, "   "), 5, "1 field, but the header has 2"),
+    *table_of("too few cells after embedded lines", broken_at(2, '"two\nlines",a\nshort'), 4, "1 field"),
     *table_of("a stray quote in line 5 of 1,000", broken_at(5, '"stray,a', rows=ROWS * 50), 5, "the row is broken"),
     *table_of("an unclosed quote at the end", PLAIN + '"open,a\n', 22, "the row is broken"),
     *table_of("a quote inside quotes", broken_at(5, '"a" b,c'), 5, "a quote inside a field is written twice"),

@@ -171,7 +171,7 @@ def test_an_unnamed_column_is_no_obstacle(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("text,label\na,b\nc\n", "a.csv:3: 1 fields, but the header has 2"),
+        ("text,label\na,b\nc\n", "a.csv:3: 1 field, but the header has 2"),
         ('text,label\n"a\nb",x\na,b,c\n', "a.csv:4: 3 fields, but the header has 2"),
         ("text,label,text\na,b,c\n", "a.csv:1: two columns are named 'text'"),
         ("3,Wall St. Bears,Reuters\n", "a.csv:1: no header; the first line must name the columns, such as text,label"),
@@ -321,7 +321,7 @@ def test_documents_are_read_each_time_they_are_iterated_over_and_not_before(tmp_
     for _ in range(2):
         found = iter(documents)
         assert next(found) == Document("1", "a", "b")
-        with pytest.raises(DataError, match="1 fields, but the header has 2"):
+        with pytest.raises(DataError, match="1 field, but the header has 2"):
             next(found)
 
 

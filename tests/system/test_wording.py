@@ -1,6 +1,19 @@
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
-from textclf.system.wording import counted
+import textclf
+from textclf.system.wording import counted, form
+
+NOUNS = re.compile(
+    r" (?:[a-z]+ ){0,2}(?:bytes|characters|classes|columns|copies|documents|embeddings|epochs|features|fields|files"
+    r"|labels|lines|parameters|rows|runs|seeds|tensors|texts|tokens|words|are|were|have)\b"
+)
+AT_LEAST_2 = re.compile(r"limit|most(_\w+)?|len\(text\)|[A-Z_]+")
+"""Limits, and what is above them."""
 
 
 @pytest.mark.parametrize(
@@ -18,3 +31,27 @@ def test_a_count_has_the_singular_or_the_plural(count, expected):
         counted(count, "copy", "copies"),
         counted(count, "text has", "texts have"),
     ) == expected
+
+
+def test_a_verb_agrees_with_its_count():
+    assert [form(count, "has", "have") for count in (0, 1, 2)] == ["have", "has", "have"]
+
+
+def plain_counts(source: str) -> Iterator[str]:
+    """Counts that stand before a plural in an f-string of a module, whatever their value."""
+    for text in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.JoinedStr)):
+        for value, after in zip(text.values, text.values[1:], strict=False):
+            if isinstance(value, ast.FormattedValue) and isinstance(after, ast.Constant) and NOUNS.match(after.value):
+                shown = ast.unparse(value.value)
+                has_commas = value.format_spec is not None and ast.unparse(value.format_spec) == "f','"
+                if (has_commas or shown.startswith("len(")) and not AT_LEAST_2.fullmatch(shown):
+                    yield shown
+
+
+def test_the_check_below_finds_a_plain_count():
+    assert list(plain_counts('f"{count:,} of {rows:,} rows"; f"{MOST:,} rows"; f"{counted(2, \'row\')}"')) == ["rows"]
+
+
+@pytest.mark.parametrize("path", sorted(Path(textclf.__file__).parent.rglob("*.py")), ids=lambda path: path.stem)
+def test_no_message_has_a_plural_of_one(path):
+    assert list(plain_counts(path.read_text(encoding="utf-8"))) == []

@@ -26,6 +26,7 @@ from textclf.models.model import EMBEDDING, Features, Model
 from textclf.models.user import UserModel
 from textclf.sources.document import Columns
 from textclf.system import checksums, files
+from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 FORMAT_VERSION: Final = 6
@@ -401,7 +402,7 @@ def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
         return
     rows, expected = len(artefact.weights[EMBEDDING]), next(iter(artefact.inputs.sizes.values()))
     if rows != expected:
-        raise ValueError(f"{rows} embeddings for {expected} features")
+        raise ValueError(f"{counted(rows, 'embedding')} for {counted(expected, 'feature')}")
 
 
 def _try(artefact: Artefact) -> None:
@@ -409,7 +410,7 @@ def _try(artefact: Artefact) -> None:
     last_word, last_id = artefact.tokenizer.size - 1, artefact.tokenizer.size + len(artefact.tokenizer.parts) - 1
     shape = artefact.raw_logits(np.array([UNK_ID, last_word, last_id], dtype=np.int32), np.array([3])).shape
     if shape != (1, len(artefact.labels)):
-        raise ValueError(f"logits of shape {shape} for one text and {len(artefact.labels)} labels")
+        raise ValueError(f"logits of shape {shape} for one text and {counted(len(artefact.labels), 'label')}")
 
 
 def split(inputs: Features) -> tuple[Arrays, dict[str, Any]]:

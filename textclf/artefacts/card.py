@@ -83,7 +83,7 @@ even if none fits, and it repeats errors in the labels of its training documents
 {_rare(documents)}
 ## Technical
 
-{metrics["parameters"]:,} parameters; about {size / 1e6:.1f} MB of weights and vocabulary.
+{counted(metrics["parameters"], "parameter")}; about {size / 1e6:.1f} MB of weights and vocabulary.
 Trained with {_versions(versions)}.
 """
 
@@ -136,7 +136,7 @@ def _exported(exported: Mapping[str, Any] | None, refit: Any) -> str:
         return ""
     old, new = exported["before"], exported["after"]
     return f"""
-Made smaller: {new["precision"]} weights, {new["features"]:,} of {old["features"]:,} features,
+Made smaller: {new["precision"]} weights, {new["features"]:,} of {counted(old["features"], "feature")},
 about {new["size"] / 1000:,.0f} of {old["size"] / 1000:,.0f} kB. On {exported["split"]}, its accuracy is
 {new["accuracy"]:.4f}, that of the original model {old["accuracy"]:.4f}; both give {exported["agreement"]:.2%} of the
 documents the same label. The {"test " if refit else ""}figures above are those of the smaller model.

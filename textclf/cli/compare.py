@@ -9,6 +9,7 @@ import click
 from textclf.cli import options, terminal
 from textclf.cli.display import span, table
 from textclf.system import escaping
+from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from textclf.experiments.compare import Comparison
@@ -72,10 +73,10 @@ def _text(comparison: "Comparison") -> str:
     lines = [
         f"A: {escaping.line(comparison.runs[0])}",
         f"B: {escaping.line(comparison.runs[1])}",
-        f"{comparison.split} split, {a.documents:,} documents",
+        f"{comparison.split} split, {counted(a.documents, 'document')}",
         "",
         figures,
-        f"only A is right on {comparison.only[0]:,} documents, only B on {comparison.only[1]:,}: {verdict}",
+        f"only A is right on {counted(comparison.only[0], 'document')}, only B on {comparison.only[1]:,}: {verdict}",
     ]
     if rows:
         lines += ["", "largest differences in the probability (p) of the document's own label:", ""]

@@ -14,6 +14,7 @@ from textclf.cli.settings_file import read_settings_file
 from textclf.cli.training_options import DEFAULTS
 from textclf.config import PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
+from textclf.system.wording import counted
 
 number: Final = partial(options.setting, TrainConfig)
 
@@ -190,5 +191,5 @@ def _spread(metrics: Sequence[Mapping[str, Any]]) -> str:
     for split in (split for split in ("validation", "test") if split in metrics[0]):
         figures = [spread(metrics, split, name) for name in ("accuracy", "macro_f1", "loss")]
         rows.append((split, *(f"{figure.mean:.4f} ± {figure.deviation:.4f}" for figure in figures)))
-    shown = table((f"{len(metrics)} seeds", "accuracy", "macro-F1", "loss"), rows, align="<>>>")
+    shown = table((counted(len(metrics), "seed"), "accuracy", "macro-F1", "loss"), rows, align="<>>>")
     return f"\nmean ± standard deviation\n\n{shown}"

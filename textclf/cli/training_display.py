@@ -35,7 +35,8 @@ class TerminalDisplay(Display):
         terminal.above_bar(f"on {device.name(learner.device)}, into {escaping.line(run.root)}")
         if config.max_length:
             whole = 1 - float((lengths > config.max_length).mean())
-            terminal.above_bar(f"reading the first {config.max_length} tokens, all of {whole:.0%} of the documents")
+            read = counted(config.max_length, "token")
+            terminal.above_bar(f"reading the first {read}, all of {whole:.0%} of the documents")
         terminal.above_bar(f"\n{summary(learner.model)}\n")
         self._show_bar(len(lengths), config.epochs, first_epoch=first_epoch)
 

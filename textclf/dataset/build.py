@@ -26,6 +26,7 @@ from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.sources.document import shortened
 from textclf.system import checksums, files, folders, workers
 from textclf.system.startup import processors
+from textclf.system.wording import counted, form
 from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
 
@@ -86,7 +87,8 @@ def _build(
     starts, lengths = texts.offsets[order], np.diff(texts.offsets)[order]
     table = _make_table(texts, codes, order, seed=config.seed)
     if reused := existing.begin(layout, origin=_origin_of_tensors(layout, corpus, config, table)):
-        tell(f"resuming an earlier run: {reused:,} of {len(order):,} tensors are there")
+        are = form(reused, "is", "are")
+        tell(f"resuming an earlier run: {reused:,} of {counted(len(order), 'tensor')} {are} there")
     needed = room_needed(lengths, reused=reused)
     files.refuse_full_disk(layout.root, needed=needed.bytes, count=needed.files)
     documents.import_in_background()  # while workers write
@@ -133,7 +135,8 @@ def _refuse_label_lists(source: str, labels: list[str]) -> None:
     if lists := find_label_lists(labels):
         most = ", ".join(shortened(label) for label in lists.labels[:3])
         raise DataError(
-            f"{source}: {len(lists.labels):,} of {len(labels):,} labels look like lists of labels, separated by "
+            f"{source}: {len(lists.labels):,} of {counted(len(labels), 'label')} "
+            f"{form(len(lists.labels), 'looks like a list', 'look like lists')} of labels, separated by "
             f"{lists.separator!r}: {most}; a document has one label: keep one of them in the file, or add "
             "--whole-labels to make each list a class of its own"
         )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from textclf.errors import ArtefactError
 from textclf.system.files import replacing
+from textclf.system.wording import counted
 
 MOST_INFLATED: Final = 200
 """How many times its size a file may take in memory; a million documents that differ only in the id need 40 times."""
@@ -92,10 +93,10 @@ def _check_size(metadata: Any, *, rows: int, size: int) -> None:
     """Raise ValueError, before memory is taken, if the table has not this many rows or is too large for such a file."""
     groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
     if not metadata.num_rows == sum(group.num_rows for group in groups) == rows:
-        raise ValueError(f"it has {metadata.num_rows:,} rows, and the manifest counts {rows:,}")
+        raise ValueError(f"it has {counted(metadata.num_rows, 'row')}, and the manifest counts {rows:,}")
     needed = rows * _ROW + sum(group.total_byte_size for group in groups)  # a damaged column may crash Arrow
     if needed > MOST_INFLATED * size + (1 << 20):
-        raise ValueError(f"its {size:,} bytes would become {needed:,}")
+        raise ValueError(f"its {counted(size, 'byte')} would become {needed:,}")
 
 
 def _texts(column: Any) -> NDArray[np.object_]:

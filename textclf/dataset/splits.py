@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from textclf.config import TIERS
 from textclf.errors import DataError, UsageError
 from textclf.sources.document import SPLITS
+from textclf.system.wording import counted
 
 Indices = NDArray[np.int64]
 
@@ -152,8 +153,8 @@ def _draw(documents: DocumentCodes, sizes: Mapping[str, float], seed: int) -> ND
         taken = _fill(free, weights, max(1, round(size * len(codes))))
         if not taken:
             raise DataError(
-                f"too few documents to draw a {split} split ({len(codes)} with {codes.max() + 1} labels, "
-                f"{len(weights)} different texts): "
+                f"too few documents to draw a {split} split ({len(codes):,} with {counted(codes.max() + 1, 'label')}, "
+                f"{counted(len(weights), 'different text')}): "
                 f"add --{split} FILE"
             )
         places[taken] = SPLITS.index(split)

@@ -20,6 +20,7 @@ from textclf.export.contents import Candidate, Exported, Figures, model_files, r
 from textclf.export.finished_run import FinishedRun
 from textclf.export.pruning import SPECIAL
 from textclf.system import files, folders
+from textclf.system.wording import counted
 
 PRECISIONS: Final = ("float16", "int8", "int4")
 """Precisions that are tried for a maximum size, the most exact first; a model too large in int4 is pruned."""
@@ -92,8 +93,8 @@ def choose(run: FinishedRun, request: ExportRequest) -> Candidate:
             return candidate
     if run.trained.user_model:
         raise TextclfError(
-            f"{run.trained.model} does not fit into {request.max_size:,} bytes in {precisions[-1]}, and which of its "
-            "weights could be left out is not known; raise --max-size"
+            f"{run.trained.model} does not fit into {counted(request.max_size, 'byte')} in {precisions[-1]}, and which "
+            "of its weights could be left out is not known; raise --max-size"
         )
     return _prune(run, precisions[-1], request, max_size=request.max_size)
 
@@ -105,7 +106,7 @@ def _prune(run: FinishedRun, precision: str, request: ExportRequest, *, max_size
     best = Candidate(pruning.keep(low), precision)
     if (smallest := _largest_size(run, best, request)) > max_size:
         raise TextclfError(
-            f"no model of {run.layout.root} fits into {max_size:,} bytes, the smallest has {smallest:,}; "
+            f"no model of {run.layout.root} fits into {counted(max_size, 'byte')}, the smallest has {smallest:,}; "
             "raise --max-size"
         )
     while high - low > max(pruning.features // PRUNING_STEPS, 1):
@@ -204,12 +205,13 @@ def _accept(exported: Exported, request: ExportRequest, *, size: int) -> None:
     if exported.drop > request.max_drop + ROUNDING:
         raise TextclfError(
             f"not exported: accuracy on {exported.split} falls from {before.accuracy:.4f} to {after.accuracy:.4f}, "
-            f"by {exported.drop:.2f} points and not the {request.max_drop:g} allowed, with {after.size:,} bytes "
-            f"({after.precision}, {after.features:,} of {before.features:,} features); raise --max-size or --max-drop"
+            f"by {exported.drop:.2f} points and not the {request.max_drop:g} allowed, with "
+            f"{counted(after.size, 'byte')} ({after.precision}, {after.features:,} of "
+            f"{counted(before.features, 'feature')}); raise --max-size or --max-drop"
         )
     if request.max_size is not None and size > request.max_size:
         raise TextclfError(
-            f"the export has {size:,} bytes, more than {request.max_size:,}; choose a smaller --max-size"
+            f"the export has {counted(size, 'byte')}, more than {request.max_size:,}; choose a smaller --max-size"
         )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from textclf.sources import LABEL
 from textclf.sources.document import shortened
+from textclf.system.wording import counted, form
 
 MOST_LISTED: Final = 5
 """Labels that a sentence lists."""
@@ -29,7 +30,9 @@ def describe_foreign(counts: Mapping[str, int], labels: Collection[str]) -> str 
     frequent = sorted(foreign, key=lambda label: (-foreign[label], label))
     named = _listed(frequent, (f" ({foreign[label]:,})" for label in frequent))
     rows, every = sum(foreign.values()), sum(counts.values())
-    said = f"{rows:,} of {every:,} rows have a label that the model does not have, which counts as an error: {named}"
+    have = form(rows, "has", "have")
+    which = "a label that the model does not have, which counts as an error"
+    said = f"{rows:,} of {counted(every, 'row')} {have} {which}: {named}"
     return f"{said}; {alike}" if alike else said
 
 

@@ -13,6 +13,7 @@ from textclf.inference.foreign_labels import describe_foreign
 from textclf.inference.outputs import Answer
 from textclf.sources import Columns, Row
 from textclf.sources.columns import Roles, find_columns
+from textclf.system.wording import counted, form
 
 MOST_SHOWN: Final = 300
 """Characters of a row's error in the summary."""
@@ -94,11 +95,12 @@ class Tally:
         sentences = []
         if self.errors:
             error = " ".join(self.first_error.split())[:MOST_SHOWN]
-            sentences.append(f"{self.errors:,} of {self.rows:,} rows could not be read, the first: {error}")
+            sentences.append(f"{self.errors:,} of {counted(self.rows, 'row')} could not be read, the first: {error}")
         if with_coverage:
             answered = self.rows - self.errors - self.rejected
             coverage = answered / max(self.rows, 1)
-            sentences.append(f"{answered:,} of {self.rows:,} rows have an answer ({coverage:.2%})")
+            have = form(answered, "has", "have")
+            sentences.append(f"{answered:,} of {counted(self.rows, 'row')} {have} an answer ({coverage:.2%})")
         return [*sentences, *self._figures()] if self.pairs else sentences
 
     def _figures(self) -> list[str]:
@@ -115,9 +117,11 @@ class Tally:
         answered = {pair: count for pair, count in self.pairs.items() if pair[1] is not None}
         total, scored = self.pairs.total(), sum(answered.values())
         if not scored:
-            return f"none of {total:,} rows with a label has an answer"
-        which = "rows with a label" if scored == total else "rows with a label and an answer"
-        return f"accuracy {accuracy(answered):.4f}, macro-F1 {macro_f1(answered):.4f} on {scored:,} {which}"
+            return f"none of {counted(total, 'row')} with a label has an answer"
+        which = "with a label" if scored == total else "with a label and an answer"
+        return (
+            f"accuracy {accuracy(answered):.4f}, macro-F1 {macro_f1(answered):.4f} on {counted(scored, 'row')} {which}"
+        )
 
 
 def accuracy(pairs: Pairs) -> float:

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from textclf.serve.asgi import Refused
+from textclf.system.wording import counted
 
 MOST_TEXTS: Final = 256  # per request
 MOST_LABELS: Final = 1000  # per text
@@ -36,7 +37,8 @@ class Query(BaseModel):
             raise ValueError('give either "text" or "texts"')
         texts = self.all_texts
         if len(texts) * self.top_k > MOST_SCORES:
-            raise ValueError(f"at most {MOST_SCORES:,} labels per request, not {len(texts)} texts x top_k {self.top_k}")
+            asked = f"{counted(len(texts), 'text')} x top_k {self.top_k}"
+            raise ValueError(f"at most {MOST_SCORES:,} labels per request, not {asked}")
         if self.explain and len(texts) > MOST_EXPLAINED:
             raise ValueError(f"explain: at most {MOST_EXPLAINED} texts at a time, not {len(texts)}")
         if self.explain and any(len(text) > LONGEST_EXPLAINED for text in texts):

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from textclf.errors import DataError
 from textclf.sources.columns import MOST_DEPTH, FindColumns, refuse_repeated, to_row
 from textclf.sources.document import Row
+from textclf.system.wording import counted
 
 ROWS_IN_MEMORY: Final = 32
 """With a dictionary each of them may be as long as the longest and take next to no room in the file."""
@@ -35,8 +36,8 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
                         raise DataError(f"{path}:{number}: more than {limit:,} characters in so small a file")
                     yield to_row(f"{path}:{number}", values, roles)
             if number != file.metadata.num_rows:
-                claimed = f"{file.metadata.num_rows:,}"
-                raise DataError(f"{path}:{number + 1}: the file ends here, but its footer counts {claimed} rows")
+                claimed = counted(file.metadata.num_rows, "row")
+                raise DataError(f"{path}:{number + 1}: the file ends here, but its footer counts {claimed}")
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
         reason = str(error).partition("\n")[0] or "not enough memory"
         raise DataError(f"{path}:{number + 1}: not Parquet that can be read ({reason})") from error

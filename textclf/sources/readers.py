@@ -16,6 +16,7 @@ from textclf.errors import DataError, UsageError
 from textclf.sources.columns import TEXT_NAMES, FindColumns, Roles, names_in, refuse_repeated, to_row, usual_name
 from textclf.sources.document import LABEL, MAX_CHARACTERS, Row, shortened
 from textclf.sources.text_lines import Line
+from textclf.system.wording import counted
 
 _FIRST_WORD: Final = re.compile(r"\A\s*(\S+)\s?", flags=re.ASCII)
 
@@ -47,7 +48,7 @@ def read_delimited(
         if error is None and len(fields) == len(names):
             yield to_row(place, dict(zip(names, fields, strict=True)), roles)
             continue
-        ragged = f"{len(fields)} fields, but the header has {len(names)}" if fields else "the line is blank"
+        ragged = f"{counted(len(fields), 'field')}, but the header has {len(names)}" if fields else "the line is blank"
         yield Row("", error=error or f"{place}: {ragged}", is_blank=not fields and error is None)
 
 

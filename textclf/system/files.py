@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, Final
 
 from textclf.errors import ResourceError
 from textclf.system import temporaries
+from textclf.system.wording import counted
 
 MAX_JSON_BYTES: Final = 50_000_000
 """Largest JSON file that is read. Ours are small, except vocabularies, whose checksums are verified before."""
@@ -49,7 +50,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def _read_small(path: Path) -> bytes:
     if (size := path.stat().st_size) > MAX_JSON_BYTES:
-        raise ValueError(f"it has {size:,} bytes")
+        raise ValueError(f"it has {counted(size, 'byte')}")
     return path.read_bytes()
 
 
@@ -114,7 +115,7 @@ def full_disk(path: Path | str, error: OSError, *, needed: int | None = None) ->
     """A ResourceError with the path and the bytes needed if an error means that the disk is full, else the error."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
-    size = "" if needed is None else f" ({needed:,} bytes are needed)"
+    size = "" if needed is None else f" ({counted(needed, 'byte is', 'bytes are')} needed)"
     return ResourceError(f"no space left to write {path}; free some{size} and run the command again")
 
 
@@ -126,13 +127,13 @@ def refuse_full_disk(path: Path, *, needed: int, count: int) -> None:
     free = disk.f_bavail * disk.f_frsize
     if free < needed:
         raise ResourceError(
-            f"too little space to write {path}: about {needed:,} bytes are needed and {free:,} are free; free some, "
-            "or choose another --data-dir"
+            f"too little space to write {path}: about {counted(needed, 'byte is', 'bytes are')} needed and {free:,} "
+            "free; free some, or choose another --data-dir"
         )
     if disk.f_files and disk.f_favail < count:  # some file systems have no such limit, and say 0
         raise ResourceError(
-            f"too few files can be made to write {path}: {count:,} are needed and {disk.f_favail:,} are free (inodes); "
-            "remove some, or choose another --data-dir"
+            f"too few files can be made to write {path}: {counted(count, 'is', 'are')} needed and {disk.f_favail:,} "
+            "free (inodes); remove some, or choose another --data-dir"
         )
 
 

@@ -6,4 +6,9 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 
     many: the plural, if it is not ``one`` with an s.
     """
-    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+    return f"{count:,} {form(count, one, many or f'{one}s')}"
+
+
+def form(count: int, one: str, many: str) -> str:
+    """The word that agrees with a count: "has" with 1, "have" with any other."""
+    return one if count == 1 else many

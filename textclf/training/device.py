@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from textclf.errors import ResourceError, UsageError
+from textclf.system.wording import counted
 
 
 def pick(name: str) -> torch.device:
@@ -21,7 +22,7 @@ def pick(name: str) -> torch.device:
         raise UsageError(f"no device {name!r}; there are auto, cpu, cuda, cuda:N and mps")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise UsageError(
-            f"this machine has {torch.cuda.device_count()} CUDA devices, and {name} is none of them; try --device auto"
+            f"this machine has {counted(torch.cuda.device_count(), 'CUDA device')}, and no {name}; try --device auto"
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError("this machine has no MPS device; try --device auto")
@@ -67,4 +68,4 @@ def naming_lack_of_memory(*, batch_size: int) -> Iterator[None]:
         if not is_lack:
             raise
         advice = f"try --batch-size {batch_size // 2}" if batch_size > 1 else "try a smaller --hidden-size"
-        raise ResourceError(f"out of memory with batches of {batch_size} documents; {advice}") from error
+        raise ResourceError(f"out of memory with batches of {counted(batch_size, 'document')}; {advice}") from error

@@ -25,6 +25,7 @@ from textclf.models.model import FeatureCache, Features
 from textclf.models.user import UserModel
 from textclf.system import files, memory, workers
 from textclf.system.startup import processors
+from textclf.system.wording import counted
 from textclf.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -216,7 +217,9 @@ def read_tokenizer(data: DataDirectory) -> Tokenizer:
     try:
         tokenizer = Tokenizer.from_json(files.parse_object(path.read_bytes()))
         if tokenizer.size != data.manifest.vocabulary:
-            raise ValueError(f"it has {tokenizer.size:,} words, and the manifest counts {data.manifest.vocabulary:,}")
+            raise ValueError(
+                f"it has {counted(tokenizer.size, 'word')}, and the manifest counts {data.manifest.vocabulary:,}"
+            )
     except (OSError, ValueError) as error:
         raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
     return tokenizer

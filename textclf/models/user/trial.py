@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 from textclf.errors import UsageError
 from textclf.models.sequences.batch import Batch
 from textclf.models.user.code import Code, naming_line
+from textclf.system.wording import counted
 from textclf.text.tokenizer import PAD_ID, UNK_ID
 
 STORED: Final = {
@@ -58,7 +59,7 @@ def _try(code: Code, network: nn.Module, *, vocabulary: int, classes: int) -> No
 def checked(code: Code, logits: Any, *, documents: int, classes: int) -> Tensor:
     """What ``forward`` returned, of shape (V, B, C); raises UsageError if that is no logits of these documents."""
     where = f"{_place(code, 'forward')}: forward must return logits of shape ({documents}, {classes})"
-    asked = f"for {documents} document{'s' * (documents > 1)} and {classes} classes"
+    asked = f"for {counted(documents, 'document')} and {counted(classes, 'class', 'classes')}"
     if not isinstance(logits, Tensor) or not logits.is_floating_point():
         given = f"a tensor of {logits.dtype}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
         raise UsageError(f"{where} {asked}, and it returned {given}")
