@@ -123,6 +123,19 @@ def run_dir(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: py
     return train(config).root
 
 
+@pytest.fixture(scope="session")
+def wordless_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the mlp that knows no word: no two of its documents share one. Parts tell the two labels."""
+    from textclf.dataset.build import preprocess
+    from textclf.training import train
+
+    folder = tmp_path_factory.mktemp("wordless")
+    lines = [f"{'kkq'[place % 2 :] * 2}{place}zz{place * 7919},{'ab'[place % 2]}" for place in range(60)]
+    (folder / "unique.csv").write_text("\n".join(["text,label", *lines]))
+    config = PreprocessConfig(source=str(folder / "unique.csv"), data_dir=folder / "data", num_workers=1)
+    return train(small_config("mlp", preprocess(config)[0], folder / "runs", epochs=4, test=False)).root
+
+
 @pytest.fixture
 def trained(run_dir: Path) -> "Artefact":
     """The model of `run_dir`."""

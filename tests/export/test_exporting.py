@@ -122,6 +122,15 @@ def test_a_model_too_large_in_int4_is_pruned_and_predicts(share, runner, run_dir
     assert len(load_model(output).predict(["rain", "", "bread and butter"])) == 3
 
 
+@pytest.mark.parametrize("size", ["12kB", "40kB"])
+def test_a_model_that_knows_no_word_is_pruned_and_predicts(size, wordless_run, runner, tmp_path):
+    options = ["--max-size", size, "--max-drop", 100, "--split", "validation"]
+    done = invoke(runner, "export", "--run", wordless_run, "--output", tmp_path / "small", *options)
+    assert done.exit_code == 0
+    assert invoke(runner, "predict", "--run", tmp_path / "small", "kqkq1zz2").stdout.strip() in {"a", "b"}
+    assert artefact.load(tmp_path / "small" / "model").inputs.views == 2
+
+
 def test_the_figures_are_those_of_the_texts_themselves(runner, run_dir, corpus_csv, tmp_path):
     """The pruned model's answers from the data directory, whose ids are of the whole vocabulary, and from texts."""
     from textclf.evaluation.calibration import unknown_shares

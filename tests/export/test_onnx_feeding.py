@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from textclf.artefacts.artefact import FORMAT_VERSION
 from textclf.errors import ArtefactError
 from textclf.export import onnx
+from textclf.export.contents import FORMS
 from textclf.export.onnx import Feeder
 
 TEXTS = ["the cat sat on the mat number3", "bread with butter and jam", "", "unheardof catty", "wind " * 50, "a dog"]
@@ -14,7 +16,7 @@ TEXTS = ["the cat sat on the mat number3", "bread with butter and jam", "", "unh
 @pytest.fixture
 def folder(trained, tmp_path):
     """What stands beside a graph."""
-    for name, content in onnx.contents(trained).items():
+    for name, content in onnx.contents(trained, precision="float16").items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "tokenizer.json").write_text(json.dumps(trained.tokenizer.to_json()))
     return tmp_path
@@ -28,6 +30,22 @@ def test_a_graph_is_fed_what_the_model_reads(folder, trained):
     for name, array in expected.items():
         np.testing.assert_allclose(fed[name], array, rtol=1e-3)  # rarity is in float16
         assert fed[name].dtype == array.dtype
+
+
+@pytest.mark.parametrize(("precision", "difference"), [("float32", 1e-5), ("float16", 1e-3)])
+def test_texts_fed_to_the_files_have_the_logits_of_the_model(precision, difference, trained, tmp_path):
+    """As a program has them that knows only the folder; rarity and weights are rounded in float16 alone."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    random = np.random.default_rng(0)
+    weights = {name: random.normal(0, 1, array.shape).astype(np.float32) for name, array in trained.weights.items()}
+    wild = replace(trained, weights=weights)
+    for name, content in FORMS["onnx"](wild, card="", precision=precision).items():
+        (tmp_path / name).write_bytes(content)
+    texts = [*TEXTS, *(" ".join(random.choice(trained.tokenizer.words[2:], size)) for size in range(1, 200, 7))]
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    found, _ = session.run(None, Feeder(tmp_path)(texts))
+    expected = wild.logits(*wild.tokenizer.encode_all(texts))
+    assert np.abs(found - expected).max() <= difference * np.abs(expected).max()
 
 
 def test_names_types_and_axes_are_those_of_the_graph(folder, trained):

@@ -10,7 +10,9 @@ import pytest
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Abstention
 from textclf.errors import UsageError
+from textclf.evaluation.evaluate import evaluate
 from textclf.inference.classifier import BATCH, Classifier, Prediction, load_model
+from textclf.inference.predicting import Rejection
 from textclf.models.arithmetic import softmax
 
 LABELS = ["animals", "food", "weather"]
@@ -165,9 +167,24 @@ def test_answers_are_plain_python(classifier):
 def test_unknown_words_are_counted_and_a_text_of_them_is_unlike(classifier):
     known, half, odd, empty = classifier.predict(["the cat", "the qqq", "qqq buttered", ""])
     assert [prediction.unknown for prediction in (known, half, odd, empty)] == [0, 0.5, 1, 1]
-    assert [prediction.unlike for prediction in (known, odd, empty)] == [False, True, True]
+    assert [prediction.unlike for prediction in (known, half, odd, empty)] == [False, False, True, True]
     strict = Classifier(replace(classifier.trained, abstention=Abstention(unlike=0.4)))
     assert [strict.predict(text)[0].unlike for text in ("the cat", "the qqq")] == [False, True]
+
+
+def test_where_validation_has_no_known_word_unknown_words_are_no_sign_and_answers_are_given(wordless_run):
+    """As in a language without spaces, or a list of names."""
+    classifier = load_model(wordless_run)
+    found = classifier.predict(["kqkq1zz2", "qq77zz99"])
+    assert [(each.unknown, each.unlike) for each in found] == [(1.0, False)] * 2
+    rejection = Rejection(below=0.0, unlike=True)  # as --target-precision has it
+    assert not any(map(rejection.applies, found))
+    assert evaluate(wordless_run, split="validation").unlike == 0
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.5, [False, False, True, True]), (1.0, [False] * 4)])
+def test_a_text_is_unlike_only_if_more_of_it_is_unknown_than_of_nearly_all_of_validation(threshold, expected):
+    assert Abstention(unlike=threshold).is_unlike(np.array([0, 0.5, 0.51, 1])).tolist() == expected
 
 
 @pytest.mark.parametrize("run_dir", ["lstm"], indirect=True)

@@ -115,7 +115,7 @@ def test_occurrences_are_the_features_and_counts_of_the_bag(classifier):
 
 
 def test_top_words_are_those_that_alone_are_most_probable(classifier):
-    words = top_words(classifier.trained, "weather", top_k=1000)
+    words = top_words(classifier.trained, ["weather"], top_k=1000)["weather"]
     assert [word.probability for word in words] == sorted((word.probability for word in words), reverse=True)
     for word in (words[0], words[-1]):
         scores = dict(classifier.predict(word.word, top_k=3)[0].top)
@@ -123,13 +123,47 @@ def test_top_words_are_those_that_alone_are_most_probable(classifier):
     assert "rain" in [word.word for word in words[: len(words) // 2]]
 
 
+@pytest.mark.parametrize("top_k", [1, 5, 1000])
+def test_top_words_of_many_labels_are_those_of_each_and_each_word_is_classified_once(top_k, classifier):
+    each = {label: top_words(classifier.trained, [label], top_k=top_k)[label] for label in LABELS}
+    assert top_words(classifier.trained, LABELS, top_k=top_k) == each
+    counted = Counted(classifier.trained)
+    found = top_words(counted, LABELS, top_k=top_k, many_words=7)
+    assert {label: [word.word for word in words] for label, words in found.items()} == {
+        label: [word.word for word in words] for label, words in each.items()
+    }
+    assert counted.words == classifier.trained.inputs.words - 2
+
+
+class Counted:
+    """A model that counts the texts that it classifies."""
+
+    def __init__(self, trained):
+        self.trained, self.words = trained, 0
+
+    def __getattr__(self, name):
+        return getattr(self.trained, name)
+
+    def logits(self, tokens, lengths):
+        self.words += len(lengths)
+        return self.trained.logits(tokens, lengths)
+
+
 def test_no_such_label_is_the_user_s_mistake(classifier):
     for call in (
         lambda: explain(classifier.trained, "rain", "sport"),
-        lambda: top_words(classifier.trained, "", top_k=1),
+        lambda: top_words(classifier.trained, [""], top_k=1),
     ):
         with pytest.raises(UsageError, match=r"no label .*; it has animals, food, weather"):
             call()
+
+
+def test_a_model_that_knows_no_word_explains_texts_and_lists_none(wordless_run, runner):
+    done = runner.invoke(main, ["explain", "--run", str(wordless_run)])
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "the model knows no whole word" in done.stderr
+    explained = runner.invoke(main, ["predict", "--run", str(wordless_run), "--explain", "kqkq1zz2", ""])
+    assert (explained.exit_code, explained.stdout.count("kqkq1zz2")) == (0, 1)
 
 
 def test_predict_explains_in_json(run_dir, runner):

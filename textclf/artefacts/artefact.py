@@ -84,7 +84,11 @@ class Abstention:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     """Precision, as ``0.95``, to the probability from which answers have it, if there is one."""
     unlike: float = 0.5
-    """Share of unknown words from which a text counts as unlike the corpus."""
+    """Share of unknown words above which a text counts as unlike the corpus: at 1, none does."""
+
+    def is_unlike(self, unknown: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether texts with these shares of unknown words are unlike the corpus; any shape."""
+        return unknown > self.unlike
 
     def threshold(self, precision: float) -> float:
         """The probability from which answers have at least this precision; raises UsageError if there is none."""

@@ -39,7 +39,7 @@ def command(run: Path, code: tuple[Path, ...], labels: tuple[str, ...], top_k: i
 
     trained = artefact.load(model, code=code)
     options.note_torch(trained)
-    found = {label: explain.top_words(trained, label, top_k=top_k) for label in labels or trained.labels}
+    found = explain.top_words(trained, labels or trained.labels, top_k=top_k)
     if layout == "json":
         terminal.result(escaping.to_json(_records(found), indent=2))
     else:

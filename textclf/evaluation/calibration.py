@@ -27,7 +27,7 @@ CONFIDENCE: Final = 0.95
 RARE: Final = 0.01
 """At most this share of the validation documents is unlike the corpus."""
 MOSTLY: Final = 0.5
-"""A text with a smaller share of unknown words is never unlike the corpus."""
+"""A text is unlike the corpus only if a larger share of its words is unknown."""
 POINTS: Final = 20
 """Number of points of a curve."""
 
@@ -99,7 +99,8 @@ class Point(NamedTuple):
 def learn(labels: NDArray[np.int64], logits: NDArray[np.float32], unknown: NDArray[np.float64]) -> Abstention:
     """Learn thresholds from D validation documents: class indices, calibrated logits, and shares of unknown words.
 
-    A precision that the documents cannot show has no threshold.
+    A precision that the documents cannot show has no threshold. Where more than RARE of the documents have no known
+    word at all, as in a language without spaces or in a list of names, unknown words say nothing: no text is unlike.
     """
     confidence, right = _answers(labels, logits)
     found = {precision: _threshold(confidence, right, precision) for precision in PRECISIONS}

@@ -67,7 +67,7 @@ def score(found: Predictions) -> Evaluation:
     measured = metrics.measure(labels, logits)
     before = metrics.cross_entropy(labels, found.raw)
     shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
-    is_unlike = shares >= found.trained.abstention.unlike
+    is_unlike = found.trained.abstention.is_unlike(shares)
     return Evaluation(
         run=found.run,
         corpus=found.data.manifest.name,

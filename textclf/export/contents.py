@@ -120,7 +120,7 @@ def _onnx(trained: Artefact, *, card: str, precision: str) -> dict[str, bytes]:
         layout.labels.name: artefact.encode(trained.labels, indent=2),
         layout.card.name: card.encode(),
         THRESHOLDS: artefact.encode(asdict(trained.abstention), indent=2),
-        **onnx.contents(trained),
+        **onnx.contents(trained, precision=precision),
     }
 
 

@@ -216,13 +216,13 @@ def _accept(exported: Exported, request: ExportRequest, *, size: int) -> None:
 
 
 def _check_graph(path: Path, run: FinishedRun, expected: Predictions) -> None:
-    """Run the ONNX graph on the split; raises TextclfError if its logits differ from textclf's."""
+    """Run the ONNX graph on the split, fed from its files; raises TextclfError if its logits differ from textclf's."""
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
-    trained = expected.trained
-    batches = Tokens(run.data, trained.tokenizer).batches(expected.rows)
-    logits = np.concatenate([session.run(["logits"], trained.inputs(*batch)._asdict())[0] for batch in batches])
+    inputs = onnx.Feeder(path.parent).inputs
+    batches = Tokens(run.data, expected.trained.tokenizer).batches(expected.rows)
+    logits = np.concatenate([session.run(["logits"], inputs(*batch)._asdict())[0] for batch in batches])
     difference = float(np.abs(logits - expected.logits).max())
     if not difference <= TOLERANCE * max(1.0, float(np.abs(expected.logits).max())):
         raise TextclfError(

@@ -72,19 +72,20 @@ def serialise(trained: Artefact, *, precision: str) -> bytes:
     return content
 
 
-def contents(trained: Artefact) -> dict[str, bytes]:
-    """The files by name."""
+def contents(trained: Artefact, *, precision: str) -> dict[str, bytes]:
+    """The files by name. What the inputs learnt is rounded only if the weights are."""
     learnt, settings = artefact.split(trained.inputs)
+    kept = {name: array for name, array in learnt.items() if name not in trained.inputs.DERIVED}
     return {
         SETTINGS: artefact.encode(
             {"format_version": artefact.FORMAT_VERSION, "model": trained.model, "inputs": settings}, indent=2
         ),
-        LEARNT: artefact.serialise(artefact.compact(learnt, without=trained.inputs.DERIVED)),
+        LEARNT: artefact.serialise(kept if precision == "float32" else artefact.compact(kept)),
     }
 
 
 class Feeder:
-    """Makes what a model's graph reads; raises ArtefactError if its files cannot be read."""
+    """Makes what a model's graph reads, by its ``inputs``; raises ArtefactError if its files cannot be read."""
 
     def __init__(self, folder: str | Path) -> None:
         root = Path(folder)
@@ -95,13 +96,13 @@ class Feeder:
             kind = MODELS[settings["model"]].runtime().features
             self._tokenizer = Tokenizer.from_json(files.read_object(artefact.Layout(root).tokenizer))
             learnt = weight_files.restore(weight_files.read(root / LEARNT)[0])
-            self._inputs = artefact.restore(kind, learnt, settings["inputs"], self._tokenizer)
-            if not self._inputs.fits(self._tokenizer):
+            self.inputs = artefact.restore(kind, learnt, settings["inputs"], self._tokenizer)
+            if not self.inputs.fits(self._tokenizer):
                 raise ValueError("the inputs are not those of the tokenizer")
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ArtefactError(f"{root} cannot be read ({error}); export it again: textclf export") from error
 
     def __call__(self, texts: list[str]) -> dict[str, NDArray[Any]]:
         """The inputs of some texts, one at least, by name."""
-        made: dict[str, NDArray[Any]] = self._inputs(*self._tokenizer.encode_all(texts))._asdict()
+        made: dict[str, NDArray[Any]] = self.inputs(*self._tokenizer.encode_all(texts))._asdict()
         return made

@@ -106,7 +106,7 @@ class Classifier:
             probabilities,
             share,
             words > self.trained.inputs.max_length,
-            share >= self.trained.abstention.unlike,
+            self.trained.abstention.is_unlike(share),
         )
 
     def name(self, answers: Answers) -> list[Prediction]:

@@ -6,13 +6,14 @@ way: the mlp exactly (`textclf.models.bag_mlp.predict.contributions`), the other
 (`textclf.models.sequences.features.LeaveOneOut`).
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
-from textclf.models.arithmetic import Doubles, Floats
+from textclf.models.arithmetic import Doubles
 from textclf.text.token_offsets import spans
 from textclf.text.tokenizer import UNK_ID
 
@@ -60,28 +61,43 @@ def explain(trained: Artefact, text: str, label: str) -> Explanation:
     )
 
 
-def top_words(trained: Artefact, label: str, *, top_k: int) -> list[Word]:
-    """The words that, each alone, give the label the highest probability; raises UsageError if there is no such label.
+def top_words(
+    trained: Artefact, labels: Sequence[str], *, top_k: int, many_words: int = MANY_WORDS
+) -> dict[str, list[Word]]:
+    """For each label, the words that, each alone, give it the highest probability.
 
-    Pairs of words are left out, since the model knows only their hashes.
+    Each word is classified once, whatever the number of labels. Pairs of words are left out, since the model knows only
+    their hashes. Raises UsageError if there is no such label, or if the model knows no word.
     """
-    place = _place(trained, label)
+    places = {label: _place(trained, label) for label in labels}
+    best: dict[str, list[Word]] = {label: [] for label in places}
     size = trained.inputs.words
-    logits = np.concatenate(
-        [
-            _logits_of_words(trained, range(start, min(start + MANY_WORDS, size)))
-            for start in range(UNK_ID + 1, size, MANY_WORDS)
-        ]
-    ).astype(np.float64)
-    logits -= logits.max(axis=1, keepdims=True)
-    probabilities = np.exp(logits[:, place]) / np.exp(logits).sum(axis=1)
-    best = np.argsort(-probabilities, kind="stable")[:top_k]
-    return [Word(trained.tokenizer.words[UNK_ID + 1 + word], float(probabilities[word])) for word in best]
+    if size <= UNK_ID + 1:
+        raise UsageError(
+            "the model knows no whole word, so that there are none to list; explain a text: textclf predict --explain"
+        )
+    for start in range(UNK_ID + 1, size, many_words):
+        words = range(start, min(start + many_words, size))
+        probabilities = _probabilities_of_words(trained, words)
+        for label, place in places.items():
+            best[label] = _best(best[label], trained.tokenizer.words[start : words.stop], probabilities[place], top_k)
+    return best
 
 
-def _logits_of_words(trained: Artefact, words: range) -> Floats:
-    """Calibrated logits of texts of one word each, shape (words, classes)."""
-    return trained.logits(np.array(words, dtype=np.int32), np.ones(len(words), dtype=np.int64))
+def _best(so_far: list[Word], words: Sequence[str], probabilities: Doubles, top_k: int) -> list[Word]:
+    """The most probable words of those so far and of more words; of equals, those that come first."""
+    better = np.flatnonzero(probabilities > (so_far[-1].probability if len(so_far) == top_k else -1))
+    first = better[np.argsort(-probabilities[better], kind="stable")[:top_k]]
+    more = [Word(words[place], float(probabilities[place])) for place in first.tolist()]
+    return sorted([*so_far, *more], key=lambda word: -word.probability)[:top_k]
+
+
+def _probabilities_of_words(trained: Artefact, words: range) -> Doubles:
+    """Calibrated probabilities of texts of one word each, shape (classes, words)."""
+    logits = trained.logits(np.array(words, dtype=np.int32), np.ones(len(words), dtype=np.int64)).astype(np.float64)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Doubles = exponentials.T / exponentials.sum(axis=1)
+    return probabilities
 
 
 def _place(trained: Artefact, label: str) -> int:

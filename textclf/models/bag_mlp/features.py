@@ -126,8 +126,8 @@ class Bag:
 
     @property
     def views(self) -> int:
-        """Bags per document: words and pairs, and subwords if the vocabulary has any."""
-        return 2 if len(self.subwords) else 1
+        """Bags per document: words and pairs, and subwords if the vocabulary has any, even if no word has them."""
+        return 2 if len(self.rarity) > self.words + len(self.pairs) else 1
 
     @property
     def sizes(self) -> dict[str, int]:
