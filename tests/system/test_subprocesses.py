@@ -9,8 +9,8 @@ import textclf
 from textclf.system import subprocesses
 
 ROOT = Path(textclf.__file__).parent
-OWNERS = {"system/subprocesses.py", "system/workers.py", "serve/server.py"}
-"""Modules that start processes: programs, workers, and copies of the server."""
+OWNERS = {"system/subprocesses.py", "system/workers.py", "serve/server.py", "training/loader_processes.py"}
+"""Modules that know processes: programs, workers, copies of the server, and those of a DataLoader."""
 STARTS = {"os.system", "os.popen", "os.fork", "os.posix_spawn", "subprocess.run", "subprocess.Popen"}
 
 

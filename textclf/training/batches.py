@@ -21,9 +21,12 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textclf.dataset.directory import UNSEEN, Store
-from textclf.errors import ResourceError, TextclfError
+from textclf.errors import TextclfError
 from textclf.models.model import Examples
+from textclf.system.subprocesses import searching_safely
 from textclf.text.arrays import offsets
+from textclf.training import loader_processes
+from textclf.training.loader_processes import LoaderError
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that returns no batch in that time counts as hanging
 WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM
@@ -168,11 +171,12 @@ class BatchLoader(DataLoader[Any]):
         super().__init__(dataset, batch_sampler=sampler, **options)
         self._rows, self._sampler, self._ids = dataset.rows, sampler, ids
         self._making = 0.0
+        self._watch = loader_processes.Watch()
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         step = getattr(self._sampler, "first", 0)
         try:
-            with closing(self._prefetched(super().__iter__())) as batches:
+            with closing(self._from_processes() if self.num_workers else self._prefetched()) as batches:
                 for batch in batches:
                     yield batch
                     step += 1
@@ -181,7 +185,7 @@ class BatchLoader(DataLoader[Any]):
         except Exception as error:
             if not self.num_workers:
                 raise
-            raise ResourceError(
+            raise LoaderError(
                 f"a loader process died, hung or failed before it had made {self.names(step)} "
                 f"({str(error).strip().splitlines()[-1]}); try --num-workers 0"
             ) from error
@@ -194,14 +198,22 @@ class BatchLoader(DataLoader[Any]):
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         return f"{', '.join(names[:SHOWN])}{more}"
 
-    def _prefetched(self, batches: Iterator[Any]) -> Generator[Any, None, None]:
-        """The batches, each made by a thread while the caller uses the one before; with workers, they do that.
+    def _from_processes(self) -> Generator[Any, None, None]:
+        """The batches, made by loader processes; raises RuntimeError if one has died."""
+        with self._watch.waiting(), searching_safely():
+            batches = super().__iter__()
+            self._watch.begin(batches._workers)  # type: ignore[attr-defined]
+        for _ in range(len(self)):  # and no step more: it does not matter who dies after the last batch
+            with self._watch.waiting():
+                batch = next(batches)
+            yield batch
+
+    def _prefetched(self) -> Generator[Any, None, None]:
+        """The batches, each made by a thread while the caller uses the one before.
 
         A thread starts at once, and sends nothing between processes.
         """
-        if self.num_workers:
-            yield from batches
-            return
+        batches = super().__iter__()
         with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
             coming = thread.submit(self._next, batches)
             while (batch := coming.result()) is not None:
@@ -219,13 +231,11 @@ class BatchLoader(DataLoader[Any]):
         return BatchSeconds(self._making, getattr(self.collate_fn, "seconds", 0.0))
 
     def close(self) -> None:
-        """End the worker processes now: left to the garbage collector, one that hangs would hold up the program."""
+        """End the loader processes now: left to the garbage collector, one that hangs would hold up the program."""
         if self.num_workers and self._iterator is not None:
-            workers = self._iterator._workers  # type: ignore[attr-defined]
-            self._iterator._shutdown_workers()  # type: ignore[attr-defined]
+            loader_processes.end(self._iterator)
             self._iterator = None
-            for worker in workers:
-                worker.kill()
+        self._watch.end()
 
 
 class Timed:

@@ -25,6 +25,7 @@ from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
 from textclf.training.display import Display
 from textclf.training.finish import Trained, finish
 from textclf.training.learner import Learner
+from textclf.training.loader_processes import LoaderError
 from textclf.training.loop import Batches, EarlyStopping, StepOptions, Watch
 from textclf.training.meters import Meter
 from textclf.training.objective import Softmax
@@ -51,10 +52,9 @@ class Start(NamedTuple):
 def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = None) -> runs.RunLayout:
     """Train in a new run directory, which is made once the model is; raises what `resume` raises."""
     config = setup.config
-    with _naming_failures(setup, config.run_dir):
-        start = _start(setup)
+    with _naming_failures(setup, config.run_dir), _started(setup) as start:
         run = runs.create(config.run_dir, corpus=setup.data.manifest.name, tier=config.tier, model=config.model)
-        with runs.training(run):
+        with runs.training(run), _naming_resume(run):
             files.write_json(run.config, _record(setup))
             return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
 
@@ -69,8 +69,8 @@ def resume(
     ResourceError if disk, memory or loader processes give out, InterruptedRunError or TerminatedRunError on a signal;
     the run can then be resumed.
     """
-    with _naming_failures(setup, run.root):
-        return _fit_and_finish(setup, _start(setup), run, display=display or Display(), pace=pace or PACE)
+    with _naming_failures(setup, run.root), _naming_resume(run), _started(setup) as start:
+        return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
 
 
 @contextmanager
@@ -85,11 +85,23 @@ def _naming_failures(setup: Setup, folder: Path) -> Iterator[None]:
         yield
 
 
-def _start(setup: Setup) -> Start:
+@contextmanager
+def _naming_resume(run: runs.RunLayout) -> Iterator[None]:
+    """Say how to resume when a loader process has died: it was killed perhaps, and nothing is wrong."""
+    try:
+        yield
+    except LoaderError as error:
+        raise LoaderError(f"{error}, or resume it: textclf train --resume {run.root}") from error
+
+
+@contextmanager
+def _started(setup: Setup) -> Iterator[Start]:
+    """A run before its first step; its loader processes end with it, however it ends."""
     time = perf_counter() - setup.seconds
     processor = device.pick(setup.config.device)
     batches = {part: setup.loader(part, processor) for part in ("train", "validation")}
-    return Start(setup.learner(batches["train"], processor), batches, time)
+    with closing(batches["train"]):
+        yield Start(setup.learner(batches["train"], processor), batches, time)
 
 
 def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display: Display, pace: Pace) -> runs.RunLayout:

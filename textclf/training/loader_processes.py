@@ -1,0 +1,86 @@
+"""The processes of a DataLoader: one that dies is reported where training waits for a batch, and nowhere else.
+
+Torch's own handler of SIGCHLD raises RuntimeError at whatever line the main thread is when a process dies: in the
+optimizer, in a ``finally``, or while a file is written. Its way of ending the processes waits for locks that a killed
+one may still hold.
+"""
+
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.process import BaseProcess
+from threading import current_thread, main_thread
+from typing import Any
+
+from torch._C import _remove_worker_pids
+
+from textclf.errors import ResourceError
+
+
+class LoaderError(ResourceError):
+    """A loader process died, hung or failed; training can be resumed."""
+
+
+class Watch:
+    """Notices that a process died: at once in the main thread, else when it is next waited for."""
+
+    def __init__(self) -> None:
+        self._processes: Sequence[BaseProcess] = ()
+        self._is_waiting = False
+        self._torch_handler: Any = None
+
+    def begin(self, processes: Sequence[BaseProcess]) -> None:
+        """Watch these processes from now on, in place of torch."""
+        self._processes = processes
+        if self._torch_handler is None and hasattr(signal, "SIGCHLD") and current_thread() is main_thread():
+            self._torch_handler = signal.signal(signal.SIGCHLD, self._look)
+
+    def end(self) -> None:
+        """Leave processes that die to torch again."""
+        self._processes = ()
+        if self._torch_handler is not None and current_thread() is main_thread():
+            signal.signal(signal.SIGCHLD, self._torch_handler)
+            self._torch_handler = None
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Raise RuntimeError if a process has died, or dies meanwhile."""
+        self._is_waiting = True  # first, so that no death falls between the two lines
+        try:
+            self._refuse_dead()
+            yield
+        except Exception:
+            self._is_waiting = False
+            self._refuse_dead()  # of whom torch says only that it "exited unexpectedly"
+            raise
+        finally:
+            self._is_waiting = False
+
+    def _look(self, *_signal_and_frame: object) -> None:
+        if self._is_waiting:
+            self._refuse_dead()
+
+    def _refuse_dead(self) -> None:
+        for process in self._processes:
+            if (code := process.exitcode) is not None:
+                how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+                raise RuntimeError(f"process {process.pid} {how}")
+
+
+def end(iterator: Any) -> None:
+    """Kill the processes of a DataLoader's iterator; they have nothing that would be lost.
+
+    Batches in pinned memory are read by a thread, which must end first: that is left to torch.
+    """
+    if hasattr(iterator, "_pin_memory_thread"):
+        iterator._shutdown_workers()
+    iterator._shutdown = True
+    _remove_worker_pids(id(iterator))
+    iterator._worker_pids_set = False
+    for process in iterator._workers:
+        process.kill()
+    for process in iterator._workers:
+        process.join()
+    for queue in iterator._index_queues:
+        queue.cancel_join_thread()
+        queue.close()
