@@ -1,12 +1,13 @@
 """Every failure a user can cause, and the exit code it ends with.
 
     TextclfError                 1  failed while running
-    ├── UsageError               2  what was asked for does not exist or does not fit together
+    ├── UsageError               2  what was asked for does not exist, may not be used or does not fit together
     ├── DataError                3  the data cannot be used as it is
     ├── ArtefactError            4  a file of ours is damaged, foreign, or from a newer version
-    ├── ResourceError            5  out of disk, memory or worker processes
+    ├── ResourceError            5  out of disk, memory, open files, threads or processes
     ├── DivergedError            6  training produced a loss that is not a number
     ├── InterruptedRunError    130  Ctrl-C, after saving
+    ├── ClosedPipeError        141  the reader of stdout closed it; nothing is said, as by other programs
     └── TerminatedRunError     143  SIGTERM, after saving
 
 An error carries one string: what is wrong, where, and the command that mends it. It fits on one line, and exactly one
@@ -21,7 +22,7 @@ class TextclfError(Exception):
 
 
 class UsageError(TextclfError):
-    """What was asked for does not exist or does not fit together."""
+    """What was asked for does not exist, may not be read or written, or does not fit together."""
 
     exit_code = 2
 
@@ -39,7 +40,7 @@ class ArtefactError(TextclfError):
 
 
 class ResourceError(TextclfError):
-    """The machine ran out of disk, memory or worker processes."""
+    """The machine ran out of disk, memory, open files, threads or processes."""
 
     exit_code = 5
 
@@ -54,6 +55,12 @@ class InterruptedRunError(TextclfError):
     """The user pressed Ctrl-C; the run was saved."""
 
     exit_code = 130
+
+
+class ClosedPipeError(TextclfError):
+    """The reader of stdout closed it; the exit code is that of a program ended by SIGPIPE, as a shell shows it."""
+
+    exit_code = 141
 
 
 class TerminatedRunError(TextclfError):

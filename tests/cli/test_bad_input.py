@@ -111,7 +111,23 @@ def test_a_damaged_tensor_is_named_when_it_is_read(runner: CliRunner, copied: Pa
 
 def test_no_data_yet(runner: CliRunner) -> None:
     fails(runner, ["train"], 2, "no data under data", "textclf preprocess")
-    fails(runner, ["train", "--data", "nowhere"], 2, "no data directory", "nowhere", "textclf preprocess")
+
+
+@pytest.mark.parametrize("command", ["train", "learning-curve"])
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("nowhere", "no data directory data/nowhere;"),
+        ("data/nowhere", "no data directory data/nowhere;"),
+        ("./nowhere", "no data directory nowhere;"),
+        ("elsewhere/nowhere/", "no data directory elsewhere/nowhere;"),
+        ("/nowhere", "no data directory /nowhere;"),
+    ],
+)
+def test_data_that_is_not_there_is_named_as_it_was_given(
+    command: str, given: str, said: str, runner: CliRunner
+) -> None:
+    fails(runner, [command, "--data", given], 2, said, "textclf preprocess")
 
 
 @pytest.mark.parametrize("command", [["predict", "hello"], ["evaluate"], ["info"]])
@@ -123,6 +139,12 @@ def test_no_such_run(runner: CliRunner) -> None:
     fails(runner, ["predict", "--run", "runs/gone", "hello"], 2, "runs/gone")
     fails(runner, ["train", "--resume", "runs/gone"], 2, "runs/gone")
     fails(runner, ["info", "gone"], 2, "gone")
+
+
+def test_without_a_command_the_help_is_shown_as_it_is(runner: CliRunner) -> None:
+    done = runner.invoke(main, [])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr == runner.invoke(main, ["--help"]).stdout
 
 
 def test_an_unknown_tier_model_and_device(runner: CliRunner, data_dir: Path) -> None:

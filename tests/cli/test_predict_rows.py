@@ -20,7 +20,7 @@ from sklearn.metrics import f1_score
 from textclf.artefacts import artefact
 from textclf.artefacts.artefact import Abstention
 from textclf.cli import main
-from textclf.cli.predict import CLOSED
+from textclf.errors import ClosedPipeError
 
 pytestmark = pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 
@@ -360,6 +360,6 @@ def test_a_closed_pipe_ends_it_quietly_and_loses_nothing_that_was_written(run_di
     process.stdout.close()
     assert process.stderr.read() == b""
     process.stderr.close()
-    assert process.wait(timeout=60) == CLOSED
+    assert process.wait(timeout=60) == ClosedPipeError.exit_code
     assert read.count(b"\n") == count // 2
     assert whole.startswith(read)

@@ -67,7 +67,7 @@ def test_a_file_without_read_permission_is_refused(monkeypatch: pytest.MonkeyPat
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)  # root may read everything
-    refuses(preprocess("bad.csv"), 3, "cannot read bad.csv: Permission denied")
+    refuses(preprocess("bad.csv"), 2, "no permission to read or write bad.csv")
 
 
 def test_a_source_whose_name_is_not_utf8_is_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, List, Value
 from huggingface_hub import errors
 
-from textclf.errors import DataError, UsageError
+from textclf.errors import DataError, ResourceError, UsageError
 from textclf.sources import Columns, Document
 from textclf.sources.hub import from_dataset_dict, read_hub
 
@@ -289,9 +289,14 @@ def chained(error, cause):
             "cannot read the dataset 'own/data' (To read it, install zstandard)",
         ),
         (
-            PermissionError(13, "Permission denied"),
-            DataError,
-            "cannot read the dataset 'own/data' ([Errno 13] Permission denied)",
+            PermissionError(13, "Permission denied", "/root/.cache"),
+            UsageError,
+            "no permission to read or write /root/.cache; change its permissions, or name another path",
+        ),
+        (
+            OSError(28, "No space left on device"),
+            ResourceError,
+            "no space left to write the cache of own/data; free some and run the command again",
         ),
         (KeyError("splits"), DataError, "cannot read the dataset 'own/data' ('splits')"),
         (TypeError("bad feature"), DataError, "cannot read the dataset 'own/data' (bad feature)"),

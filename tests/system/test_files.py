@@ -65,7 +65,7 @@ def test_what_json_cannot_hold_leaves_the_old_file(tmp_path, value):
     assert listing(tmp_path) == ["file.json"]
 
 
-@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), OSError(errno.EACCES, "no")])
+@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt(), OSError(errno.EINVAL, "no")])
 @pytest.mark.parametrize("before", [None, b"old"])
 def test_a_failure_leaves_what_was_there_and_nothing_else(tmp_path, error, before):
     path = tmp_path / "file"
@@ -127,7 +127,8 @@ def test_a_full_disk_is_named_and_leaves_the_old_file(tmp_path, monkeypatch, cod
     with pytest.raises(ResourceError) as caught:
         files.write_bytes(path, b"new")
     advice = "free some (3 bytes are needed) and run the command again"
-    assert str(caught.value) == f"no space left to write {path}; {advice}"
+    why = ", as the disk quota is used up" if code == errno.EDQUOT else ""
+    assert str(caught.value) == f"no space left to write {path}{why}; {advice}"
     assert path.read_bytes() == b"old"
     assert listing(tmp_path) == ["file"]
 

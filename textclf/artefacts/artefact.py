@@ -25,7 +25,7 @@ from textclf.models.arithmetic import Floats
 from textclf.models.model import EMBEDDING, Features, Model
 from textclf.models.user import UserModel
 from textclf.sources.document import Columns
-from textclf.system import checksums, files
+from textclf.system import checksums, failures, files
 from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
@@ -229,7 +229,8 @@ def damaged(root: Path) -> Iterator[Path]:
         if content != files.to_json(config) or config["crc32"][CONFIG] != own_checksum(config):
             raise ValueError("it is not what was written")
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ArtefactError(f"{layout.config} is damaged ({error}); train the model again: textclf train") from error
+        damage = ArtefactError(f"{layout.config} is damaged ({error}); train the model again: textclf train")
+        raise failures.refused(error, layout.config) or damage from error
     for name in (path.name for path in (layout.weights, layout.labels, layout.tokenizer, layout.card)):
         path = root / name
         if not path.is_file() or (name in crc32 and checksums.crc32(path) != crc32[name]):
@@ -281,7 +282,8 @@ def _naming_damage(root: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ArtefactError(f"the model in {root} is damaged ({error}); train it again: textclf train") from error
+        damage = ArtefactError(f"the model in {root} is damaged ({error}); train it again: textclf train")
+        raise failures.refused(error, getattr(error, "filename", None) or root) or damage from error
 
 
 def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:

@@ -15,7 +15,7 @@ from textclf.dataset import manifest, packed, tensors
 from textclf.dataset.documents import Documents, read_documents
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.read_corpus import Progress
-from textclf.system import checksums, files
+from textclf.system import checksums, failures, files
 
 DAMAGED: Final = "damaged"
 MISSING: Final = "missing"
@@ -123,7 +123,9 @@ def _is_readable(path: Path) -> bool:
             files.read_lines(path)
         else:
             files.read_object(path)
-    except (OSError, ValueError, RecursionError, EOFError, RuntimeError, zipfile.BadZipFile):
+    except (OSError, ValueError, RecursionError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+        if refused := failures.refused(error, path):
+            raise refused from error
         return False
     return True
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from textclf.errors import ArtefactError, ResourceError, UsageError
-from textclf.system import checksums, files, locks
+from textclf.system import checksums, failures, files, locks
 
 LATEST: Final = "latest"
 """File in the folder of runs that holds the name of the newest finished run."""
@@ -123,7 +123,8 @@ def sealed(run: RunLayout) -> dict[str, str] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise ArtefactError(f"{run.checksums} is damaged ({error}); train a new model: textclf train") from error
+        damage = ArtefactError(f"{run.checksums} is damaged ({error}); train a new model: textclf train")
+        raise failures.refused(error, run.checksums) or damage from error
     return dict(kept)
 
 
@@ -207,4 +208,4 @@ def _read(path: Path, read: Callable[[Path], Any]) -> Any:
     except FileNotFoundError as error:
         raise UsageError(f"{path.parent} has no {path.name}; {next_step(path.parent)}") from error
     except (OSError, ValueError, TypeError) as error:
-        raise ArtefactError(f"{path} is damaged ({error})") from error
+        raise failures.refused(error, path) or ArtefactError(f"{path} is damaged ({error})") from error

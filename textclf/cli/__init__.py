@@ -5,6 +5,7 @@ Results go to stdout, everything else to stderr.
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, Final
 
@@ -12,8 +13,8 @@ import click
 
 from textclf import __version__
 from textclf.cli import terminal
-from textclf.errors import TextclfError
-from textclf.system import startup
+from textclf.errors import ClosedPipeError
+from textclf.system import failures, startup, streams
 from textclf.system.signals import ignore, stopping
 
 NAMES: Final = (
@@ -51,30 +52,56 @@ class OnDemand(Mapping[str, click.Command]):
 
 
 class Commands(click.Group):
-    """A group whose every failure is one line on stderr and an exit code."""
+    """A group whose every failure is one line on stderr and an exit code, except a bug, which shows its traceback."""
 
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run the command line and exit. Without ``args`` this is the program itself: its process is ours."""
-        if args is None:
-            startup.configure_program()
+        is_program = args is None
         try:
+            if is_program:
+                startup.configure_program()
+                streams.occupy_closed()
             with stopping():
                 code = super().main(args, **{**extra, "standalone_mode": False})
-        except TextclfError as error:
-            code = _fail(str(error), error.exit_code)
-        except click.ClickException as error:
-            code = _fail(error.format_message(), error.exit_code)
-        except MemoryError:
-            code = _fail("out of memory; try a smaller --batch-size, --tier or --max-vocab", 5)
-        except (click.Abort, KeyboardInterrupt):
-            code = _fail("stopped", 130)
-        if args is None:
+        except (Exception, KeyboardInterrupt) as error:
+            code = _report(error)
+            if code is None:
+                raise
+            if is_program:
+                streams.discard_stdout()
+        if is_program:
             ignore()
         sys.exit(code if isinstance(code, int) else 0)
 
+    def make_context(self, *given: Any, **more: Any) -> click.Context:
+        """Parse the command line; --help and --version are printed here."""
+        with streams.naming_closed_pipe():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with streams.naming_closed_pipe():
+            return super().invoke(ctx)
+
+
+def _report(error: BaseException) -> int | None:
+    """Say on stderr why a command ended; returns its exit code, None for a bug."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the help, of many lines
+        terminal.note(error.format_message())
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        return _fail(error.format_message(), error.exit_code)
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return _fail("stopped", 130)
+    if isinstance(error, ClosedPipeError):
+        return error.exit_code
+    explained = failures.explain(error, "stdout")  # who writes a file names it
+    return None if explained is None else _fail(str(explained), explained.exit_code)
+
 
 def _fail(message: str, code: int) -> int:
-    terminal.message(message)
+    with suppress(OSError, ValueError):  # stderr may be full or closed
+        terminal.message(message)
     return code
 
 
@@ -101,6 +128,6 @@ def main() -> None:
     textclf predict "Shares fell sharply"    the newest model says what that is about
 
     Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed while running, 2 bad usage, 3 bad data, 4 a
-    damaged or foreign file, 5 out of disk, memory or worker processes, 6 training diverged, 130 Ctrl-C and 143 SIGTERM
-    after saving.
+    damaged or foreign file, 5 out of disk, memory, open files, threads or processes, 6 training diverged, 130 Ctrl-C
+    and 143 SIGTERM after saving, 141 the reader of stdout is gone.
     """

@@ -1,9 +1,8 @@
 """`textclf predict`."""
 
-import os
 import sys
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -11,15 +10,12 @@ import click
 
 from textclf.artefacts import runs
 from textclf.cli import options, terminal
-from textclf.errors import ResourceError, UsageError
+from textclf.errors import UsageError
 from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.inference.outputs import Answer, Fields
     from textclf.inference.predicting import Tally
-
-CLOSED: Final = 141
-"""Exit code if the reader of stdout closes it: that of a program ended by SIGPIPE, as a shell shows it."""
 
 EXPLAINED: Final = ("text", "json", "jsonl")
 """Formats that have room for the contribution of each word."""
@@ -84,9 +80,7 @@ EXPLAINED: Final = ("text", "json", "jsonl")
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for the answers, instead of stdout; it appears when it is complete.",
 )
-@click.pass_context
 def command(
-    context: click.Context,
     texts: tuple[str, ...],
     *,
     run: Path,
@@ -148,11 +142,10 @@ def command(
     workers = num_workers or startup.processors()
     predict = parallel.predictor(trained, model, top_k=best, num_workers=workers, file=input_file)
     tally = predicting.Tally(trained.labels)
-    _write(context, predicting.answer(rows, predict, rejection), tally, fields, layout=layout, output=output)
+    _write(predicting.answer(rows, predict, rejection), tally, fields, layout=layout, output=output)
 
 
 def _write(
-    context: click.Context,
     answers: "Generator[list[Answer], None, None]",
     tally: "Tally",
     fields: "Fields",
@@ -164,7 +157,7 @@ def _write(
     from textclf.inference import outputs
 
     # Closing the answers ends the other processes.
-    with _survive_closed_stdout(context, is_used=output is None), closing(answers) as batches:
+    with closing(answers) as batches:
         outputs.write(tally.watch(_with_progress(batches)), layout, fields, output)
     for sentence in tally.summary(with_coverage=fields.rejected):
         terminal.message(sentence)
@@ -186,24 +179,6 @@ def _check_output(layout: str, input_file: Path | None, output: Path | None, *, 
         raise UsageError(f"{output} is not a file but a pipe or a device: leave out --output and write to it with >")
     if input_file is not None and output.exists() and input_file.exists() and output.samefile(input_file):
         raise UsageError(f"{output} is also the input: name another --output")
-
-
-@contextmanager
-def _survive_closed_stdout(context: click.Context, *, is_used: bool) -> Iterator[None]:
-    """End quietly if the reader of stdout has closed it; Python would otherwise fail again in its last flush."""
-    try:
-        yield
-    except BrokenPipeError:
-        _discard_stdout()
-        context.exit(CLOSED)
-    except ResourceError:
-        if is_used:
-            _discard_stdout()
-        raise
-
-
-def _discard_stdout() -> None:
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _with_progress(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:

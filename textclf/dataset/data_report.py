@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.errors import ArtefactError
-from textclf.system import files
+from textclf.system import failures, files
 from textclf.system.wording import counted
 
 FEW: Final = 5
@@ -127,4 +127,5 @@ def read_report(path: Path) -> DataReport:
         splits = {name: SplitReport(**split) for name, split in values.pop("splits").items()}
         return DataReport(**{**values, "splits": splits, "notes": tuple(values["notes"])})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtefactError(f"{path} is missing or damaged; rebuild it: textclf preprocess --overwrite") from error
+        damage = ArtefactError(f"{path} is missing or damaged; rebuild it: textclf preprocess --overwrite")
+        raise failures.refused(error, path) or damage from error

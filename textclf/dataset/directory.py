@@ -135,8 +135,10 @@ def together(first: Part, second: Part) -> Part:
 
 
 def newest(data_dir: Path) -> Path:
-    """The data directory that was finished last; raises UsageError if there is none."""
+    """The data directory that was finished last; raises UsageError if there is none, OSError if none may be read."""
     finished = [path for path in data_dir.glob("*/manifest.json") if path.is_file()]
     if not finished:
+        for folder in data_dir.glob("*"):
+            (folder / "manifest.json").is_file()  # raises where glob passes over what it may not read
         raise UsageError(f"no data under {data_dir}; make some: textclf preprocess")
     return max(finished, key=lambda path: path.stat().st_mtime_ns).parent

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.errors import ArtefactError
+from textclf.system import failures
 from textclf.system.files import replacing
 from textclf.system.wording import counted
 
@@ -86,7 +87,8 @@ def read_documents(path: Path, *, rows: int) -> Documents:
             raise ValueError("unexpected document id")
         return found
     except (pa.ArrowException, ValueError, TypeError, AttributeError, LookupError, OSError) as error:
-        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
+        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite")
+        raise failures.refused(error, path) or damage from error
 
 
 def _check_size(metadata: Any, *, rows: int, size: int) -> None:

@@ -9,7 +9,7 @@ from textclf.config import PreprocessConfig
 from textclf.dataset.manifest import DataLayout, read_manifest
 from textclf.errors import UsageError
 from textclf.sources import Corpus
-from textclf.system import files
+from textclf.system import failures, files
 
 LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels"}
 """Settings without effect on the data."""
@@ -108,7 +108,9 @@ def begin(layout: DataLayout, *, origin: dict[str, Any]) -> int:
     """
     try:
         is_same = files.read_object(layout.begun) == origin
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        if refused := failures.refused(error, layout.begun):
+            raise refused from error
         is_same = False
     if is_same:
         return sum(1 for _ in layout.tensors.glob("*/*"))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from textclf.dataset.splits import DocumentCodes, digest, digest_of_pieces, fold, number_texts
 from textclf.sources import SPLITS, Document
-from textclf.system import files
+from textclf.system import failures
 from textclf.system.workers import Mapper
 from textclf.text import arrays
 from textclf.text.batch_encoder import TextBatch
@@ -100,7 +100,7 @@ def read_corpus(
     columns, pre_tokens = _Columns(), PreTokens()
     lengths, digests = [np.empty(0, dtype=np.int32)], bytearray()
     number = partial(_number_batch, os.urandom(16), lowercase)
-    with files.naming_full_disk(spool), spool.open("wb") as file:
+    with failures.naming(spool), spool.open("wb") as file:
         for batch in work.map(number, columns.texts(splits, work.batch), title="texts"):
             for run, new in zip(batch.runs, batch.new, strict=True):
                 numbers = np.frombuffer(run, dtype=np.int32)

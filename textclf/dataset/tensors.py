@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.errors import ArtefactError
-from textclf.system.files import full_disk
+from textclf.system import failures
 
 Ids = NDArray[np.int32]
 
@@ -56,7 +56,9 @@ def write_tensor(path: Path | str, ids: Ids) -> int:
             os.close(file)
     except OSError as error:
         Path(path).unlink(missing_ok=True)
-        raise full_disk(path, error, needed=len(whole)) from error
+        if explained := failures.named(error, path, needed=len(whole)):
+            raise explained from error
+        raise
     return checksum
 
 
@@ -185,7 +187,8 @@ def _read_foreign(path: Path, content: bytes) -> Ids:
                 raise ArtefactError(f"{path} is not a tensor file: its members are compressed")
             description, data, byteorder = (archive.read(member) for member in members)
     except (zipfile.BadZipFile, LookupError, ValueError, RuntimeError, EOFError, OSError) as error:
-        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
+        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite")
+        raise failures.refused(error, path) or damage from error
     described = {_description(len(data) // 4), _description(len(data) // 4, shortest=True)}
     if len(data) % 4 or byteorder != b"little" or description not in described:
         raise ArtefactError(

@@ -16,7 +16,7 @@ from textclf.dataset import packed, tensors
 from textclf.dataset.manifest import DataLayout, folder_of
 from textclf.dataset.near_copies import signatures
 from textclf.dataset.read_corpus import Work, map_array
-from textclf.system import files
+from textclf.system import failures, files
 from textclf.text import arrays
 from textclf.text.corpus_encoder import EncodedPreTokens
 from textclf.text.tokenizer import UNK_ID
@@ -55,7 +55,7 @@ class NumberedDocuments(NamedTuple):
     def save(self, runs: Runs) -> None:
         """Save the token ids of the pre-tokens where other processes can map them into memory."""
         end = 0
-        with files.naming_full_disk(self.ids), self.ids.open("wb") as ids, self.offsets.open("wb") as offsets:
+        with failures.naming(self.ids), self.ids.open("wb") as ids, self.offsets.open("wb") as offsets:
             offsets.write(np.zeros(1, dtype=np.int64).data)
             for run, lengths in runs:
                 ids.write(run.data)

@@ -17,7 +17,7 @@ from textclf.artefacts.weight_files import SCALE, quantise
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS
 from textclf.models.onnx_graph import Graph
-from textclf.system import files
+from textclf.system import failures, files
 from textclf.text.tokenizer import Tokenizer
 
 OPSET: Final = 18
@@ -34,7 +34,7 @@ def need_packages() -> None:
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UsageError("ONNX needs packages that are not installed: pip install 'textclf[onnx]'") from error
 
 
@@ -100,7 +100,8 @@ class Feeder:
             if not self.inputs.fits(self._tokenizer):
                 raise ValueError("the inputs are not those of the tokenizer")
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            raise ArtefactError(f"{root} cannot be read ({error}); export it again: textclf export") from error
+            damage = ArtefactError(f"{root} cannot be read ({error}); export it again: textclf export")
+            raise failures.refused(error, root) or damage from error
 
     def __call__(self, texts: list[str]) -> dict[str, NDArray[Any]]:
         """The inputs of some texts, one at least, by name."""

@@ -22,7 +22,7 @@ from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 from textclf.inference.classifier import Prediction
 from textclf.sources import LABEL, Row
-from textclf.system import escaping, files
+from textclf.system import escaping, failures, files
 
 _SPACE: Final = re.compile(r"\s")
 
@@ -65,9 +65,9 @@ class Fields(NamedTuple):
 
 
 def write(batches: Batches, layout: str, fields: Fields, output: Path | None) -> None:
-    """Write answers to stdout, or to a file that appears when it is complete. Raises ResourceError on a full disk."""
+    """Write answers to stdout, or to a file that appears when it is complete. Raises what `failures.naming` raises."""
     if output is None:
-        with files.naming_full_disk(Path("stdout")):
+        with failures.naming(Path("stdout")):
             WRITERS[layout](batches, sys.stdout, fields)
         return
     with files.replacing(output.resolve()) as file:  # a link stays a link

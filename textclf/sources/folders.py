@@ -116,9 +116,14 @@ def _kind(path: Path) -> str | None:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether there is a file or folder; False for a name that is too long to be one."""
+    """Tell whether there is a file or folder; False for a name that is too long to be one.
+
+    Raises UsageError if the user may not look there.
+    """
     try:
         return path.exists()
+    except PermissionError as error:
+        raise unreadable(path, error) from error
     except OSError:
         return False
 

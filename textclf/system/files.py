@@ -1,6 +1,5 @@
 """Files that are complete or absent: written under a temporary name, then renamed; and JSON files."""
 
-import errno
 import json
 import os
 import shutil
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from textclf.errors import ResourceError
-from textclf.system import temporaries
+from textclf.system import failures, temporaries
 from textclf.system.wording import counted
 
 MAX_JSON_BYTES: Final = 50_000_000
@@ -79,9 +78,10 @@ def read_lines(path: Path) -> list[Any]:
 def replacing(path: Path, *, durable: bool = True, needed: int | None = None) -> Iterator[BinaryIO]:
     """Yield a new file to write to; it is renamed to ``path`` at the end, or removed if anything fails.
 
-    Raises ResourceError with the path, and the bytes ``needed`` if known, when the disk is full.
+    Raises ResourceError with the path, and the bytes ``needed`` if known, when the disk is full, UsageError if the user
+    may not write there.
     """
-    with naming_full_disk(path, needed=needed), temporaries.new_file(path) as (temporary, file):
+    with failures.naming(path, needed=needed), temporaries.new_file(path) as (temporary, file):
         yield file
         file.flush()
         if durable:
@@ -97,26 +97,9 @@ def sync(path: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents, unless they exist; raises ResourceError when the disk is full."""
-    with naming_full_disk(path):
+    """Make a folder and its parents, unless they exist; raises what `failures.naming` raises."""
+    with failures.naming(path):
         path.mkdir(parents=True, exist_ok=True)
-
-
-@contextmanager
-def naming_full_disk(path: Path, *, needed: int | None = None) -> Iterator[None]:
-    """Raise ResourceError with the path and the bytes needed when the disk is full; other errors as they are."""
-    try:
-        yield
-    except OSError as error:
-        raise full_disk(path, error, needed=needed) from error
-
-
-def full_disk(path: Path | str, error: OSError, *, needed: int | None = None) -> Exception:
-    """A ResourceError with the path and the bytes needed if an error means that the disk is full, else the error."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-        return error
-    size = "" if needed is None else f" ({counted(needed, 'byte is', 'bytes are')} needed)"
-    return ResourceError(f"no space left to write {path}; free some{size} and run the command again")
 
 
 def refuse_full_disk(path: Path, *, needed: int, count: int) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from textclf.errors import InterruptedRunError, ResourceError, TerminatedRunError
-from textclf.system import locks, temporaries
-from textclf.system.files import make_folder, naming_full_disk, remove
+from textclf.errors import InterruptedRunError, ResourceError, TerminatedRunError, UsageError
+from textclf.system import failures, locks, temporaries
+from textclf.system.files import make_folder, remove
 
 
 @contextmanager
@@ -25,10 +25,10 @@ def replacing(root: Path) -> Iterator[Path]:
             _adopt(place, new, held)
             _put_back(place)
             yield new
-            with naming_full_disk(root):
+            with failures.naming(root):
                 _swap(new, place, old)
-        except ResourceError as error:
-            raise ResourceError(str(error).replace(str(new), str(root))) from error
+        except (ResourceError, UsageError) as error:
+            raise type(error)(str(error).replace(str(new), str(root))) from error
         except (InterruptedRunError, TerminatedRunError):
             is_kept = True
             raise

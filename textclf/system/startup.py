@@ -5,11 +5,12 @@ Two callers set them. `textclf.cli` calls `configure_program` before it runs a c
 """
 
 import atexit
+import codecs
 import gc
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from textclf.system import memory
@@ -30,6 +31,7 @@ def configure_program() -> None:
     is a tenth of training on 20newsgroups, on an idle machine. Python that is started from here does not import code of
     the current folder.
     """
+    speak_utf8()
     os.environ[SAFE] = "1"
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     atexit.register(gc.freeze)
@@ -37,6 +39,17 @@ def configure_program() -> None:
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # its own allocator keeps 30 MB after a table
     let_torch_threads_sleep()
     memory.share_heap()
+
+
+def speak_utf8() -> None:
+    """Start this program again in Python's UTF-8 mode, if names of files and arguments could only be ASCII.
+
+    That is so in the locale C or POSIX when the mode is turned off, by ``PYTHONUTF8=0``: arguments then lose what is
+    not ASCII, and no file with such a name can be written.
+    """
+    if not sys.flags.utf8_mode and codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        with suppress(OSError):
+            os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
 def let_torch_threads_sleep() -> None:

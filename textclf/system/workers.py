@@ -24,6 +24,7 @@ from time import perf_counter, sleep
 from typing import Any, Final, Protocol, TypeVar, TypeVarTuple
 
 from textclf.errors import ResourceError
+from textclf.system import failures
 from textclf.system.subprocesses import searching_safely
 
 Given = TypeVarTuple("Given")
@@ -206,7 +207,8 @@ def _naming_lack_of_memory(advice: str) -> Iterator[None]:
     try:
         yield
     except (EOFError, OSError) as gone:
-        raise ResourceError(f"a process was killed, for want of memory perhaps; {advice}") from gone
+        killed = ResourceError(f"a process was killed, for want of memory perhaps; {advice}")
+        raise failures.refused(gone, "a pipe") or killed from gone
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torch import nn
 from textclf.artefacts.runs import RunLayout
 from textclf.config import changes
 from textclf.errors import ArtefactError, UsageError
-from textclf.system import files
+from textclf.system import failures, files
 from textclf.training import device
 from textclf.training.learner import Learner
 from textclf.training.loop import Batches, EarlyStopping, Epoch, MidEpoch
@@ -142,7 +142,7 @@ class Checkpointer:
     def keep_best(self) -> None:
         """Rename the best weights to best.pt, once the disk and not only the kernel's memory has them."""
         if self._newest.exists():
-            with files.naming_full_disk(self.run.best):
+            with failures.naming(self.run.best):
                 files.sync(self._newest)
                 self._newest.replace(self.run.best)
 
@@ -244,7 +244,7 @@ def _reading(path: Path) -> Iterator[dict[str, Any]]:
     except UsageError:
         raise
     except Exception as error:  # damaged files alone raise seven types, none of them documented
-        raise ArtefactError(
+        raise failures.refused(error, path) or ArtefactError(
             f"{path} is damaged, or of another model or version; start a new run: textclf train"
         ) from error
 

@@ -16,7 +16,7 @@ from textclf.artefacts import runs
 from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.models import summary
 from textclf.models.user.code import naming_line
-from textclf.system import files, memory
+from textclf.system import failures, files, memory
 from textclf.system.signals import Interrupt
 from textclf.system.startup import no_spinning
 from textclf.training import device, loop
@@ -80,7 +80,7 @@ def _naming_failures(setup: Setup, folder: Path) -> Iterator[None]:
     with (
         naming_line(made.code.file) if made else nullcontext(),
         device.naming_lack_of_memory(batch_size=required(setup.config.batch_size)),
-        files.naming_full_disk(folder),
+        failures.naming(folder),
     ):
         yield
 

@@ -23,7 +23,7 @@ from textclf.errors import ArtefactError, DataError
 from textclf.models import user
 from textclf.models.model import FeatureCache, Features
 from textclf.models.user import UserModel
-from textclf.system import files, memory, workers
+from textclf.system import failures, files, memory, workers
 from textclf.system.startup import processors
 from textclf.system.wording import counted
 from textclf.text.tokenizer import Tokenizer
@@ -138,8 +138,9 @@ def find_data(config: TrainConfig) -> Path:
     """The data directory of the settings: a name under ``data_dir``, a path, or the newest."""
     if config.data is None:
         return newest(config.data_dir)
-    named = config.data_dir / config.data
-    return Path(config.data) if Path(config.data).is_dir() and not named.is_dir() else named
+    named, path = config.data_dir / config.data, Path(config.data)
+    is_path = path.name != config.data or path.is_dir()
+    return path if is_path and not named.is_dir() else named
 
 
 def settings_of(run: runs.RunLayout, *, code: Sequence[Path] = ()) -> TrainConfig:
@@ -221,7 +222,8 @@ def read_tokenizer(data: DataDirectory) -> Tokenizer:
                 f"it has {counted(tokenizer.size, 'word')}, and the manifest counts {data.manifest.vocabulary:,}"
             )
     except (OSError, ValueError) as error:
-        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
+        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite")
+        raise failures.refused(error, path) or damage from error
     return tokenizer
 
 

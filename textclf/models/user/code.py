@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
 from textclf.errors import TextclfError, UsageError
-from textclf.system import startup
+from textclf.system import failures, startup
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -61,7 +61,7 @@ def read(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise UsageError(f"no file {path}; a model of your own is named as FILE.py:CLASS") from error
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        raise failures.refused(error, path) or UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def from_content(path: Path, content: bytes, name: str) -> Code:
