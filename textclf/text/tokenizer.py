@@ -321,13 +321,17 @@ class _IdCache(dict[str, bytes]):
 
     def __missing__(self, pre_token: str) -> bytes:
         if len(pre_token) > _LONGEST_CACHED:
-            return b"".join([b"".join(map(self._encode, run)) for run in token_runs(pre_token)])
+            return b"".join(map(self._encode_run, token_runs(pre_token)))
         is_word = pre_token.isascii() and pre_token.isalnum()  # as most are: there is nothing to split
         tokens = [pre_token] if is_word else split_pre_token(pre_token)
         ids = b"".join(map(self._encode, tokens))
         if len(self) < self._limit:
             self[pre_token] = ids
         return ids
+
+    def _encode_run(self, tokens: list[str]) -> bytes:
+        ids = {token: self._encode(token) for token in set(tokens)}  # a script without spaces repeats its characters
+        return b"".join(map(ids.__getitem__, tokens))
 
     def _encode(self, token: str) -> bytes:
         if (word_id := self._word_ids.get(token)) is not None:

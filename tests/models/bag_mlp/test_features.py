@@ -306,6 +306,20 @@ def test_without_parts_a_document_is_seen_in_one_way():
         assert bag.sizes == {"features": bag.words + len(bag.pairs) + max_parts, "views": views}
 
 
+@pytest.mark.parametrize("max_parts", [0, 1_000])
+@pytest.mark.parametrize("at_once", [1, 2, 7, 60])
+@pytest.mark.parametrize("texts", [ODD, TRAINING, [" ".join(random_texts(3)), "", *ODD], [" ".join(ODD * 9)]], ids=len)
+def test_long_documents_and_batches_are_counted_part_by_part_to_the_same_numbers(texts, at_once, max_parts):
+    tokenizer = learn([*TRAINING, *random_texts(3)], max_parts=max_parts)
+    tokens, lengths = encoded(texts, tokenizer)
+    bag = fit([*TRAINING, *random_texts(3)], tokenizer)
+    for counter in (bag.count, DocumentFrequencies(tokenizer).count if at_once == 7 else bag.count):
+        whole, parts = counter(tokens, lengths), counter(tokens, lengths, at_once=at_once)
+        for expected, found in zip(whole, parts, strict=True):
+            assert found.dtype == expected.dtype
+            assert found.tolist() == expected.tolist()
+
+
 def test_documents_times_features_may_exceed_32_bits():
     words, count = 1_000_000, 5_000
     nothing = np.zeros(0, dtype=np.int32)

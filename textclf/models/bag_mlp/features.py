@@ -23,11 +23,13 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text.arrays import Ranks, offsets, places
+from textclf.text.arrays import Ranks, offsets, places, row_slices
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 MAX_PAIRS: Final = 100_000
 """Maximum number of pairs that are features."""
+TOKENS_AT_ONCE: Final = 1_000_000
+"""Tokens whose features are counted together, as each takes 100 bytes for a moment."""
 MIN_DOCUMENTS: Final = 2
 """Training documents that must have a word or a pair for it to be a feature."""
 
@@ -170,8 +172,40 @@ class Bag:
         """
         return self.weigh(self.count(tokens, lengths))
 
-    def count(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Counts:
+    def count(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], *, at_once: int = TOKENS_AT_ONCE) -> Counts:
         """Count the features of B documents: token ids end to end, shape (T,), and lengths, shape (B,)."""
+        if len(tokens) <= at_once:
+            return self._count(tokens, lengths)
+        ends = offsets(lengths)
+        counted = []
+        for rows in row_slices(ends, at_most=at_once):
+            some = tokens[ends[rows.start] : ends[rows.stop]]
+            is_long = len(some) > at_once  # one document
+            counted.append(self._count_long(some, at_once) if is_long else self._count(some, lengths[rows]))
+        return _side_by_side(counted, views=self.views)
+
+    def _count_long(self, tokens: NDArray[np.int32], at_once: int) -> Counts:
+        """Count the features of one document part by part; a part of words is followed by the first of the next."""
+        first = self.words + len(self.pairs)  # subword
+        counts = np.zeros(len(self.rarity), dtype=np.int64)
+        word = tokens[tokens < len(self.vocabulary)]
+        for start in range(0, len(word), at_once):
+            words = word[start : start + at_once]
+            counts[: self.words] += np.bincount(words[words < self.words], minlength=self.words)
+            pairs = self._pairs_from(word[start : start + at_once + 1])
+            counts[self.words : first] += np.bincount(pairs[pairs > 0] - self.words, minlength=len(self.pairs))
+        for start in range(0, len(tokens) if self.views > 1 else 0, at_once):
+            subwords = self._subword_table.of(tokens[start : start + at_once])
+            counts[first:] += np.bincount(subwords[subwords >= first] - first, minlength=len(counts) - first)
+        counts[PAD_ID] = 0
+        found = np.flatnonzero(counts).astype(np.int32)
+        bags = [
+            np.append(np.int32(PAD_ID), bag) for bag in np.split(found, [np.searchsorted(found, first)])[: self.views]
+        ]
+        features = np.concatenate(bags)
+        return Counts(features, offsets(np.array(list(map(len, bags))))[:-1], np.maximum(counts[features], 1))
+
+    def _count(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Counts:
         tokens, starts = _separated(tokens, lengths)  # (T + B,), (B,)
         is_word = tokens < len(self.vocabulary)
         word = tokens[is_word]  # (W,)
@@ -254,9 +288,9 @@ class DocumentFrequencies:
         self._frequencies = np.zeros(self.candidates, dtype=np.int32)
         self._documents = 0
 
-    def count(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Counts:
+    def count(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], *, at_once: int = TOKENS_AT_ONCE) -> Counts:
         """Count the candidates in documents, as `Bag.count` counts features."""
-        return self._bag.count(tokens, lengths)
+        return self._bag.count(tokens, lengths, at_once=at_once)
 
     def add(self, counts: Counts, *, documents: int) -> None:
         """Add training documents, whose candidates were counted."""
@@ -286,6 +320,20 @@ def _separated(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> tuple[N
     """Documents with ``<pad>`` before each, which is in no pair and makes no bag empty; and where each starts."""
     starts = offsets(lengths)[:-1]
     return np.insert(tokens, starts, PAD_ID), starts + np.arange(len(starts))
+
+
+def _side_by_side(counted: Sequence[Counts], *, views: int) -> Counts:
+    """The bags of several groups of documents: the first bags of all of them, then the second."""
+    bags = [(found, np.append(found.offsets, len(found.features))) for found in counted]
+    parts = [
+        (found.features[start:end], found.counts[start:end], np.diff(bounds[first : last + 1]))
+        for view in range(views)
+        for found, bounds in bags
+        for first, last in [(view * len(found.offsets) // views, (view + 1) * len(found.offsets) // views)]
+        for start, end in [bounds[[first, last]].tolist()]
+    ]
+    features, counts, sizes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Counts(features, offsets(sizes)[:-1], counts)
 
 
 def _count(features: NDArray[np.int32], bounds: NDArray[np.int64]) -> Counts:

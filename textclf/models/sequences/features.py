@@ -58,7 +58,7 @@ class Sequences:
         """Pad documents whose token ids stand end to end, whatever their rows are."""
         is_word = tokens < self.words
         if not is_word.all():
-            lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[is_word], minlength=len(lengths))
+            lengths = np.add.reduceat(is_word, np.cumsum(lengths) - lengths, dtype=np.int64)
             tokens = tokens[is_word]
         kept = np.minimum(lengths, self.max_length)
         columns = np.arange(kept.max())
