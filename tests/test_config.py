@@ -13,6 +13,7 @@ from textclf.config import (
     MOST_PARTS,
     PARTS_UP_TO,
     REFIT_AT_MOST,
+    REFIT_FROM,
     TIERS,
     PreprocessConfig,
     Tier,
@@ -84,7 +85,7 @@ def test_what_follows_from_the_documents_is_open_until_they_are_known(model):
 @pytest.mark.parametrize("model", MODELS)
 def test_settings_that_are_complete_stay_as_they_are(tier, model):
     complete = TrainConfig.create(tier=tier, model=model).completed(**DOCUMENTS)
-    assert complete.completed(documents=10_000_000, tokens=10**9, length=1_000) == complete
+    assert complete.completed(documents=REFIT_AT_MOST, tokens=10**9, length=1_000) == complete
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -148,8 +149,8 @@ def test_the_lstm_reads_as_much_as_most_documents_have_and_the_mlp_everything(le
 @pytest.mark.parametrize(
     ("model", "tier", "documents", "expected"),
     [
-        ("mlp", "full", 1, True),
-        ("mlp", "full", REFIT_AT_MOST, True),
+        ("mlp", "full", 1, None),
+        ("mlp", "full", REFIT_AT_MOST, None),
         ("mlp", "full", REFIT_AT_MOST + 1, False),
         ("mlp", "mid", 100, False),
         ("mlp", "tiny", 100, False),
@@ -161,6 +162,12 @@ def test_a_model_that_is_quick_is_trained_again_on_all_of_a_corpus_that_is_small
     assert TrainConfig.create(model=model, tier=tier).completed(**size).refit is expected
     for wish in (True, False):
         assert TrainConfig.create(model=model, tier=tier, refit=wish).completed(**size).refit is wish
+
+
+@pytest.mark.parametrize(("wish", "expected"), [(None, [False, False, True]), (True, [True] * 3), (False, [False] * 3)])
+def test_a_run_is_refitted_if_its_validation_loss_fell_for_long_unless_the_user_decides(wish, expected):
+    config = TrainConfig.create(tier="full", refit=wish).completed(**DOCUMENTS)
+    assert [config.refits(best_epoch=epoch) for epoch in (1, REFIT_FROM - 1, REFIT_FROM)] == expected
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,14 @@ REFIT_AT_MOST: Final = 50_000
 REFIT_EPOCHS: Final = 2
 """Extra epochs on train + validation after early stopping."""
 
+REFIT_FROM: Final = 4
+"""First best epoch with which a run is refitted by default.
+
+Over 69 runs on 23 corpora and noisy or small parts of them, measured on a fifth of their training documents, two more
+epochs lowered the loss wherever the validation loss had fallen for four epochs, by 5 % on average. Where it had fallen
+for one or two, they raised it by 4 %, and the error of the probabilities from 0.06 to 0.09.
+"""
+
 MOST_PARTS: Final = 100_000
 """Default maximum number of subwords."""
 
@@ -177,7 +185,8 @@ class TrainConfig:
     label_smoothing: Share
     """Share of the target's probability that is spread over all classes."""
     refit: bool | None = None
-    """Train REFIT_EPOCHS more on train + validation. None: the preset, on tier full with at most REFIT_AT_MOST."""
+    """Train REFIT_EPOCHS more on train + validation. None: if the best epoch is REFIT_FROM or later, and preset,
+    tier (full) and the number of documents allow it."""
     test: bool = True
     """Evaluate the finished model on the test split. False: the split is not read, as while settings are chosen."""
     embedding_size: Size | None
@@ -242,7 +251,7 @@ class TrainConfig:
         few = documents < FEW_DOCUMENTS
         smallest = preset.smallest_batch // 2 if few else preset.smallest_batch
         batch_size = self.batch_size or min(max(usual, smallest), LARGEST_BATCH * preset.smallest_batch)
-        is_refit = preset.refits and self.tier == "full" and documents <= REFIT_AT_MOST
+        may_refit = preset.refits and self.tier == "full" and documents <= REFIT_AT_MOST
         return replace(
             self,
             hidden_size=self.hidden_size or preset.hidden_size,
@@ -250,8 +259,12 @@ class TrainConfig:
             lr=self.lr or preset.lr * sqrt(batch_size / preset.smallest_batch),
             patience=self.patience or max(preset.patience, FEW_PATIENCE if few else 0),
             max_length=self.max_length or (preset.max_length and min(preset.max_length, length)),
-            refit=is_refit if self.refit is None else self.refit,
+            refit=False if self.refit is None and not may_refit else self.refit,
         )
+
+    def refits(self, *, best_epoch: int) -> bool:
+        """Whether a run of these completed settings with this best epoch is refitted."""
+        return best_epoch >= REFIT_FROM if self.refit is None else self.refit
 
     def to_json(self) -> dict[str, Any]:
         """All settings, as JSON values."""

@@ -3,6 +3,7 @@ import pytest
 
 from textclf.evaluation.calibration import BINS, HIGHEST, LOWEST, calibration_error, fit_temperature, reliability
 from textclf.evaluation.metrics import cross_entropy
+from textclf.models.arithmetic import softmax
 
 
 def sampled(documents, classes=4, seed=0):
@@ -22,20 +23,33 @@ def test_a_known_temperature_is_found(factor):
     assert fit_temperature(labels, logits * np.float32(factor)) == pytest.approx(factor, rel=0.05)
 
 
-def test_no_other_temperature_has_a_lower_cross_entropy():
-    labels, logits = sampled(200)
+@pytest.mark.parametrize("documents", [20, 200])
+def test_no_other_temperature_has_a_lower_cross_entropy_with_one_more_document_for_and_one_against(documents):
+    labels, logits = sampled(documents)
     logits *= 5
-    found = cross_entropy(labels, logits / np.float32(fit_temperature(labels, logits)))
-    grid = np.geomspace(LOWEST, HIGHEST, 400, dtype=np.float32)
-    assert found <= min(cross_entropy(labels, logits / temperature) for temperature in grid) + 1e-6
+
+    def loss(temperature):
+        right = (documents + 1) / (documents + 2)
+        every = [cross_entropy(np.full(documents, each), logits / np.float32(temperature)) for each in range(4)]
+        own = cross_entropy(labels, logits / np.float32(temperature))
+        return right * own + (1 - right) * (sum(every) - own) / 3
+
+    found = loss(fit_temperature(labels, logits))
+    assert found <= min(map(loss, np.geomspace(LOWEST, HIGHEST, 400))) + 1e-6
 
 
-@pytest.mark.parametrize(("right", "bound"), [(True, LOWEST), (False, HIGHEST)])
-def test_the_temperature_of_a_model_that_is_always_right_or_always_wrong_has_bounds(right, bound):
-    logits = np.eye(2, dtype=np.float32)[[0, 1, 1, 0]]
-    labels = np.array([0, 1, 1, 0]) if right else np.array([1, 0, 0, 1])
-    assert LOWEST <= fit_temperature(labels, logits) <= HIGHEST
-    assert fit_temperature(labels, logits) == pytest.approx(bound, rel=0.01)
+@pytest.mark.parametrize("documents", [4, 40, 400])
+def test_a_model_that_is_always_right_is_not_certain(documents):
+    """After n right answers of n, the next is right with the probability (n + 1) / (n + 2), says Laplace."""
+    labels = np.arange(documents) % 2
+    logits = np.eye(2, dtype=np.float32)[labels]
+    probabilities = softmax(logits / np.float32(fit_temperature(labels, logits)))
+    assert probabilities.max() == pytest.approx((documents + 1) / (documents + 2), abs=1e-4)
+
+
+def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be():
+    labels, logits = np.array([1, 0, 0, 1]), np.eye(2, dtype=np.float32)[[0, 1, 1, 0]]
+    assert fit_temperature(labels, logits) == pytest.approx(HIGHEST, rel=0.01)
 
 
 def test_documents_whose_label_the_model_cannot_give_do_not_change_the_temperature():

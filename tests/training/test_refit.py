@@ -1,4 +1,5 @@
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,10 +21,12 @@ from tests.training.helpers import (
     weights,
     without_seconds,
 )
-from textclf.config import REFIT_EPOCHS, PreprocessConfig
+from textclf.config import REFIT_EPOCHS, REFIT_FROM, PreprocessConfig
 from textclf.dataset.build import preprocess
-from textclf.dataset.directory import DataDirectory
+from textclf.dataset.directory import DataDirectory, together
 from textclf.errors import DivergedError, InterruptedRunError
+from textclf.evaluation.calibration import fit_temperature
+from textclf.evaluation.metrics import measure
 from textclf.training import loop
 from textclf.training.loop import StepOptions
 from textclf.training.objective import Softmax
@@ -47,10 +50,43 @@ def test_a_refit_trains_on_train_and_validation(settings, model):
         assert np.array_equal(weights(layout)[name], weight.numpy())
 
 
-def test_a_refit_does_not_change_the_validation_figures(settings, model):
+@pytest.mark.parametrize("epochs", [1, REFIT_FROM])
+def test_a_run_is_refitted_by_itself_only_if_the_validation_loss_fell_for_long(epochs, settings):
+    layout = train(settings(epochs=epochs, refit=None, lr=1e-3, min_gain=0.0))
+    metrics = read(layout.metrics)
+    assert metrics["best_epoch"] == epochs  # at a low rate it falls in each
+    assert (metrics["refit"] is not None) == (epochs == REFIT_FROM)
+
+
+def test_what_calibrates_a_refit_is_each_validation_document_just_before_it_is_learned(settings, model):
+    given, display = {"epochs": 2, "lr": 0.05}, Kept()
+    metrics = read(train(settings(model, refit=True, **given)).metrics)
+    train(settings(model, refit=False, **given), display=display)
+    setup, learner, labels = display.setup, display.copy, display.setup.parts["validation"].labels
+    cpu = StepOptions(torch.device("cpu"), Softmax(setup.config.label_smoothing), clip_norm=1.0)
+    one_by_one = setup.loader("validation", cpu.device)
+    batches = replace(setup, parts=setup.parts | {"refit": together(*map(setup.parts.get, ("train", "validation")))})
+    batches = batches.loader("refit", cpu.device)
+    found = {}
+
+    def watch(loaded, meter):
+        for places, batch in zip(batches.batch_sampler.batches(), loaded, strict=True):
+            for document in (places[places >= len(setup.parts["train"])] - len(setup.parts["train"])).tolist():
+                alone = one_by_one.collate_fn(one_by_one.dataset.__getitems__([document]))
+                found.setdefault(document, loop.predict(learner.average, [alone], options=cpu)[0][0])
+            yield batch
+
+    list(loop.refit(learner, batches, epochs=range(3, 5), options=replace(cpu, watch=watch)))
+    logits = np.stack([found[document] for document in range(len(labels))])
+    assert metrics["temperature"] == pytest.approx(fit_temperature(labels, logits), rel=1e-3)
+    expected = measure(labels, logits / np.float32(metrics["temperature"]))
+    assert metrics["validation"] == pytest.approx(expected._asdict(), abs=1e-5)
+
+
+def test_a_refit_changes_nothing_before_it(settings, model):
     plain, refitted = (train(settings(model, epochs=3, refit=refit)) for refit in (False, True))
     one, other = read(plain.metrics), read(refitted.metrics)
-    for name in ("train", "validation", "temperature", "epochs", "best_epoch", "parameters"):
+    for name in ("train", "epochs", "best_epoch", "parameters"):
         assert one[name] == other[name]
     assert one["refit"] is None
     assert list(map(without_seconds, history(plain))) == list(map(without_seconds, history(refitted)))

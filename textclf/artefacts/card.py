@@ -121,12 +121,14 @@ def wilson(accuracy: float, documents: int) -> tuple[float, float]:
 
 
 def _refit(refit: Mapping[str, int] | None) -> str:
+    """What the probabilities are fitted to, and what was done after the best epoch."""
     if refit is None:
-        return ""
+        return "\nProbabilities and thresholds are calibrated on the validation documents.\n"
     return (
-        f"\nThen trained for {counted(refit['epochs'], 'more epoch')} on train and validation, "
-        f"{counted(refit['documents'], 'document')}; "
-        "the validation figures were measured before.\n"
+        f"\nThen trained for {refit['epochs']} more epochs on train and validation, {refit['documents']:,} documents. "
+        "Each validation document was predicted just before the model first learned "
+        "from it: these predictions are the validation figures, and probabilities and thresholds are calibrated on "
+        "them.\n"
     )
 
 

@@ -85,5 +85,13 @@ class TerminalDisplay(Display):
         terminal.above_bar(
             f"\n{split}: accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}, "
             f"loss {figures['loss']:.4f} on {counted(figures['documents'], 'document')}, "
-            f"with the weights of epoch {metrics['best_epoch']}; {metrics['seconds']['total']:.1f} s in all"
+            f"{_of_epoch(metrics)}; {metrics['seconds']['total']:.1f} s in all"
         )
+
+
+def _of_epoch(metrics: Mapping[str, Any]) -> str:
+    """Which weights were measured."""
+    best, refit = metrics["best_epoch"], metrics["refit"]
+    return (
+        f"after {refit['epochs']} more epochs on train + validation" if refit else f"with the weights of epoch {best}"
+    )

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from textclf.artefacts.artefact import Abstention
 from textclf.dataset.directory import DataDirectory
-from textclf.evaluation.metrics import cross_entropy
 from textclf.evaluation.predictions import Tokens
 from textclf.models.arithmetic import softmax
 from textclf.text.tokenizer import Tokenizer
@@ -49,12 +48,20 @@ def fit_temperature(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> f
     """The temperature that gives the lowest cross-entropy: logits are divided by it.
 
     Labels, shape (D,), are class indices, negative for labels the model does not know; logits have shape (D, C). The
-    temperature changes probabilities but no answer.
+    temperature changes probabilities but no answer. That D documents are right does not mean that all are: as in
+    Platt's method (https://doi.org/10.1007/s10994-007-5018-6), a label counts with
+    the probability (D + 1) / (D + 2), and the others share the rest.
     """
     from scipy.optimize import minimize_scalar
+    from scipy.special import logsumexp
 
+    known = labels >= 0
+    scores = logits[known].astype(np.float64)
+    own = scores[np.arange(len(scores)), labels[known]]
+    others = (scores.sum(axis=1) - own) / max(scores.shape[1] - 1, 1)
+    expected = float(np.mean(own - (own - others) / (len(scores) + 2)))
     found = minimize_scalar(
-        lambda log: cross_entropy(labels, logits / np.float32(np.exp(log))),
+        lambda log: float(np.mean(logsumexp(scores / np.exp(log), axis=1))) - expected / np.exp(log),
         bounds=(np.log(LOWEST), np.log(HIGHEST)),
         method="bounded",
         options={"xatol": 1e-4},

@@ -51,7 +51,7 @@ class Preset:
     min_gain: float
     """Fraction by which an epoch must lower the validation loss to be better."""
     refits: bool
-    """Whether training continues on train + validation after early stopping."""
+    """Whether training may continue on train + validation after early stopping."""
 
 
 class Examples(NamedTuple):

@@ -18,6 +18,7 @@ from textclf.evaluation.predictions import Predictions
 from textclf.models import parameters
 from textclf.system import files, memory
 from textclf.training import device, loop
+from textclf.training.batches import BatchLoader
 from textclf.training.loop import StepOptions
 from textclf.training.setup import Setup
 from textclf.training.tracking import Tracker
@@ -28,11 +29,13 @@ class Trained(NamedTuple):
 
     model: nn.Module
     """What predicts."""
-    validation: tuple[NDArray[np.float32], NDArray[np.int64]]
-    """Logits (D, C) of the best epoch, before any refit, and class indices (D,)."""
+    validation: NDArray[np.float32]
+    """Logits (D, C) of documents that the model had not learned from: see `textclf.training.refit`."""
     options: StepOptions
     """How the model is evaluated."""
     best_epoch: int
+    is_refit: bool
+    """Whether it took more steps after the last epoch, on train and validation."""
     train_seconds: float
     started: float
     """When the run would have started, by `perf_counter`, had it never been stopped."""
@@ -45,17 +48,15 @@ def finish(
 
     Without ``test`` the test split is neither read nor evaluated, and the metrics have no "test".
     """
-    objective = trained.options.objective
-    logits, labels = trained.validation
-    temperature = objective.temperature(labels, logits)
-    calibrated = logits / np.float32(temperature)
-    unknown = unknown_shares(setup.data, setup.parts["validation"].rows, setup.tokenizer)
-    abstention = learn(labels, calibrated, unknown)
-    measured = {"validation": objective.measure(labels, calibrated)}
+    objective, validation = trained.options.objective, setup.parts["validation"]
+    temperature = objective.temperature(validation.labels, trained.validation)
+    calibrated = trained.validation / np.float32(temperature)
+    unknown = unknown_shares(setup.data, validation.rows, setup.tokenizer)
+    abstention = learn(validation.labels, calibrated, unknown)
+    measured = {"validation": objective.measure(validation.labels, calibrated)}
     if test:
-        batches = setup.loader("test", trained.options.device)
-        logits, _ = loop.predict(trained.model, batches, options=trained.options)
-        tested = setup.parts["test"].at(batches.batch_sampler.order)  # type: ignore[union-attr]
+        tested = setup.parts["test"]
+        logits = logits_of(trained.model, setup.loader("test", trained.options.device), options=trained.options)
         measured["test"] = objective.measure(tested.labels, logits / np.float32(temperature))
     metrics = _metrics(setup, run, trained, measured, temperature)
     made = _artefact(setup, trained.model, metrics, abstention)
@@ -70,12 +71,20 @@ def finish(
     return metrics
 
 
+def logits_of(model: nn.Module, batches: BatchLoader, *, options: StepOptions) -> NDArray[np.float32]:
+    """Logits (D, C) of the documents of a part, in its order, though the batches are sorted by length."""
+    found, _ = loop.predict(model, batches, options=options)
+    logits = np.empty_like(found)
+    logits[batches.batch_sampler.order] = found  # type: ignore[union-attr]
+    return logits
+
+
 def _metrics(
     setup: Setup, run: runs.RunLayout, trained: Trained, measured: Mapping[str, Metrics], temperature: float
 ) -> dict[str, Any]:
     """The figures of the finished model, as metrics.json holds them."""
     config, history = setup.config, files.read_lines(run.history)
-    refit = {"documents": len(setup.parts["refit"]), "epochs": REFIT_EPOCHS} if config.refit else None
+    refit = {"documents": len(setup.parts["refit"]), "epochs": REFIT_EPOCHS} if trained.is_refit else None
     return {
         "corpus": setup.data.manifest.name,
         "tier": config.tier,

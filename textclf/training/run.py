@@ -9,7 +9,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from textclf import __version__
 from textclf.artefacts import runs
@@ -23,12 +25,13 @@ from textclf.training import device, loop
 from textclf.training.batches import BatchLoader
 from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
 from textclf.training.display import Display
-from textclf.training.finish import Trained, finish
+from textclf.training.finish import Trained, finish, logits_of
 from textclf.training.learner import Learner
 from textclf.training.loader_processes import LoaderError
 from textclf.training.loop import Batches, EarlyStopping, StepOptions, Watch
 from textclf.training.meters import Meter
 from textclf.training.objective import Softmax
+from textclf.training.refit import Refit
 from textclf.training.setup import Setup, required
 from textclf.training.tracking import Tracker, quiet_writer_thread
 
@@ -125,16 +128,18 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
         train_seconds = _fit(checkpointer, start.batches, fitting, observers, epochs=config.epochs)
         evaluating = StepOptions(processor, options.objective)  # in float32, as the artefact will compute
         memory.return_freed_memory()
-        validation = loop.predict(checkpointer.best(), start.batches["validation"], options=evaluating)
-        if config.refit:
+        validation = logits_of(checkpointer.best(), start.batches["validation"], options=evaluating)
+        is_refit = config.refits(best_epoch=stopping.best_epoch)
+        if is_refit:
+            refit = Refit(setup, evaluating, after=checkpointer.progress.epoch)
             refitting = replace(options, watch=_watcher(interrupt, display))
-            train_seconds += _refit(setup, learner, refitting, tracker, display, after=checkpointer.progress.epoch)
+            validation, seconds = _refit(refit, learner, validation, refitting, tracker=tracker, display=display)
+            train_seconds += seconds
         else:
             load_best(run.best, learner.average.module)
         setup.clear_cache()
-        trained = Trained(
-            learner.end(), validation, evaluating, stopping.best_epoch, train_seconds, start.time - progress.seconds
-        )
+        started = start.time - progress.seconds
+        trained = Trained(learner.end(), validation, evaluating, stopping.best_epoch, is_refit, train_seconds, started)
         memory.return_freed_memory()
         metrics = finish(setup, run, trained, tracker=tracker, test=config.test)
     runs.seal(run)
@@ -192,17 +197,19 @@ def _fit(
 
 
 def _refit(
-    setup: Setup, learner: Learner, options: StepOptions, tracker: Tracker, display: Display, *, after: int
-) -> float:
-    """Train for REFIT_EPOCHS more epochs, on train and validation together; returns the seconds spent."""
+    refit: Refit,
+    learner: Learner,
+    logits: NDArray[np.float32],
+    options: StepOptions,
+    *,
+    tracker: Tracker,
+    display: Display,
+) -> tuple[NDArray[np.float32], float]:
+    """Train on train and validation together; returns what `Refit.run` returns, and the seconds spent."""
     started = perf_counter()
-    epochs = range(after + 1, after + 1 + REFIT_EPOCHS)
-    display.begin_refit(documents=len(setup.parts["refit"]), epochs=len(epochs))
-    with closing(setup.loader("refit", options.device)) as batches:
-        scores = loop.refit(learner, batches, epochs=epochs, options=options)
-        for number, score in zip(epochs, scores, strict=True):
-            tracker.refit(score, number)
-    return perf_counter() - started
+    display.begin_refit(documents=refit.documents, epochs=REFIT_EPOCHS)
+    predicted = refit.run(learner, logits, options=options, shown=tracker.refit)
+    return predicted, perf_counter() - started
 
 
 def _record(setup: Setup) -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Setup:
     cache: FeatureCache | None
     """The same features with those of the documents that every epoch reads, if the model wants a cache."""
     parts: Mapping[str, Part]
-    """The documents of "train", "validation", "refit" (both) if the run has a refit, and "test" if it is tested."""
+    """The documents of "train", "validation", "refit" (both) if the run may have a refit, "test" if it is tested."""
     seconds: float
     """Spent on computing all this."""
 
@@ -191,7 +191,7 @@ def set_up(config: TrainConfig, data: DataDirectory | None = None, *, read_at_on
     lengths = parts["train"].lengths
     size = {"documents": len(lengths), "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, PERCENTILE))}
     config = config.completed(**size)
-    if config.refit:
+    if config.refit is not False:
         parts["refit"] = together(parts["train"], parts["validation"])
     tokenizer = read_tokenizer(data)
     training, validation = (_batches(store, parts[split], read_at_once) for split in ("train", "validation"))
