@@ -111,6 +111,12 @@ class PreprocessConfig:
     """Columns that make up the text, joined in order. Empty: the column with a usual name."""
     label_column: str | None = None
     id_column: str | None = None
+    columns: tuple[str, ...] = ()
+    """Names of all columns, in order, of a CSV or TSV file without a header line."""
+    delimiter: str | None = None
+    """Character between the fields of a CSV or TSV file. None: that of the format, or another one that is plain."""
+    quote: str | None = None
+    """Character around fields of a CSV or TSV file, or "" for none. None: a double quote, and none with tabs."""
     encoding: str | None = None
     """Encoding of text files. None: UTF-8, with or without a byte-order mark."""
     label_prefix: str | None = None

@@ -146,7 +146,7 @@ def test_the_config_says_what_the_model_is(model, run_dir):
     assert config["format_version"] == FORMAT_VERSION
     assert (config["model"], config["temperature"]) == (metrics["model"], metrics["temperature"])
     assert config["trained"]["test"] == metrics["test"]
-    assert artefact.load(model.root).columns == Columns(("text",), "label", encoding="utf-8")
+    assert artefact.load(model.root).columns == Columns(("text",), "label", None, (), ",", '"', "utf-8")
 
 
 def test_labels_may_be_in_any_script(model):

@@ -235,8 +235,9 @@ def test_columns_are_printed_kept_and_taken_again(corpus_csv: Path, runner: CliR
     Path("tickets.csv").write_text("text,words,team\n" + "".join(f"{n},{line}\n" for n, line in enumerate(lines)))
     asked = ["--text-column", "words", "--label-column", "team"]
     made = invoke(runner, "preprocess", "tickets.csv", *asked, "--num-workers", "1")
-    assert "columns: text words; label team\n" in made.stderr
-    assert "columns: text words; label team\n" in invoke(runner, "info", "data/tickets").stdout
+    line = "columns: text words; label team; delimiter ','; quote '\"'; encoding utf-8\n"
+    assert line in made.stderr
+    assert line in invoke(runner, "info", "data/tickets").stdout
     trained = invoke(runner, "train", "--tier", "full", "--epochs", "3", *SMALL)
     run = Path(trained.stdout.strip())
     assert json.loads(invoke(runner, "info", run).stdout)["columns"]["text"] == ["words"]

@@ -74,6 +74,8 @@ def form(name, files, *options, rows=None):
     return Form(name, {".csv": delimited(rows or ROWS), **files}, rows or ROWS, options)
 
 
+COMMAS = [(text.replace(" of ", ", of, "), label) for text, label in ROWS]
+
 VALUES = [
     value("empty text", ("", "a"), ("", "b")),
     value("white space as text", ("   ", "a"), ("\t", "b")),
@@ -133,6 +135,17 @@ FORMS = [
         {".csv": PLAIN.replace("\n", "\n\n").encode(), ".jsonl": LINES.replace("\n", "\n \n\n").encode(),
          ".txt": FASTTEXT.replace("\n", "\n\n \n").encode()},
     ),
+    form("semicolons", {".csv": PLAIN.replace(",", ";").encode()}),
+    form("semicolons, and commas in the text", {".csv": delimited(COMMAS, ";")}, rows=COMMAS),
+    form("tabs in CSV", {".csv": PLAIN.replace(",", "\t").encode()}),
+    form("commas in TSV", {".tsv": PLAIN.encode()}),
+    form("bars", {".csv": PLAIN.replace(",", "|").encode(), ".tsv": PLAIN.replace(",", "|").encode()}),
+    form("another delimiter", {".csv": PLAIN.replace(",", "^").encode()}, "--delimiter", "^"),
+    form("single quotes", {".csv": "".join(f"'{a}','{b}'\n" for a, b in [("text", "label"), *ROWS]).encode()},
+         "--quote", "'"),
+    form("no header", {".csv": PLAIN.partition("\n")[2].encode()}, "--columns", "text,label"),
+    form("no header, and semicolons", {".csv": PLAIN.partition("\n")[2].replace(",", ";").encode()},
+         "--columns", "text,label"),
     form("no last line end", {".csv": PLAIN.strip().encode(), ".jsonl": LINES.strip().encode()}),
     form("every cell in quotes", {".csv": "".join(f'"{a}","{b}"\n' for a, b in [("text", "label"), *ROWS]).encode()}),
     form("columns in another order", {".csv": "".join(f"{b},{a}\n" for a, b in [("text", "label"), *ROWS]).encode()}),
@@ -189,9 +202,9 @@ def test_no_case_was_lost() -> None:
         loaded.update([".csv", ".tsv", ".jsonl", ".parquet"])
     for case in FORMS:
         loaded.update(list(case.files))
-    assert (len(VALUES), len(IDS), len(FORMS)) == (30, 5, 23)
-    assert [loaded[ending] for ending in ENDINGS] == [58, 43, 50, 41, 36]
-    assert len({case.name for case in (*VALUES, *IDS, *FORMS)}) == 58
+    assert (len(VALUES), len(IDS), len(FORMS)) == (30, 5, 32)
+    assert [loaded[ending] for ending in ENDINGS] == [67, 45, 50, 41, 36]
+    assert len({case.name for case in (*VALUES, *IDS, *FORMS)}) == 67
 
 
 def content_of(root):
@@ -224,7 +237,8 @@ def made_from(written, folder, *options):
         source = folder / f"good{ending}"
         source.write_bytes(content)
         where = () if ending == ".parquet" and "--encoding" in options else options
-        done = preprocess(source, "--data-dir", str(folder / ending[1:]), *where)
+        quote = ("--quote", '"') if ending == ".tsv" else ()
+        done = preprocess(source, "--data-dir", str(folder / ending[1:]), "--whole-labels", *where, *quote)
         assert done.exit_code == 0, (ending, done.output, done.exception)
         roots[ending] = folder / ending[1:] / "made"
     assert {path.name for path in folder.iterdir()} == {*(f"good{ending}" for ending in roots), *(e[1:] for e in roots)}

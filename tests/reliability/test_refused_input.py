@@ -53,9 +53,10 @@ def broken_at(number, line, *, rows=ROWS):
 def table_of(name, content, line, part, **options):
     """A case of CSV and of TSV."""
     content = content if isinstance(content, bytes) else content.encode()
+    quoted = {**options, "options": ("--quote", '"', *options.get("options", ()))}
     return [
         Refused(name, ".csv", content, line, part, **options),
-        Refused(name, ".tsv", content.replace(b",", b"\t"), line, part, **options),
+        Refused(name, ".tsv", content.replace(b",", b"\t"), line, part, **quoted),
     ]
 
 
@@ -132,7 +133,8 @@ REFUSED = [
     *table_of("no such column", PLAIN, None, "no column 'body'", code=2, options=("--text-column", "body")),
     *table_of("no such id column", PLAIN, None, "no column 'key'", code=2, options=("--id-column", "key")),
     *table_of("two columns of one name", "text,label,text\nx,a,y\n", 1, "two columns are named 'text'"),
-    Refused("semicolons", ".csv", PLAIN.replace(",", ";").encode(), None, "has the columns text;label", code=2),
+    Refused("semicolons that vary", ".csv", b"text; or title;label\nx;a\ny;b\nz;a\n", None,
+            "has the columns text; or title;label", code=2),
     Refused("a header that would fill the screen", ".csv", b"x," * 5_000 + b"y\n", 1, "two columns are named 'x'"),
     Refused(
         "a header of escapes", ".csv", b"\x1b[2J,text\nx,y\n", None, "has the columns '\\x1b[2J', text", code=2

@@ -50,7 +50,7 @@ PLACES = [
     ("a class that is not UTF-8", "bad", folder(**SENTENCES, **{"\udcff/x.txt": b"x"}), 3, "half a surrogate pair"),
     ("two train files", "bad", folder(**{"train.csv": b"", "training.jsonl": b""}), 2, "bad has two train parts"),
     ("a split that cannot be read", "bad", folder(**{"train.csv": PLAIN.encode(), "test.csv": b"text,label\nx\n"}), 3,
-     "bad/test.csv:2: 1 field"),
+     "bad/test.csv:2: 1 field,"),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from textclf.errors import DataError, UsageError
 from textclf.sources import Columns, rows
-from textclf.sources.formats import FORMATS_BY_ENDING, STDIN, columns_of
+from textclf.sources.formats import FORMATS_BY_ENDING, STDIN, Reading, columns_of
 
 WRITTEN = {
     "csv": b"text,label\none,a\ntwo,b\n",
@@ -61,8 +61,8 @@ def test_options_that_do_not_fit_together_are_refused_at_once(path, kind, column
 @pytest.mark.parametrize(
     ("kind", "content", "taken"),
     [
-        ("csv", b"key,message,topic\n1,one,a\n", Columns(("message",), "topic", encoding="utf-8")),
-        ("tsv", b"message\ttopic\n", Columns(("message",), "topic", encoding="utf-8")),
+        ("csv", b"key,message,topic\n1,one,a\n", Columns(("message",), "topic", None, (), ",", '"', "utf-8")),
+        ("tsv", b"message\ttopic\n", Columns(("message",), "topic", None, (), "\t", "", "utf-8")),
         ("jsonl", b'\n{"n": \n{"message": "one", "topic": "a"}\n', Columns(("message",), "topic", encoding="utf-8")),
         ("fasttext", b"__label__a one\n", Columns(encoding="utf-8")),
         ("csv", b"", Columns(encoding="utf-8")),
@@ -70,13 +70,14 @@ def test_options_that_do_not_fit_together_are_refused_at_once(path, kind, column
 )
 def test_the_columns_that_training_takes_are_found_at_the_beginning(kind, content, taken, tmp_path):
     (tmp_path / "f").write_bytes(content)
-    assert columns_of(tmp_path / "f", kind, Columns(), known=Columns()) == taken
+    assert columns_of(tmp_path / "f", kind, Reading()) == taken
 
 
 def test_the_columns_of_parquet_are_found_without_reading_a_row(tmp_path, monkeypatch):
     pq.write_table(pa.table({"label": ["a"], "body": ["one"], "text": ["two"]}), tmp_path / "f")
     monkeypatch.setattr(pq.ParquetFile, "iter_batches", None)
-    assert columns_of(tmp_path / "f", "parquet", Columns(), known=Columns(("body",))) == Columns(("body",), "label")
+    found = columns_of(tmp_path / "f", "parquet", Reading(known=Columns(("body",))))
+    assert found == Columns(("body",), "label")
 
 
 def test_columns_known_from_training_come_before_usual_names(tmp_path):

@@ -105,9 +105,14 @@ def show_report(report: "DataReport") -> str:
 def show_columns(columns: "Columns") -> str:
     """One line about the columns that were read, and how; empty if there are none."""
     from textclf.sources.columns import listed
+    from textclf.sources.dialect import in_shell
 
     roles = {"text": columns.text, "label": (columns.label or "",), "id": (columns.id or "",)}
     parts = [f"{role} {listed(names)}" for role, names in roles.items() if any(names)]
+    if parts and columns.delimiter is not None:
+        parts += [f"delimiter {in_shell(columns.delimiter)}", f"quote {in_shell(columns.quote or '')}"]
+    if parts and columns.encoding is not None:
+        parts += [f"encoding {columns.encoding}"]
     return escaping.line(f"columns: {'; '.join(parts)}") if parts else ""
 
 

@@ -46,6 +46,29 @@ COUNT: Final = Number(Rule(int, Range(1)))
 SHARE: Final = Number(Rule(float, Range(0, 1)))
 
 
+class Character(click.ParamType[str]):
+    """One character, or the name of one that a shell makes hard to write."""
+
+    name = "character"
+
+    def __init__(self, **named: str) -> None:
+        self.named = named
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The character; whether it fits is checked where it is used."""
+        return self.named.get(str(value).lower(), str(value))
+
+
+class ColumnNames(click.ParamType[tuple[str, ...]]):
+    """Names of columns in their order, separated by commas."""
+
+    name = "name,name,…"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """The names; a tuple, as the default is, stays one."""
+        return tuple(value.split(",")) if isinstance(value, str) else value
+
+
 class ModelName(click.ParamType[str]):
     """A built-in model, one of an installed package, or a class in a file, which is not run here."""
 
@@ -91,6 +114,24 @@ label_prefix = click.option(
     "--label-prefix",
     help="How labels begin in fastText lines; '' takes the first word of each line for its label. [default: __label__]",
 )
+delimiter = click.option(
+    "--delimiter",
+    type=Character(tab="\t", comma=",", semicolon=";", pipe="|", **{"\\t": "\t"}),
+    help="Character between the fields of a CSV or TSV file, such as ';' or tab. [default: found, if it is plain]",
+)
+quote = click.option(
+    "--quote",
+    type=Character(none=""),
+    help="Character around fields of a CSV or TSV file that hold delimiters or line ends, or none. "
+    '[default: ", none with tabs]',
+)
+column_names = click.option(
+    "--columns",
+    type=ColumnNames(),
+    default=(),
+    help="Names of all columns, in order, of a CSV or TSV file without a header line, such as label,text.",
+)
+encoding = click.option("--encoding", help="Encoding of text files, such as cp1252. [default: utf-8]")
 text_or_json = click.option(
     "--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True
 )

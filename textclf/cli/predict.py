@@ -42,6 +42,10 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 @click.option("--label-column", help="Column with the labels to compare the answers with.")
 @click.option("--id-column", help="Column with an id to copy into the answer.")
 @options.label_prefix
+@options.delimiter
+@options.quote
+@options.column_names
+@options.encoding
 @click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
 @click.option(
     "--top-k",
@@ -91,6 +95,10 @@ def command(
     label_column: str | None,
     id_column: str | None,
     label_prefix: str | None,
+    delimiter: str | None,
+    quote: str | None,
+    columns: tuple[str, ...],
+    encoding: str | None,
     strict: bool,
     top_k: int | None,
     explain: bool,
@@ -126,8 +134,8 @@ def command(
 
     trained = classifier.load_model(model, code=code)
     options.note_torch(trained.trained)
-    columns = Columns(text_column, label_column, id_column, label_prefix=label_prefix)
-    reading = predicting.Reading(input_format, columns, trained.trained.columns, strict)
+    asked = Columns(text_column, label_column, id_column, columns, delimiter, quote, encoding, label_prefix)
+    reading = predicting.Reading(input_format, asked, trained.trained.columns, strict)
     rows = predicting.rows(texts, input_file, reading, warn=terminal.message)
     if explain:
         from textclf.cli import explanation

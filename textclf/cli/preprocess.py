@@ -48,7 +48,10 @@ number = partial(options.setting, PreprocessConfig)
 )
 @click.option("--config", help="Configuration of a Hub dataset.")
 @click.option("--revision", help="Branch, tag or commit of a Hub dataset.")
-@click.option("--encoding", help="Encoding of text files. [default: utf-8]")
+@options.delimiter
+@options.quote
+@options.column_names
+@options.encoding
 @click.option(
     "--lowercase/--no-lowercase",
     default=DEFAULTS.lowercase,

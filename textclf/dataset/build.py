@@ -105,13 +105,7 @@ def _build(
 
 def _options(config: PreprocessConfig) -> SourceOptions:
     return SourceOptions(
-        columns=Columns(
-            config.text_column,
-            config.label_column,
-            config.id_column,
-            encoding=config.encoding,
-            label_prefix=config.label_prefix,
-        ),
+        columns=Columns(**{field: getattr(config, setting) for field, setting in existing.COLUMNS.items()}),
         config=config.config,
         revision=config.revision,
         test=config.test,
@@ -204,7 +198,7 @@ def _describe(
 ) -> DataReport:
     """The report for people."""
     rows = {split: np.flatnonzero(table.split == split) for split in SPLITS}
-    near, notes = count_near_copies(table, written.signatures), corpus.notes
+    near, notes = count_near_copies(table, written.signatures), tuple(dict.fromkeys(corpus.notes))
     if near is None:
         notes += (f"near-copies were not searched for, because there are more than {COMPARED:,} documents",)
     return DataReport(

@@ -9,6 +9,7 @@ from textclf.config import PreprocessConfig
 from textclf.dataset.manifest import DataLayout, read_manifest
 from textclf.errors import UsageError
 from textclf.sources import Corpus
+from textclf.sources.dialect import in_shell
 from textclf.system import failures, files
 
 LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels"}
@@ -67,6 +68,8 @@ def _by_option(origin: Mapping[str, Any]) -> dict[str, Any]:
     columns = {COLUMNS[name]: value for name, value in origin["columns"].items()}
     settings = {name: value for name, value in origin.items() if name not in ("columns", "source", "revision")}
     options = {f"--{name.replace('_', '-')}": value for name, value in (columns | settings).items()}
+    for option in ("--delimiter", "--quote"):
+        options[option] = None if options[option] is None else in_shell(options[option])
     return {"the source": origin["source"], "the revision": origin["revision"], **options}
 
 
@@ -76,7 +79,7 @@ def _shown(value: Any) -> str:
         return "on" if value else "off"
     if isinstance(value, list):
         return " and ".join(value) or "not given"
-    return "not given" if value is None else repr(value) if value in ("", "\t", " ") else str(value)
+    return "not given" if value is None else str(value)
 
 
 def refuse_foreign_files(layout: DataLayout) -> None:

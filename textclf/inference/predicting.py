@@ -167,7 +167,7 @@ def rows(texts: Iterable[str], file: Path | None, reading: Reading, *, warn: War
 
     Raises DataError at a line of stdin that is not text and, if strict, at a row of the file that cannot be read.
     """
-    yield from _rows_of_texts(texts, warn)
+    yield from _rows_of_texts(texts, reading.columns.encoding, warn)
     if file is None:
         return
     for row in sources.rows(file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn):
@@ -176,10 +176,10 @@ def rows(texts: Iterable[str], file: Path | None, reading: Reading, *, warn: War
         yield row
 
 
-def _rows_of_texts(texts: Iterable[str], warn: Warn) -> Iterator[Row]:
-    number = 0
+def _rows_of_texts(texts: Iterable[str], encoding: str | None, warn: Warn) -> Iterator[Row]:
+    number, of_stdin = 0, Columns(encoding=encoding)
     for text in texts:
-        for row in sources.rows(Path("-"), kind="lines") if text == "-" else [Row(text)]:
+        for row in sources.rows(Path("-"), kind="lines", columns=of_stdin) if text == "-" else [Row(text)]:
             number += 1
             if row.error:
                 raise DataError(row.error)

@@ -6,8 +6,10 @@ from pathlib import Path
 
 from textclf.errors import UsageError
 from textclf.sources.catalogue import CATALOGUE, Entry, nearest
+from textclf.sources.dialect import refuse_dialect
 from textclf.sources.document import Columns, Corpus, SourceOptions
 from textclf.sources.folders import FileDocuments, digest, is_there, read_path
+from textclf.sources.formats import Reading
 from textclf.sources.hub import read_hub
 
 
@@ -25,6 +27,7 @@ def _find(source: str, options: SourceOptions) -> Corpus:
     if _is_path(source):
         _refuse_hub_options(source, options)
         return read_path(Path(source), columns=options.columns)
+    _refuse_text_options(source, options)
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", source):
         return read_hub(source, columns=options.columns, config=options.config, revision=options.revision)
     close = nearest(source)
@@ -34,6 +37,7 @@ def _find(source: str, options: SourceOptions) -> Corpus:
 
 def _read_entry(entry: Entry, options: SourceOptions) -> Corpus:
     wanted = options.columns
+    _refuse_text_options(entry.name, options)
     if entry.kind != "hub":
         _refuse_hub_options(entry.name, options)
         if wanted.text or wanted.label or wanted.id:
@@ -75,17 +79,25 @@ def _refuse_hub_options(source: str, options: SourceOptions) -> None:
         raise UsageError(f"{source} is not a dataset of the Hugging Face Hub: leave out --config and --revision")
 
 
+def _refuse_text_options(source: str, options: SourceOptions) -> None:
+    refuse_dialect(options.columns, source)
+    if options.columns.encoding is not None:
+        raise UsageError(f"{source} is not a file of text: leave out --encoding")
+
+
 def _with_split(corpus: Corpus, split: str, path: Path | None, options: SourceOptions) -> Corpus:
     if path is None:
         return corpus
     if split in corpus.splits:
         raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {path}")
-    documents = FileDocuments.of(path, options.columns, known=corpus.columns)
+    notes = list(corpus.notes)
+    documents = FileDocuments.of(path, Reading(options.columns, corpus.columns, warn=notes.append))
     return replace(
         corpus,
         splits={**corpus.splits, split: documents},
         revision=f"{corpus.revision}+{digest(path)}",
         size=corpus.size + documents.size,
+        notes=notes,
     )
 
 

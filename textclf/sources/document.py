@@ -3,7 +3,7 @@
 Knows nothing about files, tokens or tensors, and imports nothing that takes time.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -130,8 +130,8 @@ class Corpus:
     """What pins the content: a package version, a Hub commit, or a digest of the files."""
     splits: Mapping[str, Iterable[Document]]
     """Split name (one of SPLITS) to its documents, in the source's order; read each time they are iterated over."""
-    notes: tuple[str, ...] = ()
-    """What the user should know: rows left out, an unusual encoding."""
+    notes: Sequence[str] = ()
+    """What the user should know: rows left out, an unusual encoding. Complete when all documents have been read."""
     size: int = 0
     """Bytes of its files, as far as known without reading them."""
     columns: Columns = field(default_factory=Columns)

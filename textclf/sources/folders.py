@@ -18,7 +18,7 @@ from typing import Final
 from textclf.errors import DataError, UsageError
 from textclf.sources.columns import FindColumns, find_columns, to_row
 from textclf.sources.document import Columns, Corpus, Document, Rows, documents
-from textclf.sources.formats import FORMATS_BY_ENDING, columns_of, read_rows, unreadable
+from textclf.sources.formats import FORMATS_BY_ENDING, Reading, check_asked, columns_of, read_rows, unreadable
 from textclf.sources.text_lines import Encoding, encoding_named, read_lines
 
 SPLIT_NAMES: Final = {
@@ -38,17 +38,17 @@ def read_path(path: Path, *, columns: Columns) -> Corpus:
     They are read, and checked, when they are iterated over. Raises UsageError or DataError.
     """
     parts = _parts(path)
-    train = FileDocuments.of(parts["train"], columns)
-    splits = {
-        split: train if split == "train" else FileDocuments.of(part, columns, known=train.columns)
-        for split, part in parts.items()
-    }
+    check_asked(parts["train"], _kind(parts["train"]), columns)
+    notes = _notes(path, parts)
+    train = FileDocuments.of(parts["train"], Reading(columns, warn=notes.append))
+    others = Reading(columns, train.columns, warn=notes.append)
+    splits = {split: train if split == "train" else FileDocuments.of(part, others) for split, part in parts.items()}
     return Corpus(
         name=path.resolve().name if path.is_dir() else path.stem,
         source=str(path),
         revision="+".join(digest(part) for part in parts.values()),
         splits=splits,
-        notes=_notes(path, parts),
+        notes=notes,
         size=sum(documents.size for documents in splits.values()),
         columns=train.columns,
     )
@@ -59,22 +59,21 @@ class FileDocuments:
     """The documents of one file or folder of class folders, read each time they are iterated over."""
 
     path: Path
+    reading: Reading
     columns: Columns
     """Those that are taken."""
 
     @classmethod
-    def of(cls, path: Path, columns: Columns, *, known: Columns = Columns()) -> "FileDocuments":  # noqa: B008 (frozen)
-        """Find the columns by the beginning of the file: see `find_columns`.
-
-        Raises UsageError or DataError for what cannot be read at all.
-        """
+    def of(cls, path: Path, reading: Reading) -> "FileDocuments":
+        """Find the columns by the beginning of a file; raises UsageError or DataError if it cannot be read at all."""
         kind = _kind(path)
         if kind is None:
-            return cls(path, replace(columns, encoding=encoding_named(columns.encoding).name))
-        return cls(path, columns_of(path, kind, columns, known=known))
+            encoding = encoding_named(reading.columns.encoding).name
+            return cls(path, reading, replace(reading.columns, encoding=encoding))
+        return cls(path, reading, columns_of(path, kind, reading))
 
     def __iter__(self) -> Iterator[Document]:
-        return read_documents(self.path, columns=self.columns)
+        return read_documents(self.path, self.reading)
 
     @property
     def size(self) -> int:
@@ -82,19 +81,18 @@ class FileDocuments:
         return self.path.stat().st_size if self.path.is_file() else 0
 
 
-def read_documents(path: Path, *, columns: Columns) -> Iterator[Document]:
+def read_documents(path: Path, reading: Reading) -> Iterator[Document]:
     """Yield the documents of one file, or of one folder of class folders, in order.
 
     Raises UsageError, before anything is opened, if the path does not exist or has an ending that is not supported.
     """
-    kind, encoding = _kind(path), encoding_named(columns.encoding)
-    if kind is None:
-        by_file = replace(columns, id=columns.id or "id")
-        find = partial(find_columns, by_file, where=str(path), needs_label=True)
-        return documents(_class_rows(path, _class_folders(path), find, encoding), where=str(path))
-    find = partial(find_columns, columns, where=str(path), needs_label=True)
-    rows = read_rows(path, kind, find, encoding=encoding, prefix=columns.label_prefix)
-    return documents(rows, where=str(path))
+    kind = _kind(path)
+    if kind is not None:
+        return documents(read_rows(path, kind, reading), where=str(path))
+    by_file = replace(reading.columns, id=reading.columns.id or "id")
+    find = partial(find_columns, by_file, where=str(path), needs_label=True)
+    encoding = encoding_named(reading.columns.encoding)
+    return documents(_class_rows(path, _class_folders(path), find, encoding), where=str(path))
 
 
 def _kind(path: Path) -> str | None:
@@ -215,10 +213,10 @@ def _read_text(file: Path, encoding: Encoding) -> str:
     return "".join(parts)
 
 
-def _notes(path: Path, parts: Mapping[str, Path]) -> tuple[str, ...]:
-    """Name the files and folders that were not read."""
+def _notes(path: Path, parts: Mapping[str, Path]) -> list[str]:
+    """Name the files and folders that were not read; what is seen while others are read is added."""
     folders = [folder for folder in dict.fromkeys((path, *parts.values())) if folder.is_dir()]
     read = {*parts.values(), *(child for part in parts.values() if part.is_dir() for child in _class_folders(part))}
     left = [child.relative_to(path) for folder in folders for child in _visible(folder) if child not in read]
     shown = ", ".join(_printable(child) for child in left[:5])
-    return (f"not read: {shown}{' and more' if len(left) > 5 else ''}",) if left else ()
+    return [f"not read: {shown}{' and more' if len(left) > 5 else ''}"] if left else []

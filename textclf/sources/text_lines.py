@@ -41,12 +41,12 @@ MARKS: Final = {
 
 
 class Encoding(NamedTuple):
-    """The encoding of a text file, and the advice for a file that has another one."""
+    """The encoding of a text file."""
 
-    codec: str
+    codec: str = UTF8
     """Python's name for it."""
-    advice: str
-    """What to do, with {} in place of the encoding that the file may have."""
+    otherwise: str | None = None
+    """The encoding of lines that are not UTF-8, where that is the codec."""
 
     @property
     def name(self) -> str:
@@ -58,10 +58,7 @@ class Encoding(NamedTuple):
 
     def advise(self) -> str:
         """Name the encoding, and what to do about text that has another one."""
-        return f"{self}; {self.advice.format('cp1252' if self.codec == UTF8 else 'utf-8')}"
-
-
-ONLY_UTF8: Final = Encoding(UTF8, "convert it: iconv -f {} -t utf-8")
+        return f"{self}; try --encoding {'cp1252' if self.codec == UTF8 else 'utf-8'}"
 
 
 def encoding_named(name: str | None) -> Encoding:
@@ -71,7 +68,21 @@ def encoding_named(name: str | None) -> Encoding:
         "".encode(codec)  # raises for a codec that does not encode text, such as hex
     except (LookupError, UnicodeError) as error:
         raise UsageError(f"no encoding named {name!r}; for example --encoding cp1252") from error
-    return Encoding(UTF8 if codec == "utf-8" else codec, "try --encoding {}")
+    return Encoding(UTF8 if codec == "utf-8" else codec)
+
+
+def encoding_for(stream: io.BufferedReader, *, asked: str | None, known: str | None) -> Encoding:
+    """The encoding asked for, else UTF-8, and the one `known` from other files like this where it is not UTF-8.
+
+    A wide encoding is known by the beginning of the stream; of others, each line that is not UTF-8.
+    """
+    if asked is not None or known is None:
+        return encoding_named(asked)
+    codec = encoding_named(known).codec
+    is_wide = "\0" in "a".encode(codec).decode("latin-1")
+    if is_wide:
+        return Encoding(codec) if _wide_encoding(stream.peek(16)[:16]) else Encoding()
+    return Encoding(UTF8, None if codec == UTF8 else codec)
 
 
 Line = tuple[int, str, str | None]
@@ -85,7 +96,7 @@ def read_lines(
     stream: io.BufferedReader,
     name: str,
     *,
-    encoding: Encoding = ONLY_UTF8,
+    encoding: Encoding = Encoding(),  # noqa: B008 (a tuple)
     newline: str = "\n",
     limit: int = MAX_CHARACTERS,
 ) -> Generator[Line, None, None]:
@@ -107,6 +118,8 @@ def read_lines(
                 yield number, "", problem
             elif text.isascii():
                 yield number, text, None
+            elif encoding.otherwise and (other := _decoded_otherwise(text, encoding.otherwise)) is not None:
+                yield number, other, None
             else:
                 error = (byte := _undecoded_byte(text)) and f"{name}:{number}: byte {byte} is not {encoding.advise()}"
                 # the codecs utf-16-le and utf-16-be keep the byte-order mark
@@ -139,6 +152,16 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("textclf.escape", _escape)
 
 
+def _decoded_otherwise(text: str, codec: str) -> str | None:
+    """A line that is not UTF-8 in another encoding; None if it is UTF-8, or not of that encoding either."""
+    if _undecoded_byte(text) is None:
+        return None
+    try:
+        return text.encode("utf-8", "surrogateescape").decode(codec)
+    except UnicodeError:
+        return None
+
+
 def _undecoded_byte(text: str) -> str | None:
     """Return the first byte that could not be decoded, as 0x and two digits."""
     try:
@@ -154,7 +177,7 @@ def _refuse_other_content(start: bytes, name: str, encoding: Encoding) -> None:
         if re.match(pattern, start):
             raise DataError(f"{name} is not text but {kind}")
     if encoding.codec == UTF8 and (other := _wide_encoding(start)):
-        raise DataError(f"{name} is {other.upper()}; {encoding.advice.format(other)}")
+        raise DataError(f"{name} is {other.upper()}; try --encoding {other}")
 
 
 def _wide_encoding(start: bytes) -> str | None:

@@ -1,0 +1,170 @@
+"""Tables as people have them, through the commands: what loads, what is asked for, and what is said."""
+
+import csv
+import io
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.conftest import invoke
+from tests.reliability.tables import ROWS, delimited
+from textclf.cli import main
+
+SMALL = ["--tier", "full", "--epochs", "2", "--hidden-size", "8", "--device", "cpu"]
+
+
+def preprocess(source: str, *options: str) -> Result:
+    return CliRunner().invoke(main, ["preprocess", source, "--num-workers", "1", *options])
+
+
+def without_header(delimiter: str) -> bytes:
+    return delimited([(label, text) for text, label in ROWS], delimiter).partition(b"\r\n")[2]
+
+
+NO_HEADER = "no header; name the columns in their order: --columns label,text"
+IN_QUOTES = [f"{label};'{text}; and {'more; ' * (number % 3)}'\n" for number, (text, label) in enumerate(ROWS)]
+
+UNREAD = [
+    ("no header", "f.csv", without_header(","), NO_HEADER),
+    ("no header, tabs", "f.tsv", without_header("\t"), NO_HEADER),
+    ("no header, bars", "f.csv", without_header("|"), NO_HEADER),
+    (
+        "single quotes",
+        "f.csv",
+        "".join(IN_QUOTES).encode(),
+        "--delimiter ';' --quote \"'\" --columns label,text",
+    ),
+    (
+        "quotes in TSV",
+        "f.tsv",
+        delimited([(f"{text}\tand more", label) for text, label in ROWS], "\t"),
+        "f.tsv:2: 3 fields, but the header has 2; try --quote '\"'",
+    ),
+    (
+        "quotes that are characters",
+        "f.csv",
+        b"text,label\n" + b"".join(f'"{text}" they say,{label}\n'.encode() for text, label in ROWS),
+        "try --quote none",
+    ),
+    ("cp1252", "f.csv", delimited([*ROWS, ("café", "a")]).decode().encode("cp1252"), "try --encoding cp1252"),
+    ("UTF-16", "f.csv", delimited(ROWS).decode().encode("utf-16"), "try --encoding utf-16"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "advice"), [row[1:] for row in UNREAD], ids=[row[0] for row in UNREAD])
+def test_the_options_that_are_advised_read_the_file(name: str, content: bytes, advice: str) -> None:
+    Path(name).write_bytes(content)
+    refused = preprocess(name)
+    assert refused.exit_code in (2, 3), refused.output
+    assert refused.stderr.count("\n") == 1
+    assert advice in refused.stderr
+    options = shlex.split(refused.stderr[refused.stderr.index("--") :])
+    done = preprocess(name, *options)
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "part"),
+    [
+        ("f.csv", ["--delimiter", "||"], "--delimiter '||': it must be one character"),
+        ("f.csv", ["--quote", ";", "--delimiter", ";"], "--delimiter and --quote are both ';'"),
+        ("f.csv", ["--columns", "text,text"], "--columns: 'text' must be a name, and come once"),
+        ("f.csv", ["--columns", "text,label"], "f.csv:1: the first line names the columns: leave out --columns"),
+        ("f.jsonl", ["--columns", "text,label"], "f.jsonl is not delimited text: leave out --delimiter, --quote and"),
+        ("f.parquet", ["--encoding", "cp1252"], "f.parquet is Parquet, which is always UTF-8: leave out --encoding"),
+        ("bbc_news", ["--delimiter", ";"], "bbc_news is not delimited text"),
+        ("bbc_news", ["--encoding", "cp1252"], "bbc_news is not a file of text: leave out --encoding"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(source: str, options: list[str], part: str) -> None:
+    for name in ("f.csv", "f.jsonl", "f.parquet"):
+        Path(name).write_bytes(delimited(ROWS))
+    done = preprocess(source, *options)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
+    assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (without_header(";"), ["--columns", "label,text"]),
+        (without_header("^"), ["--columns", "label,text", "--delimiter", "^"]),
+        ("".join(f"{label};'{text}; and'\n" for text, label in ROWS).encode(),
+         ["--columns", "label,text", "--delimiter", ";", "--quote", "'"]),
+        (delimited([("café", "é"), *ROWS], ";").decode().encode("cp1252"), ["--encoding", "cp1252"]),
+        (delimited(ROWS).decode().encode("utf-16"), ["--encoding", "utf-16"]),
+        (delimited([(f"{text}\n", label) for text, label in ROWS], "\t"), ["--quote", '"']),
+    ],
+    ids=["no header", "no header and an odd delimiter", "single quotes", "cp1252", "UTF-16", "quotes in TSV"],
+)  # fmt: skip
+def test_predict_needs_no_options_for_a_file_like_the_training_documents(content: bytes, options: list[str]) -> None:
+    name = "f.tsv" if b"\t" in content and b'\n"' in content else "f.csv"
+    Path(name).write_bytes(content)
+    done = preprocess(name, *options)
+    assert done.exit_code == 0, done.output
+    invoke(CliRunner(), "train", *SMALL)
+    asked = invoke(CliRunner(), "predict", "--input", name, "--format", "jsonl", *options)
+    plain = invoke(CliRunner(), "predict", "--input", name, "--format", "jsonl")
+    answers = [json.loads(line) for line in plain.stdout.splitlines()]
+    assert (asked.stdout, asked.stderr) == (plain.stdout, plain.stderr)
+    assert len(answers) == len(list(csv.reader(io.StringIO(delimited(ROWS).decode())))) - 1 + (b"\xe9" in content)
+    assert not any("error" in answer for answer in answers)
+    assert "accuracy" in plain.stderr
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_a_model_that_knows_another_encoding_reads_utf_8_as_that(run_dir: Path) -> None:
+    """And each line that is not UTF-8 in the encoding of the training documents."""
+    Path("f.csv").write_bytes(delimited([("café", "é"), *ROWS]).decode().encode("cp1252"))
+    assert preprocess("f.csv", "--encoding", "cp1252").exit_code == 0
+    invoke(CliRunner(), "train", *SMALL)
+    answers = []
+    for encoding in ("cp1252", "utf-8"):
+        Path("new.csv").write_bytes("text\ncafé\n".encode(encoding))
+        answers.append(invoke(CliRunner(), "predict", "--input", "new.csv", "--format", "jsonl").stdout)
+    assert answers[0] == answers[1]
+    assert '"unknown": 0.0' in answers[0]
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+@pytest.mark.parametrize("content", [b"caf\xe9\nplain\n", "text\ncafé\n".encode("utf-16")])
+def test_predict_takes_the_encoding_that_it_advises(content: bytes, run_dir: Path) -> None:
+    Path("f.txt").write_bytes(content)
+    arguments = ["predict", "--run", str(run_dir), "--input", "f.txt"]
+    advised = CliRunner().invoke(main, arguments).stderr
+    encoding = advised.rpartition("--encoding ")[2].strip()
+    done = invoke(CliRunner(), *arguments, "--encoding", encoding)
+    assert (done.exit_code, done.stderr, len(done.stdout.splitlines())) == (0, "", 2)
+    piped = CliRunner().invoke(main, ["predict", "--run", str(run_dir), "-", "--encoding", encoding], input=content)
+    assert piped.stdout == done.stdout
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+@pytest.mark.parametrize(("name", "answered"), [("f.tsv", 6), ("f.csv", 5)])
+def test_six_rows_get_six_answers_whatever_their_quotes(name: str, answered: int, run_dir: Path) -> None:
+    rows = ["pos,good", 'neg,"Best buy was bad', "pos,good", "neg,bad", 'pos,good they call it great"', "neg,bad"]
+    content = "\n".join(["label,text", *rows, ""])
+    Path(name).write_text(content.replace(",", "\t") if name == "f.tsv" else content)
+    done = invoke(CliRunner(), "predict", "--run", run_dir, "--input", name, "--format", "jsonl")
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == 6
+    assert sum("error" not in answer for answer in answers) == answered
+    assert ("f.csv:3: a quote opens here and closes in line 6" in done.stderr) == (answered == 5)
+
+
+def test_rows_that_a_quote_swallowed_are_refused_or_loaded_as_asked() -> None:
+    rows = [(f"text {number}", "ab"[number % 2]) for number in range(40)]
+    lines = [f"{label},{text}" for text, label in rows]
+    lines[10], lines[20] = f'{rows[10][1]},"{rows[10][0]}', f'{lines[20]}"'
+    Path("f.csv").write_text("\n".join(["label,text", *lines, ""]))
+    assert "f.csv:12: a quote opens here and closes in line 22" in preprocess("f.csv").stderr
+    assert not Path("data").exists() or not list(Path("data").iterdir())
+    each = preprocess("f.csv", "--quote", "none")
+    assert each.exit_code == 0
+    assert json.loads(Path("data/f/manifest.json").read_text())["splits"] == {"train": 32, "validation": 4, "test": 4}
+    as_one = preprocess("f.csv", "--quote", '"', "--overwrite")
+    assert sum(json.loads(Path("data/f/manifest.json").read_text())["splits"].values()) == 30
+    assert "note: f.csv:12: lines 12 to 22 are one row" in as_one.stderr

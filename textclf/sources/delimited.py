@@ -1,0 +1,244 @@
+"""Reads delimited text, such as CSV and TSV: a header line, then a row per line, or per several lines within quotes.
+
+A row that cannot be read is an error, and so is one whose quote has swallowed other rows; reading continues with the
+line after its first one. Errors name the options that read the file, where its first lines show which.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from statistics import fmean
+from typing import Final, NamedTuple
+
+from textclf.errors import DataError, UsageError
+from textclf.sources import dialect as dialects
+from textclf.sources.columns import FindColumns, Roles, refuse_repeated, to_row
+from textclf.sources.dialect import Dialect
+from textclf.sources.document import MAX_CHARACTERS, Columns, Row
+from textclf.sources.records import Record, Records, rows_within
+from textclf.sources.text_lines import Line
+from textclf.system.wording import counted
+
+SAMPLED: Final = 50
+"""Lines at the beginning of a file by which its delimiter is found."""
+SAMPLED_CHARACTERS: Final = 200_000
+
+MOST_LABELS: Final = 1_000
+"""Labels that are remembered, to recognise rows within quotes."""
+
+LONG: Final = 40
+"""Characters of a field from which it is hardly the name of a column."""
+
+ANY: Final = Columns()
+
+
+class TableOptions(NamedTuple):
+    """How delimited text is read."""
+
+    delimiter: str = ","
+    """That of the format; another one must be asked for, or plain."""
+    asked: Columns = ANY
+    known: Columns = ANY
+    """Those of the training documents, for a file to predict."""
+    warn: Callable[[str], None] = lambda _line: None
+    sampled: int = SAMPLED
+    """Lines that are looked at before the first row; 1 for a stream, whose rows do not wait for others."""
+    limit: int = MAX_CHARACTERS
+    """Most characters of a row."""
+
+
+class Table(NamedTuple):
+    """A table whose columns are known, before its first row."""
+
+    name: str
+    """Of the file."""
+    names: Sequence[str]
+    """Of all columns."""
+    roles: Roles
+    has_header: bool
+    dialect: Dialect
+    records: Records
+    first: tuple[Record, ...]
+    """The first row, if there is no header."""
+    sample: Sequence[Line]
+    options: TableOptions
+
+    def columns(self) -> Columns:
+        """The columns and the dialect that were taken."""
+        names = () if self.has_header else tuple(self.names)
+        return Columns(*self.roles, names, self.dialect.delimiter, self.dialect.quote)
+
+
+def read_delimited(
+    lines: Iterator[Line],
+    name: str,
+    find: FindColumns,
+    options: TableOptions = TableOptions(),  # noqa: B008 (a tuple)
+) -> Iterator[Row]:
+    """Yield a row per record; raises what `open_table` raises."""
+    if (table := open_table(lines, name, find, options)) is not None:
+        yield from _rows(table)
+
+
+def open_table(lines: Iterator[Line], name: str, find: FindColumns, options: TableOptions) -> Table | None:
+    """Find the dialect and the columns; None if there are no rows.
+
+    Raises UsageError or DataError if there are not the columns that are needed, or no header.
+    """
+    sample, asked, known = _sample(lines, options.sampled), options.asked, options.known
+    dialect = dialects.find_dialect(
+        _texts(sample), own=options.delimiter, asked=asked, known=known, is_header=lambda names: bool(_try(find, names))
+    )
+    records = Records(chain(sample, lines), name, dialect, limit=options.limit)
+    first = next((record for record in records if record.error or record.fields), None)
+    if first is None:
+        return None
+    table = Table(name, first.fields, Roles((), None, None), True, dialect, records, (), sample, options)
+    if asked.names:
+        return _without_header(table, first, asked.names, find)
+    if first.error:
+        raise DataError(f"{first.error}{_advice(table)}")
+    refuse_repeated(f"{name}:{first.number}", first.fields)
+    if roles := _try(find, first.fields):
+        return table._replace(roles=roles)
+    if known.names and len(known.names) == len(first.fields):
+        return _without_header(table, first, known.names, find)
+    return table._replace(roles=_find_or_explain(table, first.number, find))
+
+
+def _sample(lines: Iterator[Line], most: int) -> list[Line]:
+    """The first lines, among them one that is not blank."""
+    sample: list[Line] = []
+    characters = 0
+    for line in lines:
+        sample.append(line)
+        characters += len(line[1])
+        if (len(sample) >= most or characters >= SAMPLED_CHARACTERS) and line[1].strip():
+            break
+    return sample
+
+
+def _texts(lines: Sequence[Line]) -> list[str]:
+    return [text for _, text, _ in lines]
+
+
+def _try(find: FindColumns, names: Sequence[str]) -> Roles | None:
+    try:
+        return find(names)
+    except UsageError:
+        return None
+
+
+def _without_header(table: Table, first: Record, names: tuple[str, ...], find: FindColumns) -> Table:
+    """The table whose first record is a row; raises UsageError if it is a header after all."""
+    if _plain(first.fields) == _plain(names):
+        raise UsageError(f"{table.name}:{first.number}: the first line names the columns: leave out --columns")
+    return table._replace(names=names, roles=find(names), has_header=False, first=(first,))
+
+
+def _plain(names: Sequence[str]) -> list[str]:
+    return [name.strip().casefold() for name in names]
+
+
+# Rows
+
+
+def _rows(table: Table) -> Iterator[Row]:
+    """Yield the rows of a table."""
+    width, roles, labels = len(table.names), table.roles, set[str]()
+    advice: str | None = None
+    for record in chain(table.first, table.records):
+        number, fields, error, lines = record
+        place = f"{table.name}:{number}"
+        if lines and not error and (error := _swallowing(table, record, labels)):
+            table.records.read_again(lines[1:])
+            yield Row("", error=f"{place}: {error}")
+        elif error is None and len(fields) == width:
+            row = to_row(place, dict(zip(table.names, fields, strict=True)), roles)
+            if row.label is not None and len(labels) < MOST_LABELS:
+                labels.add(row.label)
+            yield row
+        elif error is None and not fields:
+            yield Row("", error=f"{place}: the line is blank", is_blank=True)
+        else:
+            advice = _advice(table) if advice is None else advice
+            yield Row("", error=f"{error or f'{place}: {_ragged(table, len(fields))}'}{advice}")
+
+
+def _ragged(table: Table, count: int) -> str:
+    what = "the header has" if table.has_header else "--columns names"
+    return f"{counted(count, 'field')}, but {what} {len(table.names)}"
+
+
+def _swallowing(table: Table, record: Record, labels: set[str]) -> str | None:
+    """What is wrong with a record of several lines that look like rows; a warning if that is not sure.
+
+    It is not sure where there are no labels to tell by, and no error where the quote was asked for.
+    """
+    quote, label = table.dialect.quote, table.roles.label
+    label_at = None if label is None else list(table.names).index(label)
+    known = labels if label_at is None else labels | _sampled_labels(table, record, label_at)
+    found = rows_within(record, table.dialect, width=len(table.names), label_at=label_at, labels=known)
+    if found is False:
+        return None
+    end = record.lines[-1][0]
+    if found and table.options.asked.quote is None:
+        return (
+            f"a quote opens here and closes in line {end}, and lines between look like rows of their own; if it is a "
+            f"character of the text, add --quote none, and if this is one row, --quote {dialects.in_shell(quote)}"
+        )
+    table.options.warn(
+        f"{table.name}:{record.number}: lines {record.number} to {end} are one row, as a quote opens and closes there; "
+        "if each of them is a row, here or further on, add --quote none"
+    )
+    return None
+
+
+def _sampled_labels(table: Table, record: Record, label_at: int) -> set[str]:
+    """Labels of the first lines that are rows by themselves, without those of a record."""
+    within = {number for number, _, _ in record.lines}
+    others = [text for number, text, _ in table.sample if number not in within]
+    rows = (row for row in dialects.records(others, table.dialect) if len(row) == len(table.names))
+    return {row[label_at] for row in rows} - {table.roles.label or ""}
+
+
+# Advice
+
+
+def _advice(table: Table) -> str:
+    """The options with which the first lines have the same number of fields, if there are any."""
+    better = dialects.better_dialect(_texts(table.sample), table.dialect)
+    return f"; try {better.options(table.dialect)}" if better else ""
+
+
+def _find_or_explain(table: Table, number: int, find: FindColumns) -> Roles:
+    """Find the columns by the header; raises UsageError, or DataError if the first line is a row, with what to add."""
+    place = f"{table.name}:{number}"
+    dialect = dialects.better_dialect(_texts(table.sample), table.dialect) or table.dialect
+    rows = dialects.records(_texts(table.sample), dialect)
+    options = " ".join(filter(None, (dialect.options(table.dialect), f"--columns {','.join(_guess(rows))}")))
+    try:
+        return find(table.names)
+    except UsageError as error:
+        if dialect != table.dialect and _try(find, rows[0]):
+            raise UsageError(f"{place}: {error}; try {dialect.options(table.dialect)}") from None
+        if _is_row(rows):
+            raise DataError(f"{place}: no header; name the columns in their order: {options}") from None
+        hint = f"; if the first line is a row, name the columns: {options}" if len(rows[0]) > 1 else ""
+        raise UsageError(f"{error}{hint}") from None
+
+
+def _is_row(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first record looks like a row: it has a number or a long text, or a value that comes again."""
+    first, *others = rows
+    again = any(row[at] == value for row in others if len(row) == len(first) for at, value in enumerate(first) if value)
+    return again or any(name.strip().isdecimal() or len(name) > LONG for name in first)
+
+
+def _guess(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Names for columns: the longest is the text, and of the others that with the fewest values the label."""
+    columns = list(zip(*(row for row in rows if len(row) == len(rows[0])), strict=True))
+    lengths = [fmean(map(len, column)) for column in columns]
+    text = lengths.index(max(lengths))
+    values = {at: len(set(column)) for at, column in enumerate(columns) if at != text}
+    label = min(values, key=values.__getitem__, default=None)
+    return ["text" if at == text else "label" if at == label else f"column{at + 1}" for at in range(len(columns))]
