@@ -40,6 +40,10 @@ class TerminalDisplay(Display):
         terminal.above_bar(f"\n{summary(learner.model)}\n")
         self._show_bar(len(lengths), config.epochs, first_epoch=first_epoch)
 
+    def note(self, line: str) -> None:
+        """Show a line."""
+        terminal.message(line)
+
     def begin_refit(self, *, documents: int, epochs: int) -> None:
         """Show that training continues, with a new bar."""
         self._bar.close()

@@ -53,7 +53,7 @@ LACKS: Final[Mapping[int, _Meaning]] = {
     errno.EAGAIN: _Meaning(
         ResourceError,
         "no more processes or threads can be started",
-        "end other programs, or raise the limit (of the user: ulimit -u; of a container: its number of processes)",
+        "end other programs, or raise the limit (ulimit -u, ulimit -v, or that of the container)",
         ("RLIMIT_NPROC", "u"),
     ),
     errno.EIO: _Meaning(ResourceError, "{path}: input/output error", "check the disk"),
@@ -89,7 +89,10 @@ _SAID: Final = {
     "out of memory": errno.ENOMEM,
     **{os.strerror(number): number for number in LACKS if number != errno.EIO},
 }
-"""How libraries that raise no OSError say that they lack something."""
+"""How libraries say that they lack something, in an error without a number."""
+
+_OF_LIBRARIES: Final = (ImportError, RuntimeError, SystemError, OSError)
+"""Exceptions of Python that they raise so; others, such as KeyError, may quote what a file holds."""
 
 _LONGEST: Final = 200  # characters of a path in a message
 
@@ -176,7 +179,7 @@ def _lack(error: BaseException) -> int | None:
             return errno.ENOMEM
         if isinstance(cause, OSError) and cause.errno in LACKS:
             return cause.errno
-        if isinstance(cause, ImportError | RuntimeError | SystemError | OSError):
+        if isinstance(cause, _OF_LIBRARIES) or type(cause).__module__ != "builtins":
             said = str(cause)
             if found := next((number for words, number in _SAID.items() if words in said), None):
                 return found

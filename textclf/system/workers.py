@@ -231,8 +231,12 @@ def _work(pipe: Connection, inherited: list[Connection]) -> None:
         other.close()
     for number in (signal.SIGINT, signal.SIGTERM):  # they reach every process of a terminal or container
         signal.signal(number, signal.SIG_IGN)
-    Thread(target=_end_with_the_parent, daemon=True).start()
     with suppress(EOFError, OSError):
+        try:
+            Thread(target=_end_with_the_parent, daemon=True).start()
+        except RuntimeError as error:  # no more threads: this is the answer to the first call
+            pipe.send((failures.explain(error) or error, None))
+            return
         while True:
             pipe.send(_call(*pipe.recv()))
 

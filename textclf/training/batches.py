@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 from itertools import islice, pairwise
 from math import ceil
 from time import perf_counter
@@ -25,7 +26,7 @@ from textclf.errors import TextclfError
 from textclf.models.model import Examples
 from textclf.system.subprocesses import searching_safely
 from textclf.text.arrays import offsets
-from textclf.training import loader_processes
+from textclf.training import loader_processes, shared_memory
 from textclf.training.loader_processes import LoaderError
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that returns no batch in that time counts as hanging
@@ -200,7 +201,7 @@ class BatchLoader(DataLoader[Any]):
 
     def _from_processes(self) -> Generator[Any, None, None]:
         """The batches, made by loader processes; raises RuntimeError if one has died."""
-        with self._watch.waiting(), searching_safely():
+        with self._watch.waiting(), searching_safely(), loader_processes.beginning():
             batches = super().__iter__()
             self._watch.begin(batches._workers)  # type: ignore[attr-defined]
         for _ in range(len(self)):  # and no step more: it does not matter who dies after the last batch
@@ -272,7 +273,7 @@ def make_loader(
         dataset,
         sampler,
         ids=ids,
-        collate_fn=Timed(collate),
+        collate_fn=Timed(partial(_collated, collate)),
         num_workers=num_workers,
         pin_memory=device.type == "cuda",
         persistent_workers=num_workers > 0,
@@ -280,6 +281,10 @@ def make_loader(
         generator=torch.Generator(),  # its own: drawing seeds for workers must not change the numbers of dropout
         timeout=WORKER_TIMEOUT if num_workers else 0,
     )
+
+
+def _collated(collate: Callable[[Any], Any], examples: Examples) -> Any:
+    return shared_memory.hand_over(collate(examples))
 
 
 def _leave_signals_to_the_parent(_worker: int) -> None:

@@ -17,6 +17,9 @@ class Display:
     def begin(self, run: "RunLayout", setup: "Setup", learner: "Learner", *, first_epoch: int) -> None:
         """Training starts, or continues with this epoch."""
 
+    def note(self, line: str) -> None:
+        """Something that the user should know."""
+
     def watch(self, batches: "Batches", meter: "Meter") -> "Batches":
         """Pass the training batches of one epoch through."""
         return batches

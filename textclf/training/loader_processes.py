@@ -6,6 +6,7 @@ one may still hold.
 """
 
 import signal
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
@@ -13,6 +14,7 @@ from threading import current_thread, main_thread
 from typing import Any
 
 from torch._C import _remove_worker_pids
+from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from textclf.errors import ResourceError
 
@@ -65,6 +67,25 @@ class Watch:
             if (code := process.exitcode) is not None:
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
                 raise RuntimeError(f"process {process.pid} {how}")
+
+
+@contextmanager
+def beginning() -> Iterator[None]:
+    """End the processes of an iterator whose constructor fails, as when no more can be started.
+
+    Torch would leave them to the garbage collector, and print a traceback there about what the iterator lacks.
+    """
+    try:
+        yield
+    except Exception as error:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            made = frame.f_locals.get("self")
+            if isinstance(made, _MultiProcessingDataLoaderIter):
+                made._shutdown = True
+                for process in getattr(made, "_workers", ()):
+                    process.kill()
+                    process.join()
+        raise
 
 
 def end(iterator: Any) -> None:

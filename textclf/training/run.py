@@ -21,7 +21,7 @@ from textclf.models.user.code import naming_line
 from textclf.system import failures, files, memory
 from textclf.system.signals import Interrupt
 from textclf.system.startup import no_spinning
-from textclf.training import device, loop
+from textclf.training import device, loop, shared_memory
 from textclf.training.batches import BatchLoader
 from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
 from textclf.training.display import Display
@@ -54,6 +54,7 @@ class Start(NamedTuple):
 @no_spinning()
 def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = None) -> runs.RunLayout:
     """Train in a new run directory, which is made once the model is; raises what `resume` raises."""
+    setup = _with_room_for_batches(setup, display or Display())
     config = setup.config
     with _naming_failures(setup, config.run_dir), _started(setup) as start:
         run = runs.create(config.run_dir, corpus=setup.data.manifest.name, tier=config.tier, model=config.model)
@@ -72,8 +73,19 @@ def resume(
     ResourceError if disk, memory or loader processes give out, InterruptedRunError or TerminatedRunError on a signal;
     the run can then be resumed.
     """
+    setup = _with_room_for_batches(setup, display or Display())
     with _naming_failures(setup, run.root), _naming_resume(run), _started(setup) as start:
         return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
+
+
+def _with_room_for_batches(setup: Setup, display: Display) -> Setup:
+    """The setup; without loader processes, and with a note, if shared memory is too small for their batches."""
+    with _naming_failures(setup, shared_memory.FOLDER):
+        why = shared_memory.lack(setup.loader("train", device.pick(setup.config.device)))
+    if why is None:
+        return setup
+    display.note(f"{why}: training goes on without loader processes, as with --num-workers 0")
+    return replace(setup, config=replace(setup.config, num_workers=0))
 
 
 @contextmanager
