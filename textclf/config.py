@@ -18,6 +18,9 @@ from textclf.settings import Choice, Range, Rule, check, check_names, checked
 
 STORES: Final = ("packed", "files")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
+TENSORS: Final = ("all", "none")
+TENSORS_UP_TO: Final = 200_000
+"""Maximum number of documents that get a tensor file each by default: a file takes 4 KB, however short the text is."""
 MOST_WORKERS: Final = 1_024
 """Maximum number of processes: more is a typing error, and would stop the machine."""
 
@@ -136,6 +139,8 @@ class PreprocessConfig:
     """Maximum number of subwords. None: MOST_PARTS, or 0 if there are more than PARTS_UP_TO training tokens."""
     min_count: Size = 1
     """Minimum number of occurrences in the training split for a word to enter the vocabulary."""
+    tensors: Annotated[str, Choice(TENSORS)] | None = None
+    """Whether each document gets a tensor file of its own. None: all do, if there are at most TENSORS_UP_TO."""
     num_workers: Workers | None = None
     """Number of processes that tokenize and write. None: one per processor."""
     seed: Count = 0
@@ -146,6 +151,10 @@ class PreprocessConfig:
     def __post_init__(self) -> None:
         """Check the fields; raises UsageError."""
         check(self)
+
+    def has_tensors(self, *, documents: int) -> bool:
+        """Whether each document gets a tensor file, given the number of documents."""
+        return documents <= TENSORS_UP_TO if self.tensors is None else self.tensors == "all"
 
     def parts(self, *, tokens: int) -> int:
         """Maximum number of subwords, given the number of training tokens."""

@@ -34,3 +34,28 @@ def distinct_words(count: int, *, per_text: int = 100) -> None:
 def test_distinct_words_take_little_memory(count: int, most: int) -> None:
     distinct_words(count)
     assert peak([*TEXTCLF, "preprocess", "words.csv"]) < most
+
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LONG = {
+    "one letter": lambda size: "a" * size,
+    "letters": lambda size: "".join(random.Random(0).choices(LETTERS, k=size)),
+    "short words": lambda size: " ".join(random.Random(0).choices(LETTERS, k=size // 2)),
+    "distinct words": lambda size: " ".join(f"{number:x}" for number in range(size // 6)),
+    "punctuation": lambda size: "!?" * (size // 2),
+    "emoji": lambda size: "👍" * size,
+    "marks": lambda size: "a" + "\u0301" * size,
+    "Han characters": lambda size: "".join(map(chr, range(0x4E00, 0x4E00 + 20_000))) * (size // 20_000),
+}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("kind", LONG)
+@pytest.mark.parametrize("model", ["mlp", "lstm"])
+def test_a_long_text_takes_little_memory(kind: str, model: str) -> None:
+    text = LONG[kind](9_900_000)
+    rows = [f"the {('match', 'bank')[number % 2]} of day {number},{'ab'[number % 2]}" for number in range(60)]
+    Path("rows.csv").write_text("\n".join(["text,label", *rows, f'"{text}",a', ""]), encoding="utf-8")
+    assert peak([*TEXTCLF, "preprocess", "rows.csv"]) < 600 * MB
+    assert peak([*TEXTCLF, "train", "--model", model, "--tier", "full", "--epochs", "1", "--device", "cpu"]) < 900 * MB
+    assert peak([*TEXTCLF, "predict", "--input", "rows.csv"]) < 600 * MB

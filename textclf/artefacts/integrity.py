@@ -49,9 +49,13 @@ def of_data(root: Path, *, progress: Progress = lambda items, _title, _total: it
         yield from _without_table(layout, expected)
         return
     table = read_documents(layout.documents, rows=sum(made.splits.values()))
-    yield from _tokens(layout, table, fingerprint=made.fingerprint, progress=progress)
     copy = {layout.packed.tokens, layout.packed.offsets, layout.packed.stamp}
-    yield from _unexpected(root, {*expected, *copy, *map(layout.tensor, table.id.tolist())})
+    if made.has_tensors:
+        yield from _tokens(layout, table, fingerprint=made.fingerprint, progress=progress)
+        yield from _unexpected(root, {*expected, *copy, *map(layout.tensor, table.id.tolist())})
+    else:
+        yield from _packed_alone(layout, table, fingerprint=made.fingerprint)
+        yield from _unexpected(root, {*expected, *copy})
 
 
 def _without_table(layout: DataLayout, expected: set[Path]) -> Iterator[Finding]:
@@ -76,6 +80,15 @@ def _tokens(layout: DataLayout, table: Documents, *, fingerprint: str, progress:
     if layout.packed.root.exists():  # if not, training rebuilds it
         damaged = packed.damaged_files(layout.packed, table.tokens, fingerprint=fingerprint, checksum=of_all)
         yield from map(_damaged_or_missing, damaged)
+
+
+def _packed_alone(layout: DataLayout, table: Documents, *, fingerprint: str) -> Iterator[Finding]:
+    """What is wrong with the packed copy if it has no tensor files: the table has the checksum of each document."""
+    found = packed.checksums_of(layout.packed, table.tokens)
+    is_whole = found is not None and bool((found == table.crc32).all())
+    of_all = checksums.crc32(layout.packed.tokens) if is_whole else None
+    damaged = set(packed.damaged_files(layout.packed, table.tokens, fingerprint=fingerprint, checksum=of_all))
+    yield from map(_damaged_or_missing, sorted(damaged if is_whole else damaged | {layout.packed.tokens}))
 
 
 def of_run(run: runs.RunLayout) -> Iterator[Finding]:

@@ -46,5 +46,6 @@ def _data(path: Path) -> str:
     rows = [(name, f"{made.tiers[name]:,}", str(tier.epochs), tier.purpose) for name, tier in TIERS.items()]
     tiers = table(("tier", "documents", "epochs", "to"), rows, align="<>><")
     columns = show_columns(made.columns)
-    end = f"fingerprint {made.fingerprint}, seed {made.settings['seed']}"
+    kept = "a .pt file for each document" if made.has_tensors else "no .pt files, but the packed copy"
+    end = f"{kept}\nfingerprint {made.fingerprint}, seed {made.settings['seed']}"
     return "\n\n".join(part for part in (show_report(report), columns, tiers, end) if part)

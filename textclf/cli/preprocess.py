@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from textclf.cli import display, options, terminal
-from textclf.config import PreprocessConfig
+from textclf.config import TENSORS, TENSORS_UP_TO, PreprocessConfig
 
 DEFAULTS = PreprocessConfig()
 
@@ -76,6 +76,11 @@ number = partial(options.setting, PreprocessConfig)
     default=DEFAULTS.min_count,
     show_default=True,
     help="Minimum occurrences of a word in the vocabulary.",
+)
+@click.option(
+    "--tensors",
+    type=click.Choice(TENSORS),
+    help=f"Whether each document gets a .pt file. [default: all, with at most {TENSORS_UP_TO:,} documents]",
 )
 @click.option(
     "--num-workers",

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import sources
-from textclf.config import TIERS, PreprocessConfig
+from textclf.config import TENSORS_UP_TO, TIERS, PreprocessConfig
 from textclf.dataset import documents, existing, packed, splits
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
 from textclf.dataset.documents import Documents, write_documents
@@ -26,11 +26,13 @@ from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.sources.document import shortened
 from textclf.system import checksums, files, folders, workers
 from textclf.system.startup import processors
-from textclf.system.wording import counted, form
+from textclf.system.wording import counted, form, shown_bytes
 from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
 
 LARGE: Final = 10_000_000  # bytes of files that keep one process busy for longer than workers take to start
+
+MANY_TENSORS: Final = 50_000  # files of documents from which on it is said how much room they take
 
 COMPARED: Final = 200_000  # documents up to which near-copies are searched for: that takes 200 bytes per document
 
@@ -51,7 +53,9 @@ def preprocess(
     """
     corpus = sources.load(config.source, options=_options(config))
     layout = DataLayout(config.data_dir / corpus.name)
-    if not config.overwrite and existing.is_finished(layout, origin=existing.origin_of(corpus, config)):
+    if not config.overwrite and existing.is_finished(
+        layout, origin=existing.origin_of(corpus, config), tensors=config.tensors
+    ):
         return layout.root, read_report(layout.report)
     existing.refuse_foreign_files(layout)
     count, alone_seconds = config.num_workers or processors(), 0 if corpus.size >= LARGE else workers.ALONE_SECONDS
@@ -86,15 +90,19 @@ def _build(
 
     starts, lengths = texts.offsets[order], np.diff(texts.offsets)[order]
     table = _make_table(texts, codes, order, seed=config.seed)
-    if reused := existing.begin(layout, origin=_origin_of_tensors(layout, corpus, config, table)):
+    has_tensors = config.has_tensors(documents=len(order))
+    origin = _origin_of_tensors(layout, corpus, config, table)
+    if reused := existing.begin(layout, origin=origin, has_tensors=has_tensors):
         are = form(reused, "is", "are")
         tell(f"resuming an earlier run: {reused:,} of {counted(len(order), 'tensor')} {are} there")
-    needed = room_needed(lengths, reused=reused)
+    _tell_room(lengths, config.tensors, has_tensors, tell)
+    needed = room_needed(lengths, reused=reused, has_tensors=has_tensors)
     files.refuse_full_disk(layout.root, needed=needed.bytes, count=needed.files)
     documents.import_in_background()  # while workers write
     numbered = NumberedDocuments(texts.spool, starts, lengths, tokenizer.size)
     numbered.save(pre_tokens.encode(tokenizer))
-    written = write_tensors(layout, table.id.tolist(), numbered, compare=len(order) <= COMPARED, work=work)
+    names = table.id.tolist() if has_tensors else None
+    written = write_tensors(layout, names, numbered, compare=len(order) <= COMPARED, work=work)
     files.remove(scratch)
 
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
@@ -189,6 +197,16 @@ def _origin_of_tensors(
     }
 
 
+def _tell_room(lengths: NDArray[np.int64], asked: str | None, has_tensors: bool, tell: Callable[[str], None]) -> None:
+    """Say how much room tensor files take, if they are many or if there are none because they would be too many."""
+    room = room_needed(lengths, reused=0, has_tensors=True)
+    count = f"{room.files:,} files of {shown_bytes(room.bytes)}"
+    if has_tensors and len(lengths) > MANY_TENSORS:
+        tell(f"writing {count} in all, a .pt file for each document; --tensors none leaves those out")
+    elif not has_tensors and asked is None:
+        tell(f"more than {TENSORS_UP_TO:,} documents: no .pt file for each, {count} in all; --tensors all writes them")
+
+
 def _describe(
     corpus: Corpus,
     table: Documents,
@@ -231,6 +249,7 @@ def _finish(
         revision=corpus.revision,
         settings=existing.settings_of(config),
         columns=corpus.columns,
+        has_tensors=layout.tensors.exists(),
         labels=sorted(report.splits["train"].labels),
         splits={split: described.documents for split, described in report.splits.items()},
         tiers=dict(report.tiers),

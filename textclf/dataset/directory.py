@@ -13,8 +13,8 @@ from textclf.dataset import packed
 from textclf.dataset.documents import Documents, read_documents
 from textclf.dataset.manifest import DataLayout, Manifest, read_manifest
 from textclf.dataset.packed import PackedTokens
-from textclf.dataset.tensors import TensorFiles
-from textclf.errors import UsageError
+from textclf.dataset.tensors import TensorFiles, read_tensor
+from textclf.errors import ArtefactError, UsageError
 
 UNSEEN: int = -1
 """Highest class index of a label that the training split does not have. Training calls all such labels by it."""
@@ -110,18 +110,34 @@ class DataDirectory:
         """The tokens from the packed copy ("packed") or the tensor files ("files")."""
         return self.packed() if name == "packed" else self.files()
 
+    def tokens(self, row: int) -> NDArray[np.int32]:
+        """Token ids of one document, shape (T,), without a check of the packed copy, if it has no file of its own."""
+        if not self.manifest.has_tensors:
+            return packed.open_packed(self.layout.packed).gather(np.array([row]))[0]
+        return read_tensor(self.layout.tensor(str(self.documents.id[row])))
+
     def files(self) -> TensorFiles:
-        """The tokens in the tensor files."""
+        """The tokens in the tensor files; raises UsageError if the directory was made without."""
+        if not self.manifest.has_tensors:
+            raise UsageError(
+                f"{self.layout.root} has no .pt files; train with --store packed, or make them: "
+                f"textclf preprocess --name {self.layout.root.name} --tensors all --overwrite"
+            )
         paths = np.array([str(self.layout.tensor(name)) for name in self.documents.id])
         return TensorFiles(paths, self.documents.crc32)
 
     def packed(self) -> PackedTokens:
         """The tokens in the packed copy, which is first rebuilt from the files if it is missing, damaged or outdated.
 
-        Raises ArtefactError, naming the file, if a tensor is damaged.
+        Raises ArtefactError, naming the file, if a tensor is damaged, or if there are no tensors to rebuild it from.
         """
         lengths, fingerprint = self.documents.tokens, self.manifest.fingerprint
         if not packed.is_current(self.layout.packed, lengths, fingerprint=fingerprint):
+            if not self.manifest.has_tensors:
+                raise ArtefactError(
+                    f"{self.layout.packed.root} is damaged; rebuild it: "
+                    f"textclf preprocess --name {self.layout.root.name} --overwrite"
+                )
             files = self.files()
             packed.write_tokens(self.layout.packed, (files.read(row) for row in range(len(self.documents))))
             packed.finish(self.layout.packed, lengths, fingerprint=fingerprint)

@@ -12,7 +12,7 @@ from textclf.sources import Corpus
 from textclf.sources.dialect import in_shell
 from textclf.system import failures, files
 
-LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels"}
+LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels", "tensors"}
 """Settings without effect on the data."""
 
 COLUMNS: Final = {
@@ -41,11 +41,16 @@ def origin_of(corpus: Corpus, config: PreprocessConfig) -> dict[str, Any]:
     return {**settings_of(config), "columns": corpus.columns.to_json(), **about}
 
 
-def is_finished(layout: DataLayout, *, origin: dict[str, Any]) -> bool:
-    """Whether the directory is finished; raises UsageError if it was made from another source or other settings."""
+def is_finished(layout: DataLayout, *, origin: dict[str, Any], tensors: str | None) -> bool:
+    """Whether the directory is finished, with or without ``tensors`` as asked, if that was asked.
+
+    Raises UsageError if it was made from another source or other settings.
+    """
     if not layout.manifest.exists():
         return False
-    if changed := _differences(read_manifest(layout.root).origin, origin):
+    made = read_manifest(layout.root)
+    has = {"tensors": "all" if made.has_tensors else "none"}
+    if changed := _differences(made.origin | has, origin | (has if tensors is None else {"tensors": tensors})):
         raise UsageError(
             f"{layout.root} was made from other settings ({', '.join(changed)}); replace it with --overwrite, "
             "or choose another --name"
@@ -104,10 +109,11 @@ def remove_all_but_tensors(layout: DataLayout) -> None:
         files.remove(path)
 
 
-def begin(layout: DataLayout, *, origin: dict[str, Any]) -> int:
+def begin(layout: DataLayout, *, origin: dict[str, Any], has_tensors: bool) -> int:
     """Record what the tensors are made from; returns how many a stopped run with the same origin has written.
 
-    It is enough that they are of the same documents: each is compared with what would be written.
+    It is enough that they are of the same documents: each is compared with what would be written. If there are to be
+    no tensors, those of a stopped run are removed.
     """
     try:
         is_same = files.read_object(layout.begun) == origin
@@ -115,7 +121,7 @@ def begin(layout: DataLayout, *, origin: dict[str, Any]) -> int:
         if refused := failures.refused(error, layout.begun):
             raise refused from error
         is_same = False
-    if is_same:
+    if is_same and has_tensors:
         return sum(1 for _ in layout.tensors.glob("*/*"))
     layout.begun.unlink(missing_ok=True)  # first, so that tensors that outlive a kill here have no record
     files.remove(layout.tensors)

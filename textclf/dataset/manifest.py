@@ -51,7 +51,7 @@ class DataLayout:
 
     @property
     def tensors(self) -> Path:
-        """One ``.pt`` per document, in 256 folders."""
+        """One ``.pt`` per document, in 256 folders; absent if documents have no tensor files."""
         return self.root / "tensors"
 
     @property
@@ -87,9 +87,11 @@ class Manifest:
     vocabulary: int
     """Number of words, including ``<pad>`` and ``<unk>``."""
     checksums: dict[str, str]
-    """SHA-256 of tokenizer.json and documents.parquet, whose rows hold the CRC-32 of each tensor, and report.json."""
+    """SHA-256 of tokenizer.json, report.json, and documents.parquet, whose rows hold the CRC-32 of each document."""
     columns: Columns = field(default_factory=Columns)
     """Those that were read."""
+    has_tensors: bool = True
+    """Whether each document has a tensor file; else its tokens are in the packed copy alone."""
     format_version: int = FORMAT_VERSION
 
     @property
@@ -181,6 +183,7 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
         and isinstance(values["checksums"], dict)
         and set(values["checksums"]) - {REPORT} == {layout.tokenizer.name, layout.documents.name}
         and _are_columns(values["columns"])
+        and isinstance(values["has_tensors"], bool)
         and isinstance(values["settings"], dict)
         and "seed" in values["settings"]
         and isinstance(labels, list)

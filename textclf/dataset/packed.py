@@ -1,4 +1,6 @@
-"""The packed copy: all token ids end to end in one memory-mapped array, for training. Derived from the tensor files.
+"""The packed copy: all token ids end to end in one memory-mapped array, for training.
+
+It is derived from the tensor files, if there are any.
 
 Reading a batch from here takes one or two microseconds per document; opening a file for each takes at least ten times
 as long (`scripts/bench store`).
@@ -7,13 +9,14 @@ as long (`scripts/bench store`).
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.dataset.tensors import Ids
+from textclf.dataset.tensors import Ids, checksum
 from textclf.system.checksums import crc32
 from textclf.system.files import make_folder, replacing, to_json, write_bytes
 from textclf.text import arrays
@@ -107,6 +110,14 @@ def damaged_files(
         yield layout.tokens
     if checksum is not None and not _holds(layout.stamp, _stamp(fingerprint, checksum)):
         yield layout.stamp
+
+
+def checksums_of(layout: PackedLayout, lengths: NDArray[np.int32]) -> NDArray[np.uint32] | None:
+    """The CRC-32 of each document's ids, shape (N,); None if the file has not the size that the lengths add up to."""
+    if not _has_tokens(layout, lengths):
+        return None
+    ids = open_packed(layout, lengths=lengths)
+    return np.array([checksum(ids.tokens[a:b]) for a, b in pairwise(ids.offsets.tolist())], dtype=np.uint32)
 
 
 def _has_tokens(layout: PackedLayout, lengths: NDArray[np.int32]) -> bool:

@@ -1,4 +1,4 @@
-"""Write documents as token ids: one tensor file per document and the packed copy, by all workers.
+"""Write documents as token ids: one tensor file per document, if wanted, and the packed copy, by all workers.
 
 Knows nothing about corpora: documents come as numbers of pre-tokens, with the token ids of each pre-token.
 """
@@ -91,14 +91,15 @@ class WrittenDocuments(NamedTuple):
 
 
 def write_tensors(
-    layout: DataLayout, names: Sequence[str], documents: NumberedDocuments, *, compare: bool, work: Work
+    layout: DataLayout, names: Sequence[str] | None, documents: NumberedDocuments, *, compare: bool, work: Work
 ) -> WrittenDocuments:
     """Write each document's tensor and the packed copy; returns all but the ids, which need not fit in memory.
 
-    With ``compare``, computes the documents' signatures. Tensors that are already there, and whole, are left alone.
+    Without ``names``, there are no tensors. With ``compare``, computes the documents' signatures. Tensors that are
+    already there, and whole, are left alone.
     """
     is_resumed = layout.tensors.exists()
-    for number in range(256):
+    for number in range(256 if names is not None else 0):
         files.make_folder(layout.tensors / f"{number:02x}")
     bounds = arrays.offsets(documents.lengths)
     slices = list(arrays.row_slices(bounds, at_most=work.batch.size, rows=work.batch.documents))
@@ -107,7 +108,7 @@ def write_tensors(
 
     def ids_as_they_come() -> Iterator[NDArray[np.int32]]:
         jobs = (
-            (documents._replace(starts=documents.starts[rows], lengths=documents.lengths[rows]), names[rows])
+            (documents._replace(starts=documents.starts[rows], lengths=documents.lengths[rows]), names and names[rows])
             for rows in slices
         )
         for batch in work.map(write_batch, jobs, title="tokens", total=len(slices)):
@@ -125,31 +126,37 @@ class Room(NamedTuple):
     files: int
 
 
-def room_needed(lengths: NDArray[np.int64], *, reused: int) -> Room:
+def room_needed(lengths: NDArray[np.int64], *, reused: int, has_tensors: bool = True) -> Room:
     """Room for documents of these lengths, of which some have tensors already; a tensor file takes whole blocks."""
+    tables = int(4 * lengths.sum()) + TABLE_ROW * len(lengths)
+    if not has_tensors:
+        return Room(tables, OTHER_FILES)
     frame = len(tensors.to_bytes(np.empty(0, dtype=np.int32)))
     of_tensors = int((-(-(frame + 4 * lengths) // BLOCK) * BLOCK).sum() * (1 - reused / len(lengths)))
-    return Room(of_tensors + int(4 * lengths.sum()) + TABLE_ROW * len(lengths), len(lengths) - reused + OTHER_FILES)
+    return Room(of_tensors + tables, len(lengths) - reused + OTHER_FILES)
 
 
 def _write_batch(
-    folder: Path, compare: bool, is_resumed: bool, job: tuple[NumberedDocuments, Sequence[str]]
+    folder: Path, compare: bool, is_resumed: bool, job: tuple[NumberedDocuments, Sequence[str] | None]
 ) -> WrittenDocuments:
-    """Write the tensors of these documents, which have these names."""
+    """Encode these documents, and write their tensors if they have names."""
     documents, names = job
     ids, lengths = documents.encode()
     offsets = arrays.offsets(lengths)
-    root, ends = str(folder), offsets.tolist()
-    write_one = tensors.keep_or_write if is_resumed else tensors.write_tensor
-    checksums = [
-        write_one(f"{root}/{folder_of(name)}/{name}.pt", ids[start:end])
-        for name, start, end in zip(names, ends[:-1], ends[1:], strict=True)
-    ]
+    runs = [ids[start:end] for start, end in pairwise(offsets.tolist())]
+    if names is None:
+        checksums = list(map(tensors.checksum, runs))
+    else:
+        root = str(folder)
+        write_one = tensors.keep_or_write if is_resumed else tensors.write_tensor
+        checksums = [
+            write_one(f"{root}/{folder_of(name)}/{name}.pt", run) for name, run in zip(names, runs, strict=True)
+        ]
     return WrittenDocuments(
         ids,
         lengths.astype(np.int32),
         words=np.add.reduceat(ids < documents.words, offsets[:-1], dtype=np.int32),
         unknown=np.add.reduceat(ids == UNK_ID, offsets[:-1], dtype=np.int32),
         crc32=np.array(checksums, dtype=np.uint32),
-        signatures=signatures(ids, lengths) if compare else np.empty((len(names), 0), dtype=np.uint32),
+        signatures=signatures(ids, lengths) if compare else np.empty((len(runs), 0), dtype=np.uint32),
     )

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
-from textclf.dataset import tensors
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import DataError, UsageError
 from textclf.models.arithmetic import softmax
@@ -78,7 +77,7 @@ class Predictions:
     def text(self, place: int, *, most: int = MOST_TOKENS) -> str:
         """The known words of a document; the data directory does not keep texts."""
         words = self.words or self.trained.tokenizer.words
-        tokens = tensors.read_tensor(self.data.layout.tensor(self.document(place)))
+        tokens = self.data.tokens(int(self.rows[place]))
         known = [words[token] for token in tokens.tolist() if token < len(words)]
         return " ".join(known[:most]) + (" …" if len(known) > most else "")
 

@@ -1,4 +1,4 @@
-"""Counts in messages, in the singular or the plural."""
+"""Counts in messages, in the singular or the plural, and sizes."""
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -12,3 +12,11 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def form(count: int, one: str, many: str) -> str:
     """The word that agrees with a count: "has" with 1, "have" with any other."""
     return one if count == 1 else many
+
+
+def shown_bytes(size: int) -> str:
+    """A size in the largest unit that it has one of: "4.0 GB", "36 MB", "12 KB"."""
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "KB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:,.0f} {name}"
+    return f"{size} bytes"
