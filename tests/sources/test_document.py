@@ -7,7 +7,7 @@ import pytest
 
 from textclf.errors import DataError
 from textclf.sources import Columns, Document, Row
-from textclf.sources.document import documents, shortened
+from textclf.sources.document import MAX_NAME, documents, shortened
 
 
 def given(*rows):
@@ -77,3 +77,12 @@ def test_columns_survive_json(columns):
 def test_columns_of_another_type_are_refused(change):
     with pytest.raises((TypeError, ValueError)):
         Columns.from_json({**EVERYTHING.to_json(), **change})
+
+
+@pytest.mark.parametrize("name", ["label", "id"])
+def test_a_label_or_an_id_as_long_as_a_text_is_refused(name):
+    row = Row("a text", id="1", label="a", place="f.csv:2")
+    assert len(list(documents(given(row._replace(**{name: "x" * MAX_NAME})), where="f.csv"))) == 1
+    message = f"f.csv:2: the {name} has 10,001 characters, and the most is 10,000; name the column of the {name}s with"
+    with pytest.raises(DataError, match=f"^{message} --{name}-column$"):
+        list(documents(given(row._replace(**{name: "x" * (MAX_NAME + 1)})), where="f.csv"))

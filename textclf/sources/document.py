@@ -19,6 +19,9 @@ LABEL: Final = "__label__"
 MAX_CHARACTERS: Final = 10_000_000
 """Most characters of a text, a line and a row of CSV; more is a file of another kind and would fill the memory."""
 
+MAX_NAME: Final = 10_000
+"""Most characters of a label and of an id."""
+
 MAX_SHOWN: Final = 60
 """Most characters of a value, and most column names, that a message shows."""
 
@@ -141,7 +144,8 @@ class Corpus:
 def documents(rows: Rows, *, where: str) -> Iterator[Document]:
     """Yield a document per row, skipping blank lines; those without an id are numbered from 1.
 
-    Raises DataError at the first row without a text or a label, at an id that comes twice, and if there are no rows.
+    Raises DataError at the first row without a text or a label, at an id that comes twice, at a label or an id that is
+    as long as a text, and if there are no rows.
     """
     places: dict[str, str] = {}
     number = 0
@@ -153,6 +157,7 @@ def documents(rows: Rows, *, where: str) -> Iterator[Document]:
                 raise DataError(problem)
             if row.label is None:
                 raise DataError(f"{row.place}: no label")
+            _refuse_long(row)
             number += 1
             if row.id is None:
                 yield Document(str(number), row.text, row.label)
@@ -162,6 +167,16 @@ def documents(rows: Rows, *, where: str) -> Iterator[Document]:
             yield Document(row.id, row.text, row.label)
     if number == 0:
         raise DataError(f"{where}: no documents in it")
+
+
+def _refuse_long(row: Row) -> None:
+    """Raise DataError if a label or an id is as long as a text: all of them are kept in memory."""
+    for name, value in (("label", row.label), ("id", row.id)):
+        if value is not None and len(value) > MAX_NAME:
+            raise DataError(
+                f"{row.place}: the {name} has {len(value):,} characters, and the most is {MAX_NAME:,}; "
+                f"name the column of the {name}s with --{name}-column"
+            )
 
 
 def shortened(text: str) -> str:
