@@ -62,7 +62,7 @@ Gives each text one of {counted(len(labels), "label")}: {_listed(labels)}.
 | split | documents | accuracy | 95 % interval | macro-F1 | loss |
 |---|---|---|---|---|---|
 {_row("validation", metrics["validation"])}
-{_test(metrics)}{_exported(exported, metrics["refit"])}
+{_test(metrics)}{_exported(exported, metrics["refit"])}{_warnings(metrics)}
 ## Data
 
 Trained on {counted(metrics["train"]["documents"], "document")} (tier {metrics["tier"]}) of {code_span(data.source)},
@@ -103,6 +103,11 @@ def _row(split: str, figures: Mapping[str, Any]) -> str:
     low, high = wilson(figures["accuracy"], figures["documents"])
     scores = f"{figures['macro_f1']:.4f} | {figures['loss']:.4f}"
     return f"| {split} | {figures['documents']:,} | {figures['accuracy']:.4f} | {low:.4f} to {high:.4f} | {scores} |"
+
+
+def _warnings(metrics: Mapping[str, Any]) -> str:
+    """Why the model may be worthless."""
+    return "".join(f"\n**Warning: {warning}.**\n" for warning in metrics.get("warnings", ()))
 
 
 def _test(metrics: Mapping[str, Any]) -> str:

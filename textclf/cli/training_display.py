@@ -91,6 +91,8 @@ class TerminalDisplay(Display):
             f"loss {figures['loss']:.4f} on {counted(figures['documents'], 'document')}, "
             f"{_of_epoch(metrics)}; {metrics['seconds']['total']:.1f} s in all"
         )
+        for warning in metrics.get("warnings", ()):
+            terminal.above_bar(f"warning: {warning}")
 
 
 def _of_epoch(metrics: Mapping[str, Any]) -> str:

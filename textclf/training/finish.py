@@ -19,8 +19,9 @@ from textclf.models import parameters
 from textclf.system import files, memory
 from textclf.training import device, loop
 from textclf.training.batches import BatchLoader
+from textclf.training.doubts import doubts
 from textclf.training.loop import StepOptions
-from textclf.training.setup import Setup
+from textclf.training.setup import Setup, required
 from textclf.training.tracking import Tracker
 
 
@@ -85,6 +86,7 @@ def _metrics(
     """The figures of the finished model, as metrics.json holds them."""
     config, history = setup.config, files.read_lines(run.history)
     refit = {"documents": len(setup.parts["refit"]), "epochs": REFIT_EPOCHS} if trained.is_refit else None
+    doubtful = _doubts(setup, history[trained.best_epoch - 1], measured["validation"].accuracy)
     return {
         "corpus": setup.data.manifest.name,
         "tier": config.tier,
@@ -98,6 +100,7 @@ def _metrics(
         "epochs": len(history),
         "best_epoch": trained.best_epoch,
         "refit": refit,
+        **({"warnings": doubtful} if doubtful else {}),
         "device": device.name(trained.options.device),
         "seconds": {
             "load": setup.seconds,
@@ -105,6 +108,18 @@ def _metrics(
             "total": perf_counter() - trained.started,
         },
     }
+
+
+def _doubts(setup: Setup, epoch: Mapping[str, Any], accuracy: float) -> list[str]:
+    """Why the model may be worthless."""
+    most_frequent = np.bincount(setup.parts["train"].labels).argmax()
+    return doubts(
+        epoch,
+        classes=len(setup.data.manifest.labels),
+        lr=required(setup.config.lr),
+        accuracy=accuracy,
+        majority=setup.parts["validation"].labels == most_frequent,
+    )
 
 
 def _artefact(setup: Setup, model: nn.Module, metrics: Mapping[str, Any], abstention: Abstention) -> Artefact:
