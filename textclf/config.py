@@ -122,6 +122,10 @@ class PreprocessConfig:
     """Character around fields of a CSV or TSV file, or "" for none. None: a double quote, and none with tabs."""
     encoding: str | None = None
     """Encoding of text files. None: UTF-8, with or without a byte-order mark."""
+    input_format: str = "auto"
+    """Format of the files. auto: by their names and, where these do not say, by their beginnings."""
+    part: str | None = None
+    """The list of documents in a JSON file (a dotted path), or the sheet of a workbook, that has several."""
     label_prefix: str | None = None
     """How words begin that are labels, in fastText lines. None: __label__; empty: the first word is the label."""
     validation_size: SplitSize = 0.1

@@ -23,7 +23,7 @@ from textclf.dataset.label_lists import find_label_lists
         (["[ 0 27]", "[27]", "[0]"], " ", ["[ 0 27]"]),
         (["toxic", "insult", "toxic insult"], " ", ["toxic insult"]),
         (["yes", "no", "yes/no"], "/", ["yes/no"]),
-        (["a", "b", "a+b"], "+", ["a+b"]),
+        (["red", "blue", "red+blue"], "+", ["red+blue"]),
         (["a", "b", "a\nb"], "\n", ["a\nb"]),
     ],
 )
@@ -51,6 +51,8 @@ def test_lists_are_found_with_their_separator(labels, separator, lists):
         [":-)", ";-)", ":-|"],
         ["1.0", "1.5", "-1"],
         ["2024-01-02", "2024-01-03"],
+        ["a", "b", "a/b", "a b", "A+", "A"],
+        ["..", "x", "../../x", "."],
         ["Society & Culture", "Society", "Culture"],
     ],
 )

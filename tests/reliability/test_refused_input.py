@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import lzma
+import pickle
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -162,7 +163,7 @@ REFUSED = [
     Refused("no label column", ".jsonl", b'{"text": "x"}\n', None, "which column is the label?", code=2),
     Refused("no text column", ".jsonl", b'{"label": "x"}\n', None, "which column is the text?", code=2),
     Refused("one document over many lines", ".jsonl", json.dumps([{"text": "a"}], indent=1).encode(), 1, "not JSON"),
-    Refused("one array", ".jsonl", json.dumps([{"text": "a", "label": "b"}]).encode(), 1, "not a JSON object"),
+    Refused("one array", ".jsonl", json.dumps([{"text": "a", "label": "b"}]).encode(), 1, "name it .json"),
     Refused(
         "an id that comes twice", ".jsonl", json_lines([("x", "a", "1"), ("y", "b", "2"), ("z", "a", "1")]), 3,
         "the id '1' is taken by bad.jsonl:1", options=("--id-column", "key"),
@@ -263,9 +264,31 @@ REFUSED = [
     *in_every_text_format("PNG by another name", lambda c: b"\x89PNG\r\n\x1a\n" + c, None, "is not text but a PNG"),
     *in_every_text_format("Parquet by another name", lambda _: WHOLE, None, "is not text but Parquet"),
     *(
-        Refused(f"{ending} is not opened", ending, gzip.compress(PLAIN.encode()), None, "unsupported format", code=2)
-        for ending in (".csv.gz", ".jsonl.gz", ".zip", ".xlsx", ".pkl", ".pt", ".h5", "")
+        Refused(f"{ending} is not opened", ending, PLAIN.encode(), None, "unsupported format, an archive", code=2)
+        for ending in (".zip", ".tar", ".tar.gz", ".tgz", ".7z", ".rar")
     ),
+    *(
+        Refused(f"{ending} that is not text", ending, content, None, "unsupported format, not text but", code=2)
+        for ending in (".pkl", ".pt", ".h5", ".docx", "")
+        for content in (gzip.compress(PLAIN.encode()), zipped(PLAIN), pickle.dumps(ROWS), b"\x89HDF\r\n", b"a\x00b")
+    ),
+    *(
+        Refused(f"{ending} by another name", f".csv{ending}", PLAIN.encode(), None, f"not {kind} that can be read")
+        for ending, kind in {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}.items()
+    ),
+    Refused("gzip that is cut off", ".csv.gz", gzip.compress(PLAIN.encode())[:-9], None, "not gzip that can be read"),
+    Refused("Parquet in gzip", ".parquet.gz", gzip.compress(WHOLE), None, "unpack it first", code=2),
+    Refused("no workbook", ".xlsx", PLAIN.encode(), None, "not a workbook that can be read"),
+    # JSON
+    Refused("an array that is cut off", ".json", json.dumps([{"text": "x"}]).encode()[:-3], 1, "not JSON"),
+    Refused("no list", ".json", b'{"text": {"en": "x"}}', None, "has no list of documents", code=2),
+    Refused("empty file", ".json", b"", None, "no documents in it"),
+    Refused("empty array", ".json", b"[]", None, "no documents in it"),
+    Refused("a record that is none", ".json", b'[{"text": "x", "label": "a"}, 7]', 2, "in place of a record"),
+    Refused("several lists", ".json", b'{"a": [{"text": "x"}], "b": [{"text": "y"}]}', None, "--part 'a'", code=2),
+    Refused("no such part", ".json", b'{"a": [{"text": "x"}]}', None, "no part 'b'", code=2, options=("--part", "b")),
+    Refused("a page in place of a table", ".csv", b"<!DOCTYPE html>\n<html>\n", None, "an HTML page"),
+    Refused("a pointer in place of a table", ".tsv", b"version https://git-lfs.github.com/spec/v1", None, "git lfs"),
 ]  # fmt: skip
 
 # Tables that every format can hold, but from which nothing can be learned
@@ -285,8 +308,8 @@ REFUSED += [
 
 def test_no_case_was_lost() -> None:
     refused = Counter(case.ending for case in REFUSED)
-    assert [refused[ending] for ending in ENDINGS] == [49, 26, 57, 27, 25]
-    assert len(REFUSED) == 192
+    assert [refused[ending] for ending in ENDINGS] == [50, 27, 57, 27, 25]
+    assert len(REFUSED) == 231
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case.name}{case.ending}")

@@ -35,7 +35,7 @@ PLACES = [
     ("a pipe for Parquet", "bad.parquet", os.mkfifo, 2, "bad.parquet is not a file but a pipe or a device"),
     ("/dev/zero", "bad.jsonl", link_to("/dev/zero"), 2, "bad.jsonl is not a file but a pipe or a device"),
     ("/dev/null", "bad.txt", link_to("/dev/null"), 2, "bad.txt is not a file but a pipe or a device"),
-    ("/dev/zero as it is", "/dev/zero", lambda _: None, 2, "/dev/zero: unsupported format"),
+    ("/dev/zero as it is", "/dev/zero", lambda _: None, 2, "/dev/zero is not a file but a pipe or a device"),
     ("a link to nothing", "bad.csv", link_to("gone.csv"), 2, "no such file or folder: bad.csv"),
     ("a link to itself", "bad.csv", link_to("bad.csv"), 2, "no such file or folder: bad.csv"),
     ("a file that fails when it is read", "bad.csv", link_to("/proc/self/mem"), 3, "cannot read bad.csv: Input/output"),

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import pickle
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +14,9 @@ import pytest
 
 from textclf.errors import DataError, UsageError
 from textclf.sources import Columns, Document
-from textclf.sources.folders import FORMATS, digest, read_documents, read_path
+from textclf.sources.folders import digest, read_documents, read_path
 from textclf.sources.formats import Reading
+from textclf.sources.kinds import KINDS_BY_ENDING
 
 ANY = Columns()
 
@@ -102,20 +104,24 @@ def test_a_file_without_documents_is_refused(tmp_path, ending):
     assert failure(DataError, path) == f"data{ending}: no documents in it"
 
 
-@pytest.mark.parametrize("ending", FORMATS)
+@pytest.mark.parametrize("ending", [*KINDS_BY_ENDING, ".txt", ""])
 def test_an_empty_file_is_refused(tmp_path, ending):
     assert f"data{ending}:" in failure(DataError, save(tmp_path / f"data{ending}", ""))
 
 
-@pytest.mark.parametrize("ending", [".pkl", ".pt", ".h5", ".csv.gz", ".zip", ""])
-def test_other_formats_are_never_opened(tmp_path, ending, monkeypatch):
+@pytest.mark.parametrize("ending", [".zip", ".tar.gz", ".7z"])
+def test_archives_are_never_opened(tmp_path, ending, monkeypatch):
     path = save(tmp_path / f"data{ending}", "text,label\na,b\n")
     monkeypatch.setattr("io.open", None)
     monkeypatch.setattr(Path, "open", None)
-    assert failure(UsageError, path) == (
-        f"data{ending}: unsupported format; supported are .csv .tsv .tab .jsonl .ndjson .parquet .ft .fasttext .train "
-        ".valid .test .txt and folders of them"
-    )
+    assert failure(UsageError, path).startswith(f"data{ending}: unsupported format, an archive: unpack it")
+
+
+@pytest.mark.parametrize("ending", [".pkl", ".pt", ".docx", ""])
+@pytest.mark.parametrize("content", [pickle.dumps([1]), b"PK\x03\x04", b"%PDF-1.7", b"a\x00b\x01"])
+def test_files_that_are_not_text_are_refused(tmp_path, ending, content):
+    path = save(tmp_path / f"data{ending}", content)
+    assert failure(UsageError, path).startswith(f"data{ending}: unsupported format, not text but ")
 
 
 def test_a_missing_path_is_a_usage_error(tmp_path):
@@ -139,7 +145,7 @@ def test_a_file_is_closed_as_soon_as_a_row_is_refused(tmp_path, ending, monkeypa
     with pytest.raises(DataError) as caught:
         read(path)
     assert caught.tb  # which keeps the frames of the readers alive
-    assert [file.closed for file in opened] == [True]
+    assert {file.closed for file in opened} == {True}
 
 
 def test_text_columns_are_joined_in_order_one_a_line(tmp_path):
@@ -320,7 +326,7 @@ def test_an_unknown_encoding_is_a_usage_error(tmp_path):
 
 def test_a_file_is_the_train_split(tmp_path):
     path = save(tmp_path / "reviews.csv", "text,label\na,b\n")
-    corpus = read_path(path, columns=ANY)
+    corpus = read_path(path, Reading())
     assert (corpus.name, corpus.source, corpus.notes) == ("reviews", str(path), [])
     assert listed(corpus) == {"train": [Document("1", "a", "b")]}
     assert corpus.revision == digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
@@ -328,7 +334,7 @@ def test_a_file_is_the_train_split(tmp_path):
 
 def test_documents_are_read_each_time_they_are_iterated_over_and_not_before(tmp_path):
     path = save(tmp_path / "reviews.csv", "text,label\na,b\nbroken\n")
-    documents = read_path(path, columns=ANY).splits["train"]
+    documents = read_path(path, Reading()).splits["train"]
     for _ in range(2):
         found = iter(documents)
         assert next(found) == Document("1", "a", "b")
@@ -341,7 +347,7 @@ def test_a_folder_of_class_folders(tmp_path):
     for name, text in [("tech/1.txt", "a\r\n"), ("sport/deep/2", "b"), ("sport/.hidden", "c"), (".git/x", "d")]:
         save(root / name, text)
     save(root / "README", "not a document")
-    corpus = read_path(root, columns=ANY)
+    corpus = read_path(root, Reading())
     assert listed(corpus) == {
         "train": [Document("sport/deep/2", "b", "sport"), Document("tech/1.txt", "a\r\n", "tech")]
     }
@@ -354,7 +360,7 @@ def test_a_folder_of_split_files(tmp_path):
     save(tmp_path / "test.txt", "__label__z c\n")
     for name in ("classes.txt", "notes.md", "extra/file", "LICENSE", "a.json", "b.json"):
         save(tmp_path / name, "")
-    corpus = read_path(tmp_path, columns=ANY)
+    corpus = read_path(tmp_path, Reading())
     assert listed(corpus) == {
         "train": [Document("1", "a", "x")],
         "validation": [Document("1", "b", "y")],
@@ -375,7 +381,7 @@ def test_split_folders_of_class_folders_as_in_aclimdb(tmp_path):
         save(tmp_path / name, name)
     save(tmp_path / "train" / "urls_pos.txt", "")
     save(tmp_path / "imdb.vocab", "")
-    corpus = read_path(tmp_path, columns=ANY)
+    corpus = read_path(tmp_path, Reading())
     assert {split: [document.id for document in documents] for split, documents in corpus.splits.items()} == {
         "train": ["neg/0_3.txt", "pos/0_9.txt"],
         "test": ["neg/1_1.txt", "pos/1_8.txt"],
@@ -405,15 +411,15 @@ def test_two_parts_for_one_split_are_refused(tmp_path):
     for name in ("train.csv", "test.csv", "test.tsv"):
         save(tmp_path / name, "text,label\na,b\n")
     with pytest.raises(UsageError, match=r"has two test parts, test.csv and test.tsv: name one file$"):
-        read_path(tmp_path, columns=ANY)
+        read_path(tmp_path, Reading())
 
 
 def test_a_document_in_a_wrong_encoding_is_named(tmp_path):
     bad = save(tmp_path / "data" / "a" / "1.txt", b"\xa35")
     with pytest.raises(DataError) as caught:
-        listed(read_path(tmp_path / "data", columns=ANY))
+        listed(read_path(tmp_path / "data", Reading()))
     assert str(caught.value) == f"{bad}:1: byte 0xa3 is not UTF-8; try --encoding cp1252"
-    assert listed(read_path(tmp_path / "data", columns=Columns(encoding="cp1252")))["train"][0].text == "£5"
+    assert listed(read_path(tmp_path / "data", Reading(Columns(encoding="cp1252"))))["train"][0].text == "£5"
 
 
 def test_class_folders_have_no_columns_to_choose(tmp_path):

@@ -5,29 +5,38 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from textclf.errors import DataError, UsageError
 from textclf.sources import Columns, rows
-from textclf.sources.formats import FORMATS_BY_ENDING, STDIN, Reading, columns_of
+from textclf.sources.formats import STDIN, Reading, columns_of
+from textclf.sources.kinds import KINDS_BY_ENDING
 
 WRITTEN = {
     "csv": b"text,label\none,a\ntwo,b\n",
     "tsv": b"text\tlabel\none\ta\ntwo\tb\n",
     "jsonl": b'{"text": "one", "label": "a"}\n{"text": "two", "label": "b"}\n',
+    "json": b'[{"text": "one", "label": "a"},\n {"text": "two", "label": "b"}]\n',
     "fasttext": b"__label__a one\n__label__b two\n",
     "lines": b"one\ntwo\n",
 }
 
 
-@pytest.mark.parametrize(("ending", "kind"), [*FORMATS_BY_ENDING.items(), (".txt", "lines"), (".log", "lines")])
+@pytest.mark.parametrize(("ending", "kind"), [*KINDS_BY_ENDING.items(), (".txt", "lines"), (".log", "lines")])
 def test_the_ending_decides_unless_the_format_is_named(ending, kind, tmp_path):
     labels = [None, None] if kind == "lines" else ["a", "b"]
     for path, named in ((tmp_path / f"f{ending}", "auto"), (tmp_path / "f.other", kind)):
         if kind == "parquet":
             pq.write_table(pa.table({"text": ["one", "two"], "label": ["a", "b"]}), path)
+        elif kind == "xlsx":
+            book = openpyxl.Workbook()
+            for row in (("text", "label"), ("one", "a"), ("two", "b")):
+                book.active.append(row)
+            book.save(path.with_suffix(".xlsx"))
+            path.with_suffix(".xlsx").rename(path)
         else:
             path.write_bytes(WRITTEN[kind])
         found = list(rows(path, kind=named))
@@ -49,11 +58,14 @@ def test_stdin_is_read_and_stays_open(kind, buffered, monkeypatch):
     ("path", "kind", "columns", "message"),
     [
         ("-", "parquet", Columns(), "Parquet is not read from a pipe"),
+        ("-", "xlsx", Columns(), "Xlsx is not read from a pipe"),
         ("f.txt", "auto", Columns(id="key"), "lines have no columns: leave out --text-column"),
         ("f.ft", "auto", Columns(("text",)), "fasttext have no columns"),
     ],
 )
-def test_options_that_do_not_fit_together_are_refused_at_once(path, kind, columns, message):
+def test_options_that_do_not_fit_together_are_refused_at_once(path, kind, columns, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("f.txt").write_text("one\ntwo\n")
     with pytest.raises(UsageError, match=message):
         rows(Path(path), kind=kind, columns=columns)
 
@@ -107,6 +119,22 @@ def test_a_broken_row_costs_that_row_alone_and_a_file_is_closed_with_its_rows(tm
     monkeypatch.setattr(Path, "open", lambda *args, **kwargs: opened.append(path_open(*args, **kwargs)) or opened[-1])
     found = rows(tmp_path / "f.csv")
     assert [bool(next(found).error) for _ in range(3)] == [False, True, False]
-    assert not opened[0].closed
+    assert not opened[-1].closed
     found.close()
-    assert opened[0].closed
+    assert opened[-1].closed
+
+
+@pytest.mark.parametrize("content", [b'[\n {"text": "one"}\n]\n', b'{"text": "one"}\n', b'[{"text": "one"}]'])
+def test_json_from_stdin_is_not_taken_for_lines(content, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    with pytest.raises(UsageError, match="stdin looks like JSON: add --input-format json, or jsonl, or lines"):
+        list(rows(STDIN))
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(content)))
+    assert next(rows(STDIN, kind="lines")).text == content.decode().split("\n")[0]
+
+
+def test_a_part_is_named_in_json_and_workbooks(tmp_path):
+    (tmp_path / "f.json").write_text('{"train": [["one", "a"]], "test": [["two", "b"]]}')
+    with pytest.raises(UsageError, match="several lists of documents, train, test"):
+        list(rows(tmp_path / "f.json"))
+    assert [row.text for row in rows(tmp_path / "f.json", part="test")] == ["two"]

@@ -83,7 +83,7 @@ def test_an_endless_line_is_refused():
 
 
 def test_a_file_that_is_not_text_is_refused():
-    with pytest.raises(DataError, match=r"^f is not text but gzip: unpack it first$"):
+    with pytest.raises(DataError, match=r"^f is not text but gzip: name it .gz behind its own ending, or unpack"):
         lines(b"\x1f\x8b\n")
     with pytest.raises(DataError, match=r"^f is not text but gzip"):
         lines(b"\x1f\x8b\n", encoding=encoding_named("latin-1"))

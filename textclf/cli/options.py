@@ -110,6 +110,14 @@ code = click.option(
     metavar="FILE.py",
     help="File with the class of a model of your own, the same that it was trained with. It is run.",
 )
+input_format = click.option(
+    "--input-format",
+    type=click.Choice(["auto", "lines", "csv", "tsv", "jsonl", "json", "parquet", "xlsx", "fasttext"]),
+    default="auto",
+    show_default=True,
+    help="Format of the files. auto: by the name or, where it does not say, the first lines; stdin holds lines.",
+)
+part = click.option("--part", help="List of documents in a JSON file (train, data.items), or sheet of a workbook.")
 label_prefix = click.option(
     "--label-prefix",
     help="How labels begin in fastText lines; '' takes the first word of each line for its label. [default: __label__]",

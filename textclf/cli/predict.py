@@ -31,13 +31,8 @@ EXPLAINED: Final = ("text", "json", "jsonl")
     type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
     help="File with one text per row, or - for stdin. Each row gets one answer, in order.",
 )
-@click.option(
-    "--input-format",
-    type=click.Choice(["auto", "lines", "csv", "tsv", "jsonl", "parquet", "fasttext"]),
-    default="auto",
-    show_default=True,
-    help="Format of --input. auto: by the file name; stdin holds lines.",
-)
+@options.input_format
+@options.part
 @click.option("--text-column", multiple=True, help="Column with the text; repeat it to join several columns in order.")
 @click.option("--label-column", help="Column with the labels to compare the answers with.")
 @click.option("--id-column", help="Column with an id to copy into the answer.")
@@ -91,6 +86,7 @@ def command(
     code: tuple[Path, ...],
     input_file: Path | None,
     input_format: str,
+    part: str | None,
     text_column: tuple[str, ...],
     label_column: str | None,
     id_column: str | None,
@@ -135,7 +131,7 @@ def command(
     trained = classifier.load_model(model, code=code)
     options.note_torch(trained.trained)
     asked = Columns(text_column, label_column, id_column, columns, delimiter, quote, encoding, label_prefix)
-    reading = predicting.Reading(input_format, asked, trained.trained.columns, strict)
+    reading = predicting.Reading(input_format, part, asked, trained.trained.columns, strict)
     rows = predicting.rows(texts, input_file, reading, warn=terminal.message)
     if explain:
         from textclf.cli import explanation

@@ -27,6 +27,8 @@ number = partial(options.setting, PreprocessConfig)
 @click.option("--text-column", multiple=True, help="Column of the text; repeat the option to join several, in order.")
 @click.option("--label-column", help="Column of the label.")
 @click.option("--id-column", help="Column of the document's id. [default: its row number]")
+@options.input_format
+@options.part
 @options.label_prefix
 @click.option(
     "--validation", type=click.Path(path_type=Path, exists=True), help="File or folder with the validation split."

@@ -116,6 +116,8 @@ def _options(config: PreprocessConfig) -> SourceOptions:
         columns=Columns(**{field: getattr(config, setting) for field, setting in existing.COLUMNS.items()}),
         config=config.config,
         revision=config.revision,
+        kind=config.input_format,
+        part=config.part,
         test=config.test,
         validation=config.validation,
         name=config.name,

@@ -12,7 +12,7 @@ SEPARATORS: Final = (";", "|", "\n", "\t", ",")
 """Parts that recur are enough to tell a list."""
 
 USUAL_IN_NAMES: Final = ("/", "+", " ")
-"""Separators that names of classes often have: all parts must be labels themselves."""
+"""Separators that names of classes often have: all parts must be labels themselves, and words, not letters."""
 
 BRACKETS: Final = {"[": "]", "(": ")", "{": "}"}
 """Around a list that was written as a program spells it."""
@@ -42,7 +42,14 @@ def _lists(lists: Mapping[str, list[str]], names: set[str], *, may_recur: bool) 
     """Return the labels that look like lists, given the parts of each and the names of the other labels."""
     if may_recur and _recur(lists.values()):
         return list(lists)
-    return [label for label, parts in lists.items() if names.issuperset(parts) or (may_recur and _is_bracketed(label))]
+    if may_recur:
+        return [label for label, parts in lists.items() if names.issuperset(parts) or _is_bracketed(label)]
+    return [label for label, parts in lists.items() if names.issuperset(parts) and _are_words(label, parts)]
+
+
+def _are_words(label: str, parts: Sequence[str]) -> bool:
+    """Whether parts differ and have more than one letter, unless brackets show that they are a list."""
+    return len({*parts}) == len(parts) and (_is_bracketed(label) or min(map(len, parts)) > 1)
 
 
 def _recur(lists: Collection[Sequence[str]]) -> bool:

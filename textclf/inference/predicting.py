@@ -154,6 +154,8 @@ class Reading(NamedTuple):
 
     kind: str = "auto"
     """Its format: see `sources.rows`."""
+    part: str | None = None
+    """The list of documents in JSON, or the sheet, where it has several."""
     columns: Columns = Columns()
     """Those asked for."""
     known: Columns = Columns()
@@ -170,7 +172,10 @@ def rows(texts: Iterable[str], file: Path | None, reading: Reading, *, warn: War
     yield from _rows_of_texts(texts, reading.columns.encoding, warn)
     if file is None:
         return
-    for row in sources.rows(file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn):
+    of_file = sources.rows(
+        file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn, part=reading.part
+    )
+    for row in of_file:
         if row.error and reading.strict:
             raise DataError(row.error)
         yield row

@@ -29,14 +29,16 @@ def rows(
     columns: Columns = Columns(),  # noqa: B008 (frozen)
     known: Columns = Columns(),  # noqa: B008
     warn: Callable[[str], None] = lambda _line: None,
+    part: str | None = None,
 ) -> Iterator[Row]:
     """Yield a row, with its text or its error, for each row of a file, in order; the path ``-`` is stdin.
 
-    `kind` is a format of `textclf.sources.formats`, "lines" for plain lines, or "auto" to go by the file's ending.
+    `kind` is a format of `textclf.sources.formats`, or "auto" to go by the file: see `textclf.sources.kinds`. `part`
+    names a list of documents in JSON, or a sheet of a workbook, where there are several.
     Columns that are not asked for are those `known` from the training documents, if the file has them.
     `warn` gets a message about many rows once. Raises UsageError if the options do not fit together or there are no
     such columns, DataError if the file cannot be read in this format at all.
     """
-    from textclf.sources.formats import rows_to_predict
+    from textclf.sources.formats import Reading, rows_to_predict
 
-    return rows_to_predict(path, kind=kind, columns=columns, known=known, warn=warn)
+    return rows_to_predict(path, Reading(columns, known, warn=warn, kind=kind, part=part))

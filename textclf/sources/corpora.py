@@ -26,7 +26,7 @@ def _find(source: str, options: SourceOptions) -> Corpus:
         return _read_entry(entry, options)
     if _is_path(source):
         _refuse_hub_options(source, options)
-        return read_path(Path(source), columns=options.columns)
+        return read_path(Path(source), Reading(options.columns, kind=options.kind, part=options.part))
     _refuse_text_options(source, options)
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", source):
         return read_hub(source, columns=options.columns, config=options.config, revision=options.revision)
@@ -83,6 +83,8 @@ def _refuse_text_options(source: str, options: SourceOptions) -> None:
     refuse_dialect(options.columns, source)
     if options.columns.encoding is not None:
         raise UsageError(f"{source} is not a file of text: leave out --encoding")
+    if options.kind != "auto" or options.part is not None:
+        raise UsageError(f"{source} is not a file: leave out --input-format and --part")
 
 
 def _with_split(corpus: Corpus, split: str, path: Path | None, options: SourceOptions) -> Corpus:
@@ -91,7 +93,8 @@ def _with_split(corpus: Corpus, split: str, path: Path | None, options: SourceOp
     if split in corpus.splits:
         raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {path}")
     notes = list(corpus.notes)
-    documents = FileDocuments.of(path, Reading(options.columns, corpus.columns, warn=notes.append))
+    reading = Reading(options.columns, corpus.columns, warn=notes.append, kind=options.kind, part=options.part)
+    documents = FileDocuments.of(path, reading)
     return replace(
         corpus,
         splits={**corpus.splits, split: documents},

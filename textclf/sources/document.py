@@ -82,6 +82,10 @@ class SourceOptions:
     """Configuration of a Hub dataset."""
     revision: str | None = None
     """Branch, tag or commit of a Hub dataset."""
+    kind: str = "auto"
+    """Format of the files; "auto": as `textclf.sources.kinds` finds it."""
+    part: str | None = None
+    """The list of documents in a JSON file, or the sheet of a workbook, that has several."""
     test: Path | None = None
     """A file or folder for the test split, in any format, with the source's columns."""
     validation: Path | None = None

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.columns import FindColumns, find_columns, to_row
+from textclf.sources.columns import FindColumns, find_columns, listed, to_row
 from textclf.sources.document import Columns, Corpus, Document, Rows, documents
-from textclf.sources.formats import FORMATS_BY_ENDING, Reading, check_asked, columns_of, read_rows, unreadable
+from textclf.sources.formats import Reading, check_asked, columns_of, parts_of, read_rows
+from textclf.sources.kinds import KINDS_BY_ENDING, advice_on_lines, kind_of
+from textclf.sources.opening import ending_of, stem_of, unreadable
 from textclf.sources.text_lines import Encoding, encoding_named, read_lines
 
 SPLIT_NAMES: Final = {
@@ -29,22 +31,28 @@ SPLIT_NAMES: Final = {
 UNLABELLED: Final = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
 """Class folders that are not a class, such as aclImdb/train/unsup."""
 
-FORMATS: Final[Mapping[str, str]] = {**FORMATS_BY_ENDING, ".txt": "fasttext"}
+ENDINGS: Final = {*KINDS_BY_ENDING, ".txt", ""}
+"""Of files in a folder that may be a split."""
 
 
-def read_path(path: Path, *, columns: Columns) -> Corpus:
+def read_path(path: Path, reading: Reading) -> Corpus:
     """Find the documents of a file or folder; a file, and a folder without splits in it, is the ``train`` split.
 
     They are read, and checked, when they are iterated over. Raises UsageError or DataError.
     """
     parts = _parts(path)
-    check_asked(parts["train"], _kind(parts["train"]), columns)
+    kind = _kind(parts["train"], reading)
+    check_asked(parts["train"], kind, reading.columns)
     notes = _notes(path, parts)
-    train = FileDocuments.of(parts["train"], Reading(columns, warn=notes.append))
-    others = Reading(columns, train.columns, warn=notes.append)
+    reading = reading._replace(warn=notes.append)
+    inner = _inner_parts(path, kind, reading) if kind is not None and parts["train"] == path else {}
+    train = FileDocuments.of(parts["train"], reading._replace(part=inner.get("train", reading.part)))
+    others = reading._replace(known=train.columns)
     splits = {split: train if split == "train" else FileDocuments.of(part, others) for split, part in parts.items()}
+    for split, name in inner.items():
+        splits.setdefault(split, FileDocuments.of(path, others._replace(part=name)))
     return Corpus(
-        name=path.resolve().name if path.is_dir() else path.stem,
+        name=path.resolve().name if path.is_dir() else stem_of(path),
         source=str(path),
         revision="+".join(digest(part) for part in parts.values()),
         splits=splits,
@@ -52,6 +60,23 @@ def read_path(path: Path, *, columns: Columns) -> Corpus:
         size=sum(documents.size for documents in splits.values()),
         columns=train.columns,
     )
+
+
+def _inner_parts(path: Path, kind: str, reading: Reading) -> dict[str, str]:
+    """The lists of documents in a JSON file, or the sheets of a workbook, that are splits, by split.
+
+    Raises UsageError if there are several and none is named like a training split.
+    """
+    names = parts_of(path, kind, reading) if reading.part is None else []
+    splits: dict[str, str] = {}
+    for name in names:
+        if split := split_of(name.rpartition(".")[2]):
+            splits.setdefault(split, name)
+    if names and "train" not in splits:
+        raise UsageError(f"{path} has several parts, {listed(names)}; name one, as in --part {names[0]!r}")
+    if left := [name for name in names if name not in splits.values()]:
+        reading.warn(f"not read: {', '.join(left[:5])}{' and more' if len(left) > 5 else ''} of {path.name}")
+    return splits
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +91,7 @@ class FileDocuments:
     @classmethod
     def of(cls, path: Path, reading: Reading) -> "FileDocuments":
         """Find the columns by the beginning of a file; raises UsageError or DataError if it cannot be read at all."""
-        kind = _kind(path)
+        kind = _kind(path, reading)
         if kind is None:
             encoding = encoding_named(reading.columns.encoding).name
             return cls(path, reading, replace(reading.columns, encoding=encoding))
@@ -86,7 +111,7 @@ def read_documents(path: Path, reading: Reading) -> Iterator[Document]:
 
     Raises UsageError, before anything is opened, if the path does not exist or has an ending that is not supported.
     """
-    kind = _kind(path)
+    kind = _kind(path, reading)
     if kind is not None:
         return documents(read_rows(path, kind, reading), where=str(path))
     by_file = replace(reading.columns, id=reading.columns.id or "id")
@@ -95,7 +120,7 @@ def read_documents(path: Path, reading: Reading) -> Iterator[Document]:
     return documents(_class_rows(path, _class_folders(path), find, encoding), where=str(path))
 
 
-def _kind(path: Path) -> str | None:
+def _kind(path: Path, reading: Reading) -> str | None:
     """The format of a file, None for a folder of class folders; raises UsageError or DataError for anything else."""
     if not is_there(path):
         raise UsageError(f"no such file or folder: {path}")
@@ -105,12 +130,14 @@ def _kind(path: Path) -> str | None:
         if not _class_folders(path):
             raise DataError(f"{path}: no class folders and no train file or folder in it")
         return None
-    kind = FORMATS.get(path.suffix.lower())
-    if kind is None:
-        raise UsageError(f"{path}: unsupported format; supported are {' '.join(FORMATS)} and folders of them")
     if not path.is_file():  # a pipe can be read only once, and /dev/zero never ends
         raise UsageError(f"{path} is not a file but a pipe or a device: copy what comes out of it into a file")
-    return kind
+    kind = kind_of(path, named=reading.kind, columns=reading.columns)
+    if kind != "lines":
+        return kind
+    if advice := advice_on_lines(path, reading.columns):
+        raise DataError(f"{path}:1: no label; the lines look like {advice}")
+    return "fasttext"  # lines with labels
 
 
 def is_there(path: Path) -> bool:
@@ -162,8 +189,8 @@ def _parts(path: Path) -> dict[str, Path]:
     """Return the file or folder of each split: those of a folder that has a train part, else the path itself."""
     parts: dict[str, Path] = {}
     for child in _visible(path) if is_there(path) and path.is_dir() else ():
-        split = split_of(child.name if child.is_dir() else child.stem)
-        if split is None or not (child.is_dir() or child.suffix.lower() in FORMATS):
+        split = split_of(child.name if child.is_dir() else stem_of(child))
+        if split is None or not (child.is_dir() or ending_of(child) in ENDINGS):
             continue
         if split in parts:
             raise UsageError(f"{path} has two {split} parts, {parts[split].name} and {child.name}: name one file")

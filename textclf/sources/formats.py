@@ -1,17 +1,17 @@
-"""The formats of files of text, and one reader per format, for training and for predicting.
+"""One reader for each format, for training and for predicting; `textclf.sources.kinds` says which format a file has.
 
-    .csv .tsv .tab               a header line, then one row per line, or per several lines within quotes
-    .jsonl .ndjson               one JSON object per line
-    .parquet                     one row per row
-    .ft .fasttext                one row per line, as fastText has it: __label__sport Hammer throw ...
-    .train .valid .test          the same
-    .txt                         fastText lines to train on, plain lines to predict
+    csv, tsv     a header line, then one row per line, or per several lines within quotes
+    jsonl        one JSON object per line
+    json         one JSON value: a list of objects, or one of the other shapes of `textclf.sources.json_shapes`
+    parquet      one row per row
+    xlsx         one row per row of a sheet
+    fasttext     one row per line, as fastText has it: __label__sport Hammer throw ...
+    lines        one text per line
 
 A reader yields a row, with its text or its error, for each row of the file. Training stops at the first error, which
 predicting passes on.
 """
 
-import errno
 import io
 import sys
 from collections import deque
@@ -23,29 +23,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from textclf.errors import DataError, TextclfError, UsageError
+from textclf.errors import UsageError
 from textclf.sources.columns import FindColumns, Roles, find_columns
 from textclf.sources.delimited import SAMPLED, TableOptions, open_table, read_delimited
 from textclf.sources.dialect import check, refuse_dialect
 from textclf.sources.document import LABEL, Columns, Row, Rows
+from textclf.sources.json_file import JsonOptions, read_json, read_tables
+from textclf.sources.kinds import kind_of, looks_like_json
+from textclf.sources.opening import STDIN, name_of, opened, unreadable
 from textclf.sources.readers import read_fasttext, read_json_lines, read_plain
 from textclf.sources.text_lines import Line, encoding_for, encoding_named, read_lines
-from textclf.system import failures
-
-STDIN: Final = Path("-")
 
 _BROKEN_ROWS: Final = 100
 """Rows at the beginning of a file that may come before the first whole one, which names the columns of JSON lines."""
-
-FORMATS_BY_ENDING: Final[Mapping[str, str]] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-    **dict.fromkeys((".ft", ".fasttext", ".train", ".valid", ".test"), "fasttext"),
-}
 
 
 class TextFormat(NamedTuple):
@@ -60,8 +50,12 @@ TEXT_FORMATS: Final[Mapping[str, TextFormat]] = {
     "jsonl": TextFormat(read_json_lines),
     "fasttext": TextFormat(read_fasttext, has_columns=False),
     "lines": TextFormat(read_plain, has_columns=False),
+    "stdin": TextFormat(partial(read_plain, refused=looks_like_json), has_columns=False),
 }
-"""Every format but Parquet and those of DELIMITERS."""
+"""Formats of lines: the last is that of STDIN where none is named, plain lines."""
+
+WHOLE_FILES: Final = ("parquet", "xlsx")
+"""Formats whose files are not read from the beginning on."""
 
 DELIMITERS: Final[Mapping[str, str]] = {"csv": ",", "tsv": "\t"}
 """The formats of delimited text, and the character that each is named for."""
@@ -83,6 +77,10 @@ class Reading(NamedTuple):
     """Those of documents that were read before, which come before usual names."""
     needs_label: bool = True
     warn: Warn = ignore
+    kind: str = "auto"
+    """The format. "auto": see `kind_of`."""
+    part: str | None = None
+    """A list of documents in JSON, or a sheet, where a file has several."""
 
     @property
     def prefix(self) -> str:
@@ -100,11 +98,11 @@ def columns_of(path: Path, kind: str, reading: Reading) -> Columns:
 
     Raises UsageError if there are no such columns, DataError if the file cannot be read in this format at all.
     """
-    encoding = None if kind == "parquet" else encoding_named(reading.columns.encoding).name
+    encoding = None if kind in WHOLE_FILES else encoding_named(reading.columns.encoding).name
     asked = replace(reading.columns, encoding=encoding)
     if kind in DELIMITERS:
         with _lines(path, reading, newline="") as lines:
-            table = open_table(lines, _name(path), _finder(path, reading), _table_options(path, kind, reading))
+            table = open_table(lines, name_of(path), _finder(path, reading), _table_options(path, kind, reading))
         return replace(table.columns(), encoding=encoding) if table else asked
     find = _finder(path, reading)
 
@@ -120,29 +118,32 @@ def columns_of(path: Path, kind: str, reading: Reading) -> Columns:
     return asked
 
 
-def rows_to_predict(path: Path, *, kind: str, columns: Columns, known: Columns, warn: Warn) -> Iterator[Row]:
-    """Yield the rows of a file or of STDIN; "auto" takes the format from the file's ending, else plain lines.
+def rows_to_predict(path: Path, reading: Reading) -> Iterator[Row]:
+    """Yield the rows of a file or of STDIN; "auto" takes the format from the file, and plain lines from STDIN.
 
-    ``known`` are the columns of the training documents, which come before usual names. Raises UsageError at once if the
-    options do not fit together, and later what `read_rows` raises.
+    Raises UsageError at once if the options do not fit together, and later what `read_rows` raises.
     """
-    if kind == "auto":
-        kind = FORMATS_BY_ENDING.get(path.suffix.lower(), "lines")
+    columns, kind = reading.columns, reading.kind
+    if path != STDIN:
+        kind = kind_of(path, named=kind, columns=columns)
+    elif kind == "auto":
+        kind = "stdin"
     if kind in TEXT_FORMATS and not TEXT_FORMATS[kind].has_columns and (columns.text or columns.label or columns.id):
-        raise UsageError(f"{kind} have no columns: leave out --text-column, --label-column and --id-column")
-    if kind == "parquet" and path == STDIN:
-        raise UsageError("Parquet is not read from a pipe, as it begins with its end: name a file")
+        lines = "fasttext" if kind == "fasttext" else "lines"
+        raise UsageError(f"{lines} have no columns: leave out --text-column, --label-column and --id-column")
+    if kind in WHOLE_FILES and path == STDIN:
+        raise UsageError(f"{kind.capitalize()} is not read from a pipe, as it begins with its end: name a file")
     check_asked(path, kind, columns)
-    return _warning_of_labels(read_rows(path, kind, Reading(columns, known, needs_label=False, warn=warn)), warn)
+    return _warning_of_labels(read_rows(path, kind, reading._replace(needs_label=False)), reading.warn)
 
 
 def check_asked(path: Path, kind: str | None, columns: Columns) -> None:
     """Raise UsageError if what is asked for does not go with the format, None being a folder of class folders."""
     check(columns)
     if kind not in DELIMITERS:
-        refuse_dialect(columns, _name(path))
-    if kind == "parquet" and columns.encoding is not None:
-        raise UsageError(f"{_name(path)} is Parquet, which is always UTF-8: leave out --encoding")
+        refuse_dialect(columns, name_of(path))
+    if kind in WHOLE_FILES and columns.encoding is not None:
+        raise UsageError(f"{name_of(path)} is {kind.capitalize()}, which is always UTF-8: leave out --encoding")
 
 
 def _warning_of_labels(rows: Iterator[Row], warn: Warn) -> Iterator[Row]:
@@ -166,18 +167,45 @@ def read_rows(path: Path, kind: str, reading: Reading, *, find: FindColumns | No
         from textclf.sources.parquet import read_parquet  # late: pyarrow, which other formats do not need
 
         yield from read_parquet(path, find)
+    elif kind == "xlsx":
+        from textclf.sources.workbook import read_workbook
+
+        yield from read_workbook(path, find, part=reading.part)
+    elif kind == "json":
+        with _stream(path) as stream:
+            yield from read_json(stream, name_of(path), find, _json_options(stream, reading))
     elif kind in DELIMITERS:
         with _lines(path, reading, newline="") as lines:
-            yield from read_delimited(lines, _name(path), find, _table_options(path, kind, reading))
+            yield from read_delimited(lines, name_of(path), find, _table_options(path, kind, reading))
     else:
         with _lines(path, reading) as lines:
             read = partial(read_fasttext, prefix=reading.prefix) if kind == "fasttext" else TEXT_FORMATS[kind].read
-            yield from read(lines, _name(path), find)
+            yield from read(lines, name_of(path), find)
+
+
+def parts_of(path: Path, kind: str, reading: Reading) -> list[str]:
+    """The names of the lists of documents in a JSON file, or of the sheets of a workbook, where it has several."""
+    if kind == "xlsx":
+        from textclf.sources.workbook import sheets_of
+
+        sheets = sheets_of(path)
+        return sheets if len(sheets) > 1 else []
+    if kind != "json":
+        return []
+    with _stream(path) as stream:
+        return [name for name in read_tables(stream, name_of(path), _json_options(stream, reading)) if name]
+
+
+def _json_options(stream: io.BufferedReader, reading: Reading) -> JsonOptions:
+    asked = reading.columns
+    encoding = encoding_for(stream, asked=asked.encoding, known=reading.known.encoding)
+    wanted = tuple(name for name in (*asked.text, asked.label, *asked.names) if name is not None)
+    return JsonOptions(encoding, reading.part, wanted)
 
 
 def _finder(path: Path, reading: Reading) -> FindColumns:
     return partial(
-        find_columns, reading.columns, where=_name(path), needs_label=reading.needs_label, known=reading.known
+        find_columns, reading.columns, where=name_of(path), needs_label=reading.needs_label, known=reading.known
     )
 
 
@@ -188,31 +216,24 @@ def _table_options(path: Path, kind: str, reading: Reading) -> TableOptions:
 
 
 @contextmanager
-def _lines(path: Path, reading: Reading, *, newline: str = "\n") -> Iterator[Generator[Line, None, None]]:
-    """The lines of a file, or of STDIN, which stays open; raises DataError if it cannot be read."""
+def _stream(path: Path) -> Iterator[io.BufferedReader]:
+    """Open a file, or STDIN, which stays open; raises DataError if it cannot be read."""
     try:
-        with nullcontext(_stdin()) if path == STDIN else path.open("rb") as stream:
-            encoding = encoding_for(stream, asked=reading.columns.encoding, known=reading.known.encoding)
-            with closing(read_lines(stream, _name(path), encoding=encoding, newline=newline)) as lines:
-                yield lines
+        with nullcontext(_stdin()) if path == STDIN else opened(path) as stream:
+            yield stream
     except OSError as error:
         raise unreadable(path, error) from error
+
+
+@contextmanager
+def _lines(path: Path, reading: Reading, *, newline: str = "\n") -> Iterator[Generator[Line, None, None]]:
+    """The lines of a file, or of STDIN; raises DataError if it cannot be read."""
+    with _stream(path) as stream:
+        encoding = encoding_for(stream, asked=reading.columns.encoding, known=reading.known.encoding)
+        with closing(read_lines(stream, name_of(path), encoding=encoding, newline=newline)) as lines:
+            yield lines
 
 
 def _stdin() -> io.BufferedReader:
     stream = sys.stdin.buffer
     return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[arg-type]
-
-
-def _name(path: Path) -> str:
-    return "stdin" if path == STDIN else str(path)
-
-
-def unreadable(path: Path, error: OSError) -> TextclfError:
-    """Return the error for a file or folder that the system does not let us read."""
-    where = _name(path)
-    if error.errno == errno.EBADF:
-        return UsageError(f"{where} is closed or cannot be read")
-    if error.errno != errno.EIO and (refused := failures.refused(error, where)):
-        return refused
-    return DataError(f"cannot read {where}: {error.strerror or error}")

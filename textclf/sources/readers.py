@@ -5,10 +5,10 @@ Each yields rows, with their error where they cannot be read.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from textclf.errors import DataError
+from textclf.errors import DataError, UsageError
 from textclf.sources.columns import FindColumns, names_in, to_row
 from textclf.sources.document import LABEL, Row, shortened
 from textclf.sources.text_lines import Line
@@ -37,7 +37,7 @@ def read_json_lines(lines: Iterator[Line], name: str, find: FindColumns) -> Iter
 def _decode(line: str) -> dict[str, object]:
     """Return the object on a line, its numbers as they are spelled; raises DataError."""
     try:
-        value = _JSON.decode(line.rstrip())
+        value = JSON.decode(line.rstrip())
     except json.JSONDecodeError as error:
         raise DataError(f"not JSON ({error.msg} at character {error.colno})") from error
     except (ValueError, RecursionError) as error:
@@ -58,14 +58,18 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-_JSON: Final = json.JSONDecoder(
+JSON: Final = json.JSONDecoder(
     parse_int=str, parse_float=str, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
 )
 
 
-def read_plain(lines: Iterator[Line], _name: str, _find: FindColumns) -> Iterator[Row]:
-    """Yield a row per line: the line is the text."""
-    for _, text, error in lines:
+def read_plain(
+    lines: Iterator[Line], name: str, _find: FindColumns, *, refused: Callable[[str], bool] = lambda _line: False
+) -> Iterator[Row]:
+    """Yield a row per line: the line is the text; raises UsageError if the first line is refused."""
+    for number, text, error in lines:
+        if number == 1 and refused(text):
+            raise UsageError(f"{name} looks like JSON: add --input-format json, or jsonl, or lines for a text per line")
         yield Row("", error=error) if error else Row(text.rstrip("\r\n"))
 
 

@@ -5,12 +5,12 @@ Knows nothing about what lines hold.
 
 import codecs
 import io
-import re
 from collections.abc import Generator
 from functools import partial
 from typing import Final, NamedTuple
 
 from textclf.errors import DataError, UsageError
+from textclf.sources.binary import MAGIC, binary_kind
 from textclf.sources.document import MAX_CHARACTERS
 
 UTF8: Final = "utf-8-sig"
@@ -18,18 +18,6 @@ UTF8: Final = "utf-8-sig"
 
 ENDLESS: Final = 100
 """A line that has not ended after this many times the limit is taken for endless."""
-
-BINARY: Final = {
-    rb"\x1f\x8b": "gzip: unpack it first",
-    rb"PK\x03\x04": "a ZIP archive, as .xlsx is, too: unpack it, or save it as CSV",
-    rb"BZh[1-9]1AY&SY": "bzip2: unpack it first",
-    rb"\xfd7zXZ\x00": "xz: unpack it first",
-    rb"\x28\xb5\x2f\xfd": "zstd: unpack it first",
-    rb"PAR1\x15": "Parquet: name it .parquet",
-    rb"%PDF-": "a PDF",
-    rb"\x89PNG": "a PNG image",
-}
-"""The first bytes of files that are not text, whatever their name; some encodings could decode them."""
 
 MARKS: Final = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark is the beginning of this one
@@ -81,7 +69,7 @@ def encoding_for(stream: io.BufferedReader, *, asked: str | None, known: str | N
     codec = encoding_named(known).codec
     is_wide = "\0" in "a".encode(codec).decode("latin-1")
     if is_wide:
-        return Encoding(codec) if _wide_encoding(stream.peek(16)[:16]) else Encoding()
+        return Encoding(codec) if wide_encoding(stream.peek(16)[:16]) else Encoding()
     return Encoding(UTF8, None if codec == UTF8 else codec)
 
 
@@ -105,7 +93,7 @@ def read_lines(
     A line longer than `limit` characters is skipped without being held in memory. Raises DataError if the stream is not
     text of this encoding at all, or if a line is endless, as on a device.
     """
-    _refuse_other_content(stream.peek(16)[:16], name, encoding)
+    refuse_other_content(stream.peek(MAGIC)[:MAGIC], name, encoding)
     errors = "surrogateescape" if encoding.codec == UTF8 else "textclf.escape"
     file = io.TextIOWrapper(stream, encoding=encoding.codec, errors=errors, newline=newline)
     ends, number = newline or ("\n", "\r"), 0
@@ -171,16 +159,15 @@ def _undecoded_byte(text: str) -> str | None:
     return None
 
 
-def _refuse_other_content(start: bytes, name: str, encoding: Encoding) -> None:
+def refuse_other_content(start: bytes, name: str, encoding: Encoding) -> None:
     """Raise DataError if a stream starts as no text does or, if it is said to be UTF-8, as UTF-16 or UTF-32 does."""
-    for pattern, kind in BINARY.items():
-        if re.match(pattern, start):
-            raise DataError(f"{name} is not text but {kind}")
-    if encoding.codec == UTF8 and (other := _wide_encoding(start)):
+    if kind := binary_kind(start):
+        raise DataError(f"{name} is not text but {kind}")
+    if encoding.codec == UTF8 and (other := wide_encoding(start[:16])):
         raise DataError(f"{name} is {other.upper()}; try --encoding {other}")
 
 
-def _wide_encoding(start: bytes) -> str | None:
+def wide_encoding(start: bytes) -> str | None:
     """Recognise UTF-16 and UTF-32 by their byte-order mark, or UTF-16 by every other byte being 0."""
     for mark, encoding in MARKS.items():
         if start.startswith(mark):

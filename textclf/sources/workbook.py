@@ -1,0 +1,116 @@
+"""Rows of a sheet of an .xlsx workbook, read with openpyxl, of which one row is in memory at a time."""
+
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from textclf.errors import DataError, UsageError
+from textclf.sources.columns import FindColumns, listed, refuse_repeated, to_row
+from textclf.sources.document import Row
+from textclf.sources.opening import ALLOWANCE, RATIO
+
+MOST_EMPTY: Final = 100_000
+"""Rows without a value after which no other is looked for."""
+
+_DAMAGE: Final = (
+    zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError,
+    SyntaxError, NotImplementedError, RuntimeError, AssertionError,
+)  # fmt: skip
+"""What openpyxl and the libraries below it raise at a damaged workbook."""
+
+
+def read_workbook(path: Path, find: FindColumns, *, part: str | None = None) -> Iterator[Row]:
+    """Yield a row per row of the sheet `part`, or of the one that is not empty, below the row that names the columns.
+
+    Raises UsageError if it is not clear which sheet, or if there are no such columns, DataError if it cannot be read.
+    """
+    with _opened(path) as book:
+        sheet = part or _only_sheet(path, book)
+        if sheet not in book.sheetnames:
+            raise UsageError(f"{path} has no sheet {sheet!r}; it has {listed(book.sheetnames)}")
+        rows = _rows(path, book, sheet)
+        number, names = next(rows, (0, []))
+        if not names:
+            return
+        header = [_name(value) for value in names]
+        refuse_repeated(f"{path}:{number}", header)
+        roles = find(header)
+        for number, row in rows:
+            place = f"{path}:{number}"
+            if not any(value is not None for value in row):
+                yield Row("", error=f"{place}: the row is blank", is_blank=True)
+            else:
+                yield to_row(place, dict(zip(header, row, strict=False)), roles)
+
+
+def sheets_of(path: Path) -> list[str]:
+    """Return the names of the sheets that are not empty; raises DataError if the workbook cannot be read."""
+    with _opened(path) as book:
+        return [sheet for sheet in book.sheetnames if next(_rows(path, book, sheet), None)]
+
+
+def _only_sheet(path: Path, book: Any) -> str:
+    sheets = [sheet for sheet in book.sheetnames if next(_rows(path, book, sheet), None)]
+    if len(sheets) > 1:
+        raise UsageError(f"{path} has several sheets, {listed(sheets)}; name one, as in --part {sheets[0]!r}")
+    return sheets[0] if sheets else str(book.sheetnames[0])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a workbook; raises UsageError if openpyxl is not installed, DataError if it would fill the memory."""
+    try:
+        import openpyxl
+    except ImportError as error:
+        raise UsageError(f"{path} is read with openpyxl: pip install openpyxl") from error
+    with path.open("rb") as file:
+        with _explained(path):
+            with zipfile.ZipFile(file) as archive:
+                size = sum(member.file_size for member in archive.infolist())
+            if size > (limit := max(ALLOWANCE, RATIO * path.stat().st_size)):
+                raise DataError(f"{path}: more than {limit:,} bytes in so small a file; if it is right, save it as CSV")
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+        try:
+            yield book
+        finally:
+            book.close()
+
+
+def _rows(path: Path, book: Any, sheet: str) -> Iterator[tuple[int, Sequence[Any]]]:
+    """The rows of a sheet from the first that is not empty to the last, with their numbers."""
+    with _explained(path):
+        worksheet = book[sheet]
+        worksheet.reset_dimensions()  # which some programs write wrongly
+        rows = enumerate(worksheet.iter_rows(values_only=True), start=1)
+    blank: list[tuple[int, Sequence[Any]]] = []
+    started = False
+    while True:
+        with _explained(path):
+            number, row = next(rows, (0, ()))
+        if not number or len(blank) > MOST_EMPTY:
+            return
+        if any(value is not None for value in row):
+            yield from blank if started else ()
+            yield number, row
+            blank, started = [], True
+        else:
+            blank.append((number, ()))
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what is raised at a damaged workbook into one line."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    except _DAMAGE as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path}: not a workbook that can be read ({type(error).__name__}: {reason})") from error
+
+
+def _name(value: object) -> str:
+    return "" if value is None else str(value)
