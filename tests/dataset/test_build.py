@@ -220,7 +220,7 @@ def test_labels_that_train_does_not_have_are_a_problem():
     write_csv("test.csv", [("the cat", "z"), ("the cat ran", "a"), ("the", "z"), ("ran", "y")])
     root, report = make(SMALL, test=Path("test.csv"))
     unseen = "no training document has these labels of test, so their documents count as errors: 'y' (1), 'z' (2)"
-    assert unseen in problems(report)
+    assert unseen in [problem.sentence for problem in problems(report)]
     data = DataDirectory.open(root)
     assert data.manifest.labels == ["a", "b"]
     assert data.classes()[data.rows("test")].tolist() == [UNSEEN - 1, 0, UNSEEN - 1, UNSEEN]

@@ -138,14 +138,14 @@ def test_problems_are_named_in_the_singular_or_the_plural(copies, train, test, e
         splits={"train": split_with(**train), "test": split_with(**test)},
         duplicates={**REPORT.duplicates, **copies},
     )
-    assert data_report.problems(report) == expected
+    assert [problem.sentence for problem in data_report.problems(report)] == expected
 
 
 def test_many_labels_are_not_all_listed():
     labels = {f"label {number}": 1 for number in range(8)}
     report = replace(REPORT, splits={"train": split_with(labels=labels)})
     (problem,) = data_report.problems(report)
-    assert problem.endswith("'label 3', 'label 4' and 3 more")
+    assert problem.sentence.endswith("'label 3', 'label 4' and 3 more")
 
 
 @pytest.mark.parametrize("model", ["lstm", "cnn"])

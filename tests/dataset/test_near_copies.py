@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from textclf.dataset.documents import Documents
-from textclf.dataset.near_copies import BANDS, ROWS, count_near_copies, near_copies, signatures
+from textclf.dataset.near_copies import BANDS, ROWS, find_near_copies, near_copies, signatures
 
 
 def end_to_end(documents):
@@ -51,7 +51,7 @@ def test_documents_shorter_than_a_run_of_tokens_are_compared_whole():
     assert near_copies(signatures(*end_to_end(documents))).tolist() == [0, 0, 2, 3, 2]
 
 
-def test_near_copies_are_counted_without_exact_ones():
+def test_near_copies_are_found_without_exact_ones():
     found = np.array([[1], [2], [1], [1], [2]], dtype=np.uint32).repeat(BANDS * ROWS, axis=1)
     table = Documents(
         id=np.array(["", "", "", "", ""]),
@@ -62,5 +62,6 @@ def test_near_copies_are_counted_without_exact_ones():
         tokens=np.array([9, 5, 9, 9, 5], dtype=np.int32),
         crc32=np.array([1, 2, 3, 4, 2], dtype=np.uint32),
     )
-    assert count_near_copies(table, found) == {"near": 2, "near_crossing": 1}  # the last document is an exact copy
-    assert count_near_copies(table, found[:, :0]) is None
+    near = find_near_copies(table, found)
+    assert (near.near, near.crossing.tolist()) == (2, [[0, 3]])  # the last document is an exact copy
+    assert find_near_copies(table, found[:, :0]).near == 0

@@ -1,14 +1,16 @@
 """`textclf check`."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import terminal
+from textclf.cli import options, terminal
 from textclf.errors import ArtefactError, DataError
+from textclf.system import escaping
 
 if TYPE_CHECKING:
     from textclf.artefacts.integrity import Finding
@@ -19,7 +21,8 @@ OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
 @click.command("check")
 @click.argument("path", type=click.Path(path_type=Path), metavar="DATA|RUN")
 @click.option("--strict", is_flag=True, help="Exit with 3 if the data has a problem.")
-def command(path: Path, strict: bool) -> None:
+@options.text_or_json
+def command(path: Path, strict: bool, layout: str) -> None:
     """Check each byte of a data directory, a run or a model, and name every damaged, missing or unexpected file.
 
     If there is such a file, the exit code is 4. Files without a checksum, as in an unfinished run, are listed as "not
@@ -27,67 +30,79 @@ def command(path: Path, strict: bool) -> None:
 
     For an undamaged data directory it also shows the report and its problems: copies and near-copies in two splits,
     texts with two labels, empty documents, labels with few documents, labels that differ only in case, labels and words
-    that the training split does not have.
+    that the training split does not have. Documents are named by their id in the source, or their number there; JSON
+    names up to 1,000 for each problem.
 
     \b
     Examples:
       textclf check data/bbc_news
       textclf check data/reviews --strict
+      textclf check data/reviews --format json
       textclf check runs/latest
     """
+    from textclf.artefacts import integrity
+
     if (path / "config.json").exists() and any((path / name).exists() for name in OF_A_MODEL):
-        _check_model(path)
+        _check_files(path, integrity.of_model(path), layout, end="no problems")
     elif path.name == runs.LATEST or runs.RunLayout(path).config.exists():
-        _check_run(runs.resolve(path))
+        run = runs.resolve(path)
+        end = "no problems" if run.metrics.exists() else f"unfinished; {runs.next_step(run.root)}"
+        _check_files(run.root, integrity.of_run(run), layout, end=end)
     else:
-        _check_data(path, strict=strict)
+        _check_data(path, layout, strict=strict)
 
 
-def _check_data(root: Path, *, strict: bool) -> None:
+def _check_files(root: Path, findings: Iterable["Finding"], layout: str, *, end: str) -> None:
+    """Show what is wrong with the files of a run or a model; raises ArtefactError if one is damaged."""
+    found = list(_shown(findings, layout))
+    if layout == "json":
+        terminal.result(escaping.to_json({"files": _records(found), "end": end}, indent=2))
+    _refuse_damage(root, found, "train a new model: textclf train")
+    if layout == "text":
+        terminal.result_line(end)
+
+
+def _check_data(root: Path, layout: str, *, strict: bool) -> None:
+    """Show what is wrong with the files of a data directory, and if they are whole with its documents."""
     from textclf.artefacts import integrity
     from textclf.cli.display import progress, show_report
     from textclf.dataset import data_report, manifest
 
-    _show(
-        root,
-        integrity.of_data(root, progress=progress),
-        f"rebuild it: textclf preprocess --name {root.name} --overwrite",
-    )
-    report = data_report.read_report(manifest.DataLayout(root).report)
-    found = data_report.problems(report)
-    terminal.result(show_report(report))
-    if not found:
-        terminal.result("no problems")
-    elif strict:
-        raise DataError(f"{root}: {'; '.join(found)}")
+    found = list(_shown(integrity.of_data(root, progress=progress), layout))
+    report = None if _damage(found) else data_report.read_report(manifest.DataLayout(root).report)
+    problems = data_report.problems(report) if report else []
+    if layout == "json":
+        values = {"files": _records(found), "problems": list(map(data_report.to_json, problems))}
+        terminal.result(escaping.to_json(values, indent=2))
+    _refuse_damage(root, found, f"rebuild it: textclf preprocess --name {root.name} --overwrite")
+    if layout == "text" and report:
+        terminal.result(show_report(report))
+        if not problems:
+            terminal.result("no problems")
+    if problems and strict:
+        raise DataError(f"{root}: {'; '.join(problem.sentence for problem in problems)}")
 
 
-def _check_run(run: runs.RunLayout) -> None:
-    from textclf.artefacts import integrity
-
-    _show(run.root, integrity.of_run(run), "train a new model: textclf train")
-    if run.metrics.exists():
-        terminal.result("no problems")
-    else:
-        terminal.result_line(f"unfinished; {runs.next_step(run.root)}")
+def _shown(findings: Iterable["Finding"], layout: str) -> Iterator["Finding"]:
+    """Pass findings through; as text, each is a line as soon as it is found."""
+    for finding in findings:
+        if layout == "text":
+            terminal.result_line(f"{finding.what}: {finding.path}")
+        yield finding
 
 
-def _check_model(root: Path) -> None:
-    from textclf.artefacts import integrity
-
-    _show(root, integrity.of_model(root), "train a new model: textclf train")
-    terminal.result("no problems")
+def _records(findings: Iterable["Finding"]) -> list[dict[str, str]]:
+    return [{"path": str(finding.path), "finding": finding.what} for finding in findings]
 
 
-def _show(root: Path, findings: Iterable["Finding"], remedy: str) -> None:
-    """Print a line for each finding; raises ArtefactError if a file is damaged, missing or unexpected."""
+def _damage(findings: Iterable["Finding"]) -> str:
+    """How many files are damaged, missing or unexpected; empty if none is."""
     from textclf.artefacts.integrity import DAMAGED, MISSING, UNEXPECTED
 
-    counts = dict.fromkeys((DAMAGED, MISSING, UNEXPECTED), 0)
-    for finding in findings:
-        terminal.result_line(f"{finding.what}: {finding.path}")
-        if finding.what in counts:
-            counts[finding.what] += 1
-    if any(counts.values()):
-        said = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-        raise ArtefactError(f"{root} is not as it was written ({said}); {remedy}")
+    counts = Counter(finding.what for finding in findings)
+    return ", ".join(f"{counts[what]:,} {what}" for what in (DAMAGED, MISSING, UNEXPECTED) if counts[what])
+
+
+def _refuse_damage(root: Path, findings: Iterable["Finding"], remedy: str) -> None:
+    if damage := _damage(findings):
+        raise ArtefactError(f"{root} is not as it was written ({damage}); {remedy}")

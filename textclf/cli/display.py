@@ -1,7 +1,7 @@
 """Output that commands share: tables, progress bars, the report of a data directory."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from textclf.system import escaping
@@ -10,11 +10,14 @@ from textclf.system.wording import counted
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from textclf.dataset.data_report import DataReport
+    from textclf.dataset.data_report import DataReport, Problem
+    from textclf.dataset.examples import Example
     from textclf.sources import Columns
 
 MOST_LABELS: Final = 20
 """Classes that a report lists by name."""
+MOST_GROUPS: Final = 5
+"""Groups of documents that a report lists for a problem."""
 
 
 def progress(items: Iterable[Any], title: str, total: int | None) -> Iterable[Any]:
@@ -97,9 +100,24 @@ def show_report(report: "DataReport") -> str:
         f"near-copies: {counted(copies['near'], 'document is', 'documents are')} nearly the same as an earlier one, "
         f"{copies['near_crossing']:,} of them in another split",
         *(escaping.line(f"note: {note}") for note in report.notes),
-        *(escaping.line(f"problem: {problem}") for problem in problems(report)),
+        *(line for problem in problems(report) for line in _problem_lines(problem)),
     ]
     return "\n".join(lines)
+
+
+def _problem_lines(problem: "Problem") -> Iterator[str]:
+    """A problem and some of the documents that show it, a group on each line."""
+    yield escaping.line(f"problem: {problem.sentence}")
+    for group in problem.groups[:MOST_GROUPS]:
+        yield f"    {'; '.join(map(_named, group))}"
+    if problem.groups and problem.total > MOST_GROUPS:
+        yield f"    and {problem.total - MOST_GROUPS:,} more: textclf check DATA --format json"
+
+
+def _named(example: "Example") -> str:
+    from textclf.sources.document import shortened
+
+    return f"{example.split} {shortened(example.id)}, label {shortened(example.label)}"
 
 
 def show_columns(columns: "Columns") -> str:

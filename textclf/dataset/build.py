@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from textclf import sources
 from textclf.config import TENSORS_UP_TO, TIERS, PreprocessConfig
-from textclf.dataset import documents, existing, packed, splits
+from textclf.dataset import documents, examples, existing, packed, splits
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
 from textclf.dataset.documents import Documents, write_documents
 from textclf.dataset.label_lists import find_label_lists
 from textclf.dataset.manifest import DataLayout, Manifest, write_manifest
-from textclf.dataset.near_copies import count_near_copies
+from textclf.dataset.near_copies import find_near_copies
 from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
 from textclf.dataset.write_tensors import NumberedDocuments, WrittenDocuments, room_needed, write_tensors
 from textclf.errors import DataError
@@ -106,7 +106,7 @@ def _build(
     files.remove(scratch)
 
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
-    report = _describe(corpus, table, written, lengths == 0, splits.duplicates(codes))
+    report = _describe(corpus, table, written, lengths == 0, codes)
     _finish(layout, corpus, config, table, report, tokenizer.size)
     return report
 
@@ -214,12 +214,12 @@ def _describe(
     table: Documents,
     written: WrittenDocuments,
     is_empty: NDArray[np.bool_],
-    duplicates: splits.Duplicates,
+    codes: splits.DocumentCodes,
 ) -> DataReport:
     """The report for people."""
     rows = {split: np.flatnonzero(table.split == split) for split in SPLITS}
-    near, notes = count_near_copies(table, written.signatures), tuple(dict.fromkeys(corpus.notes))
-    if near is None:
+    near, notes = find_near_copies(table, written.signatures), tuple(dict.fromkeys(corpus.notes))
+    if not written.signatures.size:
         notes += (f"near-copies were not searched for, because there are more than {COMPARED:,} documents",)
     return DataReport(
         name=corpus.name,
@@ -234,7 +234,8 @@ def _describe(
             for split, some in rows.items()
         },
         tiers={name: int(np.isin(table.tier, list(TIERS)[: place + 1]).sum()) for place, name in enumerate(TIERS)},
-        duplicates=duplicates._asdict() | (near or {"near": 0, "near_crossing": 0}),
+        duplicates=splits.duplicates(codes)._asdict() | {"near": near.near, "near_crossing": len(near.crossing)},
+        examples=examples.named(table, examples.rows(codes, near, is_empty)),
         notes=notes,
     )
 

@@ -2,16 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.dataset.examples import Example, Examples
 from textclf.errors import ArtefactError
 from textclf.system import failures, files
-from textclf.system.wording import counted
+from textclf.system.wording import counted, form
 
 FEW: Final = 5
 """Training documents below which a class can hardly be learned."""
@@ -54,6 +55,18 @@ class DataReport:
     """See `splits.Duplicates`; near and near_crossing: the same for near-copies."""
     notes: Sequence[str]
     """What people should know about the source."""
+    examples: Examples = field(default_factory=dict)
+    """Documents that show a problem."""
+
+
+class Problem(NamedTuple):
+    """What makes figures from the data less trustworthy."""
+
+    sentence: str
+    groups: Sequence[Sequence[Example]] = ()
+    """Documents that show it: copies of each other, or one alone."""
+    total: int = 0
+    """Number of groups, of which the report keeps some."""
 
 
 def describe_split(
@@ -72,31 +85,37 @@ def describe_split(
     )
 
 
-def problems(report: DataReport) -> list[str]:
-    """What makes figures from this data less trustworthy, a line each; without the notes of the source."""
-    return [*_duplicate_problems(report.duplicates), *_split_problems(report), *_label_problems(report)]
+def problems(report: DataReport) -> list[Problem]:
+    """What makes figures from this data less trustworthy; without the notes of the source."""
+    return [*_duplicate_problems(report), *_split_problems(report), *map(Problem, _label_problems(report))]
 
 
-def _duplicate_problems(copies: Mapping[str, int]) -> Iterator[str]:
-    where = "in an earlier split"
+def _duplicate_problems(report: DataReport) -> Iterator[Problem]:
+    copies, where = report.duplicates, "in an earlier split"
     if count := copies["crossing"]:
         found = counted(count, f"document is a copy of one {where}", f"documents are copies of one {where}")
-        yield f"{found}: the model has seen {'it' if count == 1 else 'them'}"
+        sentence = f"{found}: the model has seen {form(count, 'it', 'them')}"
+        yield Problem(sentence, report.examples.get("crossing", ()), count)
     if count := copies["near_crossing"]:
-        yield counted(count, "document is", "documents are") + f" nearly the same as one {where}"
+        sentence = counted(count, "document is", "documents are") + f" nearly the same as one {where}"
+        yield Problem(sentence, report.examples.get("near_crossing", ()), count)
     if count := copies["conflicting"]:
-        yield counted(count, "text has", "texts have") + " two labels"
+        sentence = counted(count, "text has", "texts have") + " two labels"
+        yield Problem(sentence, report.examples.get("conflicting", ()), count)
 
 
-def _split_problems(report: DataReport) -> Iterator[str]:
+def _split_problems(report: DataReport) -> Iterator[Problem]:
     for name, split in report.splits.items():
         if split.empty:
-            yield counted(split.empty, f"document of {name} is", f"documents of {name} are") + " empty"
+            sentence = counted(split.empty, f"document of {name} is", f"documents of {name} are") + " empty"
+            empty = [group for group in report.examples.get("empty", ()) if group[0].split == name]
+            yield Problem(sentence, empty, split.empty)
         if name != "train" and split.unknown > MUCH_UNKNOWN:
-            yield f"{split.unknown:.0%} of the tokens of {name} are not in the training split"
+            yield Problem(f"{split.unknown:.0%} of the tokens of {name} are not in the training split")
         if unseen := sorted(set(split.labels) - set(report.splits["train"].labels)):
             listed = ", ".join(f"{label!r} ({split.labels[label]:,})" for label in unseen)
-            yield f"no training document has these labels of {name}, so their documents count as errors: {listed}"
+            without = f"no training document has these labels of {name}, so their documents count as errors"
+            yield Problem(f"{without}: {listed}")
 
 
 def _label_problems(report: DataReport) -> Iterator[str]:
@@ -115,6 +134,12 @@ def _some(labels: Sequence[str], at_most: int = 5) -> str:
     return listed + (f" and {len(labels) - at_most:,} more" if len(labels) > at_most else "")
 
 
+def to_json(problem: Problem) -> dict[str, Any]:
+    """A problem, the number of groups of documents that show it, and the documents of some of them."""
+    groups = [[asdict(example) for example in group] for group in problem.groups]
+    return {"problem": problem.sentence, "count": problem.total, "documents": groups}
+
+
 def write_report(path: Path, report: DataReport) -> None:
     """Save the report."""
     files.write_json(path, asdict(report))
@@ -125,7 +150,11 @@ def read_report(path: Path) -> DataReport:
     try:
         values = files.read_object(path)
         splits = {name: SplitReport(**split) for name, split in values.pop("splits").items()}
-        return DataReport(**{**values, "splits": splits, "notes": tuple(values["notes"])})
+        examples = {
+            problem: [[Example(**each) for each in group] for group in groups]
+            for problem, groups in values.pop("examples", {}).items()
+        }
+        return DataReport(**{**values, "splits": splits, "notes": tuple(values["notes"]), "examples": examples})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         damage = ArtefactError(f"{path} is missing or damaged; rebuild it: textclf preprocess --overwrite")
         raise failures.refused(error, path) or damage from error

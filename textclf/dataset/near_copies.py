@@ -6,7 +6,7 @@ similarity). The probability that two sets have the same smallest hash is their 
 al., Mining of Massive Datasets, chapter 3).
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,15 +75,20 @@ def near_copies(found: NDArray[np.uint32]) -> NDArray[np.int64]:
     return first
 
 
-def count_near_copies(table: Documents, found: NDArray[np.uint32]) -> dict[str, int] | None:
-    """Count the documents that are nearly the same as an earlier one, and those of them in another split.
+class NearCopies(NamedTuple):
+    """Documents that are nearly the same as an earlier one; exact copies are left out."""
 
-    Exact copies are not counted. None if there are no signatures.
-    """
+    near: int
+    crossing: NDArray[np.int64]
+    """Shape (N, 2): the row of the earlier document, and of one in another split that is nearly the same."""
+
+
+def find_near_copies(table: Documents, found: NDArray[np.uint32]) -> NearCopies:
+    """Find near-copies by the signatures of all documents; none are found without signatures."""
     if not found.size:
-        return None
+        return NearCopies(0, np.empty((0, 2), dtype=np.int64))
     first = near_copies(found)
     is_exact = (table.crc32 == table.crc32[first]) & (table.tokens == table.tokens[first])
     is_near = (first != np.arange(len(first))) & ~is_exact
     is_crossing = is_near & (table.split != table.split[first])
-    return {"near": int(is_near.sum()), "near_crossing": int(is_crossing.sum())}
+    return NearCopies(int(is_near.sum()), np.stack([first, np.arange(len(first))], axis=1)[is_crossing])
