@@ -49,6 +49,7 @@ def _json(curve: "LearningCurve", picture: Path) -> str:
     values = {
         "points": [point._asdict() for point in curve.points],
         "outlook": curve.outlook and curve.outlook._asdict(),
+        "verdict": curve.verdict,
         "picture": str(picture),
     }
     return escaping.to_json(values, indent=2)
@@ -66,13 +67,5 @@ def _text(curve: "LearningCurve", picture: Path) -> str:
         )
         for point in curve.points
     ]
-    expected = curve.outlook
-    more = (
-        f"twice as many documents, {expected.documents:,}, would likely raise accuracy "
-        f"from {curve.points[-1].accuracy:.4f} to about {expected.accuracy:.4f}: "
-        f"the error falls like documents to the power of -{expected.exponent:.2f}"
-        if expected
-        else "more documents would likely bring little: the error does not fall from tier to tier"
-    )
     head = ("tier", "documents", "test accuracy", "macro-F1", "seconds", "run")
-    return f"{table(head, rows, align='<>>>><')}\n\n{more}\npicture: {escaping.line(picture)}"
+    return f"{table(head, rows, align='<>>>><')}\n\n{curve.verdict}\npicture: {escaping.line(picture)}"

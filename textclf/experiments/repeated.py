@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,8 @@ from textclf.training.setup import find_data, set_up_while_torch_loads
 
 MORE: Final = 2
 """The outlook is for this many times the documents of the last point."""
+FITTED: Final = 3
+"""Points that the outlook is fitted to."""
 
 
 class Spread(NamedTuple):
@@ -73,6 +76,11 @@ class LearningCurve:
     points: list[Point]
     outlook: Outlook | None
 
+    @property
+    def verdict(self) -> str:
+        """What the curve says about more documents."""
+        return verdict(self.points, self.outlook)
+
     def default_picture(self) -> Path:
         """Where the picture goes if the user names no file."""
         return self.data.parent / f"learning-curve-{self.data.name}-{self.model}.svg"
@@ -110,18 +118,49 @@ def over_tiers(config: TrainConfig, *, display: Display) -> Iterator[Point]:
         )
 
 
+def verdict(points: Sequence[Point], expected: Outlook | None) -> str:
+    """What the curve says about more documents, in one sentence."""
+    if points[-1].accuracy >= 1:
+        return "no error is left on the test split, so the curve cannot show what more documents would bring"
+    changes = [b.accuracy - a.accuracy for a, b in pairwise(points) if b.documents > a.documents]
+    if not changes:
+        return "all tiers have the same documents, so the curve cannot show what more would bring"
+    if expected is None:
+        whole = ", and as a whole it did not fall over the last tiers" if max(changes) > 0 else ""
+        return f"more documents would likely bring little: {_moves(changes)}{whole}"
+    last, then = f"{points[-1].accuracy:.4f}", f"{expected.accuracy:.4f}"
+    change = f"leave accuracy at {last}" if then == last else f"raise accuracy from {last} to about {then}"
+    return (
+        f"twice as many documents, {expected.documents:,}, would likely {change}: {_moves(changes)}; "
+        f"over the last tiers it falls like documents to the power of -{expected.exponent:.2f}"
+    )
+
+
+def _moves(changes: Sequence[float]) -> str:
+    """How the error moved from tier to tier, given the changes of accuracy."""
+    kinds = ["fell" if change > 0 else "rose" if change < 0 else "stayed" for change in changes]
+    if len(set(kinds)) == 1:
+        return f"the error {kinds[0]} from each tier to the next".replace("stayed", "stayed the same")
+    counts = [f"{kind} {_times(kinds.count(kind))}" for kind in ("fell", "rose", "stayed") if kind in kinds]
+    return f"from tier to tier the error {', '.join(counts[:-1])} and {counts[-1]}"
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
 def outlook(points: Sequence[Point]) -> Outlook | None:
     """Predict the accuracy for MORE times the documents of the last point; None if the error does not fall, or is 0.
 
     The error falls like a power of the number of documents (https://arxiv.org/abs/1712.00409). The power is fitted to
-    the last three points, because the first is often the noise of a few steps.
+    the last FITTED points, because the first is often the noise of a few steps.
     """
-    used = [point for point in points if point.accuracy < 1][-3:]
+    used = [point for point in points if point.accuracy < 1][-FITTED:]
     sizes = np.log([point.documents for point in used])
     if len(set(sizes.tolist())) < 2:
         return None
     exponent = -float(np.polyfit(sizes, np.log([1 - point.accuracy for point in used]), 1)[0])
-    if exponent <= 0 or points[-1].accuracy >= 1:
+    if round(exponent, 2) <= 0 or points[-1].accuracy >= 1:
         return None
     last = points[-1]
     return Outlook(MORE * last.documents, 1 - (1 - last.accuracy) * MORE**-exponent, exponent)
