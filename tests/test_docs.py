@@ -9,6 +9,8 @@ import click
 import pytest
 
 import textclf
+from tests.conftest import TEXTS, small_config
+from textclf import training
 from textclf.cli import main
 from textclf.config import TIERS, PreprocessConfig, TrainConfig
 from textclf.models import MODELS, user
@@ -87,6 +89,21 @@ def test_the_readme_shows_the_tables_of_tiers_and_presets() -> None:
         *sizes, refits = dataclasses.astuple(preset)
         cells = [*("" if value is None else f"{value:g}" for value in sizes), "yes" if refits else "no"]
         assert f"| `{name}` | {' | '.join(cells)} |" in README
+
+
+def test_the_readme_lists_the_tags_of_tensorboard(data_dir: Path, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = training.train(small_config("mlp", data_dir, tmp_path, epochs=1, refit=True))
+    events = EventAccumulator(str(run.root))
+    events.Reload()
+    written = {tag for kind in ("scalars", "images", "tensors") for tag in events.Tags()[kind]}
+    table = re.findall(r"^\|.*\|$", README.split("## TensorBoard", 1)[1].split("\n## ", 1)[0], re.MULTILINE)
+    listed = set(re.findall(r"`([^`]+)`", "".join(table))) - {"words"}
+    curves = {f"Precision and recall/{label}" for label in TEXTS}
+    texts = {f"{tag}/text_summary" for tag in ("Model", "Settings", "Test/mistakes")}
+    assert written == (listed - {"Precision and recall/LABEL", "Model", "Settings", "Test/mistakes"}) | curves | texts
+    assert 'tensor_name: "words' in (run.root / "projector_config.pbtxt").read_text()
 
 
 def test_the_readme_lists_the_exit_codes() -> None:

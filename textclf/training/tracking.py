@@ -104,8 +104,8 @@ class Tracker:
         probabilities = found.probabilities
         counts = confusion(found.labels, found.answers, classes=len(found.names))
         figures = {
-            "Confusion": plots.confusion(counts, found.names),
-            "Reliability": plots.reliability(calibrated, before=raw),
+            "confusion": plots.confusion(counts, found.names),
+            "reliability": plots.reliability(calibrated, before=raw),
         }
         for name, figure in figures.items():
             self._writer.add_image(f"Test/{name}", plots.pixels(figure), epoch, dataformats="HWC")
