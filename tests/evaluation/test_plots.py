@@ -39,6 +39,15 @@ def test_a_confusion_matrix_shows_shares_of_each_label_and_counts():
     assert [text.get_text() for text in axes.texts] == ["3", "1", "0", "0"]
 
 
+def test_a_label_may_be_in_a_script_that_the_font_does_not_have(recwarn):
+    figure = plots.confusion(np.eye(2, dtype=int), ["\u5929\u6c17", "\U0001f436\x1b[31m\n"])
+    assert plots.pixels(figure).std() > 0
+    page = plots.svg(figure)
+    assert "\u5929\u6c17" in page
+    assert "\\x1b[31m\\n" in page
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
+
+
 def test_a_label_is_not_read_as_a_formula():
     figure = plots.confusion(np.eye(2, dtype=int), ["$\\frac{1}$ <script>", "$"])
     assert "&lt;script&gt;" in plots.svg(figure)

@@ -366,7 +366,6 @@ NAMES = [
 
 @pytest.mark.parametrize("model", ["mlp", "lstm"])
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:Glyph")  # the font of the plots has not all of them
 def test_no_path_is_made_from_an_id_or_a_label(model, tmp_path):
     """Whatever they are: a data directory and a run have files of the names that textclf gives, and nothing else."""
     drawn = []

@@ -95,10 +95,10 @@ def show_report(report: "DataReport") -> str:
         table(("label", *report.splits), _label_rows(report), align="<" + ">" * len(report.splits)),
         "",
         f"duplicates: {counted(copies['copies'], 'copy', 'copies')} of an earlier text, "
-        f"{copies['crossing']:,} of them in another split; "
+        f"{copies['crossing']:,} in another split; "
         f"{counted(copies['conflicting'], 'text', 'texts')} with two labels",
         f"near-copies: {counted(copies['near'], 'document is', 'documents are')} nearly the same as an earlier one, "
-        f"{copies['near_crossing']:,} of them in another split",
+        f"{copies['near_crossing']:,} in another split",
         *(escaping.line(f"note: {note}") for note in report.notes),
         *(line for problem in problems(report) for line in _problem_lines(problem)),
     ]

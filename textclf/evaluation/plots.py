@@ -1,7 +1,9 @@
 """Figures drawn by matplotlib, without a window. Computes nothing that it shows."""
 
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -96,7 +98,7 @@ def svg(figure: "Figure") -> str:
     """The figure as an SVG element; equal figures give equal text."""
     import matplotlib
 
-    with matplotlib.rc_context({"svg.hashsalt": "textclf", "svg.fonttype": "none"}):
+    with matplotlib.rc_context({"svg.hashsalt": "textclf", "svg.fonttype": "none"}), _any_script():
         file = io.StringIO()
         figure.savefig(file, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.15)
     return file.getvalue().partition("<svg")[1] + file.getvalue().partition("<svg")[2]
@@ -107,8 +109,17 @@ def pixels(figure: "Figure") -> NDArray[np.uint8]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
+    with _any_script():
+        canvas.draw()  # type: ignore[no-untyped-call]
     return np.asarray(canvas.buffer_rgba())[:, :, :3]  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _any_script() -> Iterator[None]:
+    """Print no warning for each character of a label that the font lacks: an image shows a box, SVG the character."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph")
+        yield
 
 
 def _figure(width: float, height: float) -> "Figure":
