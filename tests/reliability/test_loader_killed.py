@@ -129,14 +129,14 @@ def straight(request, data_dir, tmp_path_factory):
 def test_a_loader_process_killed_at_any_moment_ends_training_in_order(times, straight):
     arguments, expected, seconds = straight
     draw = random.Random(times)
-    killed = 0
-    for _ in range(times):
+    killed = ended = 0
+    while killed < times and ended < 2 * times:
         command = Command(*arguments)
         command.wait_for_children(2)
         time.sleep(draw.uniform(0, seconds))
         kill_one(command, draw)
         code, errors = command.end()
-        run = begun()
+        run, ended = begun(), ended + 1
         if code != 0:
             killed += 1
             assert code == 5, errors
@@ -147,4 +147,5 @@ def test_a_loader_process_killed_at_any_moment_ends_training_in_order(times, str
         if run is not None:
             assert outcome(training.resume(run)) == expected
         shutil.rmtree("runs", ignore_errors=True)
-    assert killed >= times // 3
+    print(f"{killed} of {ended} were killed before their last batch")
+    assert killed >= times // 2

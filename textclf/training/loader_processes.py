@@ -9,14 +9,18 @@ import signal
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from threading import current_thread, main_thread
-from typing import Any
+from typing import Any, Final
 
 from torch._C import _remove_worker_pids
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from textclf.errors import ResourceError
+
+DEATH_SECONDS: Final = 1.0
+"""Seconds to wait, after any other failure, for the death of a process."""
 
 
 class LoaderError(ResourceError):
@@ -51,9 +55,10 @@ class Watch:
         try:
             self._refuse_dead()
             yield
-        except Exception:
+        except Exception:  # which a death may have caused that is not known yet, such as a connection that was reset
             self._is_waiting = False
-            self._refuse_dead()  # of whom torch says only that it "exited unexpectedly"
+            connection.wait([process.sentinel for process in self._processes], timeout=DEATH_SECONDS)
+            self._refuse_dead()
             raise
         finally:
             self._is_waiting = False
