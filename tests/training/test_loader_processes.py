@@ -29,7 +29,8 @@ def process():
 def watch(process):
     before = signal.getsignal(signal.SIGCHLD)
     made = Watch()
-    made.begin([process])
+    made.begin()
+    made.processes = [process]
     yield made
     made.end()
     assert signal.getsignal(signal.SIGCHLD) == before
@@ -67,7 +68,7 @@ def test_a_process_that_ends_by_itself_is_reported_with_its_code():
     made = multiprocessing.get_context("fork").Process(target=os._exit, args=(3,))
     watch = Watch()
     made.start()
-    watch.begin([made])
+    watch.processes = [made]
     made.join()
     with pytest.raises(RuntimeError, match="ended with exit code 3"), watch.waiting():
         pass
@@ -95,7 +96,8 @@ def test_in_another_thread_a_death_is_reported_when_it_is_next_waited_for(proces
 
     def work():
         watch = Watch()
-        watch.begin([process])
+        watch.begin()
+        watch.processes = [process]
         kill(process)
         try:
             with watch.waiting():

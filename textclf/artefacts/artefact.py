@@ -37,7 +37,10 @@ CONFIG: Final = "config.json"
 MOST_JSON: Final = 16_000_000
 """Maximum bytes of the vocabulary or the labels, if the weights are smaller: each word and label has weights."""
 
-_PIECE: Final = 1 << 20
+LARGEST_WEIGHT: Final = 1e9
+"""Larger weights are refused: products of them could be infinite, and probabilities no numbers."""
+LARGEST_LOGIT: Final = 1e30
+"""Stands for an infinite logit, so that differences of logits are numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +132,13 @@ class Artefact:
         return self.user_model or find(self.model)
 
     def raw_logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
-        """Logits of documents whose token ids stand end to end, before calibration; shape (B, C)."""
-        return self.kind.runtime().logits(self.weights, self.inputs(tokens, lengths))
+        """Logits of documents whose token ids stand end to end, before calibration; shape (B, C), all finite.
+
+        A model of the user, or an extreme one, may compute infinity or NaN, which counts as 0.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):
+            logits = self.kind.runtime().logits(self.weights, self.inputs(tokens, lengths))
+        return np.nan_to_num(logits, copy=False, posinf=LARGEST_LOGIT, neginf=-LARGEST_LOGIT)
 
     def logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
         """Calibrated logits: their softmax says how often the model is right; shape (B, C)."""
@@ -223,7 +231,7 @@ def damaged(root: Path) -> Iterator[Path]:
     """
     layout = Layout(root)
     try:
-        content = layout.config.read_bytes()
+        content = files.read_bytes(layout.config, most=MOST_JSON)
         config = files.parse_object(content)
         crc32 = dict(config["crc32"])
         if content != files.to_json(config) or config["crc32"][CONFIG] != own_checksum(config):
@@ -233,8 +241,27 @@ def damaged(root: Path) -> Iterator[Path]:
         raise failures.refused(error, layout.config) or damage from error
     for name in (path.name for path in (layout.weights, layout.labels, layout.tokenizer, layout.card)):
         path = root / name
-        if not path.is_file() or (name in crc32 and checksums.crc32(path) != crc32[name]):
+        if not _is_as_written(path, crc32.get(name)):
             yield path
+
+
+def _is_as_written(path: Path, crc32: int | None) -> bool:
+    """Whether a file is there and has the checksum, if there is one."""
+    try:
+        return checksums.crc32(path) == crc32 or crc32 is None
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def read_card(root: Path) -> str:
+    """The model card; empty if there is none. Raises ArtefactError if something else is in its place."""
+    path = Layout(root).card
+    try:
+        return files.read_bytes(path, most=MOST_JSON).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    except ValueError as error:
+        raise ArtefactError(f"{path} is damaged ({error}); train the model again: textclf train") from error
 
 
 def encode(value: Any, *, indent: int | None = None) -> bytes:
@@ -268,6 +295,8 @@ def check(root: Path) -> None:
 
 def _existing(root: Path) -> Layout:
     layout = Layout(root)
+    if root.exists() and not root.is_dir():
+        raise ArtefactError(f"{root} is not a folder; train a new model: textclf train")
     if layout.graph.exists():
         raise UsageError(f"{root} is for ONNX Runtime; make one for textclf: textclf export --format safetensors")
     if not layout.config.exists():
@@ -281,7 +310,7 @@ def _existing(root: Path) -> Layout:
 def _naming_damage(root: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
         damage = ArtefactError(f"the model in {root} is damaged ({error}); train it again: textclf train")
         raise failures.refused(error, getattr(error, "filename", None) or root) or damage from error
 
@@ -353,12 +382,12 @@ def _assemble(
 def _read_json(path: Path, crc32: Mapping[str, int]) -> Any:
     if checksums.crc32(path) != crc32[path.name]:  # before there is memory for all of it
         raise ValueError(f"{path.name} is not what was written")
-    return files.parse_json(path.read_bytes())
+    return files.parse_json(files.read_bytes(path))
 
 
 @contextmanager
 def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterator[None]:
-    """Check every weight in a thread; raises ValueError at the end if one is damaged or not finite.
+    """Check every weight in a thread; raises ValueError at the end if one is damaged, not finite or too large.
 
     Neither the checksum nor numpy holds Python's lock, so with a second processor this takes no time.
     """
@@ -366,7 +395,7 @@ def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterato
 
     def verify() -> None:
         found.append(zlib.crc32(content) == crc32)
-        found.append(all(_is_finite(array.reshape(-1)) for array in arrays.values()))
+        found.append(all(_is_usable(array.reshape(-1)) for array in arrays.values()))
 
     thread = Thread(target=verify)
     thread.start()
@@ -375,12 +404,16 @@ def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterato
     finally:
         thread.join()
     if found != [True, True]:
-        raise ValueError("the weights are not those that were written, or one is not a finite number")
+        raise ValueError(
+            f"the weights are not those that were written, or one is not a number of at most {LARGEST_WEIGHT:g}"
+        )
 
 
-def _is_finite(numbers: NDArray[Any]) -> bool:
-    """Whether all are finite; by pieces, since the truth values of a piece take a quarter of its memory."""
-    return all(np.isfinite(numbers[start : start + _PIECE]).all() for start in range(0, len(numbers), _PIECE))
+def _is_usable(numbers: NDArray[Any]) -> bool:
+    """Whether all numbers are between -LARGEST_WEIGHT and LARGEST_WEIGHT, which NaN and infinity are not."""
+    if numbers.dtype.kind != "f" or not len(numbers):
+        return True
+    return float(numbers.min()) >= -LARGEST_WEIGHT and float(numbers.max()) <= LARGEST_WEIGHT
 
 
 def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:

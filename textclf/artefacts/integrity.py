@@ -128,6 +128,7 @@ def _is_of_tensorboard(path: Path, run: runs.RunLayout) -> bool:
 def _is_readable(path: Path) -> bool:
     """Whether a file has the format that its name says; for a checkpoint, whether its members match their CRCs."""
     try:
+        files.refuse_other_kind(path)
         if path.suffix == ".pt":
             with zipfile.ZipFile(path) as archive:
                 is_stored = all(member.compress_type == zipfile.ZIP_STORED for member in archive.infolist())

@@ -116,7 +116,7 @@ def seal(run: RunLayout) -> None:
 def sealed(run: RunLayout) -> dict[str, str] | None:
     """Checksums that `seal` wrote, by file name; None if it wrote none. Raises ArtefactError if they are damaged."""
     try:
-        content = run.checksums.read_bytes()
+        content = files.read_bytes(run.checksums, most=files.MAX_JSON_BYTES)
         kept = files.parse_object(content)["files"]
         if not checksums.is_sealed(content) or not all(map(_is_inside, kept)):
             raise ValueError("it is not what was written")
@@ -129,10 +129,12 @@ def sealed(run: RunLayout) -> dict[str, str] | None:
 
 
 def refuse_links(run: RunLayout) -> None:
-    """Raise ArtefactError if a folder of the run is a link: files written to it would land elsewhere."""
+    """Raise ArtefactError if a folder of the run is a link, as files would land elsewhere, or no folder at all."""
     for folder in (run.best.parent, run.model):
         if folder.is_symlink():
             raise ArtefactError(f"{folder} is a link, which textclf does not make; put the folder itself there")
+        if folder.exists() and not folder.is_dir():
+            raise ArtefactError(f"{folder} is not a folder; remove it, and resume the run again")
 
 
 def _is_inside(name: str) -> bool:
@@ -140,7 +142,9 @@ def _is_inside(name: str) -> bool:
 
 
 def set_latest(run: RunLayout) -> None:
-    """Make this the run that `predict` and `evaluate` use by default."""
+    """Make this the run that `predict` and `evaluate` use by default, unless a run has the name `latest`."""
+    if (run.root.parent / LATEST).is_dir():
+        return
     files.write_text(run.root.parent / LATEST, run.root.name + "\n")
 
 
@@ -150,8 +154,8 @@ def resolve(path: Path) -> RunLayout:
         if not path.exists():
             raise UsageError(f"no finished run in {path.parent}; train one: textclf train")
         path = path.parent / _named(path)
-    if path.name == "model" and not path.exists() and RunLayout(path.parent).config.exists():
-        path = path.parent  # which is unfinished
+    if path.name == "model" and not path.is_dir() and RunLayout(path.parent).config.exists():
+        path = path.parent  # which is unfinished, or has something else in the place of its model
     if not path.is_dir():
         raise UsageError(f"no run {path}; list the runs: ls {path.parent}")
     root = path.parent if path.name == "model" and not (path / "model").exists() else path
@@ -160,8 +164,11 @@ def resolve(path: Path) -> RunLayout:
 
 def _named(latest: Path) -> str:
     """The name of the newest run; raises ArtefactError unless it is a plain name of a folder next to the file."""
-    with latest.open("rb") as file:
-        name = file.read(_MOST_BYTES).decode(errors="replace").strip()
+    try:
+        with files.open_to_read(latest) as file:
+            name = file.read(_MOST_BYTES).decode(errors="replace").strip()
+    except ValueError:
+        name = ""
     if name in {"", ".."} or name != Path(name).name or not name.isprintable():
         raise ArtefactError(f"{latest} does not name a run; name one: --run {latest.parent}/NAME")
     return name
@@ -200,6 +207,16 @@ def read_lines(path: Path) -> list[Any]:
     """Read a file of JSON lines of a run; raises what `read_json` raises."""
     lines: list[Any] = _read(path, files.read_lines)
     return lines
+
+
+def read_history(run: RunLayout) -> bytes:
+    """The content of a run's history; empty if it has none. Raises ArtefactError if something else is in its place."""
+    try:
+        return files.read_bytes(run.history, most=files.MAX_JSON_BYTES)
+    except FileNotFoundError:
+        return b""
+    except ValueError as error:
+        raise ArtefactError(f"{run.history} is damaged ({error})") from error
 
 
 def _read(path: Path, read: Callable[[Path], Any]) -> Any:

@@ -50,9 +50,9 @@ _ZERO: Final = 8  # what 0 is stored as in half a byte; a half that is 0 stands 
 def read(path: Path) -> tuple[Arrays, mmap]:
     """The arrays of a file by name, and its bytes; what is written to an array stays in memory.
 
-    Raises OSError if it cannot be opened, ValueError unless its arrays fill it without gap or overlap.
+    Raises what `files.open_to_read` raises, and ValueError unless its arrays fill it without gap or overlap.
     """
-    with path.open("rb") as file:
+    with files.open_to_read(path) as file:
         content = mmap(file.fileno(), 0, access=ACCESS_COPY)
     start = 8 + int.from_bytes(content[:8], "little")
     if not 8 < start <= min(len(content), MOST_HEADER):

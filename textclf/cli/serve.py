@@ -87,9 +87,7 @@ def _load(models: list[Path], counts: "Counts", code: tuple[Path, ...]) -> "dict
         name = folder.parent.name if folder.name == "model" else folder.name
         used[name] += 1
         name += f" ({used[name]})" if used[name] > 1 else ""
-        card = artefact.Layout(path).card
-        text = card.read_text(encoding="utf-8", errors="replace") if card.exists() else ""
-        trained = artefact.load(path, code=code)
+        trained, text = artefact.load(path, code=code), artefact.read_card(path)
         options.note_torch(trained)
         served[name] = ServedRun(name, Classifier(trained), text, counts)
     return served

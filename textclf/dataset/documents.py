@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from textclf.errors import ArtefactError
 from textclf.system import failures
-from textclf.system.files import replacing
+from textclf.system.files import refuse_other_kind, replacing
 from textclf.system.wording import counted
 
 MOST_INFLATED: Final = 200
@@ -70,6 +70,7 @@ def read_documents(path: Path, *, rows: int) -> Documents:
 
     texts = [field.name for field in fields(Documents) if field.name not in ("tokens", "crc32")]
     try:
+        refuse_other_kind(path)
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             _check_size(file.metadata, rows=rows, size=path.stat().st_size)
             table = file.read(columns=[field.name for field in fields(Documents)])

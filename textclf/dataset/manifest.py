@@ -151,7 +151,7 @@ def damaged_files(layout: DataLayout, manifest: Manifest) -> Iterator[Path]:
 
 def is_as_written(layout: DataLayout) -> bool:
     """Whether each byte of manifest.json is as it was written; earlier versions wrote no checksum of it."""
-    content = layout.manifest.read_bytes()
+    content = files.read_bytes(layout.manifest, most=files.MAX_JSON_BYTES)
     values = files.parse_object(content)
     return checksums.is_sealed(content) if checksums.OWN in values else content == files.to_json(values)
 

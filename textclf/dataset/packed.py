@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from textclf.dataset.tensors import Ids, checksum
 from textclf.system.checksums import crc32
-from textclf.system.files import make_folder, replacing, to_json, write_bytes
+from textclf.system.files import make_folder, remove, replacing, to_json, write_bytes
 from textclf.text import arrays
 
 
@@ -66,10 +66,13 @@ class PackedTokens:
 
 def write_tokens(layout: PackedLayout, runs: Iterable[Ids]) -> None:
     """Write runs of token ids end to end; they need not fit in memory together. `finish` makes the copy valid."""
-    if layout.root.is_symlink():
-        layout.root.unlink()  # never write to where a link points
+    if layout.root.is_symlink() or not layout.root.is_dir():
+        remove(layout.root)  # never write to where a link points
     make_folder(layout.root)
-    layout.stamp.unlink(missing_ok=True)
+    remove(layout.stamp)
+    for path in (layout.tokens, layout.offsets):
+        if path.is_dir():
+            remove(path)
     with replacing(layout.tokens) as file:
         for run in runs:
             file.write(run.astype("<i4", copy=False).data)

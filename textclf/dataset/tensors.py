@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from textclf.errors import ArtefactError
 from textclf.system import failures
+from textclf.system.files import read_bytes
 
 Ids = NDArray[np.int32]
 
@@ -81,9 +82,11 @@ def _write_the_rest(path: Path | str, whole: bytes) -> None:
 def read_tensor(path: Path) -> Ids:
     """Read the ids of a tensor file, shape (T,); raises ArtefactError if it is missing, damaged, or of another kind."""
     try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
+        content = read_bytes(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtefactError(f"{path} is missing; rebuild it: textclf preprocess --overwrite") from error
+    except ValueError as error:
+        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
     ids = np.frombuffer(content[_DATA_START : len(content) - _DATA_END & ~3], dtype="<i4")
     return ids if to_bytes(ids) == content else _read_foreign(path, content)
 

@@ -1,17 +1,16 @@
 """Train a run again from its config.json, and compare: the same data, versions and threads give the same bits."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from textclf.artefacts import runs
+from textclf.artefacts import artefact, runs
 from textclf.config import changes
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
-from textclf.system import files
+from textclf.system import checksums
 from textclf.training.display import Display
 from textclf.training.setup import set_up, settings_of
 
@@ -38,6 +37,7 @@ def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequenc
     """
     if not run.metrics.exists():
         raise UsageError(f"{run.root} has not ended; {runs.next_step(run.root)}")
+    artefact.check(run.model)
     config, record = settings_of(run, code=code), runs.read_json(run.config)
     made = runs.data_of(run)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
@@ -54,14 +54,9 @@ def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequenc
 
 def outcome(run: runs.RunLayout) -> dict[str, Any]:
     """Everything that training decides: the hashes of the model's files, the history and the metrics, without times."""
-    hashes = {f"model/{path.name}": _sha256(path) for path in run.model.iterdir()}
-    history = [_without_seconds(epoch) for epoch in files.read_lines(run.history)]
+    hashes = {f"model/{path.name}": checksums.sha256(path) for path in run.model.iterdir()}
+    history = [_without_seconds(epoch) for epoch in runs.read_lines(run.history)]
     return hashes | {run.history.name: history, run.metrics.name: _without_seconds(runs.read_json(run.metrics))}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _without_seconds(record: Mapping[str, Any]) -> dict[str, Any]:

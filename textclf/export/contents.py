@@ -82,9 +82,9 @@ class Exported(NamedTuple):
 def run_files(run: FinishedRun, metrics: Mapping[str, Any], exported: Exported) -> dict[str, bytes]:
     """The files that make the folder a run, by name; its history is that of the run it comes from."""
     layout = runs.RunLayout(Path())
-    history = {layout.history.name: run.layout.history.read_bytes()} if run.layout.history.exists() else {}
+    history = runs.read_history(run.layout)
     return {
-        **history,
+        **({layout.history.name: history} if history else {}),
         layout.config.name: files.to_json({**run.config, "exported": exported.run}),
         layout.metrics.name: files.to_json({**metrics, "exported": exported.summary()}),
     }

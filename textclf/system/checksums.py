@@ -15,9 +15,9 @@ _BLOCK: Final = 1 << 20
 
 
 def crc32(path: Path) -> int:
-    """CRC-32 of a file's bytes; raises OSError if it cannot be read."""
+    """CRC-32 of a file's bytes; raises what `files.open_to_read` raises."""
     checksum = 0
-    with path.open("rb") as file:
+    with files.open_to_read(path) as file:
         while block := file.read(_BLOCK):
             checksum = zlib.crc32(block, checksum)
     return checksum
@@ -27,9 +27,11 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in hex digits; empty if there is no such file."""
     import hashlib
 
-    if not path.is_file():
+    try:
+        file = files.open_to_read(path)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return ""
-    with path.open("rb") as file:
+    with file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

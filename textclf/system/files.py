@@ -1,10 +1,15 @@
-"""Files that are complete or absent: written under a temporary name, then renamed; and JSON files."""
+"""Files that are complete or absent: written under a temporary name, then renamed; and read only if they are files."""
 
+import errno
 import json
+import math
 import os
+import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -14,6 +19,20 @@ from textclf.system.wording import counted
 
 MAX_JSON_BYTES: Final = 50_000_000
 """Largest JSON file that is read. Ours are small, except vocabularies, whose checksums are verified before."""
+
+LARGE: Final = 1 << 26
+"""Bytes from which a file is refused if it is nearly all holes: it says that it is large, and takes no room."""
+LEAST_DATA: Final = 0.1
+"""Share of such a file that must not be a hole."""
+
+_KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+_HALF_A_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
@@ -48,17 +67,89 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def _read_small(path: Path) -> bytes:
-    if (size := path.stat().st_size) > MAX_JSON_BYTES:
-        raise ValueError(f"it has {counted(size, 'byte')}")
-    return path.read_bytes()
+    return read_bytes(path, most=MAX_JSON_BYTES)
+
+
+def read_bytes(path: Path, *, most: int | None = None) -> bytes:
+    """The content of a file; raises what `open_to_read` raises, and ValueError if it has more than ``most`` bytes."""
+    with open_to_read(path) as file:
+        if most is not None and (size := os.fstat(file.fileno()).st_size) > most:
+            raise ValueError(f"it has {counted(size, 'byte')}")
+        return file.read()
+
+
+def open_to_read(path: Path) -> BufferedReader:
+    """Open a file, without waiting; raises OSError if it cannot be opened, ValueError if it is something else.
+
+    A pipe would be waited for, and a device or a file that is one large hole may have no end.
+    """
+    return open(path, "rb", opener=_open_file)  # a Path opens without one
+
+
+def refuse_other_kind(path: Path) -> None:
+    """Raise what `open_to_read` raises, before a library opens a path."""
+    open_to_read(path).close()
+
+
+def _open_file(path: str, flags: int) -> int:
+    try:
+        number = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise ValueError("it is a socket, not a file") from error
+        raise
+    try:
+        found = os.fstat(number)
+        if kind := _KINDS.get(stat.S_IFMT(found.st_mode)):
+            raise ValueError(f"it is {kind}, not a file")
+        if found.st_size >= LARGE and _share_of_data(number, found.st_size) < LEAST_DATA:
+            raise ValueError(f"nearly all of its {counted(found.st_size, 'byte')} are a hole")
+    except BaseException:
+        os.close(number)
+        raise
+    return number
+
+
+def _share_of_data(number: int, size: int) -> float:
+    """Share of a file that is not in holes; 1 where the file system does not say."""
+    if not hasattr(os, "SEEK_DATA"):
+        return 1
+    end = data = 0
+    try:
+        while data < LEAST_DATA * size:
+            start = os.lseek(number, end, os.SEEK_DATA)
+            end = os.lseek(number, start, os.SEEK_HOLE)
+            data += end - start
+    except OSError as error:
+        if error.errno != errno.ENXIO:  # there is no more data
+            return 1
+    os.lseek(number, 0, os.SEEK_SET)
+    return data / size
 
 
 def parse_json(content: bytes) -> Any:
-    """The value of JSON in UTF-8; raises ValueError if it is not that."""
+    """The value of JSON in UTF-8; raises ValueError if it is not that.
+
+    Neither are NaN and infinity, nor half a surrogate pair: no other program could read what would be made of them.
+    """
     try:
-        return json.loads(content.decode())
+        value = json.loads(content.decode(), parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    if _HALF_A_PAIR.search(content):  # which ours never have, as they are UTF-8
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(f"{digits} is too large a number")
+    return number
 
 
 def parse_object(content: bytes) -> dict[str, Any]:

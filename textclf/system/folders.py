@@ -69,16 +69,18 @@ def _adopt(place: Path, new: Path, held: ExitStack) -> None:
         with suppress(FileNotFoundError), ExitStack() as lock:  # not found: its owner has just ended
             if lock.enter_context(locks.holding(path)) is False:
                 raise ResourceError(f"another textclf is making {place} just now; wait until it has ended")
-            if not _has_links(path) and not any(new.iterdir()):
+            if not _has_other_kinds(path) and not any(new.iterdir()):
                 path.replace(new)
                 held.push(lock.pop_all())
 
 
-def _has_links(folder: Path) -> bool:
-    """Whether there is a link in a folder, which textclf does not make: what is written there would land elsewhere."""
+def _has_other_kinds(folder: Path) -> bool:
+    """Whether a folder has a link, through which textclf would write elsewhere, or a pipe, which it would wait for."""
     with os.scandir(folder) as entries:
         return any(
-            entry.is_symlink() or (entry.is_dir(follow_symlinks=False) and _has_links(Path(entry.path)))
+            _has_other_kinds(Path(entry.path))
+            if entry.is_dir(follow_symlinks=False)
+            else not entry.is_file(follow_symlinks=False)
             for entry in entries
         )
 

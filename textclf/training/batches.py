@@ -6,6 +6,7 @@ end to end, so that a batch holds the same tensors either way.
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -201,9 +202,10 @@ class BatchLoader(DataLoader[Any]):
 
     def _from_processes(self) -> Generator[Any, None, None]:
         """The batches, made by loader processes; raises RuntimeError if one has died."""
+        self._watch.begin()
         with self._watch.waiting(), searching_safely(), loader_processes.beginning():
             batches = super().__iter__()
-            self._watch.begin(batches._workers)  # type: ignore[attr-defined]
+            self._watch.processes = batches._workers  # type: ignore[attr-defined]
         for _ in range(len(self)):  # and no step more: it does not matter who dies after the last batch
             with self._watch.waiting():
                 batch = next(batches)
@@ -277,7 +279,7 @@ def make_loader(
         num_workers=num_workers,
         pin_memory=device.type == "cuda",
         persistent_workers=num_workers > 0,
-        worker_init_fn=_leave_signals_to_the_parent,
+        worker_init_fn=_leave_to_the_parent,
         generator=torch.Generator(),  # its own: drawing seeds for workers must not change the numbers of dropout
         timeout=WORKER_TIMEOUT if num_workers else 0,
     )
@@ -287,11 +289,14 @@ def _collated(collate: Callable[[Any], Any], examples: Examples) -> Any:
     return shared_memory.hand_over(collate(examples))
 
 
-def _leave_signals_to_the_parent(_worker: int) -> None:
-    """Survive Ctrl-C and SIGTERM, which reach every process of a terminal or container, while the parent saves.
+def _leave_to_the_parent(_worker: int) -> None:
+    """Leave signals and messages to the parent.
 
-    Python also sends SIGTERM to the workers that a failed run leaves behind: after a grace period it takes effect.
+    Survive Ctrl-C and SIGTERM, which reach every process of a terminal or container, while the parent saves. Python
+    also sends SIGTERM to the workers that a failed run leaves behind: after a grace period it takes effect. A parent
+    that stops in the middle of receiving a batch would have a traceback printed here.
     """
+    sys.excepthook = lambda *_: None
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "alarm"):  # not on Windows, where nobody sends SIGTERM
         signal.signal(signal.SIGTERM, lambda _signal, _frame: signal.alarm(WORKER_GRACE))

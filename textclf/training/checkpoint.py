@@ -236,6 +236,7 @@ def _reading(path: Path) -> Iterator[dict[str, Any]]:
     if not path.exists():
         raise UsageError(f"no checkpoint {path}; start a new run: textclf train")
     try:
+        files.refuse_other_kind(path)
         with zipfile.ZipFile(path) as archive:
             # Torch checks neither: it would decompress without a limit, and ignores the checksums.
             if any(member.compress_type for member in archive.infolist()) or archive.testzip():

@@ -15,6 +15,7 @@ from threading import current_thread, main_thread
 from typing import Any, Final
 
 from torch._C import _remove_worker_pids
+from torch.utils.data._utils import signal_handling
 from torch.utils.data.dataloader import _MultiProcessingDataLoaderIter
 
 from textclf.errors import ResourceError
@@ -31,22 +32,24 @@ class Watch:
     """Notices that a process died: at once in the main thread, else when it is next waited for."""
 
     def __init__(self) -> None:
-        self._processes: Sequence[BaseProcess] = ()
+        self.processes: Sequence[BaseProcess] = ()
+        """Those that are watched."""
         self._is_waiting = False
-        self._torch_handler: Any = None
+        self._before: tuple[Any, bool] | None = None  # the handler, and whether torch had set its own
 
-    def begin(self, processes: Sequence[BaseProcess]) -> None:
-        """Watch these processes from now on, in place of torch."""
-        self._processes = processes
-        if self._torch_handler is None and hasattr(signal, "SIGCHLD") and current_thread() is main_thread():
-            self._torch_handler = signal.signal(signal.SIGCHLD, self._look)
+    def begin(self) -> None:
+        """Notice deaths in place of torch; call it before processes are started."""
+        if self._before is None and hasattr(signal, "SIGCHLD") and current_thread() is main_thread():
+            self._before = signal.signal(signal.SIGCHLD, self._look), signal_handling._SIGCHLD_handler_set
+            signal_handling._SIGCHLD_handler_set = True  # so that torch does not set it
 
     def end(self) -> None:
-        """Leave processes that die to torch again."""
-        self._processes = ()
-        if self._torch_handler is not None and current_thread() is main_thread():
-            signal.signal(signal.SIGCHLD, self._torch_handler)
-            self._torch_handler = None
+        """Leave deaths to torch again."""
+        self.processes = ()
+        if self._before is not None and current_thread() is main_thread():
+            handler, signal_handling._SIGCHLD_handler_set = self._before
+            signal.signal(signal.SIGCHLD, handler)
+            self._before = None
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
@@ -57,7 +60,10 @@ class Watch:
             yield
         except Exception:  # which a death may have caused that is not known yet, such as a connection that was reset
             self._is_waiting = False
-            connection.wait([process.sentinel for process in self._processes], timeout=DEATH_SECONDS)
+            ended = connection.wait([process.sentinel for process in self.processes], timeout=DEATH_SECONDS)
+            for process in self.processes:
+                if process.sentinel in ended:
+                    process.join()
             self._refuse_dead()
             raise
         finally:
@@ -68,7 +74,7 @@ class Watch:
             self._refuse_dead()
 
     def _refuse_dead(self) -> None:
-        for process in self._processes:
+        for process in self.processes:
             if (code := process.exitcode) is not None:
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
                 raise RuntimeError(f"process {process.pid} {how}")

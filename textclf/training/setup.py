@@ -216,7 +216,7 @@ def read_tokenizer(data: DataDirectory) -> Tokenizer:
     """The vocabulary of a data directory; raises ArtefactError if it is damaged or of another size."""
     path = data.layout.tokenizer
     try:
-        tokenizer = Tokenizer.from_json(files.parse_object(path.read_bytes()))
+        tokenizer = Tokenizer.from_json(files.parse_object(files.read_bytes(path)))
         if tokenizer.size != data.manifest.vocabulary:
             raise ValueError(
                 f"it has {counted(tokenizer.size, 'word')}, and the manifest counts {data.manifest.vocabulary:,}"
