@@ -159,3 +159,52 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file(tmp_path):
     files.write_bytes(path, b"new")
     assert path.read_bytes() == b"new"
     assert listing(tmp_path) == ["file"]  # what the killed process left is gone
+
+
+def test_only_files_are_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for path, kind in ((tmp_path, "a folder"), (tmp_path / "pipe", "a pipe"), (tmp_path / "device", "a device")):
+        with pytest.raises(ValueError, match=rf"^it is {kind}, not a file$"):
+            files.open_to_read(path)
+        with pytest.raises(ValueError, match=rf"^it is {kind}, not a file$"):
+            files.refuse_other_kind(path)
+    with pytest.raises(FileNotFoundError):
+        files.open_to_read(tmp_path / "gone")
+    assert files.read_bytes(tmp_path / "link") == b"content"
+
+
+def test_a_file_with_more_bytes_than_allowed_is_not_read(tmp_path):
+    (tmp_path / "file").write_bytes(b"content")
+    assert files.read_bytes(tmp_path / "file", most=7) == b"content"
+    with pytest.raises(ValueError, match=r"^it has 7 bytes$"):
+        files.read_bytes(tmp_path / "file", most=6)
+
+
+@pytest.mark.parametrize(("size", "data", "is_read"), [
+    (files.LARGE - 1, 0, True), (files.LARGE, 0, False), (files.LARGE, files.LARGE // 8, True),
+    (2 * files.LARGE, files.LARGE // 8, False),
+])  # fmt: skip
+def test_a_large_file_must_not_be_a_hole(size, data, is_read, tmp_path):
+    with (tmp_path / "file").open("wb") as file:
+        file.seek(size // 2)
+        file.write(b"x" * data)
+        file.truncate(size)
+    if is_read:
+        with files.open_to_read(tmp_path / "file") as file:
+            assert file.tell() == 0
+    else:
+        with pytest.raises(ValueError, match="bytes are a hole"):
+            files.open_to_read(tmp_path / "file")
+
+
+@pytest.mark.parametrize("content", [b"NaN", b"[-Infinity]", b"1e999", b'"\\ud800"', b'{"\\uDFFF": 1}'])
+def test_what_other_programs_could_not_read_is_no_json(content):
+    with pytest.raises(ValueError):  # noqa: PT011  of json or of the codec; either says what it is
+        files.parse_json(content)
+
+
+def test_a_whole_surrogate_pair_is_a_character():
+    assert files.parse_json(b'"\\ud83d\\ude00"') == "\U0001f600"
