@@ -61,6 +61,7 @@ class Commands(click.Group):
             if is_program:
                 startup.configure_program()
                 streams.occupy_closed()
+                streams.escape_unencodable()
             with stopping():
                 code = super().main(args, **{**extra, "standalone_mode": False})
         except (Exception, KeyboardInterrupt) as error:

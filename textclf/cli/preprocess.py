@@ -118,7 +118,7 @@ def command(**given: Any) -> None:
     from textclf.system.signals import stopping
 
     with stopping("the same command resumes"):
-        path, report = preprocess(PreprocessConfig(**given), progress=display.progress, tell=terminal.note)
+        path, report = preprocess(PreprocessConfig(**given), progress=display.progress, tell=terminal.note_line)
     terminal.note(display.show_report(report))
     if columns := display.show_columns(manifest.parse_manifest(path).columns):
         terminal.note(columns)

@@ -69,7 +69,7 @@ def command(
     shown = f"[{address}]" if ":" in address else address
     if host not in LOCAL:
         terminal.message(f"warning: other machines can reach {host}, and there is no login")
-    terminal.note(f"serving {' and '.join(served)} at http://{shown}:{port}/; Ctrl-C stops")
+    terminal.note_line(f"serving {' and '.join(served)} at http://{shown}:{port}/; Ctrl-C stops")
     names = (*hosts, shown)
     server.run(lambda worker: app.build(served, hosts=names, counts=counts.of(worker)), listening, workers=workers)
 

@@ -27,6 +27,11 @@ def note(text: object) -> None:
     click.echo(escaping.lines(str(text)), err=True)
 
 
+def note_line(value: object) -> None:
+    """Print one line to stderr."""
+    click.echo(escaping.line(value), err=True)
+
+
 def above_bar(text: str) -> None:
     """Print text to stderr, above a progress bar."""
     from tqdm import tqdm

@@ -36,7 +36,13 @@ def lines(text: str) -> str:
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """JSON in which the characters that `line` escapes are escaped, too; a reader gets the same value."""
-    return _IN_LINES.sub(_as_in_json, json.dumps(value, indent=indent, ensure_ascii=False))
+    return _IN_LINES.sub(lambda found: in_json(found[0]), json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def in_json(character: str) -> str:
+    r"""A character as an escape of JSON: ``\u202e``, or two of them beyond U+FFFF."""
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))
 
 
 def code_span(value: object) -> str:
@@ -60,8 +66,3 @@ def spreadsheet_cell(value: object) -> str:
 
 def _as_in_python(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
-
-
-def _as_in_json(found: re.Match[str]) -> str:
-    units = found[0].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[start : start + 4]}" for start in range(0, len(units), 4))

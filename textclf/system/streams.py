@@ -3,6 +3,7 @@
 Python then has None in their place, and the next file that is opened gets the number of the stream.
 """
 
+import codecs
 import os
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Final
 
 from textclf.errors import ClosedPipeError, UsageError
+from textclf.system import escaping
 
 _STREAMS: Final = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_RDWR))
 """Name, mode, and the mode of what takes its number: reading and writing fail there, and messages get lost."""
@@ -31,6 +33,23 @@ def occupy_closed() -> None:
     if not is_open:
         discard_stdout()
         raise UsageError("stdout is closed, and results are written to it; redirect it: textclf ... > results.txt")
+
+
+def escape_unencodable() -> None:
+    """Write what the encoding of stdout or stderr lacks as in JSON; that of a locale or PYTHONIOENCODING may lack much.
+
+    Python would end with a traceback.
+    """
+    codecs.register_error("escape", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # not a real file
+            stream.reconfigure(errors="escape")  # type: ignore[union-attr]
+
+
+def _escaped(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(escaping.in_json, error.object[error.start : error.end])), error.end
 
 
 @contextmanager
