@@ -23,7 +23,7 @@ ALLOWED = {
     "dataset": {"config", "sources", "text"},
     "artefacts": {"dataset", "models", "sources", "text"},
     "inference": {"artefacts", "models", "sources", "text"},
-    "serve": {"inference", "models", "text"},
+    "serve": {"inference", "models", "sources", "text"},
     "evaluation": {"artefacts", "dataset", "inference", "models", "text"},
     "training": {"artefacts", "config", "dataset", "evaluation", "models", "text"},
     "experiments": {"artefacts", "config", "dataset", "evaluation", "training"},

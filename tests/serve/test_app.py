@@ -156,11 +156,47 @@ def test_the_model_is_described(server, mlp_run, lstm_run):
 
 def test_openapi_describes_requests_and_answers(server):
     described = server.ask("GET", "/openapi.json").json
-    assert set(described["paths"]) == {"/predict", "/health", "/model", "/metrics"}
+    assert set(described["paths"]) == {"/predict", "/file", "/health", "/model", "/metrics"}
+    assert {each["name"] for each in described["paths"]["/file"]["post"]["parameters"]} == {"name", "column", "run"}
     body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert set(body["properties"]) == {"text", "texts", "top_k", "explain", "reject_below", "run"}
     answer = set(described["components"]["schemas"]["Answer"]["properties"])
     assert answer == set(server.predict({"text": "rain", "explain": True}).json["predictions"][0])
+
+
+FILE = {"Content_Type": "application/octet-stream"}
+
+
+def test_a_file_is_labelled_by_the_run_that_is_named(server, mlp_run, lstm_run):
+    for run in (mlp_run, lstm_run):
+        answered = server.ask("POST", f"/file?name=x.txt&run={run.name}", "rain and wind\n\nbread", **FILE)
+        assert (answered.status, answered.headers["content-type"]) == (200, "application/x-ndjson")
+        pieces = [json.loads(line) for line in answered.body.splitlines()]
+        assert pieces[0] == {"columns": [], "text": []}
+        expected = [each.label for each in load_model(run).predict(["rain and wind", "bread"])]
+        assert [line.split(",")[1] for line in pieces[1]["csv"].splitlines()[1:]] == [expected[0], "", expected[1]]
+        assert pieces[-1]["rows"] == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "headers", "status", "part"),
+    [
+        ("", FILE, 422, "name: "),
+        ("?name=x.csv&colour=1", FILE, 422, "colour: "),
+        ("?name=x.csv&column=-1", FILE, 422, "column: "),
+        ("?name=x.csv&column=one", FILE, 422, "column: "),
+        ("?name=x.csv&run=/etc/passwd", FILE, 422, "run: there are "),
+        ("?name=/etc/passwd", FILE, 415, "files like .csv"),
+        ("?name=x.csv", {"Content_Type": "text/csv"}, 415, "application/octet-stream"),
+        ("?name=x.csv", {"Content_Type": "multipart/form-data; boundary=x"}, 415, "application/octet-stream"),
+        ("?name=x.csv", {**FILE, "Content_Encoding": "gzip"}, 415, "Content-Encoding"),
+        ("?name=x.csv", {**FILE, "Host": "evil.test"}, 421, "Host"),
+    ],
+)
+def test_a_file_that_cannot_be_labelled_gets_the_reason(address, headers, status, part, server):
+    answered = server.ask("POST", f"/file{address}", "text\nrain\n", **headers)
+    assert (answered.status, list(answered.json)) == (status, ["error"])
+    assert part in answered.json["error"]
 
 
 def test_requests_are_counted(server):

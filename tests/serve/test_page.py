@@ -13,6 +13,7 @@ import pytest
 from tests.serve.conftest import serving
 from textclf.artefacts import artefact
 from textclf.inference.classifier import load_model
+from textclf.system import escaping
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
@@ -25,6 +26,7 @@ pytestmark = [
 
 QUIETLY = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
 STATIC = Path(artefact.__file__).parent.parent / "serve" / "static"
+ANSWER = ["predicted_label", "probability", "unknown", "truncated", "unlike", "error"]
 LABELS = ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "=cmd|' /C calc'!A0 \u2028\u202e"]
 HOSTILE = 'the cat <img src=x onerror="document.title=1"> </script>\u2028 <b>butter</b> \U0001f600 e\u0301 rain'
 
@@ -162,7 +164,8 @@ def test_hostile_labels_stay_labels(browser, mlp_run, tmp_path):
         assert {each.text_content() for each in page.locator(".bars .name").all()} == set(LABELS)
         assert page.locator(".model-card").text_content() == "# <script>alert(1)</script>"
         drop(page, "x.txt", "rain and wind\n")
-        assert rows(page)[1][1][1] == "'" + LABELS[2]  # a spreadsheet must not run it
+        # a spreadsheet must not run it, nor show it in another order
+        assert rows(page)[1][1][1] == f"'{escaping.line(LABELS[2])}"
         assert page.locator(".result img, .result script").count() == 0
         assert said == []
 
@@ -176,13 +179,59 @@ def test_a_csv_file_comes_back_with_labels(page, server):
     drop(page, "animals.csv", "\ufeff" + content.getvalue())
     name, (header, *labelled) = rows(page)
     assert name == "animals-labelled.csv"
-    assert header == ["id", "Text", "predicted_label", "probability"]
+    assert header == ["id", "Text", *ANSWER]
     assert [row[:2] for row in labelled] == [[str(number), text] for number, text in enumerate(texts)]
     expected = server.predict({"texts": texts[:256]}).json["predictions"]
     assert [row[2] for row in labelled[:256]] == [answer["label"] for answer in expected]
     assert page.locator("#file-status").inner_text() == "300 rows of animals.csv are labelled."
     page.select_option("#column", "0")
-    playwright.expect(page.locator("#file-status")).to_have_text("300 rows of animals.csv are labelled.")
+    playwright.expect(page.locator("#file-status")).to_contain_text("300 rows of animals.csv are labelled.")
+    assert {row[2] for row in rows(page)[1][1:]} != {row[2] for row in labelled}
+
+
+TICKETS = "ticket_id,message,category\n17,the cat sat,animals\n18,,food\n19,bread and butter,food\n20,qqq zzz,food\n"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_columns_are_those_of_the_command_line_whatever_is_between_them(delimiter, page):
+    drop(page, "tickets.csv", TICKETS.replace(",", delimiter))
+    _, (header, *labelled) = rows(page)
+    assert header == ["ticket_id", "message", "category", *ANSWER]
+    assert page.locator("#column option:checked").inner_text() == "message"
+    assert [row[3] for row in labelled] == ["animals", "", "food", labelled[3][3]]
+    assert labelled[1][-1] == "tickets.csv:3: the text is empty"
+    assert [row[ANSWER.index("unlike") - len(ANSWER)] for row in labelled] == ["false", "", "false", "true"]
+    status = page.locator("#file-status").inner_text()
+    assert "4 rows of tickets.csv are labelled." in status
+    assert "1 of 4 rows could not be read" in status
+    assert "1 text is unlike the training texts" in status
+
+
+def test_a_column_is_asked_for_if_none_has_a_usual_name(page):
+    transfer = "(text) => { const t = new DataTransfer(); t.items.add(new File([text], 'x.csv')); return t; }"
+    page.dispatch_event("#drop", "drop", {"dataTransfer": page.evaluate_handle(transfer, "a,b\nx,the cat\n")})
+    playwright.expect(page.locator("#file-status")).to_contain_text("Which column holds the texts?")
+    assert page.evaluate("document.activeElement.id") == "column"
+    assert page.locator("#column option").all_inner_texts() == ["Choose one", "a", "b"]
+    assert page.locator("#download").is_hidden()
+    assert page.locator("#progress").is_hidden()
+    page.keyboard.press("ArrowDown")
+    page.select_option("#column", "1")
+    page.wait_for_selector("#download:not([hidden])")
+    assert rows(page)[1][1][:3] == ["x", "the cat", "animals"]
+
+
+def test_a_file_that_cannot_be_read_is_said_and_the_next_one_is_labelled(page, complaints):
+    complaints.append("415")
+    transfer = "([name, text]) => { const t = new DataTransfer(); t.items.add(new File([text], name)); return t; }"
+    for name, part in (("x.xlsx", "files like .csv"), ("x.csv", "two columns are named 'text'")):
+        given = page.evaluate_handle(transfer, [name, "text,text\nrain,rain\n"])
+        page.dispatch_event("#drop", "drop", {"dataTransfer": given})
+        playwright.expect(page.locator("#error")).to_contain_text(part)
+        assert page.locator("#progress").is_hidden()
+    drop(page, "y.csv", "text\nrain\n")
+    playwright.expect(page.locator("#error")).to_be_hidden()
+    assert rows(page)[1][1][:2] == ["rain", "weather"]
 
 
 def test_lines_come_back_one_for_one(page, tmp_path):
@@ -190,9 +239,10 @@ def test_lines_come_back_one_for_one(page, tmp_path):
     page.set_input_files("#file", tmp_path / "lines.txt")
     page.wait_for_selector("#download:not([hidden])")
     name, (header, *labelled) = rows(page)
-    assert (name, header) == ("lines-labelled.csv", ["text", "predicted_label", "probability"])
-    assert [row[0] for row in labelled] == ["rain and wind", "", "\u2028bread, butter", "the \ufffd cat"]
-    assert [labelled[0][1], labelled[2][1]] == ["weather", "food"]
+    assert (name, header) == ("lines-labelled.csv", ["text", *ANSWER])
+    assert [row[0] for row in labelled] == ["rain and wind", "", "\u2028bread, butter", ""]
+    assert [row[1] for row in labelled] == ["weather", "", "food", ""]
+    assert labelled[3][-1] == "lines.txt:4: byte 0xff is not UTF-8; try --encoding cp1252"
 
 
 def test_the_page_says_that_a_file_is_empty(page, tmp_path):

@@ -164,9 +164,14 @@ def _write_csv(batches: Batches, out: IO[str], fields: Fields, *, text: Callable
     writer = csv.writer(out, lineterminator="\n")
     for number, batch in enumerate(batches):
         if number == 0:  # with the first answers, so that an error before them leaves stdout empty
-            writer.writerow(_columns(fields))
-        writer.writerows([_cell(value, text) for value in _values(answer, fields)] for answer in batch)
+            writer.writerow(columns(fields))
+        writer.writerows(cells(answer, fields, text=text) for answer in batch)
         out.flush()
+
+
+def cells(answer: Answer, fields: Fields, *, text: Callable[[str], str]) -> list[Any]:
+    """An answer as cells of CSV under `columns`; ``text`` escapes those that are text."""
+    return [_cell(value, text) for value in _values(answer, fields)]
 
 
 def _cell(value: Any, text: Callable[[str], str]) -> Any:
@@ -183,34 +188,34 @@ def write_parquet(batches: Batches, file: BinaryIO, fields: Fields, *, group_row
     import pyarrow.parquet as pq
 
     types = {"text": pa.string(), "number": pa.float64(), "truth": pa.bool_()}
-    schema = pa.schema([(name, types[kind]) for name, kind in _columns(fields).items()])
+    schema = pa.schema([(name, types[kind]) for name, kind in columns(fields).items()])
     rows = (_values(answer, fields) for answer in chain.from_iterable(batches))
     with pq.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, group_rows)):
-            columns = zip(*group, strict=True)
-            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+            transposed = zip(*group, strict=True)
+            arrays = [pa.array(column, field.type) for column, field in zip(transposed, schema, strict=True)]
             writer.write_table(pa.table(arrays, schema=schema))
 
 
-def _columns(fields: Fields) -> dict[str, str]:
+def columns(fields: Fields) -> dict[str, str]:
     """Names and kinds of the columns of a table."""
-    columns = {"id": "text"} if fields.ids else {}
-    columns |= {"label": "text", "probability": "number"}
+    kinds = {"id": "text"} if fields.ids else {}
+    kinds |= {"label": "text", "probability": "number"}
     for place in range(2, fields.top_k + 1):
-        columns |= {f"label_{place}": "text", f"probability_{place}": "number"}
+        kinds |= {f"label_{place}": "text", f"probability_{place}": "number"}
     if fields.details:
-        columns |= {"unknown": "number", "truncated": "truth", "unlike": "truth"}
+        kinds |= {"unknown": "number", "truncated": "truth", "unlike": "truth"}
     if fields.rejected:
-        columns |= {"rejected": "truth"}
-    return columns | {"error": "text"} if fields.details else columns
+        kinds |= {"rejected": "truth"}
+    return kinds | {"error": "text"} if fields.details else kinds
 
 
 def _values(answer: Answer, fields: Fields) -> list[Any]:
-    """An answer by the columns of `_columns`."""
+    """An answer by the columns of `columns`."""
     row, prediction = answer.row, answer.prediction
     values: list[Any] = [row.id] if fields.ids else []
     if row.error:
-        return [*values, *[None] * (len(_columns(fields)) - len(values) - 1), row.error]
+        return [*values, *[None] * (len(columns(fields)) - len(values) - 1), row.error]
     values += chain.from_iterable(prediction.top)
     values[fields.ids] = answer.label
     if fields.details:

@@ -10,13 +10,16 @@ from fastapi import FastAPI, Request, Response
 from fastapi.telemetry import TelemetryConfig
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
 
 from textclf import __version__
 from textclf.serve.asgi import FAILED, App, Message, Receive, Refused, Send, refusal
 from textclf.serve.counting import Counts
-from textclf.serve.guard import Guard
-from textclf.serve.query import Query, parse
+from textclf.serve.guard import KINDS, Guard
+from textclf.serve.labelling import Upload, ending_of
+from textclf.serve.query import FileQuery, Query, parse, parse_address
 from textclf.serve.served_run import ServedRun
+from textclf.serve.uploads import Uploads
 
 STATIC: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -25,6 +28,8 @@ STATIC: Final = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """Path to file name and type. All files are listed, so that no request can name another one."""
+
+JSON_LINES: Final = "application/x-ndjson"
 
 QUIET: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """No telemetry: nothing about requests leaves this process, whatever else is installed."""
@@ -78,15 +83,28 @@ class Routes:
     def __init__(self, served: Mapping[str, ServedRun], counts: Counts) -> None:
         self._served = served
         self._counts = counts
+        self._uploads = Uploads()
 
     async def predict(self, request: Request) -> Response:
         """Predict the label of each text."""
         query = parse((await request.receive())["body"])  # which nothing keeps
-        run = next(iter(self._served)) if query.run is None else query.run
-        if run not in self._served:
-            raise Refused(422, f"run: there are {', '.join(self._served)}")
-        answers = await self._served[run].answer(query)
+        answers = await self._run(query.run).answer(query)
         return Response(f'{{"predictions": [{", ".join(answers)}]}}', media_type="application/json")
+
+    async def label(self, request: Request, send: Send) -> None:
+        """Label each row of a file."""
+        query = parse_address(request.query_params)
+        run, ending = self._run(query.run), ending_of(query.name)
+        async with self._uploads.receive(request.receive, ending) as path:
+            with run.place_of_file():
+                lines = run.label(Upload(path, query.name), query.column)
+                await StreamingResponse(lines, media_type=JSON_LINES)(request.scope, request.receive, send)
+
+    def _run(self, name: str | None) -> ServedRun:
+        """The run of this name, or the first; raises Refused if there is none."""
+        if name is not None and name not in self._served:
+            raise Refused(422, f"run: there are {', '.join(self._served)}")
+        return self._served[name or next(iter(self._served))]
 
     async def health(self) -> Response:
         """Say that the service is up."""
@@ -113,6 +131,7 @@ def build(served: Mapping[str, ServedRun], *, hosts: Sequence[str], counts: Coun
     routes = Routes(served, counts)
     body = {"required": True, "content": {"application/json": {"schema": Query.model_json_schema()}}}
     app.post("/predict", response_model=Answers, openapi_extra={"requestBody": body})(routes.predict)
+    app.post("/file", **_file_described(), description=Routes.label.__doc__)(routes.health)  # `dispatch` has the way
     app.get("/health")(routes.health)
     app.get("/model")(routes.model)
     app.get("/metrics")(routes.metrics)
@@ -132,11 +151,26 @@ def build(served: Mapping[str, ServedRun], *, hosts: Sequence[str], counts: Coun
         elif (scope["method"], scope["path"]) == ("POST", "/predict"):
             response = await routes.predict(Request(scope, receive))
         else:
-            await app(scope, receive, send)
+            if (scope["method"], scope["path"]) == ("POST", "/file"):
+                await routes.label(Request(scope, receive), send)
+            else:
+                await app(scope, receive, send)
             return
         await response(scope, receive, send)
 
     return Guard(dispatch, hosts=hosts, counts=counts)
+
+
+def _file_described() -> dict[str, Any]:
+    """What `/openapi.json` says of `POST /file`."""
+    schema = FileQuery.model_json_schema()
+    parameters = [
+        {"in": "query", "name": name, "required": name in schema["required"], "schema": value}
+        for name, value in schema["properties"].items()
+    ]
+    body = {"required": True, "content": {KINDS["/file"]: {"schema": {"type": "string", "format": "binary"}}}}
+    lines = {"200": {"description": "Lines of JSON", "content": {JSON_LINES: {"schema": {"type": "object"}}}}}
+    return {"openapi_extra": {"parameters": parameters, "requestBody": body, "responses": lines}}
 
 
 def _json(value: Any) -> Response:

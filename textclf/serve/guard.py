@@ -1,7 +1,7 @@
 """Checks each request before anything reads it, and adds security headers to each response. Raw ASGI.
 
 Every page in a browser can send requests to a server on the same machine. So the Host header must name this server,
-which stops DNS rebinding (a foreign name that resolves to this machine); and a request must be JSON, which a page may
+which stops DNS rebinding (a foreign name that resolves to this machine); and a body must be of a type that a page may
 send to another site only with permission (CORS), which this server never gives. Bodies are read here, up to a maximum.
 """
 
@@ -20,6 +20,11 @@ MOST_BYTES: Final = 1_000_000  # per body
 MOST_AT_ONCE: Final = 256  # requests at work in a worker; their bodies are there
 LARGE_BYTES: Final = 65_536  # of a body that counts as large
 MOST_LARGE_BYTES: Final = 8_000_000  # of all large bodies at work in a worker
+
+KINDS: Final = {"/predict": "application/json", "/file": "application/octet-stream"}
+"""Content types by path. A page of another site may send none of them without permission."""
+READ_BY_APP: Final = frozenset({"/file"})
+"""Paths whose bodies go to disk; all others are read here."""
 
 SECURITY_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -87,8 +92,11 @@ class Guard:
             await self._app(scope, receive, send)
             return
         by_name = dict(headers)
-        if scope["method"] == "POST" and scope["path"] == "/predict":
-            _check_type(by_name)
+        if scope["method"] == "POST" and scope["path"] in KINDS:
+            _check_type(by_name, KINDS[scope["path"]])
+        if scope["path"] in READ_BY_APP:
+            await self._app(scope, receive, send)
+            return
         body = await self._read_body(by_name, receive)
         size, receive = len(body), _replaying(body, receive)
         del body  # of which the app makes its own copy
@@ -126,12 +134,13 @@ class Guard:
             raise Refused(421, "the Host header does not name this server; see --allowed-host")
 
 
-def _check_type(headers: dict[bytes, bytes]) -> None:
+def _check_type(headers: dict[bytes, bytes], wanted: str) -> None:
     kind, _, parameter = headers.get(b"content-type", b"").decode("latin-1").lower().partition(";")
-    if kind.strip() != "application/json" or parameter.replace(" ", "") not in {"", "charset=utf-8"}:
-        raise Refused(415, "send JSON: Content-Type: application/json")
+    if kind.strip() != wanted or parameter.replace(" ", "") not in {"", "charset=utf-8"}:
+        what = "JSON" if wanted == KINDS["/predict"] else "the file"
+        raise Refused(415, f"send {what}: Content-Type: {wanted}")
     if b"content-encoding" in headers:
-        raise Refused(415, "send the JSON uncompressed, without Content-Encoding")
+        raise Refused(415, "send it uncompressed, without Content-Encoding")
 
 
 def _replaying(body: bytearray, receive: Receive) -> Receive:

@@ -1,5 +1,7 @@
 """A request for predictions, and its limits."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -59,12 +61,38 @@ class Query(BaseModel):
         return len(texts) * self.top_k > MOST_SMALL_SCORES or sum(map(len, texts)) > MOST_SMALL_CHARACTERS
 
 
+class FileQuery(BaseModel):
+    """The address of a request to label a file, which is its body."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    """The file's name, whose ending says how it is read."""
+    column: Annotated[int, Field(ge=0)] | None = None
+    """The place of the column with the texts. None: found as `textclf predict` finds it."""
+    run: str | None = None
+
+
 def parse(body: bytes) -> Query:
     """Read a request; raises Refused with the first error, without the text that came with it."""
-    try:
+    with _refusing():
         return Query.model_validate_json(body)
+
+
+def parse_address(parameters: Mapping[str, str]) -> FileQuery:
+    """Read the address of a request to label a file; raises Refused with the first error."""
+    with _refusing():
+        return FileQuery.model_validate(parameters)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
     except ValidationError as error:
         detail = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    else:
+        return
     where = ".".join(map(str, detail["loc"]))
     why = detail["msg"].removeprefix("Value error, ")
     raise Refused(400 if detail["type"] == "json_invalid" else 422, f"{where}: {why}" if where else why)

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from typing import Any, Final, TypeVar, TypeVarTuple
 
@@ -13,10 +13,12 @@ from textclf.inference.explain import explain
 from textclf.serve.asgi import Refused
 from textclf.serve.batching import Batcher
 from textclf.serve.counting import Counts
+from textclf.serve.labelling import Upload, label
 from textclf.serve.query import Query
 
 MOST_LARGE: Final = 64  # large requests at the same time
 MOST_EXPLAINING: Final = 16  # requests with explain at the same time
+MOST_FILES: Final = 8  # that are labelled at the same time
 PART_SCORES: Final = 2_000  # labels with their probabilities that are made at a time for a large request
 GIVE_WAY_SECONDS: Final = 0.1
 """How long a large request lets small ones go first, for each of its parts."""
@@ -49,6 +51,10 @@ class Lane:
         """Call a function in the thread."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *given)
 
+    def finish(self, function: Callable[[], object]) -> None:
+        """Call a function in the thread at some time, whatever becomes of the request."""
+        self._thread.submit(function)
+
 
 class ServedRun:
     """A run, and the queues of requests for it."""
@@ -60,6 +66,7 @@ class ServedRun:
         self._counts = counts
         self._explaining = Lane("requests with explain", most=MOST_EXPLAINING)
         self._large = Lane("large requests", most=MOST_LARGE)
+        self._labelling = Lane("files", most=MOST_FILES)
         self._turn = asyncio.Lock()  # of one large request: another's answer would take memory meanwhile
         self._small = 0  # requests at work
         self._is_quiet = asyncio.Event()
@@ -111,10 +118,28 @@ class ServedRun:
         answers: list[str] = []
         async with self._turn:
             for part in _parts(query):
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._is_quiet.wait(), GIVE_WAY_SECONDS)
+                await self._give_way()
                 answers += await self._large.run(self._answers_of, part, query)
         return answers
+
+    def place_of_file(self) -> AbstractContextManager[None]:
+        """A place for a file to be labelled; raises Refused if there is none."""
+        return self._labelling.place()
+
+    async def label(self, upload: Upload, column: int | None) -> AsyncIterator[str]:
+        """The lines of JSON about a file that `labelling` describes."""
+        pieces = label(self._classifier, upload, column)
+        try:
+            while (piece := await self._labelling.run(next, pieces, None)) is not None:
+                yield f"{_json(piece)}\n"
+                await self._give_way()
+        finally:
+            self._labelling.finish(pieces.close)
+
+    async def _give_way(self) -> None:
+        """Let small requests go first, for a while."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._is_quiet.wait(), GIVE_WAY_SECONDS)
 
     def _answers_of(self, texts: list[str], query: Query) -> list[str]:
         return [_json(answer) for answer in self._answers(self._classifier.scores(texts), query)]

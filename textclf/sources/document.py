@@ -110,6 +110,8 @@ class Row(NamedTuple):
     """Whether it is a blank line of a text file; training skips those."""
     place: str = ""
     """``path:line`` of its first line, or ``path:row`` in Parquet and on the Hub."""
+    cells: tuple[str, ...] = ()
+    """All fields of its record, if they are asked for and it is of delimited text."""
 
 
 Rows = Generator[Row, None, None]

@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 
 from textclf.errors import UsageError
 from textclf.sources.columns import FindColumns, Roles, find_columns
-from textclf.sources.delimited import SAMPLED, TableOptions, open_table, read_delimited
+from textclf.sources.delimited import SAMPLED, Table, TableOptions, open_table, read_delimited
 from textclf.sources.dialect import check, refuse_dialect
 from textclf.sources.document import LABEL, Columns, Row, Rows
 from textclf.sources.json_file import JsonOptions, read_json, read_tables
@@ -81,6 +81,8 @@ class Reading(NamedTuple):
     """The format. "auto": see `kind_of`."""
     part: str | None = None
     """A list of documents in JSON, or a sheet, where a file has several."""
+    keeps_cells: bool = False
+    """Whether rows of delimited text keep all their fields."""
 
     @property
     def prefix(self) -> str:
@@ -101,8 +103,7 @@ def columns_of(path: Path, kind: str, reading: Reading) -> Columns:
     encoding = None if kind in WHOLE_FILES else encoding_named(reading.columns.encoding).name
     asked = replace(reading.columns, encoding=encoding)
     if kind in DELIMITERS:
-        with _lines(path, reading, newline="") as lines:
-            table = open_table(lines, name_of(path), _finder(path, reading), _table_options(path, kind, reading))
+        table = _open_table(path, kind, reading, _finder(path, reading))
         return replace(table.columns(), encoding=encoding) if table else asked
     find = _finder(path, reading)
 
@@ -116,6 +117,34 @@ def columns_of(path: Path, kind: str, reading: Reading) -> Columns:
         text, label, row_id = found.args[0]
         return replace(asked, text=text, label=label, id=row_id)
     return asked
+
+
+class Beginning(NamedTuple):
+    """What is known of a file to predict before its rows are read."""
+
+    kind: str
+    """Its format."""
+    names: tuple[str, ...] = ()
+    """Of all columns, if it is delimited text."""
+    text: tuple[str, ...] = ()
+    """Of those that hold the text; none if that is not clear."""
+
+
+def beginning_of(path: Path, *, known: Columns) -> Beginning:
+    """Find the format and the columns of a file to predict; raises DataError if its first line names no columns."""
+    kind, reading = kind_of(path), Reading(known=known, needs_label=False)
+    if kind not in DELIMITERS:
+        return Beginning(kind)
+    try:
+        table = _open_table(path, kind, reading, _finder(path, reading))
+    except UsageError:
+        table = _open_table(path, kind, reading, lambda _names: Roles((), None, None))
+    return Beginning(kind, tuple(table.names), table.roles.text) if table else Beginning(kind)
+
+
+def _open_table(path: Path, kind: str, reading: Reading, find: FindColumns) -> Table | None:
+    with _lines(path, reading, newline="") as lines:
+        return open_table(lines, name_of(path), find, _table_options(path, kind, reading))
 
 
 def rows_to_predict(path: Path, reading: Reading) -> Iterator[Row]:
@@ -212,7 +241,7 @@ def _finder(path: Path, reading: Reading) -> FindColumns:
 def _table_options(path: Path, kind: str, reading: Reading) -> TableOptions:
     """A stream is looked at line by line: whoever writes it may wait for the answer to a row."""
     sampled = 1 if path == STDIN else SAMPLED
-    return TableOptions(DELIMITERS[kind], reading.columns, reading.known, reading.warn, sampled)
+    return TableOptions(DELIMITERS[kind], reading.columns, reading.known, reading.warn, sampled, reading.keeps_cells)
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 "use strict";
 
 const LONGEST_EXPLAINED = 20000; // characters; the server explains no longer text
-const MOST_TEXTS = 256; // of a request
-const MOST_CHARACTERS = 150000; // of a request: below its megabyte even where each is six bytes of JSON
+const MOST_FILE_BYTES = 50000000; // the server takes no larger file
 const FAINT = 0.08; // of the strongest contribution: below, a word is not marked
 const STRONGEST = 5; // words that are listed
 
@@ -21,19 +20,26 @@ function showError(message) {
   find("error").hidden = !message;
 }
 
+const GONE = "The server does not answer. Is it still running?";
+
+// A response of the server; throws an Error with its reason if it refuses.
+async function request(path, options) {
+  let response;
+  try {
+    response = await fetch(path, options);
+  } catch (error) {
+    throw error.name === "AbortError" ? error : new Error(GONE);
+  }
+  if (response.ok) return response;
+  const answer = await response.json().catch(() => ({}));
+  throw new Error(answer.error || `The server answered with ${response.status}.`);
+}
+
 async function ask(path, body) {
   const options = body && {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
   };
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch {
-    throw new Error("The server does not answer. Is it still running?");
-  }
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error || `The server answered with ${response.status}.`);
-  return answer;
+  return (await request(path, options)).json();
 }
 
 // A lone surrogate, half of a character, is nothing that UTF-8 can say.
@@ -87,7 +93,8 @@ class Panel {
     this.part("label").textContent = found.label;
     this.part("percent").textContent = percent(found.probability);
     const notes = [];
-    if (found.unknown > 0.5) notes.push("The model does not know most of these words; do not trust it here.");
+    if (found.unlike) notes.push("The model does not know most of these words; do not trust it here.");
+    if (found.truncated) notes.push("The text is so long that the model read only its beginning.");
     if (!found.tokens) notes.push("The text is too long to show which words decided it.");
     this.part("note").textContent = notes.join(" ");
     this.part("note").hidden = !notes.length;
@@ -140,112 +147,106 @@ function bar({ label, probability }) {
 
 // --- files ---
 
-// RFC 4180: cells in quotes may hold commas, line ends and doubled quotes. Rows of [cell, ...].
-function parseCsv(content) {
-  const rows = [];
-  let row = [], cell = "", quoted = false;
-  for (let i = 0; i < content.length; i++) {
-    const c = content[i];
-    if (quoted) {
-      if (c !== '"') cell += c;
-      else if (content[i + 1] === '"') { cell += c; i++; }
-      else quoted = false;
-    } else if (c === '"' && cell === "") quoted = true;
-    else if (c === ",") { row.push(cell); cell = ""; }
-    else if (c === "\n" || c === "\r") {
-      if (c === "\r" && content[i + 1] === "\n") i++;
-      row.push(cell); cell = "";
-      if (row.length > 1 || row[0] !== "") rows.push(row);
-      row = [];
-    } else cell += c;
-  }
-  if (cell !== "" || row.length) rows.push([...row, cell]);
-  return rows;
-}
-
-const quote = (cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
-const noFormula = (cell) => (/^[=+\-@\t\r]/.test(cell) ? "'" + cell : cell); // a spreadsheet would run it
-
-// Texts in the parts that go into a request each.
-function* inParts(texts) {
-  let part = [], characters = 0;
-  for (const text of texts) {
-    if (part.length && (part.length === MOST_TEXTS || characters + text.length > MOST_CHARACTERS)) {
-      yield part;
-      part = [];
-      characters = 0;
-    }
-    part.push(text);
-    characters += text.length;
-  }
-  if (part.length) yield part;
-}
-
-const opened = { name: "", rows: [], header: [], turn: 0, url: "" };
+// The file that is open, and its answer as CSV. The server reads the file, as the command line does.
+const opened = { file: null, csv: [], rows: 0, stop: new AbortController(), url: "" };
 
 async function open(file) {
   if (!file) return;
-  showError("");
-  const content = (await file.text()).replace(/^\ufeff/, "");
-  opened.name = file.name;
-  if (/\.csv$/i.test(file.name)) {
-    [opened.header = [], ...opened.rows] = parseCsv(content);
-  } else {
-    opened.header = ["text"];
-    opened.rows = content.replace(/\r?\n$/, "").split(/\r?\n/).map((line) => [line]);
-  }
-  const names = opened.header.map((name, place) => new Option(name || `column ${place + 1}`, place));
-  find("column").replaceChildren(...names);
-  const usual = opened.header.findIndex((name) => /^(text|texts|body|content|sentence)$/i.test(name.trim()));
-  find("column").value = String(Math.max(usual, 0));
-  find("column-choice").hidden = opened.header.length < 2;
+  opened.file = file;
+  find("column-choice").hidden = true;
+  find("column").replaceChildren();
   await labelFile();
 }
 
 async function labelFile() {
-  const turn = ++opened.turn; // another file or column makes this one stop
-  const column = Number(find("column").value);
-  const texts = opened.rows.map((row) => wellFormed(row[column] ?? ""));
-  const run = find("run").value || undefined;
+  const { file } = opened;
+  opened.stop.abort(); // another file or column makes the one before stop
+  const stop = opened.stop = new AbortController();
+  Object.assign(opened, { csv: [], rows: 0 });
+  showError("");
   find("download").hidden = true;
-  if (!texts.length) return fileStatus(`${opened.name} has no rows.`);
-  find("progress").hidden = false;
-  const answers = [];
-  try {
-    for (const part of inParts(texts)) {
-      find("progress").value = answers.length / texts.length;
-      fileStatus(`${answers.length.toLocaleString("en")} of ${texts.length.toLocaleString("en")} rows`);
-      const answer = await ask("/predict", { texts: part, run });
-      if (turn !== opened.turn) return;
-      answers.push(...answer.predictions);
-    }
-  } catch (error) {
-    fileStatus(`Stopped after ${answers.length} of ${texts.length} rows.`);
-    showError(error.message);
-    return;
-  } finally {
-    if (turn === opened.turn) find("progress").hidden = true;
+  if (file.size > MOST_FILE_BYTES) {
+    return fileStatus(`${file.name} is too large for this page. Use: textclf predict --input FILE --format csv`);
   }
-  const lines = [[...opened.header, "predicted_label", "probability"]];
-  opened.rows.forEach((row, place) => {
-    const { label, probability } = answers[place];
-    const filled = opened.header.map((_, cell) => row[cell] ?? "");
-    lines.push([...filled, noFormula(label), probability.toFixed(6)]);
-  });
-  offer(lines.map((line) => line.map(quote).join(",") + "\n").join(""));
-  fileStatus(`${texts.length.toLocaleString("en")} rows of ${opened.name} are labelled.`);
+  fileStatus(`Sending ${file.name}.`);
+  find("progress").hidden = false;
+  try {
+    let done = false;
+    for await (const piece of piecesOf(file, stop.signal)) {
+      if (stop.signal.aborted) return;
+      done = show(piece) || done;
+    }
+    if (!done) throw new Error("The answer ended too early.");
+  } catch (error) {
+    if (stop.signal.aborted) return;
+    fileStatus(`Stopped after ${count(opened.rows)} of ${file.name}.`);
+    showError(error instanceof TypeError ? GONE : error.message); // a connection that breaks is a TypeError
+  } finally {
+    if (!stop.signal.aborted) find("progress").hidden = true;
+  }
 }
 
-function offer(content) {
+// The answer to a file as the server sends it: a line of JSON for each piece.
+async function* piecesOf(file, signal) {
+  const column = find("column").value;
+  const about = { name: file.name.slice(-100), run: find("run").value, ...(column && { column }) };
+  const response = await request(`/file?${new URLSearchParams(about)}`, {
+    method: "POST", headers: { "Content-Type": "application/octet-stream" }, body: file, signal,
+  });
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let begun = "";
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const lines = (begun + value).split("\n");
+    begun = lines.pop();
+    for (const line of lines) yield JSON.parse(line);
+  }
+}
+
+// Shows a piece of the answer to a file. True: it was the last.
+function show({ columns, text, csv, rows, summary, error }) {
+  if (error) throw new Error(error);
+  if (columns) {
+    offerColumns(columns, text);
+    if (columns.length && !text.length) {
+      fileStatus("Which column holds the texts? The first line of the file names them.");
+      find("column").focus();
+      return true;
+    }
+  }
+  if (csv) {
+    opened.csv.push(csv);
+    opened.rows = rows;
+    fileStatus(`${count(rows)} so far`);
+  }
+  if (!summary) return false;
+  const done = rows ? `${count(rows)} of ${opened.file.name} are labelled.` : `${opened.file.name} has no rows.`;
+  fileStatus([done, ...summary].join("\n"));
+  if (rows) offer();
+  return true;
+}
+
+function offerColumns(columns, text) {
+  if (find("column").options.length) return; // chosen already
+  const found = text.length ? text.map((name) => name || "a column without a name").join(" + ") : "Choose one";
+  const all = columns.map((name, place) => new Option(name || `column ${place + 1}`, place));
+  find("column").replaceChildren(...(text.length === 1 ? [] : [new Option(found, "")]), ...all);
+  if (text.length === 1) find("column").value = String(columns.indexOf(text[0]));
+  find("column-choice").hidden = columns.length < 2;
+}
+
+function offer() {
   URL.revokeObjectURL(opened.url);
-  opened.url = URL.createObjectURL(new Blob([content], { type: "text/csv" }));
+  opened.url = URL.createObjectURL(new Blob(opened.csv, { type: "text/csv" }));
   const link = find("download");
   link.href = opened.url;
-  link.download = opened.name.replace(/\.\w+$/, "") + "-labelled.csv";
+  link.download = opened.file.name.replace(/\.\w+$/, "") + "-labelled.csv";
   link.textContent = `Download ${link.download}`;
   link.hidden = false;
 }
 
+const count = (rows) => `${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}`;
 const fileStatus = (message) => { find("file-status").textContent = message; };
 
 // --- the page ---
@@ -289,7 +290,8 @@ async function start() {
     open(event.target.files[0]);
     event.target.value = "";
   });
-  for (const id of ["column", "run"]) find(id).addEventListener("change", () => opened.rows.length && labelFile());
+  find("column").addEventListener("change", () => labelFile());
+  find("run").addEventListener("change", () => open(opened.file)); // whose training texts may have been in another column
   acceptDrops();
   update();
 }

@@ -1,0 +1,125 @@
+"""Labels a whole file that the page sends: read and answered as `textclf predict --input FILE --format csv` does it.
+
+The answer comes in pieces: first the columns of the file, then CSV, and at the end what it comes to.
+"""
+
+import csv
+import io
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from textclf import sources
+from textclf.errors import TextclfError, UsageError
+from textclf.inference import outputs, predicting
+from textclf.inference.classifier import Classifier, batched
+from textclf.inference.outputs import Answer, Fields
+from textclf.inference.predicting import Rejection, Tally
+from textclf.serve.asgi import Refused
+from textclf.sources import Columns, Row
+from textclf.system import escaping
+from textclf.system.wording import counted
+
+ENDINGS: Final = (
+    ".csv", ".tsv", ".txt", ".jsonl", ".tab", ".ndjson", ".ft", ".fasttext", ".train", ".valid", ".test", "",
+)  # fmt: skip
+KINDS: Final = ("csv", "tsv", "jsonl", "fasttext", "lines")
+"""Of files that are read line by line, in little memory."""
+
+LONGEST_TEXT: Final = 1_000_000
+"""Characters of a text; a longer one is an error of its row."""
+
+FIELDS: Final = Fields(top_k=1, probabilities=False, ids=False, rejected=False, details=True)
+LABEL: Final = "predicted_label"
+"""The column with the answers: a file may have a column of labels already."""
+
+Piece = dict[str, Any]
+
+
+def ending_of(name: str) -> str:
+    """The ending of a file that can be labelled here; raises Refused for another one."""
+    ending = Path(name).suffix.lower()
+    if ending not in ENDINGS:
+        few = ", ".join(ENDINGS[:4])
+        raise Refused(415, f"files like {few} can be labelled here; for others: textclf predict --input FILE")
+    return ending
+
+
+class Upload(NamedTuple):
+    """A file that was sent."""
+
+    path: Path
+    """Where it is here."""
+    name: str
+    """Its name where it came from."""
+
+    def shown(self, message: str) -> str:
+        """A message about the file on one line, with the name that the user knows."""
+        return escaping.line(" ".join(message.replace(str(self.path), self.name).split()))
+
+
+def label(classifier: Classifier, upload: Upload, column: int | None) -> Generator[Piece, None, None]:
+    """Yield the answer for a file in pieces; an error is the last piece.
+
+    ``column`` is the place of the one that holds the texts. None: it is found as `textclf predict` finds it.
+    """
+    known = classifier.trained.columns
+    try:
+        kind, names, text = sources.beginning_of(upload.path, known=known)
+        if kind not in KINDS:
+            raise UsageError(f"{upload.name} is {kind}, which is read as a whole: use textclf predict --input FILE")
+        if column is not None:
+            text = names[column : column + 1]
+        yield {"columns": names, "text": text}
+        if text or not names:
+            asked = Columns() if column is None else Columns(text=text)
+            rows = sources.rows(upload.path, columns=asked, known=known, keeps_cells=True)
+            yield from _labelled(classifier, map(_checked, rows), names, upload)
+    except TextclfError as error:
+        yield {"error": upload.shown(str(error))}
+
+
+def _labelled(classifier: Classifier, rows: Iterable[Row], names: tuple[str, ...], upload: Upload) -> Iterator[Piece]:
+    """Yield CSV with the answers to the rows, and at the end what they come to."""
+    tally, unlike = Tally(classifier.labels), 0
+    names = names or ("text",)
+    header = (*names, *(LABEL if column == "label" else column for column in outputs.columns(FIELDS)))
+    for number, batch in enumerate(tally.watch(predicting.answer(rows, _predictor(classifier), Rejection()))):
+        unlike += sum(answer.prediction.unlike and not answer.row.error for answer in batch)
+        lines = [_line(answer, len(names), upload) for answer in batch]
+        yield {"rows": tally.rows, "csv": _csv([header, *lines] if number == 0 else lines)}
+    sentences = [upload.shown(sentence) for sentence in tally.summary(with_coverage=False)]
+    if unlike:
+        sentences.append(
+            f"{counted(unlike, 'text is', 'texts are')} unlike the training texts: do not rely on the answer"
+        )
+    yield {"rows": tally.rows, "summary": sentences}
+
+
+def _predictor(classifier: Classifier) -> predicting.Predict:
+    return lambda texts: (classifier.name(classifier.answer(batch, top_k=1)) for batch in batched(texts))
+
+
+def _checked(row: Row) -> Row:
+    """The row with its text as its one cell if it has none, and with an error if it has no text or too long a one."""
+    cells = row.cells or ((row.text,) if not row.error else ())
+    if row.error or row.text.strip():
+        if len(row.text) <= LONGEST_TEXT:
+            return row._replace(cells=cells)
+        problem = f"the text has {len(row.text):,} characters; here the most is {LONGEST_TEXT:,}"
+    else:
+        problem = "the text is empty"
+    return row._replace(text="", cells=cells, error=f"{row.place}: {problem}" if row.place else problem)
+
+
+def _line(answer: Answer, width: int, upload: Upload) -> list[Any]:
+    """The cells of a row, none if it could not be read, and those of the answer."""
+    cells = answer.row.cells or ("",) * width
+    row = answer.row._replace(error=answer.row.error and upload.shown(answer.row.error))
+    return [*cells, *outputs.cells(answer._replace(row=row), FIELDS, text=escaping.spreadsheet_cell)]
+
+
+def _csv(lines: Iterable[Iterable[Any]]) -> str:
+    content = io.StringIO()
+    csv.writer(content, lineterminator="\n").writerows(lines)
+    return content.getvalue()
