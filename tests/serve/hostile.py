@@ -30,6 +30,12 @@ def post(body: bytes, *, size: int | None = None) -> bytes:
     return "\r\n".join([*lines, f"Content-Length: {size or len(body)}", "", ""]).encode() + body
 
 
+def upload(body: bytes, *, size: int | None = None) -> bytes:
+    """A file of lines to be labelled, or only a part of it."""
+    lines = ["POST /file?name=x.txt HTTP/1.1", "Host: localhost", "Content-Type: application/octet-stream"]
+    return "\r\n".join([*lines, f"Content-Length: {size or len(body)}", "", ""]).encode() + body
+
+
 LARGE: Final = json.dumps({"texts": ["the cat and the dog"] * 10, "top_k": 1000}).encode()
 LARGEST: Final = json.dumps({"texts": ["rain"] * 256, "top_k": 39}).encode()
 
@@ -55,6 +61,8 @@ KINDS: Final = {
     "slow_body": Kind(post(b"", size=1000), byte_of(b" ")),
     "slow_head": Kind(b"POST /predict HTTP/1.1\r\nHost: localhost\r\n", byte_of(b"X-A: b\r\n")),
     "silent": Kind(b""),
+    "file": Kind(upload(b"the cat in the rain\n" * 20_000)),
+    "part_of_file": Kind(upload(b"rain\n" * 200_000, size=40_000_000)),
     "half_closed": Kind(post(LARGE), half_closed=True),
     "half_a_request": Kind(post(b"{", size=1000), half_closed=True),
 }

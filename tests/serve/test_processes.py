@@ -98,6 +98,7 @@ def test_a_worker_that_is_killed_right_after_its_start_stops_nobody(mlp_run):
             os.kill(other, signal.SIGKILL)
             until(lambda other=other: not is_there(other), "the worker to end")
             assert running.predict({"text": "rain"}).status == 200
+        until(lambda: len(children(running.process.pid)) == 2, "two workers")
         assert is_there(healthy)
         running.process.send_signal(signal.SIGTERM)
         _, log = running.process.communicate(timeout=SECONDS)
@@ -105,23 +106,35 @@ def test_a_worker_that_is_killed_right_after_its_start_stops_nobody(mlp_run):
 
 
 CANNOT_SERVE = """
-import os, sys
+import errno, os, sys
 from textclf.serve import server
-def fail(app, listening, most, worker, is_ready):
+def fail(*_given):
     os._exit(3)
-server._serve = fail
+def no_fork():
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+if sys.argv[2] == "serve":
+    server._serve = fail
+else:
+    os.fork = no_fork
 from textclf.cli import main
 main(["serve", "--port", "0", "--workers", "2", "--run", sys.argv[1]])
 """
 
 
-def test_if_no_worker_can_serve_the_server_ends_with_one_line(mlp_run):
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [("serve", "ended with exit code 3"), ("fork", "could not be started (Resource temporarily unavailable)")],
+)
+def test_if_no_worker_can_serve_the_server_ends_with_one_line(what, why, mlp_run):
     done = subprocess.run(
-        [sys.executable, "-c", CANNOT_SERVE, str(mlp_run)], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", CANNOT_SERVE, str(mlp_run), what],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert (done.returncode, done.stdout) == (5, "")
-    last = done.stderr.splitlines()[-1]
-    assert last == "textclf: no worker can serve: the last ended with exit code 3; try --workers 1"
+    assert done.stderr.splitlines()[-1] == f"textclf: no worker can serve: the last {why}; try --workers 1"
     assert "Traceback" not in done.stderr
 
 
