@@ -187,7 +187,7 @@ def test_a_file_is_labelled_by_the_run_that_is_named(server, mlp_run, lstm_run):
         ("?name=x.csv&column=-1", FILE, 422, "column: "),
         ("?name=x.csv&column=one", FILE, 422, "column: "),
         ("?name=x.csv&run=/etc/passwd", FILE, 422, "run: there are "),
-        ("?name=/etc/passwd", FILE, 415, "files like .csv"),
+        ("?name=/etc/passwd.xlsx", FILE, 415, "files like .csv"),
         ("?name=x.csv", {"Content_Type": "text/csv"}, 415, "application/octet-stream"),
         ("?name=x.csv", {"Content_Type": "multipart/form-data; boundary=x"}, 415, "application/octet-stream"),
         ("?name=x.csv", {**FILE, "Content_Encoding": "gzip"}, 415, "Content-Encoding"),

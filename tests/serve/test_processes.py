@@ -22,16 +22,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not Path("/proc/self/task").i
 SECONDS = 30
 
 
-def children(pid: int) -> list[int]:
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()]
-
-
 def is_there(pid: int) -> bool:
     """Whether a process runs: one that has ended may still be waited for."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def children(pid: int) -> list[int]:
+    """The workers that run."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="utf-8").split()
+    return [int(each) for each in found if is_there(int(each))]
 
 
 def until(condition, what: str) -> None:

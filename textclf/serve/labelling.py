@@ -73,7 +73,7 @@ def label(classifier: Classifier, upload: Upload, column: int | None) -> Generat
         yield {"columns": names, "text": text}
         if text or not names:
             asked = Columns() if column is None else Columns(text=text)
-            rows = sources.rows(upload.path, columns=asked, known=known, keeps_cells=True)
+            rows = sources.rows_with_cells(upload.path, columns=asked, known=known)
             yield from _labelled(classifier, map(_checked, rows), names, upload)
     except TextclfError as error:
         yield {"error": upload.shown(str(error))}

@@ -12,7 +12,19 @@ from textclf.sources.document import LABEL, SPLITS, Columns, Corpus, Document, R
 if TYPE_CHECKING:
     from textclf.sources.formats import Beginning
 
-__all__ = ["LABEL", "SPLITS", "Columns", "Corpus", "Document", "Row", "SourceOptions", "beginning_of", "load", "rows"]
+__all__ = [
+    "LABEL",
+    "SPLITS",
+    "Columns",
+    "Corpus",
+    "Document",
+    "Row",
+    "SourceOptions",
+    "beginning_of",
+    "load",
+    "rows",
+    "rows_with_cells",
+]
 
 
 def load(source: str, *, options: SourceOptions) -> Corpus:
@@ -34,20 +46,25 @@ def rows(
     known: Columns = Columns(),  # noqa: B008
     warn: Callable[[str], None] = lambda _line: None,
     part: str | None = None,
-    keeps_cells: bool = False,
 ) -> Iterator[Row]:
     """Yield a row, with its text or its error, for each row of a file, in order; the path ``-`` is stdin.
 
     `kind` is a format of `textclf.sources.formats`, or "auto" to go by the file: see `textclf.sources.kinds`. `part`
     names a list of documents in JSON, or a sheet of a workbook, where there are several.
     Columns that are not asked for are those `known` from the training documents, if the file has them.
-    `warn` gets a message about many rows once; with `keeps_cells` rows of CSV and TSV keep all their fields. Raises
-    UsageError if the options do not fit together or there are no such columns, DataError if the file cannot be read in
-    this format at all.
+    `warn` gets a message about many rows once. Raises UsageError if the options do not fit together or there are no
+    such columns, DataError if the file cannot be read in this format at all.
     """
     from textclf.sources.formats import Reading, rows_to_predict
 
-    return rows_to_predict(path, Reading(columns, known, warn=warn, kind=kind, part=part, keeps_cells=keeps_cells))
+    return rows_to_predict(path, Reading(columns, known, warn=warn, kind=kind, part=part))
+
+
+def rows_with_cells(path: Path, *, columns: Columns, known: Columns) -> Iterator[Row]:
+    """Yield what `rows` does, except that rows of CSV and TSV keep all their fields."""
+    from textclf.sources.formats import Reading, rows_to_predict
+
+    return rows_to_predict(path, Reading(columns, known, keeps_cells=True))
 
 
 def beginning_of(path: Path, *, known: Columns) -> "Beginning":
