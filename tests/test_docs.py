@@ -116,7 +116,7 @@ def test_the_readme_lists_the_exit_codes() -> None:
 
 @pytest.mark.parametrize(
     ("name", "config", "only_option"),
-    [("preprocess", PreprocessConfig, set()), ("train", TrainConfig, {"resume", "code", "config", "seeds"})],
+    [("preprocess", PreprocessConfig, {"dry_run"}), ("train", TrainConfig, {"resume", "code", "config", "seeds"})],
 )
 def test_options_and_settings_have_the_same_names(name: str, config: type, only_option: set[str]) -> None:
     options = {parameter.name for parameter in main.commands[name].params}

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.conftest import invoke
-from tests.reliability.tables import ROWS, delimited
+from tests.reliability.tables import ROWS, delimited, in_every_format
 from textclf.cli import main
 
 SMALL = ["--tier", "full", "--epochs", "2", "--hidden-size", "8", "--device", "cpu"]
@@ -168,3 +168,70 @@ def test_rows_that_a_quote_swallowed_are_refused_or_loaded_as_asked() -> None:
     as_one = preprocess("f.csv", "--quote", '"', "--overwrite")
     assert sum(json.loads(Path("data/f/manifest.json").read_text())["splits"].values()) == 30
     assert "note: f.csv:12: lines 12 to 22 are one row" in as_one.stderr
+
+
+def class_folders(path: Path) -> None:
+    for number, (text, label) in enumerate(ROWS):
+        (path / label).mkdir(parents=True, exist_ok=True)
+        (path / label / f"{number:02}.txt").write_text(text)
+
+
+@pytest.mark.parametrize("source", ["f.csv", "f.jsonl", "f.parquet", "f.txt", "folder", "splits", "bbc_news"])
+def test_a_dry_run_shows_what_would_be_read_and_writes_nothing(source: str) -> None:
+    for ending, content in in_every_format(ROWS).items():
+        Path(f"f{ending}").write_bytes(content)
+    class_folders(Path("folder"))
+    Path("splits").mkdir()
+    for name in ("train", "test"):
+        Path(f"splits/{name}.csv").write_bytes(delimited(ROWS))
+    before = sorted(str(path) for path in Path().rglob("*"))
+    done = invoke(CliRunner(), "preprocess", source, "--dry-run")
+    assert sorted(str(path) for path in Path().rglob("*")) == before
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"{Path(source).stem}, from ")
+    assert lines[-1] == "nothing was written: this was a dry run"
+    assert sum("text of" in line or "'Ad sales boost" in line for line in lines) == (1 if source == "bbc_news" else 3)
+    assert "test: 10% of train would be drawn" in lines or source == "splits"
+    assert (
+        any(line.split() == ["a", "10"] or line.split() == ["a", "10", "10"] for line in lines) or source == "bbc_news"
+    )
+    assert any(line.startswith("columns: text text; label label") for line in lines) == (
+        source in {"f.csv", "f.jsonl", "f.parquet", "splits"}
+    )
+
+
+def test_a_dry_run_escapes_what_it_shows() -> None:
+    Path("f.csv").write_bytes(delimited([("\x1b[31mred\u202e", "a\x1b"), *ROWS]))
+    shown = invoke(CliRunner(), "preprocess", "f.csv", "--dry-run").stdout
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+
+
+@pytest.mark.parametrize(
+    ("rows", "part"),
+    [
+        (
+            [(label, text) for text, label in ROWS],
+            "so the two seem to be swapped: add --text-column label --label-column text",
+        ),
+        (
+            [(text, f"{number / 7:.3f}") for number, (text, _) in enumerate(ROWS)],
+            "looks like numbers that are measured",
+        ),
+        ([(text, str(number)) for number, (text, _) in enumerate(ROWS)], "looks like ids"),
+    ],
+    ids=["swapped", "floats", "ids"],
+)
+def test_a_column_of_labels_that_has_none_is_named_with_the_option(rows: list[tuple[str, str]], part: str) -> None:
+    Path("f.csv").write_bytes(delimited(rows))
+    done = preprocess("f.csv")
+    assert (done.exit_code, done.stderr.count("\n")) == (3, 1)
+    assert done.stderr.startswith("textclf: f.csv: the column 'label' looks like")
+    assert part in done.stderr
+    if "--text-column" in part:
+        assert preprocess("f.csv", *shlex.split(part[part.index("--") :])).exit_code == 0
+
+
+def test_many_labels_with_fractions_are_a_problem_of_the_report() -> None:
+    Path("f.csv").write_bytes(delimited([(f"text {number}", f"{number % 50 / 10}") for number in range(500)]))
+    assert "problem: the 50 labels are numbers with fractions" in preprocess("f.csv").stderr

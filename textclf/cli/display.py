@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from textclf.dataset.data_report import DataReport, Problem
     from textclf.dataset.examples import Example
+    from textclf.dataset.preview import Preview
     from textclf.sources import Columns
 
 MOST_LABELS: Final = 20
@@ -118,6 +119,30 @@ def _named(example: "Example") -> str:
     from textclf.sources.document import shortened
 
     return f"{example.split} {shortened(example.id)}, label {shortened(example.label)}"
+
+
+def show_preview(preview: "Preview") -> str:
+    """What `preprocess --dry-run` found, as text."""
+    from textclf.sources.document import shortened
+
+    labels = list(dict.fromkeys(label for split in preview.labels.values() for label in split))
+    rows = [
+        (label, *(f"{split.get(label, 0):,}" for split in preview.labels.values())) for label in labels[:MOST_LABELS]
+    ]
+    if len(labels) > MOST_LABELS:
+        rows.append((f"and {len(labels) - MOST_LABELS:,} more", *("" for _ in preview.labels)))
+    rows.append(("all", *(f"{sum(split.values()):,}" for split in preview.labels.values())))
+    first = [(document.id, document.label, shortened(document.text)) for document in preview.documents]
+    lines = [
+        escaping.line(f"{preview.name}, from {preview.source}"),
+        show_columns(preview.columns),
+        table(("id", "label", "text"), first, align="<<<"),
+        table(("label", *preview.labels), rows, align="<" + ">" * len(preview.labels)),
+        *(f"{split}: {share:.0%} of train would be drawn" for split, share in preview.drawn.items()),
+        *(escaping.line(f"note: {note}") for note in preview.notes),
+        "nothing was written: this was a dry run",
+    ]
+    return "\n".join(filter(None, lines))
 
 
 def show_columns(columns: "Columns") -> str:

@@ -101,7 +101,10 @@ number = partial(options.setting, PreprocessConfig)
 )
 @click.option("--strict", is_flag=True, help="Refuse labels that occur only in validation or test.")
 @click.option("--overwrite", is_flag=True, help="Replace a data directory that was built with other settings.")
-def command(**given: Any) -> None:
+@click.option(
+    "--dry-run", is_flag=True, help="Show the first documents, the columns, the labels and the splits; write nothing."
+)
+def command(*, dry_run: bool, **given: Any) -> None:
     """Turn a corpus into one tensor per document, ready to train on.
 
     SOURCE is a name that `textclf corpora` lists, an owner/name on the Hugging Face Hub, a file (CSV, TSV, JSONL,
@@ -112,7 +115,13 @@ def command(**given: Any) -> None:
       textclf preprocess
       textclf preprocess ag_news
       textclf preprocess reviews.csv --text-column title --text-column body --label-column stars
+      textclf preprocess reviews.csv --dry-run
     """
+    if dry_run:
+        from textclf.dataset.preview import preview
+
+        terminal.result(display.show_preview(preview(PreprocessConfig(**given))))
+        return
     from textclf.dataset import manifest
     from textclf.dataset.build import preprocess
     from textclf.system.signals import stopping

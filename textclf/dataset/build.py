@@ -3,7 +3,7 @@
 Knows nothing about models. Texts are read once, and only a few of them are in memory at a time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from textclf.dataset.documents import Documents, write_documents
 from textclf.dataset.label_lists import find_label_lists
 from textclf.dataset.manifest import DataLayout, Manifest, write_manifest
 from textclf.dataset.near_copies import find_near_copies
+from textclf.dataset.odd_labels import refuse_odd_labels
 from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
 from textclf.dataset.write_tensors import NumberedDocuments, WrittenDocuments, room_needed, write_tensors
 from textclf.errors import DataError
@@ -51,7 +52,7 @@ def preprocess(
     directory was made from other settings (unless ``overwrite``), DataError if the documents cannot be used,
     ResourceError if the disk is full.
     """
-    corpus = sources.load(config.source, options=_options(config))
+    corpus = sources.load(config.source, options=options_of(config))
     layout = DataLayout(config.data_dir / corpus.name)
     if not config.overwrite and existing.is_finished(
         layout, origin=existing.origin_of(corpus, config), tensors=config.tensors
@@ -77,8 +78,7 @@ def _build(
     files.make_folder(scratch)
     texts = read_corpus(corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", work=work)
 
-    if not config.whole_labels:
-        _refuse_label_lists(corpus.source, texts.labels)
+    check_labels(corpus, _train_labels(texts), texts=len(np.unique(texts.documents.text)), config=config)
     split = _split(texts, config)
     order = np.argsort(split, kind="stable")
     codes = texts.documents._replace(split=split).take(order)
@@ -111,7 +111,8 @@ def _build(
     return report
 
 
-def _options(config: PreprocessConfig) -> SourceOptions:
+def options_of(config: PreprocessConfig) -> SourceOptions:
+    """How the source is read."""
     return SourceOptions(
         columns=Columns(**{field: getattr(config, setting) for field, setting in existing.COLUMNS.items()}),
         config=config.config,
@@ -126,12 +127,26 @@ def _options(config: PreprocessConfig) -> SourceOptions:
 
 def _split(texts: NumberedCorpus, config: PreprocessConfig) -> NDArray[np.int8]:
     """The split of each document: as in the source, or drawn where the source has no such split."""
-    train = texts.documents.of_split("train")
-    if len(classes := np.unique(train.label)) < 2:
-        raise DataError(f"{config.source}: needs at least two classes, found one: {texts.labels[classes[0]]!r}")
     return splits.draw_missing(
         texts.documents, test_size=config.test_size, validation_size=config.validation_size, seed=config.seed
     )
+
+
+def check_labels(corpus: Corpus, labels: Mapping[str, int], *, texts: int, config: PreprocessConfig) -> None:
+    """Raise DataError if a model cannot learn these labels: one class, texts, numbers, ids or lists of labels.
+
+    labels: training documents of each label. texts: different texts of all documents.
+    """
+    if len(labels) < 2:
+        raise DataError(f"{config.source}: needs at least two classes, found one: {next(iter(labels))!r}")
+    refuse_odd_labels(corpus.source, corpus.columns, labels, texts=texts)
+    if not config.whole_labels:
+        _refuse_label_lists(corpus.source, list(labels))
+
+
+def _train_labels(texts: NumberedCorpus) -> dict[str, int]:
+    counts = np.bincount(texts.documents.of_split("train").label, minlength=len(texts.labels)).tolist()
+    return {label: count for label, count in zip(texts.labels, counts, strict=True) if count}
 
 
 def _refuse_label_lists(source: str, labels: list[str]) -> None:

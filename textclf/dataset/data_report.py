@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.dataset.examples import Example, Examples
+from textclf.dataset.odd_labels import are_measured
 from textclf.errors import ArtefactError
 from textclf.system import failures, files
 from textclf.system.wording import counted, form
@@ -121,6 +122,8 @@ def _split_problems(report: DataReport) -> Iterator[Problem]:
 def _label_problems(report: DataReport) -> Iterator[str]:
     if few := [label for label, count in report.splits["train"].labels.items() if count < FEW]:
         yield counted(len(few), "label has", "labels have") + f" fewer than {FEW} training documents: {_some(few)}"
+    if are_measured(report.splits["train"].labels):
+        yield f"the {len(report.splits['train'].labels):,} labels are numbers with fractions: are they classes?"
     alike: dict[str, list[str]] = {}
     for label in sorted({label for split in report.splits.values() for label in split.labels}):
         alike.setdefault(" ".join(label.casefold().split()), []).append(label)

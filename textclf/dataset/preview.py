@@ -1,0 +1,69 @@
+"""What a corpus would become, from reading all of it; nothing is written."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from textclf.config import PreprocessConfig
+from textclf.dataset.build import check_labels, options_of
+from textclf.dataset.splits import fold
+from textclf.sources import SPLITS, Columns, Document, load
+
+SHOWN: Final = 3
+"""Documents that are shown."""
+
+
+class Preview(NamedTuple):
+    """A corpus that was read."""
+
+    name: str
+    source: str
+    columns: Columns
+    documents: Sequence[Document]
+    """The first few of train."""
+    labels: Mapping[str, Mapping[str, int]]
+    """Split to documents of each label, the most frequent first."""
+    drawn: Mapping[str, float]
+    """Splits that the source lacks, and the share of train that would be drawn for each."""
+    notes: Sequence[str]
+
+
+class _Seen:
+    """Counts documents while they pass."""
+
+    def __init__(self) -> None:
+        self.first: list[Document] = []
+        self.texts: set[int] = set()
+
+    def labels_of(self, documents: Iterable[Document]) -> Iterator[str]:
+        """The label of each document."""
+        for document in documents:
+            if len(self.first) < SHOWN:
+                self.first.append(document)
+            self.texts.add(hash(fold(document.text)))
+            yield document.label
+
+
+def preview(config: PreprocessConfig) -> Preview:
+    """Read a corpus as `build.preprocess` does, and say what it found.
+
+    Raises UsageError if there is no such source, DataError at the first document that cannot be used, and if the labels
+    are none.
+    """
+    corpus, seen = load(config.source, options=options_of(config)), _Seen()
+    labels = {
+        split: dict(Counter(seen.labels_of(corpus.splits[split])).most_common())
+        for split in SPLITS
+        if split in corpus.splits
+    }
+    check_labels(corpus, labels["train"], texts=len(seen.texts), config=config)
+    sizes = {"validation": config.validation_size, "test": config.test_size}
+    return Preview(
+        corpus.name,
+        corpus.source,
+        corpus.columns,
+        seen.first,
+        labels,
+        {split: size for split, size in sizes.items() if split not in labels},
+        corpus.notes,
+    )
