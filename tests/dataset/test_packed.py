@@ -137,3 +137,15 @@ def test_an_open_packed_copy_stays_readable_while_it_is_rebuilt(layout):
     write(layout.root, RUNS[::-1])
     assert old.gather(np.array([0]))[0].tolist() == RUNS[0].tolist()
     assert packed.open_packed(layout).gather(np.array([0]))[0].tolist() == RUNS[-1].tolist()
+
+
+def test_long_documents_are_gathered_like_short_ones(tmp_path):
+    layout = packed.PackedLayout(tmp_path / "packed")
+    lengths = np.array([3, 2 * packed.LONG, 5, packed.LONG], dtype=np.int32)
+    packed.write_tokens(layout, [np.arange(lengths.sum(), dtype=np.int32)])
+    copy = packed.open_packed(layout, lengths=lengths)
+    for rows in ([1], [3, 1], [0, 2], [0, 1, 2, 3], [1, 1]):
+        tokens, found = copy.gather(np.array(rows))
+        ends = np.cumsum(lengths)
+        assert found.tolist() == lengths[rows].tolist()
+        assert tokens.tolist() == [token for row in rows for token in range(ends[row] - lengths[row], ends[row])]

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from textclf.cli import main
 from textclf.cli.explanation import coloured
 from textclf.errors import UsageError
 from textclf.inference.classifier import Classifier
-from textclf.inference.explain import Explanation, Token, explain, top_words
+from textclf.inference.explain import MOST_EXPLAINED, Explanation, Token, explain, top_words
 
 LABELS = ["animals", "food", "weather"]
 ODD = [
@@ -215,3 +216,14 @@ def test_mistakes_are_one_line(arguments, part, run_dir, runner):
     done = runner.invoke(main, [arguments[0], "--run", str(run_dir), *arguments[1:]])
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert part in done.stderr
+
+
+def test_a_text_that_is_too_long_to_explain_is_named_in_one_line(run_dir, runner):
+    Path("long.txt").write_text("the cat " * (MOST_EXPLAINED // 8) + "sat")
+    result = runner.invoke(main, ["predict", "--run", str(run_dir), "--explain", "--input", "long.txt"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    line = (
+        "a text of 1,000,003 characters is too long to explain, the most is 1,000,000; shorten it, or predict without"
+    )
+    assert line in result.stderr.splitlines()[-1]
+    assert runner.invoke(main, ["predict", "--run", str(run_dir), "--input", "long.txt"]).exit_code == 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from textclf.dataset.tensors import Ids, checksum
 from textclf.system.checksums import crc32
 from textclf.system.files import make_folder, remove, replacing, to_json, write_bytes
 from textclf.text import arrays
+
+LONG: Final = 10_000
+"""Tokens of a document, at the mean, from which on documents are copied one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ class PackedTokens:
         """Ids of the documents, end to end, and the length of each."""
         starts = self.offsets[indices]
         lengths = self.offsets[indices + 1] - starts
+        if lengths.sum() > LONG * len(indices):  # an index for each token would take six times its room
+            runs = [self.tokens[start:end] for start, end in zip(starts, starts + lengths, strict=True)]
+            return np.concatenate(runs), lengths
         return self.tokens[arrays.places(starts, lengths)], lengths
 
 

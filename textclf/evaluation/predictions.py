@@ -15,10 +15,12 @@ from textclf.dataset.directory import DataDirectory
 from textclf.errors import DataError, UsageError
 from textclf.models.arithmetic import softmax
 from textclf.system import files
+from textclf.text import arrays
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary_map import VocabularyMap
 
 DOCUMENTS_AT_ONCE: Final = 256
+TOKENS_AT_ONCE: Final = 1_000_000  # of these documents, unless one alone has more
 MOST_TOKENS: Final = 60
 """Tokens of a document that `Predictions.text` shows by default."""
 
@@ -118,9 +120,10 @@ class Tokens:
     def batches(
         self, rows: NDArray[np.int64], *, size: int = DOCUMENTS_AT_ONCE
     ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
-        """Batches of documents: their token ids end to end, and the length of each."""
-        for start in range(0, len(rows), size):
-            batch = self._packed.gather(rows[start : start + size])
+        """Batches of documents, smaller if they are long: their token ids end to end, and the length of each."""
+        bounds = arrays.offsets(self.data.documents.tokens[rows])
+        for some in arrays.row_slices(bounds, at_most=TOKENS_AT_ONCE, rows=size):
+            batch = self._packed.gather(rows[some])
             yield self._map(*batch) if self._map else batch
 
 

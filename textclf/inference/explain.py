@@ -18,6 +18,8 @@ from textclf.text.token_offsets import spans
 from textclf.text.tokenizer import UNK_ID
 
 MANY_WORDS: Final = 4096  # one-word texts in a batch
+MOST_EXPLAINED: Final = 1_000_000
+"""Most characters of a text that is explained: each token takes 280 bytes, where predicting takes ten."""
 
 
 class Token(NamedTuple):
@@ -50,7 +52,15 @@ class Word(NamedTuple):
 
 
 def explain(trained: Artefact, text: str, label: str) -> Explanation:
-    """Divide the margin of a label among the tokens of a text; raises UsageError if there is no such label."""
+    """Divide the margin of a label among the tokens of a text.
+
+    Raises UsageError if there is no such label, or if the text has more than MOST_EXPLAINED characters.
+    """
+    if len(text) > MOST_EXPLAINED:
+        raise UsageError(
+            f"a text of {len(text):,} characters is too long to explain, the most is {MOST_EXPLAINED:,}; "
+            "shorten it, or predict without --explain"
+        )
     ids = trained.tokenizer.encode(text)
     where = spans(text, lowercase=trained.tokenizer.lowercase)
     against = _against_others(trained, label)

@@ -26,6 +26,7 @@ from textclf.models.user import UserModel
 from textclf.system import failures, files, memory, workers
 from textclf.system.startup import processors
 from textclf.system.wording import counted
+from textclf.text import arrays
 from textclf.text.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from textclf.training.learner import Learner
 
 READ_AT_ONCE: Final = 256  # documents
+TOKENS_AT_ONCE: Final = 1_000_000  # of these documents, unless one alone has more
 TRAINED_ON: Final = ("train", "refit")
 PERCENTILE: Final = 95  # of the documents' lengths, from which settings follow
 MOST_WORKERS: Final = 8  # loader processes; more would wait for each other
@@ -235,7 +237,7 @@ def required(value: Setting | None) -> Setting:
 
 
 def _batches(store: Store, part: Part, size: int) -> Iterator[DocumentBatch]:
-    """``size`` documents at a time."""
-    for start in range(0, len(part), size):
-        rows = part.rows[start : start + size]
+    """``size`` documents at a time, fewer if they are long."""
+    for some in arrays.row_slices(arrays.offsets(part.lengths), at_most=TOKENS_AT_ONCE, rows=size):
+        rows = part.rows[some]
         yield *store.gather(rows), rows
