@@ -140,7 +140,8 @@ def test_lack_of_memory_is_reported_with_the_batch_size_to_try(error, size, data
     with pytest.raises(ResourceError) as caught:
         training.train(small_config("mlp", data_dir, tmp_path, batch_size=size))
     advice = "try --batch-size 4" if size == 8 else "try a smaller --hidden-size"
-    assert str(caught.value) == f"out of memory with batches of {size} documents; {advice}"
+    documents = "1 document" if size == 1 else f"{size} documents"
+    assert str(caught.value) == f"out of memory with batches of {documents}; {advice}"
     assert caught.value.exit_code == 5
 
 

@@ -76,13 +76,13 @@ def test_a_process_that_ends_by_itself_is_reported_with_its_code():
 
 
 def test_another_error_stays_what_it_is(watch):
-    with pytest.raises(ValueError, match="as a bug would"), watch.waiting():
+    with pytest.raises(ValueError, match="as a bug would"), watch.naming_dead():
         raise ValueError("as a bug would")
 
 
 def test_an_error_that_a_death_has_caused_names_the_death(watch, process):
     def fail():
-        with watch.waiting():
+        with watch.naming_dead():
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # so that it is not noticed by itself
             kill(process)
             raise RuntimeError("DataLoader worker (pid(s) 7) exited unexpectedly")
@@ -130,3 +130,19 @@ def test_ending_them_waits_for_no_lock_that_a_killed_one_holds():
     assert time.monotonic() - started < 30
     assert not any(process.is_alive() for process in iterator._workers)
     iterator._shutdown_workers()  # what torch does when the iterator is dropped: nothing, by now
+
+
+def test_a_death_is_not_raised_in_what_torch_does_besides_waiting():
+    """It catches any exception in some of it, and logs it with a traceback."""
+    loader = DataLoader(torch.arange(8), num_workers=1, persistent_workers=True, multiprocessing_context="fork")
+    watch = Watch()
+    watch.begin()
+    iterator = iter(loader)
+    watch.watch(iterator)
+    assert next(iterator) == 0
+    kill(iterator._workers[0])
+    assert sum(range(100_000))
+    with pytest.raises(RuntimeError, match="was killed by SIGKILL"), watch.naming_dead():
+        list(iterator)
+    loader_processes.end(iterator)
+    watch.end()

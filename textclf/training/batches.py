@@ -203,11 +203,11 @@ class BatchLoader(DataLoader[Any]):
     def _from_processes(self) -> Generator[Any, None, None]:
         """The batches, made by loader processes; raises RuntimeError if one has died."""
         self._watch.begin()
-        with self._watch.waiting(), searching_safely(), loader_processes.beginning():
+        with self._watch.naming_dead(), searching_safely(), loader_processes.beginning():
             batches = super().__iter__()
-            self._watch.processes = batches._workers  # type: ignore[attr-defined]
+            self._watch.watch(batches)
         for _ in range(len(self)):  # and no step more: it does not matter who dies after the last batch
-            with self._watch.waiting():
+            with self._watch.naming_dead():
                 batch = next(batches)
             yield batch
 

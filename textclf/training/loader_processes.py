@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.process import BaseProcess
 from threading import current_thread, main_thread
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from torch._C import _remove_worker_pids
 from torch.utils.data._utils import signal_handling
@@ -51,6 +51,12 @@ class Watch:
             signal.signal(signal.SIGCHLD, handler)
             self._before = None
 
+    def watch(self, iterator: Any) -> None:
+        """Watch the processes of a DataLoader's iterator while it waits for their batches."""
+        self.processes = iterator._workers
+        if not isinstance(iterator._data_queue, _WatchedQueue):
+            iterator._data_queue = _WatchedQueue(iterator._data_queue, self)
+
     @contextmanager
     def waiting(self) -> Iterator[None]:
         """Raise RuntimeError if a process has died, or dies meanwhile."""
@@ -58,19 +64,25 @@ class Watch:
         try:
             self._refuse_dead()
             yield
-        except Exception:  # which a death may have caused that is not known yet, such as a connection that was reset
-            self._is_waiting = False
-            ended = connection.wait([process.sentinel for process in self.processes], timeout=DEATH_SECONDS)
-            for process in self.processes:
-                if process.sentinel in ended:
-                    process.join()
-            self._refuse_dead()
-            raise
         finally:
             self._is_waiting = False
 
+    @contextmanager
+    def naming_dead(self) -> Iterator[None]:
+        """Raise RuntimeError with the process that has died, not with what that caused, such as a lost connection."""
+        try:
+            yield
+        except Exception:
+            ended = connection.wait([process.sentinel for process in self.processes], timeout=DEATH_SECONDS)
+            for process in self.processes:
+                if process.sentinel in ended:
+                    process.join()  # as its exit code comes a moment later
+            self._refuse_dead()
+            raise
+
     def _look(self, *_signal_and_frame: object) -> None:
-        if self._is_waiting:
+        if self._is_waiting and any(process.exitcode is not None for process in self.processes):
+            self._is_waiting = False  # here, because a ``finally`` is left out if this is raised where it begins
             self._refuse_dead()
 
     def _refuse_dead(self) -> None:
@@ -78,6 +90,21 @@ class Watch:
             if (code := process.exitcode) is not None:
                 how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
                 raise RuntimeError(f"process {process.pid} {how}")
+
+
+class _WatchedQueue(NamedTuple):
+    """The queue of finished batches, which only their receiver sees.
+
+    Torch does more than wait before it gives out a batch, and logs with a traceback what is raised in some of it.
+    """
+
+    queue: Any
+    watch: Watch
+
+    def get(self, timeout: float) -> Any:
+        """The next batch; raises what `Watch.waiting` raises, and queue.Empty after so many seconds."""
+        with self.watch.waiting():
+            return self.queue.get(timeout=timeout)
 
 
 @contextmanager
