@@ -99,8 +99,8 @@ TIERS: Final[Mapping[str, Tier]] = {
 class PreprocessConfig:
     """`textclf preprocess`: which corpus, which columns, how to split and tokenize it, and where to put it."""
 
-    source: str = "bbc_news"
-    """A corpus name, an owner/name on the Hub, a file, or a folder."""
+    source: tuple[str, ...] = ("bbc_news",)
+    """A corpus name, an owner/name on the Hub, a folder, or files; names of files may be patterns, as in data/*.csv."""
     name: str | None = None
     """Name of the data directory. None: made from the source."""
     data_dir: Path = Path("data")
@@ -108,8 +108,9 @@ class PreprocessConfig:
     """Configuration of a Hub dataset."""
     revision: str | None = None
     """Branch, tag or commit of a Hub dataset."""
-    validation: Path | None = None
-    test: Path | None = None
+    validation: tuple[str, ...] = ()
+    """A folder, or files, with the validation split."""
+    test: tuple[str, ...] = ()
     text_column: tuple[str, ...] = ()
     """Columns that make up the text, joined in order. Empty: the column with a usual name."""
     label_column: str | None = None

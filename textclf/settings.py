@@ -161,8 +161,8 @@ def _path(value: Any) -> Path | None:
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
-    given = (value,) if isinstance(value, str) else value
-    if not isinstance(given, list | tuple) or not all(isinstance(text, str) for text in given):
+    given = (value,) if isinstance(value, str | PathLike) else value
+    if not isinstance(given, list | tuple) or not all(isinstance(text, str | PathLike) for text in given):
         return None
     return tuple(map(str, given))
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.reliability.tables import ROWS, delimited, json_lines, preprocess
+from tests.reliability.tables import LABELS, PLAIN, ROWS, TEXTS, delimited, fasttext, json_lines, preprocess
 from textclf.cli import main
 from textclf.dataset.documents import read_documents
 from textclf.dataset.manifest import read_manifest
@@ -124,6 +124,117 @@ def test_splits_in_one_file_are_splits(name: str, content) -> None:
     assert ("not read: oos of a.json" in done.stderr) == (name == "a.json")
 
 
+CLASSES = {"a": [text for text, label in ROWS if label == "a"], "b": [text for text, label in ROWS if label == "b"]}
+
+
+def file_of(*texts: str) -> bytes:
+    return "".join(f"{text}\n" for text in texts).encode()
+
+
+def files_of(count: int, name: str) -> dict[str, bytes]:
+    """Two files, of texts and of their labels."""
+    texts, labels = zip(*ROWS[:count], strict=True)
+    return {name.format("text"): file_of(*texts), name.format("labels"): file_of(*labels)}
+
+
+BY_CLASS = {f"{label}.txt": file_of(*texts) for label, texts in CLASSES.items()}
+HALVES = {"1.csv": delimited(ROWS[:10]), "2.csv": delimited(ROWS[10:])}
+LAYOUTS = {
+    "a file per class": (BY_CLASS, ["in"], {}),
+    "a file per class by its ending": ({f"rt-polarity.{n[0]}": c for n, c in BY_CLASS.items()}, ["in"], {}),
+    "a file per class, compressed": ({f"{n}.gz": gzip.compress(c) for n, c in BY_CLASS.items()}, ["in"], {}),
+    "a file per class in splits": (
+        {f"{split}/{name}": content for split in ("train", "test") for name, content in BY_CLASS.items()},
+        ["in"],
+        {"train": 18, "test": 20},
+    ),
+    "texts beside labels": (files_of(20, "{}.txt"), ["in"], {}),
+    "texts beside labels in splits": (
+        {**files_of(20, "train_{}.txt"), **files_of(4, "val_{}.txt"), **files_of(6, "test_{}.txt")},
+        ["in"],
+        {"train": 20, "validation": 4, "test": 6},
+    ),
+    "two files that are named": (files_of(20, "{}.txt"), ["in/text.txt", "in/labels.txt"], {}),
+    "files in split folders": ({"train/seq.in": file_of(*TEXTS), "train/label": file_of(*LABELS)}, ["in"], {}),
+    "several files": (HALVES, ["in/1.csv", "in/2.csv"], {}),
+    "a pattern": (HALVES, ["in/*.csv"], {}),
+    "files of several formats": ({"1.csv": delimited(ROWS[:10]), "2.jsonl": json_lines(ROWS[10:])}, ["in/*"], {}),
+    "a pattern of splits": (
+        {"train.csv": delimited(ROWS), "test.csv": delimited(ROWS[:6])},
+        ["in/*.csv"],
+        {"train": 18, "test": 6},
+    ),
+    "parts of splits": (
+        {f"train-0000{n}-of-00002.csv": delimited(ROWS[n * 10 : n * 10 + 10]) for n in (0, 1)},
+        ["in"],
+        {},
+    ),
+    "splits by the ends of names": (
+        {"cooking.train": fasttext(ROWS), "cooking.valid": fasttext(ROWS[:4])},
+        ["in"],
+        {"train": 18, "validation": 4},
+    ),
+    "a pattern for the test split": (
+        {"1.csv": delimited(ROWS), "t1.jsonl": json_lines(ROWS[:4]), "t2.jsonl": json_lines(ROWS[4:6])},
+        ["in/1.csv", "--test", "in/t*.jsonl"],
+        {"test": 6},
+    ),
+    "two files for the test split": (
+        {"1.csv": delimited(ROWS), "t1.csv": delimited(ROWS[:4]), "t2.csv": delimited(ROWS[4:6])},
+        ["in/1.csv", "--test", "in/t1.csv", "--test", "in/t2.csv"],
+        {"test": 6},
+    ),
+}
+
+
+def lay(files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        path = Path("in") / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_folders_and_several_files_are_read(name: str) -> None:
+    files, (source, *options), sizes = LAYOUTS[name]
+    lay(files)
+    done = preprocess(source, *options)
+    assert done.exit_code == 0, (done.output, done.exception)
+    found = read_manifest(Path("data/made")).splits
+    assert {split: found[split] for split in sizes} == sizes
+    assert sizes or sum(found.values()) == len(ROWS)
+    assert set(read_documents(Path("data/made/documents.parquet"), rows=sum(found.values())).label) == {"a", "b"}
+
+
+UNCLEAR = {
+    "a file per document": (
+        {"one.txt": b"a text\n", "two.txt": b"another text\n"},
+        ["in"],
+        3,
+        "into a folder with its name",
+    ),
+    "numbered files": ({"1.txt": b"a text\n" * 3, "2.txt": b"another text\n" * 3}, ["in"], 3, "no class folders"),
+    "tables without a split": (HALVES, ["in"], 3, "name the files: textclf preprocess 'in/*.csv'"),
+    "fewer labels": ({"text.txt": b"one\ntwo\n", "labels.txt": b"x\n"}, ["in"], 3, "labels.txt has no such line"),
+    "a pattern of nothing": ({}, ["in/*.csv"], 2, "no file or folder is named like in/*.csv"),
+    "a file twice": (HALVES, ["in/1.csv", "in/*.csv"], 2, "in/1.csv is named twice"),
+    "a missing file": (HALVES, ["in/1.csv", "in/3.csv"], 2, "no such file or folder: in/3.csv"),
+    "a folder among files": (HALVES, ["in/1.csv", "in"], 2, "in is a folder among several files"),
+    "a file of no split": ({**HALVES, "train.csv": PLAIN.encode()}, ["in/*.csv"], 2, "in/1.csv is of no split"),
+    "other columns": ({"1.csv": PLAIN.encode(), "2.csv": b"body,label\nx,a\n"}, ["in/*.csv"], 2, "--text-column"),
+}
+
+
+@pytest.mark.parametrize("name", UNCLEAR)
+def test_what_is_not_clear_is_refused_with_what_to_do(name: str) -> None:
+    files, arguments, code, part = UNCLEAR[name]
+    lay(files)
+    done = preprocess(*arguments)
+    assert (done.exit_code, done.stdout) == (code, ""), done.output
+    assert part in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
 REFUSED = {
     "an array called jsonl": ("a.jsonl", lambda: json.dumps(RECORDS, indent=1).encode(), 3, "--input-format json"),
     "tabs without a header": ("Collection", lambda: lines("{label}\t{text}"), 3, "--columns"),
@@ -174,3 +285,23 @@ def test_json_of_stdin_is_not_answered_line_by_line(run_dir: Path) -> None:
     assert len(predict(run_dir, "--input", "-", "--input-format", "json", given=content).stdout.splitlines()) == len(
         ROWS
     )
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_several_files_are_answered_one_after_another(run_dir: Path) -> None:
+    lay({**HALVES, "3.csv.gz": gzip.compress(delimited(ROWS[:2]))})
+    whole = predict(run_dir, "--input", save("whole.csv", delimited([*ROWS, *ROWS[:2]])))
+    for options in (
+        ["--input", "in/*"],
+        [word for n in ("1.csv", "2.csv", "3.csv.gz") for word in ("--input", f"in/{n}")],
+    ):
+        done = predict(run_dir, *options)
+        assert (done.exit_code, done.stdout, done.stderr) == (0, whole.stdout, whole.stderr)
+    for name, part in (
+        ("in", "in is a folder"),
+        ("in/*.tsv", "is named like in/*.tsv"),
+        ("no.csv", "no such file: no.csv"),
+    ):
+        done = predict(run_dir, "--input", name)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert part in done.stderr

@@ -65,7 +65,10 @@ def test_only_a_large_file_has_other_processes_started_at_once(model, tmp_path):
         path.touch()
         os.truncate(path, size)
     for file, seconds in ((None, 0.5), (small, 0.5), (tmp_path, 0.5), (large, 0)):
-        assert parallel.predictor(classifier, model, file=file, **given).keywords["alone_seconds"] == seconds
+        assert (
+            parallel.predictor(classifier, model, files=[file] if file else [], **given).keywords["alone_seconds"]
+            == seconds
+        )
 
 
 def test_few_texts_are_read_ahead(model):

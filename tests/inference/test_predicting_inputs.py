@@ -14,7 +14,7 @@ def read(texts=(), file=None, *, stdin=b"", strict=False, monkeypatch=None):
     if monkeypatch:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
     warnings = []
-    found = rows(texts, file, Reading(strict=strict), warn=warnings.append)
+    found = rows(texts, [file] if file else [], Reading(strict=strict), warn=warnings.append)
     return list(found), warnings
 
 

@@ -18,8 +18,9 @@ from tests.reliability.tables import (
 )
 from textclf.errors import DataError, UsageError
 from textclf.sources import Columns, Document
-from textclf.sources.folders import read_documents
 from textclf.sources.formats import Reading
+from textclf.sources.layouts import FILES, Part
+from textclf.sources.parts import read_documents
 
 ANY = Columns()
 REPEATED = settings(
@@ -30,7 +31,7 @@ a_label = st.text(min_size=1, max_size=8).filter(str.strip)
 
 
 def read(path, columns=ANY, encoding=None):
-    return list(read_documents(path, Reading(replace(columns, encoding=encoding))))
+    return list(read_documents(Part(FILES, (path,)), Reading(replace(columns, encoding=encoding))))
 
 
 def outcome(path, encoding=None):

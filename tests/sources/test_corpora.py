@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import pytest
 
 from textclf.errors import UsageError
-from textclf.sources import Columns, Corpus, Document, SourceOptions, corpora, load
+from textclf.sources import Columns, Corpus, Document, SourceOptions, corpora, load, parts
 from textclf.sources.catalogue import CATALOGUE
-from textclf.sources.folders import digest
+from textclf.sources.layouts import FILES, Part
 
 PLAIN = SourceOptions()
 TWO = "text,label\na,x\nb,y\n"
@@ -103,18 +103,18 @@ def test_an_unknown_name_is_answered_with_the_nearest(source, hint):
 def test_files_become_the_splits_that_the_source_lacks(reviews):
     test = reviews.with_name("held_out.jsonl")
     test.write_text('{"text": "c", "label": "x"}')
-    corpus = load(str(reviews), options=SourceOptions(test=test, validation=reviews))
+    corpus = load(str(reviews), options=SourceOptions(test=(str(test),), validation=(str(reviews),)))
     assert list(corpus.splits["test"]) == [Document("1", "c", "x")]
     assert list(corpus.splits["validation"]) == list(corpus.splits["train"])
     alone = load(str(reviews), options=PLAIN).revision
-    assert corpus.revision == f"{alone}+{alone}+{digest(test)}"
+    assert corpus.revision == f"{alone}+{alone}+{parts.digest(Part(FILES, (test,)))}"
 
 
 def test_a_split_that_the_source_has_is_not_replaced(reviews):
     (reviews.parent / "data").mkdir()
     for name in ("train", "test"):
         (reviews.parent / "data" / f"{name}.csv").write_text(TWO)
-    message = failure(UsageError, "data", SourceOptions(test=reviews))
+    message = failure(UsageError, "data", SourceOptions(test=(str(reviews),)))
     assert message == f"data has a test split of its own: leave out --test {reviews}"
 
 
@@ -122,7 +122,7 @@ def test_a_split_that_is_added_has_the_columns_of_the_training_documents_where_i
     reviews.write_text("body,review,label\nb1,r1,x\nb2,r2,y\n")
     for name, header in (("same.csv", "review,body,label"), ("other.csv", "review,stars,label")):
         Path(name).write_text(f"{header}\none,two,x\n")
-    options = SourceOptions(test=Path("same.csv"), validation=Path("other.csv"), columns=Columns(id=None))
+    options = SourceOptions(test=("same.csv",), validation=("other.csv",), columns=Columns(id=None))
     corpus = load("reviews.csv", options=options)
     assert corpus.columns.text == ("body",)
     found = {split: [document.text for document in documents] for split, documents in corpus.splits.items()}
@@ -172,6 +172,6 @@ def test_a_name_that_is_not_safe_is_refused(reviews, name):
 def test_the_size_is_that_of_the_files(tmp_path):
     for name in ("train.csv", "test.csv"):
         (tmp_path / name).write_text("text,label\na,b\n", encoding="utf-8")
-    options = SourceOptions(test=tmp_path / "test.csv")
+    options = SourceOptions(test=(str(tmp_path / "test.csv"),))
     assert load(str(tmp_path / "train.csv"), options=options).size == 30
     assert load("bbc_news", options=SourceOptions()).size == 0

@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from textclf.errors import DataError, UsageError
-from textclf.sources import Columns, Document
-from textclf.sources.folders import digest, read_documents, read_path
+from textclf.sources import Columns, Document, parts
+from textclf.sources.folders import parts_of_paths, read_paths
 from textclf.sources.formats import Reading
 from textclf.sources.kinds import KINDS_BY_ENDING
 
@@ -45,6 +45,18 @@ WRITERS = {".csv": write_csv, ".tsv": write_tsv, ".jsonl": write_jsonl, ".parque
 def written(columns, path):
     """What tests ask for, and the quote of TSV as the csv module writes it."""
     return replace(columns, quote='"') if path.suffix == ".tsv" else columns
+
+
+def read_path(path, reading):
+    return read_paths([str(path)], reading)
+
+
+def read_documents(path, reading):
+    return parts.read_documents(parts_of_paths([path])["train"], reading)
+
+
+def digest(path):
+    return parts.digest(parts_of_paths([path])["train"])
 
 
 def read(path, columns=ANY, **options):
@@ -403,7 +415,9 @@ def test_the_digest_of_a_folder_tells_labels_and_texts(tmp_path):
 
 def test_a_folder_of_nothing_is_refused(tmp_path):
     save(tmp_path / "data" / "test.csv", "text,label\na,b\n")
-    expected = "data: no class folders and no train file or folder in it"
+    expected = (
+        "data: no class folders and no train file or folder in it; name the files: textclf preprocess 'data/*.csv'"
+    )
     assert failure(DataError, tmp_path / "data") == expected
 
 

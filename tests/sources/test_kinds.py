@@ -105,7 +105,7 @@ def test_broken_json_lines_are_json_lines(content, tmp_path):
     assert kind_of(save(tmp_path / "a.jsonl", content)) == "jsonl"
 
 
-@pytest.mark.parametrize("ending", ["", ".dat", ".pkl", ".docx"])
+@pytest.mark.parametrize("ending", ["", ".dat", ".h5", ".docx"])
 @pytest.mark.parametrize(
     "content", [b"%PDF-1.7\n", pickle.dumps(RECORDS), b"PK\x03\x04\x14", b"a\x00b", b"\xd0\xcf\x11\xe0"]
 )
@@ -122,6 +122,16 @@ def test_what_is_there_in_place_of_a_table_is_named(ending, tmp_path):
         kind_of(save(tmp_path / f"a{ending}", "<!DOCTYPE html>\n"))
     with pytest.raises(DataError, match="but a pointer to a file in Git LFS: git lfs pull"):
         kind_of(save(tmp_path / f"a{ending}", "version https://git-lfs.github.com/spec/v1\n"))
+
+
+@pytest.mark.parametrize(
+    "name", ["a.pkl", "a.pickle", "a.joblib", "a.pt", "a.pth", "a.pkl.gz", "a.zip", "a.tar.gz", "a.7z"]
+)
+def test_pickles_and_archives_are_never_opened(name, monkeypatch):
+    monkeypatch.setattr("io.open", None)
+    monkeypatch.setattr(Path, "open", None)
+    with pytest.raises(UsageError, match=r"unsupported format, (an archive|.* a pickle, which is never opened)"):
+        kind_of(Path(name))
 
 
 def test_how_it_is_written_says_what_it_is(tmp_path):

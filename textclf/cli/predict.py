@@ -27,9 +27,10 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 @options.code
 @click.option(
     "--input",
-    "input_file",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True),
-    help="File with one text per row, or - for stdin. Each row gets one answer, in order.",
+    "inputs",
+    multiple=True,
+    metavar="FILE",
+    help="File with one text per row, or - for stdin; repeatable. Each row gets one answer, in order.",
 )
 @options.input_format
 @options.part
@@ -84,7 +85,7 @@ def command(
     *,
     run: Path,
     code: tuple[Path, ...],
-    input_file: Path | None,
+    inputs: tuple[str, ...],
     input_format: str,
     part: str | None,
     text_column: tuple[str, ...],
@@ -121,9 +122,10 @@ def command(
       textclf predict --input reviews.csv --id-column id --format csv --output labels.csv
       textclf predict --input reviews.csv --target-precision 0.95 --format jsonl
     """
-    if not texts and input_file is None:
+    if not texts and not inputs:
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
-    _check_output(layout, input_file, output, explain=explain)
+    files = _input_files(inputs)
+    _check_output(layout, files, output, explain=explain)
     model = runs.model_dir(run)
     from textclf.inference import classifier, outputs, parallel, predicting  # after the checks: numpy takes 0.1 s
     from textclf.sources import Columns
@@ -132,7 +134,7 @@ def command(
     options.note_torch(trained.trained)
     asked = Columns(text_column, label_column, id_column, columns, delimiter, quote, encoding, label_prefix)
     reading = predicting.Reading(input_format, part, asked, trained.trained.columns, strict)
-    rows = predicting.rows(texts, input_file, reading, warn=terminal.message)
+    rows = predicting.rows(texts, files, reading, warn=terminal.message)
     if explain:
         from textclf.cli import explanation
 
@@ -142,9 +144,9 @@ def command(
     rejection = predicting.Rejection.of(learned, below=reject_below, target_precision=target_precision)
     is_rejecting = reject_below is not None or target_precision is not None
     best = min(top_k or 1, len(trained.labels))
-    fields = outputs.Fields(best, top_k is not None, id_column is not None, is_rejecting, input_file is not None)
+    fields = outputs.Fields(best, top_k is not None, id_column is not None, is_rejecting, bool(files))
     workers = num_workers or startup.processors()
-    predict = parallel.predictor(trained, model, top_k=best, num_workers=workers, file=input_file)
+    predict = parallel.predictor(trained, model, top_k=best, num_workers=workers, files=files)
     tally = predicting.Tally(trained.labels)
     _write(predicting.answer(rows, predict, rejection), tally, fields, layout=layout, output=output)
 
@@ -167,7 +169,16 @@ def _write(
         terminal.message(sentence)
 
 
-def _check_output(layout: str, input_file: Path | None, output: Path | None, *, explain: bool) -> None:
+def _input_files(inputs: tuple[str, ...]) -> list[Path]:
+    """The files that --input names, by patterns, too; raises UsageError if there is no such file."""
+    if not inputs:
+        return []
+    from textclf import sources
+
+    return sources.files(inputs)
+
+
+def _check_output(layout: str, inputs: list[Path], output: Path | None, *, explain: bool) -> None:
     """Raise UsageError for a format or file that answers cannot be written to."""
     if explain and layout not in EXPLAINED:
         raise UsageError(f"--explain does not fit into {layout}; use --format jsonl")
@@ -181,7 +192,7 @@ def _check_output(layout: str, input_file: Path | None, output: Path | None, *, 
         raise UsageError(f"no such folder: {output.parent}")
     if output.exists() and not output.is_file():  # it would be replaced, not written to
         raise UsageError(f"{output} is not a file but a pipe or a device: leave out --output and write to it with >")
-    if input_file is not None and output.exists() and input_file.exists() and output.samefile(input_file):
+    if output.exists() and any(path.exists() and output.samefile(path) for path in inputs):
         raise UsageError(f"{output} is also the input: name another --output")
 
 

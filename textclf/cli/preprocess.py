@@ -15,7 +15,7 @@ number = partial(options.setting, PreprocessConfig)
 
 
 @click.command("preprocess")
-@click.argument("source", default=DEFAULTS.source)
+@click.argument("source", nargs=-1, metavar="[SOURCE]...")
 @click.option("--name", help="Name of the data directory. [default: from the source]")
 @click.option(
     "--data-dir",
@@ -31,9 +31,9 @@ number = partial(options.setting, PreprocessConfig)
 @options.part
 @options.label_prefix
 @click.option(
-    "--validation", type=click.Path(path_type=Path, exists=True), help="File or folder with the validation split."
+    "--validation", multiple=True, metavar="PATH", help="Folder or file with the validation split; repeatable."
 )
-@click.option("--test", type=click.Path(path_type=Path, exists=True), help="File or folder with the test split.")
+@click.option("--test", multiple=True, metavar="PATH", help="Folder or file with the test split; repeatable.")
 @click.option(
     "--validation-size",
     type=number("validation_size"),
@@ -107,8 +107,9 @@ number = partial(options.setting, PreprocessConfig)
 def command(*, dry_run: bool, **given: Any) -> None:
     """Turn a corpus into one tensor per document, ready to train on.
 
-    SOURCE is a name that `textclf corpora` lists, an owner/name on the Hugging Face Hub, a file (CSV, TSV, JSONL,
-    Parquet, or fastText lines), a folder with one folder per class, or a folder with train, validation and test files.
+    SOURCE is a name that `textclf corpora` lists, an owner/name on the Hugging Face Hub, a file or several (CSV, TSV,
+    JSONL, JSON, Parquet, XLSX, fastText lines, or texts and labels in two files), a folder with a folder or a file per
+    class, or a folder with train, validation and test files. 'data/*.csv' stands for all files of such a name.
 
     \b
     Examples:
@@ -116,18 +117,20 @@ def command(*, dry_run: bool, **given: Any) -> None:
       textclf preprocess ag_news
       textclf preprocess reviews.csv --text-column title --text-column body --label-column stars
       textclf preprocess reviews.csv --dry-run
+      textclf preprocess 'data/*.jsonl.gz' --test held_out.jsonl
     """
+    config = PreprocessConfig(**given | {"source": given["source"] or DEFAULTS.source})
     if dry_run:
         from textclf.dataset.preview import preview
 
-        terminal.result(display.show_preview(preview(PreprocessConfig(**given))))
+        terminal.result(display.show_preview(preview(config)))
         return
     from textclf.dataset import manifest
     from textclf.dataset.build import preprocess
     from textclf.system.signals import stopping
 
     with stopping("the same command resumes"):
-        path, report = preprocess(PreprocessConfig(**given), progress=display.progress, tell=terminal.note_line)
+        path, report = preprocess(config, progress=display.progress, tell=terminal.note_line)
     terminal.note(display.show_report(report))
     if columns := display.show_columns(manifest.parse_manifest(path).columns):
         terminal.note(columns)

@@ -138,7 +138,7 @@ def check_labels(corpus: Corpus, labels: Mapping[str, int], *, texts: int, confi
     labels: training documents of each label. texts: different texts of all documents.
     """
     if len(labels) < 2:
-        raise DataError(f"{config.source}: needs at least two classes, found one: {next(iter(labels))!r}")
+        raise DataError(f"{corpus.source}: needs at least two classes, found one: {next(iter(labels))!r}")
     refuse_odd_labels(corpus.source, corpus.columns, labels, texts=texts)
     if not config.whole_labels:
         _refuse_label_lists(corpus.source, list(labels))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Final
 
 from textclf.config import PreprocessConfig
@@ -32,7 +31,7 @@ def settings_of(config: PreprocessConfig) -> dict[str, Any]:
     """The settings that shape the data, but for its columns, as JSON can hold them."""
     others = LEAVES_DATA_ALONE.union(COLUMNS.values())
     shaping = {name: value for name, value in asdict(config).items() if name not in others}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in shaping.items()}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in shaping.items()}
 
 
 def origin_of(corpus: Corpus, config: PreprocessConfig) -> dict[str, Any]:

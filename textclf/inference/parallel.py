@@ -31,14 +31,14 @@ _loaded: dict[Path, Classifier] = {}
 
 
 def predictor(
-    classifier: Classifier, model: Path, *, top_k: int, num_workers: int, file: Path | None
+    classifier: Classifier, model: Path, *, top_k: int, num_workers: int, files: Iterable[Path]
 ) -> Callable[[Iterable[str]], Iterator[list[Prediction]]]:
-    """`predict` for the texts of a file, if there is one; a large file has other processes started at once.
+    """`predict` for the texts of files, if there are any; large files have other processes started at once.
 
     A user's model runs in this process alone: torch has threads of its own, which forked copies would not have.
     """
     num_workers = num_workers if classifier.trained.user_model is None else 1
-    is_large = file is not None and file.is_file() and file.stat().st_size >= LARGE_FILE
+    is_large = sum(file.stat().st_size for file in files if file.is_file()) >= LARGE_FILE
     seconds = 0 if is_large else ALONE_SECONDS
     return partial(predict, classifier, model, top_k=top_k, num_workers=num_workers, alone_seconds=seconds)
 

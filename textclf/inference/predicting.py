@@ -164,21 +164,20 @@ class Reading(NamedTuple):
     """Whether a row that cannot be read is an error of the whole file."""
 
 
-def rows(texts: Iterable[str], file: Path | None, reading: Reading, *, warn: Warn) -> Iterator[Row]:
-    """The rows of texts, then those of a file; ``-`` is stdin, both as a text and as a file.
+def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn: Warn) -> Iterator[Row]:
+    """The rows of texts, then those of files; ``-`` is stdin, both as a text and as a file.
 
     Raises DataError at a line of stdin that is not text and, if strict, at a row of the file that cannot be read.
     """
     yield from _rows_of_texts(texts, reading.columns.encoding, warn)
-    if file is None:
-        return
-    of_file = sources.rows(
-        file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn, part=reading.part
-    )
-    for row in of_file:
-        if row.error and reading.strict:
-            raise DataError(row.error)
-        yield row
+    for file in files:
+        of_file = sources.rows(
+            file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn, part=reading.part
+        )
+        for row in of_file:
+            if row.error and reading.strict:
+                raise DataError(row.error)
+            yield row
 
 
 def _rows_of_texts(texts: Iterable[str], encoding: str | None, warn: Warn) -> Iterator[Row]:

@@ -3,7 +3,7 @@
 Each imports what it needs when it is called: predicting a text of the command line needs neither.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,21 +21,41 @@ __all__ = [
     "Row",
     "SourceOptions",
     "beginning_of",
+    "files",
     "load",
     "rows",
     "rows_with_cells",
 ]
 
 
-def load(source: str, *, options: SourceOptions) -> Corpus:
+def load(sources: str | Sequence[str], *, options: SourceOptions) -> Corpus:
     """Find a corpus: a name in the catalogue, a file or folder, or an ``owner/name`` on the Hub, in this order.
+
+    Several sources are files, or patterns of them such as ``data/*.csv``.
 
     Raises UsageError if the source is none of these or an option does not go with it, DataError if it cannot be read.
     Documents in files and on the Hub are read, and checked, when they are iterated over.
     """
     from textclf.sources.corpora import find_corpus
 
-    return find_corpus(source, options)
+    return find_corpus([sources] if isinstance(sources, str) else sources, options)
+
+
+def files(names: Sequence[str]) -> list[Path]:
+    """Return the files to predict that are named, by patterns, too; ``-`` is stdin.
+
+    Raises UsageError if there is no such file.
+    """
+    from textclf.errors import UsageError
+    from textclf.sources.opening import STDIN, expanded, is_there
+
+    found = expanded(names)
+    for path in found:
+        if path != STDIN and not is_there(path):
+            raise UsageError(f"no such file: {path}")
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder: name its files, as in '{path}/*.csv'")
+    return found
 
 
 def rows(

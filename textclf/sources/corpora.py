@@ -1,6 +1,7 @@
 """Finds a corpus by its name: in the catalogue, on the disk or on the Hugging Face Hub."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,25 +9,33 @@ from textclf.errors import UsageError
 from textclf.sources.catalogue import CATALOGUE, Entry, nearest
 from textclf.sources.dialect import refuse_dialect
 from textclf.sources.document import Columns, Corpus, SourceOptions
-from textclf.sources.folders import FileDocuments, digest, is_there, read_path
+from textclf.sources.folders import part_of_paths, read_paths
 from textclf.sources.formats import Reading
 from textclf.sources.hub import read_hub
+from textclf.sources.opening import PATTERN, expanded, is_there
+from textclf.sources.parts import FileDocuments, digest
 
 
-def find_corpus(source: str, options: SourceOptions) -> Corpus:
+def find_corpus(sources: Sequence[str], options: SourceOptions) -> Corpus:
     """Find a corpus with the splits that the options add: see `textclf.sources.load`."""
-    corpus = _find(source, options)
+    corpus = _find(sources[0], options) if len(sources) == 1 else _read_files(sources, options)
     corpus = _with_split(corpus, "validation", options.validation, options)
     corpus = _with_split(corpus, "test", options.test, options)
     return replace(corpus, name=_name(options.name, corpus.name))
+
+
+def _read_files(sources: Sequence[str], options: SourceOptions) -> Corpus:
+    if not sources:
+        raise UsageError("no source: name a corpus, a file or a folder")
+    _refuse_hub_options(sources[0], options)
+    return read_paths(sources, Reading(options.columns, kind=options.kind, part=options.part))
 
 
 def _find(source: str, options: SourceOptions) -> Corpus:
     if entry := CATALOGUE.get(source):
         return _read_entry(entry, options)
     if _is_path(source):
-        _refuse_hub_options(source, options)
-        return read_path(Path(source), Reading(options.columns, kind=options.kind, part=options.part))
+        return _read_files([source], options)
     _refuse_text_options(source, options)
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[\w.-]+", source):
         return read_hub(source, columns=options.columns, config=options.config, revision=options.revision)
@@ -69,6 +78,8 @@ def _is_path(source: str) -> bool:
     path = Path(source)
     if not source or is_there(path):
         return bool(source)
+    if not PATTERN.isdisjoint(source):
+        return True
     ends_like_a_file = re.fullmatch(r"\.[A-Za-z]\w*", path.suffix) is not None  # a version, as in name_11.0, does not
     in_a_folder = "/" in source and is_there(path.parent)
     return ends_like_a_file or in_a_folder or source.startswith((".", "/"))
@@ -87,18 +98,19 @@ def _refuse_text_options(source: str, options: SourceOptions) -> None:
         raise UsageError(f"{source} is not a file: leave out --input-format and --part")
 
 
-def _with_split(corpus: Corpus, split: str, path: Path | None, options: SourceOptions) -> Corpus:
-    if path is None:
+def _with_split(corpus: Corpus, split: str, sources: Sequence[str], options: SourceOptions) -> Corpus:
+    if not sources:
         return corpus
     if split in corpus.splits:
-        raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {path}")
+        raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {' '.join(sources)}")
+    part = part_of_paths(expanded(sources), f"--{split}")
     notes = list(corpus.notes)
     reading = Reading(options.columns, corpus.columns, warn=notes.append, kind=options.kind, part=options.part)
-    documents = FileDocuments.of(path, reading)
+    documents = FileDocuments.of(part, reading)
     return replace(
         corpus,
         splits={**corpus.splits, split: documents},
-        revision=f"{corpus.revision}+{digest(path)}",
+        revision=f"{corpus.revision}+{digest(part)}",
         size=corpus.size + documents.size,
         notes=notes,
     )

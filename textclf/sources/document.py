@@ -6,7 +6,6 @@ Knows nothing about files, tokens or tensors, and imports nothing that takes tim
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from textclf.errors import DataError
@@ -86,9 +85,9 @@ class SourceOptions:
     """Format of the files; "auto": as `textclf.sources.kinds` finds it."""
     part: str | None = None
     """The list of documents in a JSON file, or the sheet of a workbook, that has several."""
-    test: Path | None = None
-    """A file or folder for the test split, in any format, with the source's columns."""
-    validation: Path | None = None
+    test: tuple[str, ...] = ()
+    """Files, patterns of files, or a folder for the test split, in any format, with the source's columns."""
+    validation: tuple[str, ...] = ()
     name: str | None = None
     """Name of the corpus, safe as a folder name."""
 

@@ -11,7 +11,7 @@ from textclf.errors import DataError, UsageError
 from textclf.sources.catalogue import PARQUET_BRANCH
 from textclf.sources.columns import find_columns, follow, to_row
 from textclf.sources.document import Columns, Corpus, Document, Rows, documents
-from textclf.sources.folders import split_of
+from textclf.sources.layouts import split_of
 from textclf.system import failures
 
 PROBE_SECONDS: Final = 10.0

@@ -35,6 +35,8 @@ KINDS_BY_ENDING: Final[Mapping[str, str]] = {
 
 ARCHIVES: Final = {".zip", ".tar", ".tgz", ".7z", ".rar"}
 
+PICKLES: Final = {".pkl", ".pickle", ".joblib", ".pt", ".pth"}
+
 COMPRESSED_INSIDE: Final = {"parquet", "xlsx"}
 """Formats whose files are not compressed again."""
 
@@ -58,6 +60,8 @@ def kind_of(path: Path, *, named: str = "auto", columns: Columns = Columns()) ->
         raise UsageError(
             f"{path}: unsupported format, an archive: unpack it, and name the file or folder that comes out"
         )
+    if ending in PICKLES:
+        raise _unsupported(path, "a pickle, which is never opened: save it as Parquet or CSV")
     if kind in COMPRESSED_INSIDE and is_compressed(path):
         raise UsageError(f"{path}: {kind} is compressed inside, and is not read from {path.suffix}: unpack it first")
     if kind in COMPRESSED_INSIDE or named != "auto":
@@ -81,6 +85,11 @@ def kind_of(path: Path, *, named: str = "auto", columns: Columns = Columns()) ->
     return "jsonl"
 
 
+def _unsupported(path: Path, what: str) -> UsageError:
+    endings = " ".join((*KINDS_BY_ENDING, ".txt"))
+    return UsageError(f"{path}: unsupported format, not text but {what}; supported are {endings}, and folders of them")
+
+
 def _head(path: Path) -> bytes:
     try:
         with opened(path) as stream:
@@ -91,12 +100,8 @@ def _head(path: Path) -> bytes:
 
 def _by_content(path: Path, head: bytes, columns: Columns) -> str:
     """The format of a file whose name does not say it."""
-    what = None if ending_of(path) == ".txt" else binary_kind(head) or _control_characters(head)
-    if what is not None:  # a .txt is said to be text, and is refused as such when it is read
-        endings = " ".join(KINDS_BY_ENDING)
-        raise UsageError(
-            f"{path}: unsupported format, not text but {what}; supported are {endings} .txt, and folders of them"
-        )
+    if ending_of(path) != ".txt" and (what := binary_kind(head) or _control_characters(head)):
+        raise _unsupported(path, what)  # a .txt is said to be text, and is refused as such when it is read
     if columns.delimiter is not None or columns.quote is not None or columns.names:
         return "csv"
     lines = [line for line in _lines(head, columns) if line.strip()]

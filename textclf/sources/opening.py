@@ -7,9 +7,10 @@ The ending before these says what is inside: reviews.csv.gz is CSV.
 """
 
 import errno
+import glob
 import io
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -18,6 +19,9 @@ from textclf.errors import DataError, TextclfError, UsageError
 from textclf.system import failures
 
 STDIN: Final = Path("-")
+
+PATTERN: Final = frozenset("*?[")
+"""Characters of a pattern that files are named by."""
 
 ENDINGS: Final[Mapping[str, str]] = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd"}
 """Of compressed files, with what compressed them."""
@@ -47,6 +51,34 @@ def stem_of(path: Path) -> str:
 def name_of(path: Path) -> str:
     """Return what messages call a file, or STDIN."""
     return "stdin" if path == STDIN else str(path)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether there is a file or folder; False for a name that is too long to be one."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
+def expanded(sources: Sequence[str]) -> list[Path]:
+    """Return the paths that are named, and those that patterns such as ``data/*.csv`` stand for, each once.
+
+    Raises UsageError for a pattern that stands for none, and for a path that comes twice.
+    """
+    paths: list[Path] = []
+    for source in sources:
+        if is_there(Path(source)) or PATTERN.isdisjoint(source):
+            paths.append(Path(source))
+            continue
+        found = sorted(map(Path, glob.glob(source, recursive=True)))  # noqa: PTH207 (as a shell, without hidden files)
+        if not found:
+            raise UsageError(f"no file or folder is named like {source}")
+        paths += found
+    repeated = [path for number, path in enumerate(paths) if path in paths[:number]]
+    if repeated:
+        raise UsageError(f"{repeated[0]} is named twice: leave out one of them")
+    return paths
 
 
 def unreadable(path: Path, error: OSError) -> TextclfError:
