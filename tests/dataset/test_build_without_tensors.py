@@ -55,14 +55,25 @@ def test_many_documents_are_told_how_to_get_them_and_what_they_take(corpus_csv, 
     monkeypatch.setattr("textclf.config.TENSORS_UP_TO", 59)
     result = invoke(runner, "preprocess", corpus_csv)
     assert "no .pt file for each" in result.stderr
-    assert "316 files of 251 KB in all; --tensors all writes them" in result.stderr
+    assert "324 files of 251 KB in all; --tensors all writes them" in result.stderr
     assert not Path("data/tiny_corpus/tensors").exists()
     again = invoke(runner, "preprocess", corpus_csv)
     assert again.exit_code == 0
     monkeypatch.setattr("textclf.dataset.build.MANY_TENSORS", 59)
     result = invoke(runner, "preprocess", corpus_csv, "--tensors", "all", "--overwrite")
-    assert "writing 316 files of 251 KB in all, a .pt file for each document; --tensors none leaves" in result.stderr
+    assert "writing 324 files of 251 KB in all, a .pt file for each document; --tensors none leaves" in result.stderr
     assert len(list(Path("data/tiny_corpus/tensors").glob("*/*.pt"))) == 60
+
+
+def test_a_dry_run_says_what_room_each_choice_takes(corpus_csv, runner):
+    lines = invoke(runner, "preprocess", corpus_csv, "--dry-run").stdout.splitlines()
+    with_files, without_files = "about 251 KB in 324 files", "about 5.3 KB in 8 files"
+    assert f"it would take {with_files}; with --tensors none {without_files}" in lines
+    lines = invoke(runner, "preprocess", corpus_csv, "--dry-run", "--tensors", "none").stdout.splitlines()
+    assert f"it would take {without_files}; with --tensors all {with_files}" in lines
+    result = invoke(runner, "info", corpus_csv)
+    assert result.exit_code == 2
+    assert f"to see what it would become: textclf preprocess {corpus_csv} --dry-run" in result.stderr
 
 
 def test_info_says_whether_there_are_any(without, data_dir, runner):

@@ -45,3 +45,17 @@ def test_what_would_be_refused_is_refused_in_the_same_words(rows):
             run(settings())
         said.append(str(caught.value))
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("tensors", [None, "all", "none"])
+def test_the_room_that_is_named_beforehand_is_about_what_is_taken(tensors):
+    write_csv("films.csv", [(f"{text} " * 50, label) for text, label in ROWS])
+    found = preview(settings(tensors=tensors))
+    assert found.tensors == (tensors or "all")
+    root, _ = preprocess(settings(tensors=tensors))
+    entries = [path for path in root.rglob("*") if path.is_file() or path.parent.name == "tensors"]
+    tokens = [path for path in entries if path.suffix in {".pt", ".bin", ".npy", ".parquet"}]
+    room = found.rooms[found.tensors]
+    assert len(entries) <= room.files <= len(entries) + 2
+    blocks = sum(-(-path.stat().st_size // 4096) * 4096 for path in tokens)
+    assert 0.3 * blocks < room.bytes < 3 * blocks

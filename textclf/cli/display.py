@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from textclf.system import escaping
-from textclf.system.wording import counted
+from textclf.system.wording import counted, shown_bytes
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -139,10 +139,22 @@ def show_preview(preview: "Preview") -> str:
         table(("id", "label", "text"), first, align="<<<"),
         table(("label", *preview.labels), rows, align="<" + ">" * len(preview.labels)),
         *(f"{split}: {share:.0%} of train would be drawn" for split, share in preview.drawn.items()),
+        _room(preview),
         *(escaping.line(f"note: {note}") for note in preview.notes),
         "nothing was written: this was a dry run",
     ]
     return "\n".join(filter(None, lines))
+
+
+def _room(preview: "Preview") -> str:
+    """How much room the data directory would take, and how much with or without a .pt file for each document."""
+    sizes = {
+        name: f"about {shown_bytes(room.bytes)} in {counted(room.files, 'file')}"
+        for name, room in preview.rooms.items()
+    }
+    chosen = sizes.pop(preview.tensors)
+    others = [f"with --tensors {name} {size}" for name, size in sizes.items()]
+    return "; ".join([f"it would take {chosen}", *others])
 
 
 def show_columns(columns: "Columns") -> str:

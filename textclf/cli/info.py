@@ -28,7 +28,10 @@ def command(path: Path) -> None:
     elif path.name == runs.LATEST or runs.RunLayout(path).config.exists() or path.name == "model":
         terminal.result(escaping.to_json(_run(runs.resolve(path)), indent=2))
     else:
-        raise UsageError(f"{path} is neither a run nor a data directory; make one: textclf preprocess, textclf train")
+        hint = f"; to see what it would become: textclf preprocess {path} --dry-run" if path.is_file() else ""
+        raise UsageError(
+            f"{path} is neither a run nor a data directory{hint or '; make one: textclf preprocess, textclf train'}"
+        )
 
 
 def _run(layout: runs.RunLayout) -> dict[str, Any]:

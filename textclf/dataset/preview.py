@@ -1,13 +1,18 @@
 """What a corpus would become, from reading all of it; nothing is written."""
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from textclf.config import PreprocessConfig
+import numpy as np
+
+from textclf.config import TENSORS, PreprocessConfig
 from textclf.dataset.build import check_labels, options_of
-from textclf.dataset.splits import fold
+from textclf.dataset.splits import digest_of_pieces
+from textclf.dataset.write_tensors import Room, room_needed
 from textclf.sources import SPLITS, Columns, Document, load
+from textclf.text.tokenizer import pieces_of
 
 SHOWN: Final = 3
 """Documents that are shown."""
@@ -25,6 +30,10 @@ class Preview(NamedTuple):
     """Split to documents of each label, the most frequent first."""
     drawn: Mapping[str, float]
     """Splits that the source lacks, and the share of train that would be drawn for each."""
+    rooms: Mapping[str, Room]
+    """About how much room the data directory would take, by the value of --tensors."""
+    tensors: str
+    """The value of --tensors that was given, or that is the default for so many documents."""
     notes: Sequence[str]
 
 
@@ -33,14 +42,17 @@ class _Seen:
 
     def __init__(self) -> None:
         self.first: list[Document] = []
-        self.texts: set[int] = set()
+        self.texts: set[bytes] = set()
+        self.words = array("q")
+        """Number of words of each document, separated by white space."""
 
     def labels_of(self, documents: Iterable[Document]) -> Iterator[str]:
         """The label of each document."""
         for document in documents:
             if len(self.first) < SHOWN:
                 self.first.append(document)
-            self.texts.add(hash(fold(document.text)))
+            self.texts.add(digest_of_pieces(pieces_of(document.text)))
+            self.words.append(sum(len(piece.split()) for piece in pieces_of(document.text)))
             yield document.label
 
 
@@ -58,6 +70,7 @@ def preview(config: PreprocessConfig) -> Preview:
     }
     check_labels(corpus, labels["train"], texts=len(seen.texts), config=config)
     sizes = {"validation": config.validation_size, "test": config.test_size}
+    words = np.array(seen.words, dtype=np.int64)
     return Preview(
         corpus.name,
         corpus.source,
@@ -65,5 +78,7 @@ def preview(config: PreprocessConfig) -> Preview:
         seen.first,
         labels,
         {split: size for split, size in sizes.items() if split not in labels},
-        corpus.notes,
+        rooms={name: room_needed(words, reused=0, has_tensors=name == "all") for name in TENSORS},
+        tensors="all" if config.has_tensors(documents=len(words)) else "none",
+        notes=corpus.notes,
     )

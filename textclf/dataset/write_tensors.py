@@ -23,7 +23,8 @@ from textclf.text.tokenizer import UNK_ID
 
 BLOCK: Final = 4096  # bytes that a file takes at least, on most disks
 TABLE_ROW: Final = 64  # bytes per document, about
-OTHER_FILES: Final = 256
+OTHER_FILES: Final = 8
+FOLDERS: Final = 256  # of tensor files
 PRE_TOKENS_AT_ONCE: Final = 500_000  # of a document; as many ids or more, 40 bytes for each
 
 Runs = Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]
@@ -99,7 +100,7 @@ def write_tensors(
     already there, and whole, are left alone.
     """
     is_resumed = layout.tensors.exists()
-    for number in range(256 if names is not None else 0):
+    for number in range(FOLDERS if names is not None else 0):
         files.make_folder(layout.tensors / f"{number:02x}")
     bounds = arrays.offsets(documents.lengths)
     slices = list(arrays.row_slices(bounds, at_most=work.batch.size, rows=work.batch.documents))
@@ -133,7 +134,7 @@ def room_needed(lengths: NDArray[np.int64], *, reused: int, has_tensors: bool = 
         return Room(tables, OTHER_FILES)
     frame = len(tensors.to_bytes(np.empty(0, dtype=np.int32)))
     of_tensors = int((-(-(frame + 4 * lengths) // BLOCK) * BLOCK).sum() * (1 - reused / len(lengths)))
-    return Room(of_tensors + tables, len(lengths) - reused + OTHER_FILES)
+    return Room(of_tensors + tables, len(lengths) - reused + FOLDERS + OTHER_FILES)
 
 
 def _write_batch(
