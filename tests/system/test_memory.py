@@ -1,13 +1,15 @@
 import ctypes
 import os
 import platform
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
 
-from textclf.system.memory import return_freed_memory, share_heap
+from textclf.errors import ResourceError
+from textclf.system.memory import refuse_small_limit, return_freed_memory, share_heap
 
 FREED_BY_ANOTHER_THREAD = """
 import sys
@@ -93,3 +95,15 @@ def test_a_python_that_cannot_load_its_own_symbols_works(monkeypatch: pytest.Mon
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", refuse)
     return_freed_memory()
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_refused"), [(1_000_000, False), (999_999, True), (resource.RLIM_INFINITY, False)]
+)
+def test_a_limit_below_what_libraries_need_is_refused(limit, is_refused, monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (limit, limit))
+    if not is_refused:
+        refuse_small_limit(1_000_000)
+        return
+    with pytest.raises(ResourceError, match=r"memory is 999,999 bytes \(ulimit -v\), .* takes 1,000,000; raise it"):
+        refuse_small_limit(1_000_000)

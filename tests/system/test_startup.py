@@ -1,11 +1,13 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from textclf.errors import ResourceError
 from textclf.system import startup
 from textclf.system.startup import processors
 
@@ -116,3 +118,40 @@ def test_a_program_of_ours_looks_for_garbage_rarely_and_not_at_its_end():
 def test_importing_textclf_leaves_the_collector_of_a_program_alone():
     code = "import gc\nbefore = gc.get_threshold()\nimport textclf.training\nassert gc.get_threshold() == before"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_threads_that_cannot_be_started_are_refused_and_none_is_left(monkeypatch):
+    left, start = [2], threading.Thread.start
+
+    def refuse(thread):
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    before = threading.active_count()
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    startup.refuse_few_threads(2)
+    left[0] = 2
+    with pytest.raises(ResourceError, match="no more processes or threads"):
+        startup.refuse_few_threads(3)
+    assert threading.active_count() == before
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("locale", [ASCII, {**ASCII, "LC_ALL": "POSIX"}, {"LC_ALL": "C"}, {"LC_ALL": "C.UTF-8"}])
+def test_names_and_arguments_beyond_ascii_are_what_they_are_in_any_locale(locale, corpus_csv, tmp_path):
+    (tmp_path / "größe-猫.csv").write_bytes(corpus_csv.read_bytes())
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+    for arguments, code, said in (
+        (["preprocess", "größe-猫.csv", "--dry-run"], 0, "größe-猫"),
+        (["predict", "--run", "läufe/猫", "x"], 2, "no run läufe/猫"),
+        (["preprocess", "fort-é.csv"], 2, "no such file or folder: fort-é.csv"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "textclf", *arguments], env=kept | locale, capture_output=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert said in (done.stdout + done.stderr).decode()

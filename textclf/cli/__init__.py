@@ -14,7 +14,7 @@ import click
 from textclf import __version__
 from textclf.cli import terminal
 from textclf.errors import ClosedPipeError
-from textclf.system import failures, startup, streams
+from textclf.system import failures, memory, startup, streams
 from textclf.system.signals import ignore, stopping
 
 NAMES: Final = (
@@ -33,6 +33,17 @@ NAMES: Final = (
     "corpora",
     "info",
 )
+
+
+_NUMPY: Final = 110_000_000
+_ARROW: Final = 310_000_000
+_TORCH: Final = 700_000_000
+ADDRESS_SPACE: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("predict", "explain", "serve"), _NUMPY),
+    **dict.fromkeys(("preprocess", "check", "evaluate", "compare", "report", "export"), _ARROW),
+    **dict.fromkeys(("train", "verify", "learning-curve"), _TORCH),
+}
+"""Bytes of address space that the libraries of a command need at least, measured on Linux with two processors."""
 
 
 class OnDemand(Mapping[str, click.Command]):
@@ -78,6 +89,15 @@ class Commands(click.Group):
         """Parse the command line; --help and --version are printed here."""
         with streams.naming_closed_pipe():
             return super().make_context(*given, **more)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; raises ResourceError if memory is limited to less than its libraries need."""
+        name, command, rest = super().resolve_command(ctx, args)
+        if not {"-h", "--help"} & set(rest):
+            memory.refuse_small_limit(ADDRESS_SPACE.get(name or "", 0))
+        return name, command, rest
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""

@@ -73,7 +73,8 @@ def read_documents(path: Path, *, rows: int) -> Documents:
         refuse_other_kind(path)
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             _check_size(file.metadata, rows=rows, size=path.stat().st_size)
-            table = file.read(columns=[field.name for field in fields(Documents)])
+            # Threads save little, and Arrow crashes at the end of a process that could start only some of them.
+            table = file.read(columns=[field.name for field in fields(Documents)], use_threads=False)
         columns = {name: table[name].combine_chunks() for name in table.column_names}
         found = Documents(
             id=_short(columns["id"]),

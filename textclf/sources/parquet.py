@@ -29,7 +29,7 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
         with pq.ParquetFile(path) as file:
             refuse_repeated(str(path), file.schema_arrow.names)
             roles = find(paths_of(file.schema_arrow))
-            for batch in file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=roles.within(file.schema_arrow.names)):
+            for batch in _batches(file, roles.within(file.schema_arrow.names)):
                 for values in batch.to_pylist():
                     number += 1
                     characters += _characters(values)
@@ -69,3 +69,8 @@ def _characters(value: object) -> int:
     if isinstance(value, dict):
         return sum(map(_characters, value.values()))
     return sum(map(_characters, value)) if isinstance(value, list) else 0
+
+
+def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Few rows at a time; without threads, as Arrow crashes at the end of a process that could start only some."""
+    yield from file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=columns, use_threads=False)

@@ -9,7 +9,25 @@ import sys
 from contextlib import suppress
 from typing import Final
 
+from textclf.errors import ResourceError
+
 _ARENA_MAX: Final = -8  # M_ARENA_MAX in malloc.h
+
+
+def refuse_small_limit(needed: int) -> None:
+    """Raise ResourceError if the limit on this process's address space (``ulimit -v``) is lower than these bytes.
+
+    Libraries in C++ do not say that they lack memory while they are loaded: they end the process.
+    """
+    with suppress(ImportError):  # not on Windows
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if resource.RLIM_INFINITY != most < needed:
+            raise ResourceError(
+                f"the limit on memory is {most:,} bytes (ulimit -v), and loading the libraries of this command takes "
+                f"{needed:,}; raise it: ulimit -v unlimited"
+            )
 
 
 def share_heap() -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from textclf.system import memory
+from textclf.system import failures, memory
 from textclf.system.search_path import SAFE
 
 _WAIT_POLICY: Final = "OMP_WAIT_POLICY"
@@ -79,6 +79,28 @@ def no_spinning() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def refuse_few_threads(count: int) -> None:
+    """Raise ResourceError if this number of threads cannot be started.
+
+    OpenMP, which torch computes with, ends the process where it cannot start its own.
+    """
+    from threading import Event, Thread
+
+    done = Event()
+    threads = [Thread(target=done.wait, daemon=True) for _ in range(count)]
+    started = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        raise failures.explain(error) or error from error
+    finally:
+        done.set()
+        for thread in started:
+            thread.join()
 
 
 def processors() -> int:

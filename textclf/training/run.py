@@ -20,7 +20,7 @@ from textclf.models import summary
 from textclf.models.user.code import naming_line
 from textclf.system import failures, files, memory
 from textclf.system.signals import Interrupt
-from textclf.system.startup import no_spinning
+from textclf.system.startup import no_spinning, refuse_few_threads
 from textclf.training import device, loop, shared_memory
 from textclf.training.batches import BatchLoader
 from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
@@ -36,6 +36,9 @@ from textclf.training.setup import Setup, required
 from textclf.training.tracking import Tracker, quiet_writer_thread
 
 PACKAGES: Final = ("torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
+
+OTHER_THREADS: Final = 3
+"""Beside those that compute: for gradients, for batches and for TensorBoard."""
 
 GPU_CHECK_EVERY: Final = 100
 """Check for NaN every this many steps on a GPU, where each check forces a sync."""
@@ -80,6 +83,7 @@ def resume(
 
 def _with_room_for_batches(setup: Setup, display: Display) -> Setup:
     """The setup; without loader processes, and with a note, if shared memory is too small for their batches."""
+    refuse_few_threads(torch.get_num_threads() + OTHER_THREADS)
     with _naming_failures(setup, shared_memory.FOLDER):
         why = shared_memory.lack(setup.loader("train", device.pick(setup.config.device)))
     if why is None:
