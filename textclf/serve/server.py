@@ -17,6 +17,7 @@ from textclf.serve.asgi import App
 from textclf.serve.clients import MOST_CLIENTS, Clients
 from textclf.serve.processes import STOPS, Workers
 from textclf.serve.protocol import Protocol
+from textclf.system import memory
 
 IDLE_SECONDS: Final = 30  # between two requests on a connection
 STOP_SECONDS: Final = 4  # to finish running requests at shutdown
@@ -75,6 +76,7 @@ def run(app: Callable[[int], App], listening: socket.socket, *, workers: int) ->
     """Serve until SIGTERM or SIGINT. ``app`` builds the service of a worker, given its number."""
     most = most_clients()
     sys.setswitchinterval(SWITCH_SECONDS)
+    memory.return_freed_memory()  # that loading a model took
     if workers == 1:
         _serve(app, listening, most, 0)
     else:
