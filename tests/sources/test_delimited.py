@@ -292,3 +292,13 @@ def test_a_stream_is_not_read_ahead():
     find = partial(find_columns, Columns(), where="f", needs_label=False)
     assert next(read_delimited(lines(), "f", find, TableOptions(sampled=1))).text == "one"
     assert taken == [1, 2]
+
+
+def test_texts_whose_lines_have_the_width_of_a_row_load():
+    """Even where all texts have several lines, of which each has a comma and ends alike."""
+    rows = [("\n".join(f"line {line} of {number}, and" for line in range(4)), "ab"[number % 2]) for number in range(30)]
+    file = io.StringIO(newline="")
+    csv.writer(file).writerows([("text", "label"), *rows])
+    warnings = []
+    assert table(file.getvalue(), warn=warnings.append)[1] == rows
+    assert warnings == []

@@ -54,7 +54,7 @@ SWALLOWED = [
     (['"Best buy,neg', "nice,pos", 'great",neg'], 1, {"pos", "neg"}, True),
     (['"Best buy,neg', 'great",pos'], 1, {"pos", "neg"}, True),
     (['neg,"Best buy', "", "pos,nice", 'pos,great"'], 0, {"pos", "neg"}, True),
-    (['neg,"Best buy', "pos,nice", "pos,nice", 'neg,great"'], 0, set(), True),
+    (['neg,"Best buy', "pos,nice", "pos,nice", 'neg,great"'], 0, set(), None),
     (['"neg","Best buy', '"pos",nice', 'pos,"great"'], 0, {"pos", "neg"}, None),
     # a text of several lines
     (['neg,"Dear all', "I bought this, and", 'it broke, sadly"'], 0, {"pos", "neg"}, None),

@@ -146,24 +146,33 @@ def _plain(names: Sequence[str]) -> list[str]:
 
 def _rows(table: Table) -> Iterator[Row]:
     """Yield the rows of a table."""
-    width, roles, labels = len(table.names), table.roles, set[str]()
+    name, names, roles, width = table.name, table.names, table.roles, len(table.names)
+    labels = _sampled_labels(table)
     advice: str | None = None
-    for record in chain(table.first, table.records):
-        number, fields, error, lines = record
-        place = f"{table.name}:{number}"
-        if lines and not error and (error := _swallowing(table, record, labels)):
-            table.records.read_again(lines[1:])
-            yield Row("", error=f"{place}: {error}")
-        elif error is None and len(fields) == width:
-            row = to_row(place, dict(zip(table.names, fields, strict=True)), roles)
+    for number, fields, error, lines in chain(table.first, table.records):
+        if error is None and len(fields) == width:
+            if lines and (problem := _swallowing(table, Record(number, fields, None, lines), labels)):
+                table.records.read_again(lines[1:])
+                yield Row("", error=f"{name}:{number}: {problem}")
+                continue
+            row = to_row(f"{name}:{number}", dict(zip(names, fields, strict=True)), roles)
             if row.label is not None and len(labels) < MOST_LABELS:
                 labels.add(row.label)
-            yield row._replace(cells=tuple(fields)) if table.options.keeps_cells else row
+            yield row
         elif error is None and not fields:
-            yield Row("", error=f"{place}: the line is blank", is_blank=True)
+            yield Row("", error=f"{name}:{number}: the line is blank", is_blank=True)
         else:
             advice = _advice(table) if advice is None else advice
-            yield Row("", error=f"{error or f'{place}: {_ragged(table, len(fields))}'}{advice}")
+            yield Row("", error=f"{error or f'{name}:{number}: {_ragged(table, len(fields))}'}{advice}")
+
+
+def _sampled_labels(table: Table) -> set[str]:
+    """Labels of the first rows that have a line each."""
+    if table.roles.label is None:
+        return set()
+    label_at, width = list(table.names).index(table.roles.label), len(table.names)
+    rows = list(Records(iter(table.sample), table.name, table.dialect))[table.has_header :]
+    return {row.fields[label_at] for row in rows if len(row.fields) == width and not row.lines}
 
 
 def _ragged(table: Table, count: int) -> str:
@@ -176,31 +185,23 @@ def _swallowing(table: Table, record: Record, labels: set[str]) -> str | None:
 
     It is not sure where there are no labels to tell by, and no error where the quote was asked for.
     """
-    quote, label = table.dialect.quote, table.roles.label
+    label = table.roles.label
     label_at = None if label is None else list(table.names).index(label)
-    known = labels if label_at is None else labels | _sampled_labels(table, record, label_at)
-    found = rows_within(record, table.dialect, width=len(table.names), label_at=label_at, labels=known)
+    found = rows_within(record, table.dialect, width=len(table.names), label_at=label_at, labels=labels)
     if found is False:
         return None
     end = record.lines[-1][0]
+    quote = dialects.in_shell(table.dialect.quote)
     if found and table.options.asked.quote is None:
         return (
             f"a quote opens here and closes in line {end}, and lines between look like rows of their own; if it is a "
-            f"character of the text, add --quote none, and if this is one row, --quote {dialects.in_shell(quote)}"
+            f"character of the text, add --quote none, and if this is one row, --quote {quote}"
         )
     table.options.warn(
         f"{table.name}:{record.number}: lines {record.number} to {end} are one row, as a quote opens and closes there; "
         "if each of them is a row, here or further on, add --quote none"
     )
     return None
-
-
-def _sampled_labels(table: Table, record: Record, label_at: int) -> set[str]:
-    """Labels of the first lines that are rows by themselves, without those of a record."""
-    within = {number for number, _, _ in record.lines}
-    others = [text for number, text, _ in table.sample if number not in within]
-    rows = (row for row in dialects.records(others, table.dialect) if len(row) == len(table.names))
-    return {row[label_at] for row in rows} - {table.roles.label or ""}
 
 
 # Advice
