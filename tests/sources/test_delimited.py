@@ -302,3 +302,26 @@ def test_texts_whose_lines_have_the_width_of_a_row_load():
     warnings = []
     assert table(file.getvalue(), warn=warnings.append)[1] == rows
     assert warnings == []
+
+
+@pytest.mark.parametrize("line", ["sep=^", "SEP=^ "])
+def test_a_line_that_names_the_delimiter_is_no_header(line):
+    taken, rows = table(f"{line}\ntext^label\none, two;^a\n")
+    assert taken.delimiter == "^"
+    assert rows == [("one, two;", "a")]
+
+
+def test_quotes_that_are_characters_are_a_warning_where_a_program_wrote_them():
+    content = 'label\ttext\na\t"he said ""no"""\nb\t"fine"\n'
+    for asked, expected in ((Columns(), 1), (Columns(quote=""), 0), (Columns(quote='"'), 0)):
+        warnings = []
+        _, rows = table(content, asked, delimiter="\t", warn=warnings.append)
+        assert len(rows) == 2
+        assert len(warnings) == expected
+    _, rows = table('label\ttext\na\t"fine"\n', delimiter="\t", warn=warnings.append)
+    assert (rows, warnings) == ([('"fine"', "a")], [])
+
+
+def test_a_single_column_has_advice_on_the_delimiter():
+    with pytest.raises(UsageError, match="name it: --delimiter CHARACTER"):
+        table("words~class\none~a\n")

@@ -4,7 +4,9 @@ A row that cannot be read is an error, and so is one whose quote has swallowed o
 line after its first one. Errors name the options that read the file, where its first lines show which.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from statistics import fmean
 from typing import Final, NamedTuple
@@ -29,6 +31,11 @@ LONG: Final = 40
 """Characters of a field from which it is hardly the name of a column."""
 
 ANY: Final = Columns()
+
+_SEPARATOR: Final = re.compile(r"sep=([^\r\n])\s*", flags=re.IGNORECASE)
+
+_QUOTED: Final = re.compile(r'\s*"(?:[^"]|"")*""(?:[^"]|"")*"\s*')
+"""A field that a program has quoted: the quotation marks in it are doubled."""
 
 
 class TableOptions(NamedTuple):
@@ -78,6 +85,7 @@ def read_delimited(
 ) -> Iterator[Row]:
     """Yield a row per record; raises what `open_table` raises."""
     if (table := open_table(lines, name, find, options)) is not None:
+        _warn_of_quotes(table)
         yield from _rows(table)
 
 
@@ -86,7 +94,8 @@ def open_table(lines: Iterator[Line], name: str, find: FindColumns, options: Tab
 
     Raises UsageError or DataError if there are not the columns that are needed, or no header.
     """
-    sample, asked, known = _sample(lines, options.sampled), options.asked, options.known
+    sample, known = _sample(lines, options.sampled), options.known
+    sample, asked = _without_separator(sample, options.asked)
     dialect = dialects.find_dialect(
         _texts(sample), own=options.delimiter, asked=asked, known=known, is_header=lambda names: bool(_try(find, names))
     )
@@ -117,6 +126,14 @@ def _sample(lines: Iterator[Line], most: int) -> list[Line]:
         if (len(sample) >= most or characters >= SAMPLED_CHARACTERS) and line[1].strip():
             break
     return sample
+
+
+def _without_separator(sample: list[Line], asked: Columns) -> tuple[list[Line], Columns]:
+    """The first lines without ``sep=;``, with which spreadsheets name the delimiter, and what it asks for."""
+    found = _SEPARATOR.fullmatch(sample[0][1]) if sample else None
+    if found is None:
+        return sample, asked
+    return sample[1:], replace(asked, delimiter=asked.delimiter or found[1])
 
 
 def _texts(lines: Sequence[Line]) -> list[str]:
@@ -207,6 +224,20 @@ def _swallowing(table: Table, record: Record, labels: set[str]) -> str | None:
 # Advice
 
 
+def _warn_of_quotes(table: Table) -> None:
+    """Warn of fields in quotes where quotation marks are characters, unless that was asked for or is known."""
+    asked, known = table.options.asked, table.options.known
+    if table.dialect.quote or asked.quote is not None or known.quote is not None:
+        return
+    for number, text, _ in table.sample:
+        if any(map(_QUOTED.fullmatch, text.rstrip("\r\n").split(table.dialect.delimiter))):
+            table.options.warn(
+                f"{table.name}:{number}: a field is in quotation marks, which are part of the text here; "
+                "if they are not, here and further on, add --quote '\"'"
+            )
+            return
+
+
 def _advice(table: Table) -> str:
     """The options with which the first lines have the same number of fields, if there are any."""
     better = dialects.better_dialect(_texts(table.sample), table.dialect)
@@ -226,7 +257,8 @@ def _find_or_explain(table: Table, number: int, find: FindColumns) -> Roles:
             raise UsageError(f"{place}: {error}; try {dialect.options(table.dialect)}") from None
         if _is_row(rows):
             raise DataError(f"{place}: no header; name the columns in their order: {options}") from None
-        hint = f"; if the first line is a row, name the columns: {options}" if len(rows[0]) > 1 else ""
+        one = "; if another character than usual is between columns, name it: --delimiter CHARACTER"
+        hint = f"; if the first line is a row, name the columns: {options}" if len(rows[0]) > 1 else one
         raise UsageError(f"{error}{hint}") from None
 
 
