@@ -202,7 +202,7 @@ def test_training_says_what_it_reads_and_when_it_trains_once_more(runner: CliRun
         assert done.exit_code == 0, done.output
         return Path(done.stdout.strip()), done.stderr
 
-    refitted, shown = train()
+    refitted, shown = train("--refit")
     assert "refit on train and validation: 54 documents, 2 epochs\n" in shown
     assert json.loads((refitted / "metrics.json").read_text())["refit"] == {"documents": 54, "epochs": 2}
     plain, shown = train("--no-refit", "--label-smoothing", "0.25")

@@ -404,7 +404,7 @@ def test_a_write_that_fails_names_the_file(monkeypatch):
     def refuse(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "write_bytes", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(ResourceError, match=r"no space left to write data/films/tokenizer\.json"):
         make(SMALL)
 

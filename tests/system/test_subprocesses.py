@@ -9,7 +9,13 @@ import textclf
 from textclf.system import subprocesses
 
 ROOT = Path(textclf.__file__).parent
-OWNERS = {"system/subprocesses.py", "system/workers.py", "serve/server.py", "training/loader_processes.py"}
+OWNERS = {
+    "system/subprocesses.py",
+    "system/workers.py",
+    "serve/processes.py",
+    "training/loader_processes.py",
+    "training/shared_memory.py",
+}
 """Modules that know processes: programs, workers, copies of the server, and those of a DataLoader."""
 STARTS = {"os.system", "os.popen", "os.fork", "os.posix_spawn", "subprocess.run", "subprocess.Popen"}
 

@@ -9,7 +9,7 @@ from tests.conftest import assemble, small_config
 from tests.models.sequences.helpers import DOCUMENTS, padded
 from textclf.dataset.directory import DataDirectory
 from textclf.models.model import Examples
-from textclf.models.sequences.batch import collate
+from textclf.models.sequences.batch import WordDropout, collate
 from textclf.text.tokenizer import PAD_ID, UNK_ID
 
 
@@ -88,8 +88,9 @@ def test_both_directions_start_apart(model):
 
 
 def test_word_dropout_reads_words_as_unknown_in_training_alone(data_dir, tmp_path):
-    config = small_config("lstm", data_dir, tmp_path, dropout=0.0, word_dropout=1.0)
+    config = small_config("lstm", data_dir, tmp_path, dropout=0.0)
     model = assemble(config, DataDirectory.open(data_dir)).learner.model
+    model.word_dropout = WordDropout(1.0)
     batch = padded(DOCUMENTS)
     unknown = padded([[UNK_ID] * len(document) for document in DOCUMENTS])
     assert torch.equal(model.train()(batch), model.eval()(unknown))
