@@ -305,3 +305,13 @@ def test_several_files_are_answered_one_after_another(run_dir: Path) -> None:
         done = predict(run_dir, "--input", name)
         assert (done.exit_code, done.stdout) == (2, "")
         assert part in done.stderr
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_names_of_files_are_not_answered_as_texts(run_dir: Path) -> None:
+    lay({"a.csv": delimited(ROWS), "b.csv": delimited(ROWS), "the cat": b""})
+    for words in (["--input", "in/a.csv", "in/b.csv"], ["in/a.csv"], ["--input", "in/a.csv", "in/the cat"]):
+        done = predict(run_dir, *words)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "is a file, and its name would be answered as a text: add --input before it" in done.stderr
+    assert predict(run_dir, "in/the cat", "in/c.csv", "x" * 10_000).exit_code == 0

@@ -24,6 +24,7 @@ from textclf.dataset.label_lists import find_label_lists
         (["toxic", "insult", "toxic insult"], " ", ["toxic insult"]),
         (["yes", "no", "yes/no"], "/", ["yes/no"]),
         (["red", "blue", "red+blue"], "+", ["red+blue"]),
+        (["red", "blue", "red:blue"], ":", ["red:blue"]),
         (["a", "b", "a\nb"], "\n", ["a\nb"]),
     ],
 )

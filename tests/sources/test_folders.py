@@ -1,6 +1,7 @@
 """Labelled documents of files and folders: strict, so that the first row that cannot be trained on is an error."""
 
 import csv
+import gzip
 import hashlib
 import json
 import pickle
@@ -440,3 +441,32 @@ def test_class_folders_have_no_columns_to_choose(tmp_path):
     save(tmp_path / "data" / "a" / "1.txt", "x")
     message = failure(UsageError, tmp_path / "data", Columns(label="topic"))
     assert message == "no column 'topic'; data has the columns id, label, text"
+
+
+def test_notes_say_what_files_are_and_which_are_not_read(tmp_path):
+    for split in ("train", "test"):
+        for name, content in {"seq.in": "one\ntwo\n", "label": "x\ny\n", "seq.out": "o\no\n"}.items():
+            save(tmp_path / "snips" / split / name, content)
+    assert read_path(tmp_path / "snips", Reading()).notes == [
+        "each line of seq.in is a text, and the same line of label its label",
+        "not read: test/seq.out, train/seq.out",
+    ]
+    for name in ("neg.txt", "pos.txt", "README", "more.md"):
+        save(tmp_path / "polarity" / name, "one\ntwo\n")
+    assert read_path(tmp_path / "polarity", Reading()).notes == [
+        "each file is a class, and each of its lines a text: neg.txt, pos.txt",
+        "not read: README, more.md",
+    ]
+
+
+def test_names_of_corpora_come_from_files_or_their_folder(tmp_path):
+    for name in ("a.csv", "b.csv.gz", "train.csv", "test.csv"):
+        save(tmp_path / "films" / name, gzip.compress(b"text,label\na,b\n") if "gz" in name else "text,label\na,b\n")
+    folder = str(tmp_path / "films")
+    for names, expected in [
+        (("a.csv",), "a"),
+        (("b.csv.gz",), "b"),
+        (("a.csv", "b.csv.gz"), "a-b"),
+        (("t*.csv",), "films"),
+    ]:
+        assert read_paths([f"{folder}/{name}" for name in names], Reading()).name == expected

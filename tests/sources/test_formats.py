@@ -138,3 +138,26 @@ def test_a_part_is_named_in_json_and_workbooks(tmp_path):
     with pytest.raises(UsageError, match="several lists of documents, train, test"):
         list(rows(tmp_path / "f.json"))
     assert [row.text for row in rows(tmp_path / "f.json", part="test")] == ["two"]
+
+
+def test_labels_of_lines_begin_as_those_of_the_training_documents(tmp_path):
+    path, warnings = tmp_path / "f.txt", []
+    path.write_text("#a one\n#b two\n")
+    found = list(rows(path, known=Columns(label_prefix="#"), warn=warnings.append))
+    assert ([(row.text, row.label) for row in found], warnings) == ([("one", "a"), ("two", "b")], [])
+    assert [row.text for row in rows(path, known=Columns(label_prefix=""), warn=warnings.append)] == [
+        "#a one",
+        "#b two",
+    ]
+    (warning,) = warnings
+    assert warning.endswith(
+        "each line of the training documents began with its label; if these do, add --label-prefix ''"
+    )
+    found = list(rows(path, columns=Columns(label_prefix=""), known=Columns(label_prefix=""), warn=warnings.append))
+    assert ([row.label for row in found], len(warnings)) == (["#a", "#b"], 1)
+
+
+def test_a_part_of_a_file_that_has_none_is_refused(tmp_path):
+    (tmp_path / "f.csv").write_text("text,label\none,a\n")
+    with pytest.raises(UsageError, match=r"f\.csv has no parts, as JSON and XLSX may have: leave out --part"):
+        rows(tmp_path / "f.csv", part="train")

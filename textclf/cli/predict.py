@@ -124,6 +124,7 @@ def command(
     """
     if not texts and not inputs:
         raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
+    _refuse_names_of_files(texts, inputs)
     files = _input_files(inputs)
     _check_output(layout, files, output, explain=explain)
     model = runs.model_dir(run)
@@ -167,6 +168,23 @@ def _write(
         outputs.write(tally.watch(_with_progress(batches)), layout, fields, output)
     for sentence in tally.summary(with_coverage=fields.rejected):
         terminal.message(sentence)
+
+
+def _refuse_names_of_files(texts: tuple[str, ...], inputs: tuple[str, ...]) -> None:
+    """Raise UsageError for a text that is the name of a file, as where a shell has expanded ``--input *.csv``."""
+    for text in texts:
+        if text != "-" and (inputs or Path(text).suffix) and _is_file(text):
+            raise UsageError(
+                f"{text} is a file, and its name would be answered as a text: add --input before it, and put a pattern "
+                "of files in quotes, such as --input '*.csv'"
+            )
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:  # too long for a name
+        return False
 
 
 def _input_files(inputs: tuple[str, ...]) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 SEPARATORS: Final = (";", "|", "\n", "\t", ",")
 """Parts that recur are enough to tell a list."""
 
-USUAL_IN_NAMES: Final = ("/", "+", " ")
+USUAL_IN_NAMES: Final = ("/", "+", ":", " ")
 """Separators that names of classes often have: all parts must be labels themselves, and words, not letters."""
 
 BRACKETS: Final = {"[": "]", "(": ")", "{": "}"}

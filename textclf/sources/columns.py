@@ -19,7 +19,7 @@ TEXT_NAMES: Final = (
 LABEL_NAMES: Final = ("label", "labels", "class", "category", "target", "topic", "intent", "sentiment")
 
 
-MOST_DEPTH: Final = 5
+MOST_DEPTH: Final = 10
 """Levels of nested values whose names are listed."""
 
 MOST_DIGITS: Final = 10

@@ -16,7 +16,7 @@ from typing import Final
 from textclf.errors import DataError, UsageError
 from textclf.sources.columns import listed
 from textclf.sources.document import Corpus
-from textclf.sources.formats import Reading, parts_of
+from textclf.sources.formats import Reading, parts_of, refuse_part
 from textclf.sources.kinds import HEAD, KINDS_BY_ENDING, kind_of
 from textclf.sources.layouts import (
     CLASS_FILES,
@@ -167,11 +167,11 @@ def _inner_parts(parts: Mapping[str, Part], reading: Reading) -> dict[str, str]:
     Raises UsageError if there are several and none is named like a training split.
     """
     (path, *others), form = parts["train"].paths, parts["train"].form
-    if len(parts) > 1 or others or form != FILES or reading.part is not None:
+    if len(parts) > 1 or others or form != FILES or not (is_there(path) and path.is_file()):
         return {}
-    if not (is_there(path) and path.is_file()):
-        return {}
-    names = parts_of(path, training_kind(path, reading), reading)
+    kind = training_kind(path, reading)
+    refuse_part(path, kind, reading)
+    names = parts_of(path, kind, reading) if reading.part is None else []
     splits: dict[str, str] = {}
     for name in names:
         if split := split_of(name.rpartition(".")[2]):
@@ -196,20 +196,21 @@ def _notes(paths: Sequence[Path], parts: Mapping[str, Part]) -> list[str]:
     """Say which files are classes, and which files and folders of a folder are not read."""
     notes = []
     if parts["train"].form == CLASS_FILES:
-        notes.append(f"each file is a class, and each of its lines a text: {_shown(parts['train'].paths)}")
+        names = _shown([Path(path.name) for path in parts["train"].paths])
+        notes.append(f"each file is a class, and each of its lines a text: {names}")
     if parts["train"].form == SIDE_BY_SIDE:
         texts, labels, *_ = parts["train"].paths
         names = f", whose names are in {MAPPING}" if texts.with_name(MAPPING).is_file() else ""
         notes.append(f"each line of {texts.name} is a text, and the same line of {labels.name} its label{names}")
     read = {path for part in parts.values() for path in part.paths}
-    folders = [path for path in dict.fromkeys((*paths, *read)) if _is_folder(path)]
-    folders += [path.parent for path in read if path not in paths and path.parent not in folders and path.is_file()]
+    inside = [path.parent for path in sorted(read) if path not in paths and path.is_file()]
+    folders = [path for path in dict.fromkeys((*paths, *sorted(read), *inside)) if _is_folder(path)]
     for part in parts.values():
         read.update(class_folders(part.paths[0]) if part.form == CLASS_FOLDERS else part.paths)
         read.update(path.with_name(MAPPING) for path in part.paths if part.form == SIDE_BY_SIDE)
-    read.update(folders)
     top = next(iter(folders), Path())
-    left = [child.relative_to(top) for folder in folders for child in visible(folder) if child not in read]
+    children = (child for folder in folders for child in visible(folder))
+    left = [child.relative_to(top) for child in children if child not in read and child not in folders]
     return [*notes, f"not read: {_shown(left)}"] if left else notes
 
 

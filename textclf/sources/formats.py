@@ -152,18 +152,29 @@ def rows_to_predict(path: Path, reading: Reading) -> Iterator[Row]:
 
     Raises UsageError at once if the options do not fit together, and later what `read_rows` raises.
     """
-    columns, kind = reading.columns, reading.kind
-    if path != STDIN:
-        kind = kind_of(path, named=kind, columns=columns)
-    elif kind == "auto":
-        kind = "stdin"
+    columns, kind = reading.columns, _kind_to_predict(path, reading)
     if kind in TEXT_FORMATS and not TEXT_FORMATS[kind].has_columns and (columns.text or columns.label or columns.id):
         lines = "fasttext" if kind == "fasttext" else "lines"
         raise UsageError(f"{lines} have no columns: leave out --text-column, --label-column and --id-column")
     if kind in WHOLE_FILES and path == STDIN:
         raise UsageError(f"{kind.capitalize()} is not read from a pipe, as it begins with its end: name a file")
     check_asked(path, kind, columns)
+    refuse_part(path, kind, reading)
     return _warning_of_labels(read_rows(path, kind, reading._replace(needs_label=False)), reading.warn)
+
+
+def _kind_to_predict(path: Path, reading: Reading) -> str:
+    """The format of a file; lines may have labels that begin as those of the training documents."""
+    if path == STDIN:
+        return "stdin" if reading.kind == "auto" else reading.kind
+    prefix = reading.prefix if reading.known.label_prefix or reading.columns.label_prefix is not None else None
+    kind = kind_of(path, named=reading.kind, columns=replace(reading.columns, label_prefix=prefix))
+    if kind == "lines" and reading.kind == "auto" and reading.known.label_prefix == "":
+        reading.warn(
+            f"{path} is read as one text per line, though each line of the training documents began with its label; "
+            "if these do, add --label-prefix ''"
+        )
+    return kind
 
 
 def check_asked(path: Path, kind: str | None, columns: Columns) -> None:
@@ -173,6 +184,12 @@ def check_asked(path: Path, kind: str | None, columns: Columns) -> None:
         refuse_dialect(columns, name_of(path))
     if kind in WHOLE_FILES and columns.encoding is not None:
         raise UsageError(f"{name_of(path)} is {kind.capitalize()}, which is always UTF-8: leave out --encoding")
+
+
+def refuse_part(path: Path, kind: str, reading: Reading) -> None:
+    """Raise UsageError if a part is asked for of a file that has none."""
+    if reading.part is not None and kind not in ("json", "xlsx"):
+        raise UsageError(f"{name_of(path)} has no parts, as JSON and XLSX may have: leave out --part")
 
 
 def _warning_of_labels(rows: Iterator[Row], warn: Warn) -> Iterator[Row]:

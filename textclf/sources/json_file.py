@@ -16,7 +16,7 @@ from textclf.sources.text_lines import Encoding, refuse_other_content
 MOST_BYTES: Final = 100_000_000
 """Of a JSON file, which is in memory as a whole."""
 
-MOST_VALUES: Final = 10_000_000
+MOST_VALUES: Final = 5_000_000
 """In a JSON file: each takes 50 bytes or more, however few characters it has."""
 
 

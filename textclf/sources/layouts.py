@@ -28,10 +28,8 @@ ROLES: Final = {
 }
 """Words in the names of two files with a text and its label on the same line."""
 
-ABOUT: Final = {
-    "readme", "license", "licence", "copying", "notice", "authors", "changelog", "citation", "mapping", "classes",
-}  # fmt: skip
-"""Names of files that tell about others."""
+ABOUT: Final = {"readme", "license", "licence", "copying", "authors", "changelog", "citation", "mapping", "classes"}
+"""Words in the names of files that tell about others."""
 
 DATA_ENDINGS: Final = {*KINDS_BY_ENDING, ".txt", "", ".in", *(f".{word}" for word in (*SPLIT_NAMES, *ROLES))}
 
@@ -88,7 +86,10 @@ def arrange(files: Sequence[Path], where: str) -> dict[str | None, Part]:
     names = {path: Name.of(path) for path in files}
     if pairs := _pairs(names):
         return _by_split(pairs, where)
-    of_splits = {Part(FILES, (path,)): name for path, name in names.items() if name.split and not name.role}
+    of_splits = {Part(FILES, (path,)): name for path, name in names.items() if name.split}
+    without_role = {part: name for part, name in of_splits.items() if not name.role}
+    if any(name.split == "train" for name in without_role.values()):
+        of_splits = without_role
     trains = {name.rest for name in of_splits.values() if name.split == "train"}
     rest = () if () in trains else next(iter(trains), None)
     if rest != () and len(trains) > 1:
@@ -106,7 +107,7 @@ def classes_of(files: Sequence[Path]) -> dict[Path, str]:
 
     Empty if there are not two, or if their names are numbers, or differ in numbers alone, as those of documents do.
     """
-    texts = [path for path in files if stem_of(path).lower() not in ABOUT]
+    texts = [path for path in files if ABOUT.isdisjoint(re.findall(r"[^\W\d_]+", path.name.lower()))]
     if len({stem_of(path) for path in texts}) == 1:
         classes = {path: ending_of(path).removeprefix(".") for path in texts}
     else:
