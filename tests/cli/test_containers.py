@@ -73,6 +73,7 @@ READ = {
     "zstd": ("a.jsonl.zst", lambda: zstd(LINES), ()),
     "gzip of an array": ("a.json.gz", lambda: gzip.compress(json.dumps(RECORDS).encode()), ()),
     "a workbook": ("a.xlsx", lambda: workbook(Sheet1=[("text", "label"), *ROWS], Sheet2=[]), ()),
+    "a workbook without a header": ("a.xlsx", lambda: workbook(S=ROWS), ("--columns", "text,label")),
     "a table without an ending": ("Collection", lambda: delimited(ROWS, "\t"), ()),
     "tabs without a header": ("Collection", lambda: lines("{label}\t{text}"), ("--columns", "label,text")),
     "semicolons in a text file": (

@@ -66,6 +66,17 @@ def test_several_sheets_are_named_and_one_is_chosen(tmp_path):
         rows(path, part="Dev")
 
 
+def test_columns_without_a_header_are_named(tmp_path):
+    path = save(tmp_path / "a.xlsx", S=[("x", "one", 1), ("y", "two", None)])
+    found = rows(path, names=("label", "text", "n"))
+    assert [(row.text, row.label, row.place) for row in found] == [("one", "x", f"{path}:1"), ("two", "y", f"{path}:2")]
+
+
+def test_a_cell_beyond_the_names_is_an_error_of_its_row(tmp_path):
+    path = save(tmp_path / "a.xlsx", S=[("text", "label"), ("one", "x", None), ("two", "y", "more")])
+    assert [row.error for row in rows(path)] == [None, f"{path}:3: 3 cells, but only 2 columns have names"]
+
+
 def test_an_empty_workbook_has_no_rows(tmp_path):
     path = save(tmp_path / "a.xlsx", S=[])
     assert rows(path) == []

@@ -181,7 +181,7 @@ def check_asked(path: Path, kind: str | None, columns: Columns) -> None:
     """Raise UsageError if what is asked for does not go with the format, None being a folder of class folders."""
     check(columns)
     if kind not in DELIMITERS:
-        refuse_dialect(columns, name_of(path))
+        refuse_dialect(replace(columns, names=()) if kind == "xlsx" else columns, name_of(path))
     if kind in WHOLE_FILES and columns.encoding is not None:
         raise UsageError(f"{name_of(path)} is {kind.capitalize()}, which is always UTF-8: leave out --encoding")
 
@@ -216,7 +216,7 @@ def read_rows(path: Path, kind: str, reading: Reading, *, find: FindColumns | No
     elif kind == "xlsx":
         from textclf.sources.workbook import read_workbook
 
-        yield from read_workbook(path, find, part=reading.part)
+        yield from read_workbook(path, find, part=reading.part, names=reading.columns.names)
     elif kind == "json":
         with _stream(path) as stream:
             yield from read_json(stream, name_of(path), find, _json_options(stream, reading))

@@ -12,6 +12,7 @@ from textclf.errors import DataError, UsageError
 from textclf.sources.columns import FindColumns, listed, refuse_repeated, to_row
 from textclf.sources.document import Row
 from textclf.sources.opening import ALLOWANCE, RATIO
+from textclf.system.wording import counted
 
 MOST_EMPTY: Final = 100_000
 """Rows without a value after which no other is looked for."""
@@ -23,8 +24,12 @@ _DAMAGE: Final = (
 """What openpyxl and the libraries below it raise at a damaged workbook."""
 
 
-def read_workbook(path: Path, find: FindColumns, *, part: str | None = None) -> Iterator[Row]:
-    """Yield a row per row of the sheet `part`, or of the one that is not empty, below the row that names the columns.
+def read_workbook(
+    path: Path, find: FindColumns, *, part: str | None = None, names: Sequence[str] = ()
+) -> Iterator[Row]:
+    """Yield a row per row of the sheet `part`, or of the one that is not empty.
+
+    The first row names the columns, unless `names` does.
 
     Raises UsageError if it is not clear which sheet, or if there are no such columns, DataError if it cannot be read.
     """
@@ -33,16 +38,21 @@ def read_workbook(path: Path, find: FindColumns, *, part: str | None = None) -> 
         if sheet not in book.sheetnames:
             raise UsageError(f"{path} has no sheet {sheet!r}; it has {listed(book.sheetnames)}")
         rows = _rows(path, book, sheet)
-        number, names = next(rows, (0, []))
-        if not names:
+        number, first = (0, names) if names else next(rows, (0, ()))
+        if not first:
             return
-        header = [_name(value) for value in names]
+        header = [_name(value) for value in first]
         refuse_repeated(f"{path}:{number}", header)
         roles = find(header)
         for number, row in rows:
             place = f"{path}:{number}"
             if not any(value is not None for value in row):
                 yield Row("", error=f"{place}: the row is blank", is_blank=True)
+            elif any(value is not None for value in row[len(header) :]):
+                problem = (
+                    f"{counted(len(row), 'cell')}, but only {counted(len(header), 'column has', 'columns have')} names"
+                )
+                yield Row("", error=f"{place}: {problem}", place=place)
             else:
                 yield to_row(place, dict(zip(header, row, strict=False)), roles)
 
