@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import textclf
+from textclf.dataset.manifest import read_manifest
 
 
 def test_preprocess_train_and_predict(corpus_csv: Path, tmp_path: Path) -> None:
@@ -129,3 +130,14 @@ def test_what_is_no_path_is_named(wrong: object) -> None:
 
 def test_the_public_names_are_shown() -> None:
     assert {"load_model", "preprocess", "resume", "train"} <= set(dir(textclf))
+
+
+def test_several_files_are_a_source(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in "abc":
+        rows = [f"the {name} {number} sat,{'xy'[number % 2]}" for number in range(20)]
+        Path(f"{name}.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
+    for source in (["a.csv", Path("b.csv")], "[ab].csv"):
+        data = textclf.preprocess(source, name="made", test=[Path("c.csv")], overwrite=True)
+        assert sum(read_manifest(data).splits.values()) == 60
+    assert read_manifest(data).splits["test"] == 20

@@ -11,7 +11,7 @@
 import textclf.system.search_path  # noqa: F401  first, so that no other module comes from the current folder
 
 # isort: split
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,8 +30,8 @@ _HOMES: Final = {
 }
 
 
-def preprocess(source: str | Path = "bbc_news", **settings: Any) -> Path:
-    """Build a data directory from a corpus name, a Hub dataset, a file or a folder, and return its path.
+def preprocess(source: str | Path | Sequence[str | Path] = "bbc_news", **settings: Any) -> Path:
+    """Build a data directory from a corpus name, a Hub dataset, files or a folder, and return its path.
 
     Keywords are the fields of `config.PreprocessConfig`, checked before anything is read or written. It uses one
     process by default, as a script must guard its main module (``if __name__ == "__main__":``) before it may start
