@@ -3,6 +3,8 @@
 import dataclasses
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -104,6 +106,26 @@ def test_the_readme_lists_the_tags_of_tensorboard(data_dir: Path, tmp_path: Path
     texts = {f"{tag}/text_summary" for tag in ("Model", "Settings", "Test/mistakes")}
     assert written == (listed - {"Precision and recall/LABEL", "Model", "Settings", "Test/mistakes"}) | curves | texts
     assert 'tensor_name: "words' in (run.root / "projector_config.pbtxt").read_text()
+
+
+def outline(output: str) -> list[str]:
+    """The lines of an output without numbers, which depend on the machine, and without lines that repeat."""
+    lines = [" ".join(re.sub(r"[\d.,%+-]*\d[\d.,%]*", "#", line).split()) for line in output.splitlines()]
+    return list(dict.fromkeys(line.removesuffix(" best") for line in lines))
+
+
+@pytest.mark.long
+def test_the_readme_shows_what_quickstart_prints(tmp_path: Path) -> None:
+    shown = README.split("Output of `scripts/quickstart`", 1)[1].split("```", 2)[1]
+    for command, output in re.findall(r"^\$ textclf (.+)\n((?:(?!\$ ).*\n)*)", shown, re.MULTILINE):
+        done = subprocess.run(
+            [sys.executable, "-m", "textclf", *shlex.split(command)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=True,
+        )
+        assert outline(done.stdout) == outline(output), command
 
 
 def test_the_readme_lists_the_exit_codes() -> None:

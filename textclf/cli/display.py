@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MOST_LABELS: Final = 20
 """Classes that a report lists by name."""
-MOST_GROUPS: Final = 5
+MOST_GROUPS: Final = 3
 """Groups of documents that a report lists for a problem."""
 
 

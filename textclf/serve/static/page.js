@@ -221,7 +221,7 @@ function show({ columns, text, csv, rows, summary, error }) {
     fileStatus(`${count(rows)} so far`);
   }
   if (!summary) return false;
-  const done = rows ? `${count(rows)} of ${opened.file.name} are labelled.` : `${opened.file.name} has no rows.`;
+  const done = rows ? `${count(rows)} of ${opened.file.name} ${rows === 1 ? "is" : "are"} labelled.` : `${opened.file.name} has no rows.`;
   fileStatus([done, ...summary].join("\n"));
   if (rows) offer();
   return true;
