@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 import textclf
-from textclf.system.wording import counted, form
+from textclf.system.wording import counted, form, shown_bytes
 
 NOUNS = re.compile(
     r" (?:[a-z]+ ){0,2}(?:bytes|characters|classes|columns|copies|documents|embeddings|epochs|features|fields|files"
     r"|labels|lines|parameters|rows|runs|seeds|tensors|texts|tokens|words|are|were|have)\b"
 )
-AT_LEAST_2 = re.compile(r"limit|most(_\w+)?|len\(text\)|[A-Z_]+")
+AT_LEAST_2 = re.compile(r"(\w+\.)?_?(limit|most(_\w+)?)|len\((text|value|row\.text)\)|[A-Z_]+")
 """Limits, and what is above them."""
 
 
@@ -31,6 +31,14 @@ def test_a_count_has_the_singular_or_the_plural(count, expected):
         counted(count, "copy", "copies"),
         counted(count, "text has", "texts have"),
     ) == expected
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 KB"), (36_000_000, "36 MB"), (4 * 10**9, "4.0 GB")],
+)
+def test_a_size_is_in_the_largest_unit(size, expected):
+    assert shown_bytes(size) == expected
 
 
 def test_a_verb_agrees_with_its_count():

@@ -130,7 +130,8 @@ def _refit(refit: Mapping[str, int] | None) -> str:
     if refit is None:
         return "\nProbabilities and thresholds are calibrated on the validation documents.\n"
     return (
-        f"\nThen trained for {refit['epochs']} more epochs on train and validation, {refit['documents']:,} documents. "
+        f"\nThen trained for {counted(refit['epochs'], 'more epoch')} on train and validation, "
+        f"{counted(refit['documents'], 'document')}. "
         "Each validation document was predicted just before the model first learned "
         "from it: these predictions are the validation figures, and probabilities and thresholds are calibrated on "
         "them.\n"

@@ -98,6 +98,5 @@ class TerminalDisplay(Display):
 def _of_epoch(metrics: Mapping[str, Any]) -> str:
     """Which weights were measured."""
     best, refit = metrics["best_epoch"], metrics["refit"]
-    return (
-        f"after {refit['epochs']} more epochs on train + validation" if refit else f"with the weights of epoch {best}"
-    )
+    more = f"after {counted(refit['epochs'], 'more epoch')} on train + validation" if refit else ""
+    return more or f"with the weights of epoch {best}"

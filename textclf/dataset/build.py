@@ -217,7 +217,7 @@ def _origin_of_tensors(
 def _tell_room(lengths: NDArray[np.int64], asked: str | None, has_tensors: bool, tell: Callable[[str], None]) -> None:
     """Say how much room tensor files take, if they are many or if there are none because they would be too many."""
     room = room_needed(lengths, reused=0, has_tensors=True)
-    count = f"{room.files:,} files of {shown_bytes(room.bytes)}"
+    count = f"{counted(room.files, 'file')} of {shown_bytes(room.bytes)}"
     if has_tensors and len(lengths) > MANY_TENSORS:
         tell(f"writing {count} in all, a .pt file for each document; --tensors none leaves those out")
     elif not has_tensors and asked is None:

@@ -103,7 +103,7 @@ def _open_file(path: str, flags: int) -> int:
         if kind := _KINDS.get(stat.S_IFMT(found.st_mode)):
             raise ValueError(f"it is {kind}, not a file")
         if found.st_size >= LARGE and _share_of_data(number, found.st_size) < LEAST_DATA:
-            raise ValueError(f"nearly all of its {counted(found.st_size, 'byte')} are a hole")
+            raise ValueError(f"it is nearly all a hole, of {counted(found.st_size, 'byte')}")
     except BaseException:
         os.close(number)
         raise

@@ -19,4 +19,4 @@ def shown_bytes(size: int) -> str:
     for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "KB")):
         if size >= unit:
             return f"{size / unit:.1f} {name}" if size < 10 * unit else f"{size / unit:,.0f} {name}"
-    return f"{size} bytes"
+    return counted(size, "byte")
