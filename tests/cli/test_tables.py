@@ -234,4 +234,4 @@ def test_a_column_of_labels_that_has_none_is_named_with_the_option(rows: list[tu
 
 def test_many_labels_with_fractions_are_a_problem_of_the_report() -> None:
     Path("f.csv").write_bytes(delimited([(f"text {number}", f"{number % 50 / 10}") for number in range(500)]))
-    assert "problem: the 50 labels are numbers with fractions" in preprocess("f.csv").stderr
+    assert "problem: 50 labels are numbers with fractions" in preprocess("f.csv").stderr

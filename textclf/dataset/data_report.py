@@ -123,7 +123,8 @@ def _label_problems(report: DataReport) -> Iterator[str]:
     if few := [label for label, count in report.splits["train"].labels.items() if count < FEW]:
         yield counted(len(few), "label has", "labels have") + f" fewer than {FEW} training documents: {_some(few)}"
     if are_measured(report.splits["train"].labels):
-        yield f"the {len(report.splits['train'].labels):,} labels are numbers with fractions: are they classes?"
+        measured = counted(len(report.splits["train"].labels), "label is a number", "labels are numbers")
+        yield f"{measured} with fractions: are they classes?"
     alike: dict[str, list[str]] = {}
     for label in sorted({label for split in report.splits.values() for label in split.labels}):
         alike.setdefault(" ".join(label.casefold().split()), []).append(label)

@@ -32,7 +32,7 @@ def refuse_odd_labels(source: str, columns: Columns, labels: Mapping[str, int], 
     if documents < FEW or single < (NEARLY_ALL if is_name else MOSTLY) * documents:
         return
     column = f"the column {columns.label!r}" if columns.label is not None else "the label"
-    found = f"{counted(documents, 'training document has', 'training documents have')} {len(labels):,} labels"
+    found = f"{counted(documents, 'training document has', 'training documents have')} {counted(len(labels), 'label')}"
     raise DataError(
         f"{source}: {column} looks like {_kind(labels)}, not like classes: {found}, such as "
         f"{shortened(next(iter(labels)))}; {_advice(columns, labels, texts)}"

@@ -18,6 +18,7 @@ _HIDDEN: Final = (
 )
 _IN_LINE: Final = re.compile(f"[\0-\x1f{_HIDDEN}]")
 _IN_LINES: Final = re.compile(f"[\0-\x08\x0b-\x1f{_HIDDEN}]")  # all but tabs and line feeds
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)  # `json.dumps` would make one for each value
 _MARKS: Final = re.compile(r"[!-/:-@\[-`{-~]")  # all ASCII punctuation
 _BACKTICKS: Final = re.compile("`+")
 _FORMULA: Final = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -36,7 +37,8 @@ def lines(text: str) -> str:
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
     """JSON in which the characters that `line` escapes are escaped, too; a reader gets the same value."""
-    return _IN_LINES.sub(lambda found: in_json(found[0]), json.dumps(value, indent=indent, ensure_ascii=False))
+    text = _ENCODER.encode(value) if indent is None else json.dumps(value, indent=indent, ensure_ascii=False)
+    return text if text.isprintable() else _IN_LINES.sub(lambda found: in_json(found[0]), text)
 
 
 def in_json(character: str) -> str:
