@@ -52,3 +52,13 @@ def test_a_label_is_not_read_as_a_formula():
     figure = plots.confusion(np.eye(2, dtype=int), ["$\\frac{1}$ <script>", "$"])
     assert "&lt;script&gt;" in plots.svg(figure)
     assert "<script" not in plots.svg(figure)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_does_not_depend_on_settings_such_as_those_of_a_matplotlibrc(name):
+    import matplotlib
+
+    expected = plots.svg(FIGURES[name]()), plots.pixels(FIGURES[name]()).tobytes()
+    with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "red", "font.size": 40}):
+        assert (plots.svg(FIGURES[name]()), plots.pixels(FIGURES[name]()).tobytes()) == expected
+        assert matplotlib.rcParams["text.usetex"]  # which is the user's own

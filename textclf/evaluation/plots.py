@@ -22,7 +22,21 @@ MOST_NAMED: Final = 30
 MOST_COUNTED: Final = 12
 """Classes up to which the cells of a confusion matrix show counts."""
 
+_NO_STYLE: Final = ("backend", "backend_fallback", "interactive", "toolbar")
+"""Settings of windows, which there are none of."""
 
+
+@contextmanager
+def _our_style() -> Iterator[None]:
+    """Draw as matplotlib does by default, though a ``matplotlibrc`` in the current folder asks for LaTeX, perhaps."""
+    import matplotlib
+
+    defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if name not in _NO_STYLE}
+    with matplotlib.rc_context(defaults):
+        yield
+
+
+@_our_style()
 def curves(history: Sequence[Mapping[str, Any]], *, best_epoch: int) -> "Figure":
     """Loss and accuracy of train and validation by epoch; ``history`` is the lines of history.jsonl."""
     figure = _figure(9, 3.2)
@@ -38,6 +52,7 @@ def curves(history: Sequence[Mapping[str, Any]], *, best_epoch: int) -> "Figure"
     return figure
 
 
+@_our_style()
 def confusion(counts: NDArray[np.int64], names: Sequence[str]) -> "Figure":
     """Share of each label's documents by answer, with counts if there are few classes."""
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
@@ -58,6 +73,7 @@ def confusion(counts: NDArray[np.int64], names: Sequence[str]) -> "Figure":
     return figure
 
 
+@_our_style()
 def reliability(found: Reliability, *, before: Reliability | None = None) -> "Figure":
     """Accuracy by confidence: on the diagonal, probabilities are calibrated."""
     figure = _figure(4.2, 4)
@@ -73,6 +89,7 @@ def reliability(found: Reliability, *, before: Reliability | None = None) -> "Fi
     return figure
 
 
+@_our_style()
 def learning_curve(
     documents: Sequence[int],
     accuracy: Sequence[float],
@@ -94,6 +111,7 @@ def learning_curve(
     return figure
 
 
+@_our_style()
 def svg(figure: "Figure") -> str:
     """The figure as an SVG element; equal figures give equal text."""
     import matplotlib
@@ -104,6 +122,7 @@ def svg(figure: "Figure") -> str:
     return file.getvalue().partition("<svg")[1] + file.getvalue().partition("<svg")[2]
 
 
+@_our_style()
 def pixels(figure: "Figure") -> NDArray[np.uint8]:
     """The figure as an image, shape (height, width, 3)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
