@@ -109,7 +109,11 @@ def test_predict_needs_no_options_for_a_file_like_the_training_documents(content
     asked = invoke(CliRunner(), "predict", "--input", name, "--format", "jsonl", *options)
     plain = invoke(CliRunner(), "predict", "--input", name, "--format", "jsonl")
     answers = [json.loads(line) for line in plain.stdout.splitlines()]
-    assert (asked.stdout, asked.stderr) == (plain.stdout, plain.stderr)
+    assert asked.stdout == plain.stdout
+    said = [
+        line for line in plain.stderr.splitlines() if "not UTF-8; it and others like it are read as cp1252" not in line
+    ]
+    assert said == asked.stderr.splitlines()
     assert len(answers) == len(list(csv.reader(io.StringIO(delimited(ROWS).decode())))) - 1 + (b"\xe9" in content)
     assert not any("error" in answer for answer in answers)
     assert "accuracy" in plain.stderr

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.text_lines import UTF8, Encoding, encoding_named, read_lines
+from textclf.sources.text_lines import UTF8, Encoding, encoding_for, encoding_named, read_lines
 
 
 def lines(content, **options):
@@ -101,3 +101,29 @@ def test_encodings_are_named_as_python_does():
     for name in ("utf-9", "hex", "undefined"):
         with pytest.raises(UsageError, match=f"^no encoding named '{name}'; for example --encoding cp1252$"):
             encoding_named(name)
+
+
+def test_lines_that_are_not_utf_8_may_be_of_a_known_encoding_and_are_a_warning_once():
+    content, warnings = "é".encode() + b"\n\xe9\nplain\n\xe8\n", []
+    encoding = Encoding(UTF8, "cp1252")
+    assert texts(content, encoding=encoding, warn=warnings.append) == ["é\n", "é\n", "plain\n", "è\n"]
+    assert warnings == [
+        "f:2: not UTF-8; it and others like it are read as cp1252, as the training documents were",
+    ]
+    assert errors(b"\x81\n", encoding=encoding)[1].startswith("f:1: byte 0x81 is not UTF-8")
+
+
+@pytest.mark.parametrize(
+    ("content", "asked", "known", "found"),
+    [
+        (b"caf\xe9", None, "cp1252", Encoding(UTF8, "cp1252")),
+        (b"caf\xe9", "latin-1", "cp1252", Encoding("iso8859-1")),
+        (b"plain", None, "utf-8", Encoding()),
+        (b"plain", None, None, Encoding()),
+        ("wide".encode("utf-16"), None, "utf-16", Encoding("utf-16")),
+        (b"plain", None, "utf-16", Encoding()),
+        ("wide".encode("utf-16"), None, "cp1252", Encoding(UTF8, "cp1252")),
+    ],
+)
+def test_the_encoding_of_the_training_documents_is_taken_where_text_is_not_utf_8(content, asked, known, found):
+    assert encoding_for(io.BufferedReader(io.BytesIO(content)), asked=asked, known=known) == found

@@ -276,7 +276,8 @@ def _lines(path: Path, reading: Reading, *, newline: str = "\n") -> Iterator[Gen
     """The lines of a file, or of STDIN; raises DataError if it cannot be read."""
     with _stream(path) as stream:
         encoding = encoding_for(stream, asked=reading.columns.encoding, known=reading.known.encoding)
-        with closing(read_lines(stream, name_of(path), encoding=encoding, newline=newline)) as lines:
+        read = partial(read_lines, encoding=encoding, newline=newline, warn=reading.warn)
+        with closing(read(stream, name_of(path))) as lines:
             yield lines
 
 

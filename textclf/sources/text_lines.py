@@ -5,7 +5,7 @@ Knows nothing about what lines hold.
 
 import codecs
 import io
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -87,16 +87,18 @@ def read_lines(
     encoding: Encoding = Encoding(),  # noqa: B008 (a tuple)
     newline: str = "\n",
     limit: int = MAX_CHARACTERS,
+    warn: Callable[[str], None] = lambda _line: None,
 ) -> Generator[Line, None, None]:
     """Yield the lines of a stream; with newline "" a lone carriage return ends a line, too, as on old Macs.
 
-    A line longer than `limit` characters is skipped without being held in memory. Raises DataError if the stream is not
-    text of this encoding at all, or if a line is endless, as on a device.
+    A line longer than `limit` characters is skipped without being held in memory. The first line in the encoding's
+    other one is a warning. Raises DataError if the stream is not text of this encoding at all, or if a line is endless,
+    as on a device.
     """
     refuse_other_content(stream.peek(MAGIC)[:MAGIC], name, encoding)
     errors = "surrogateescape" if encoding.codec == UTF8 else "textclf.escape"
     file = io.TextIOWrapper(stream, encoding=encoding.codec, errors=errors, newline=newline)
-    ends, number = newline or ("\n", "\r"), 0
+    ends, number, is_warned = newline or ("\n", "\r"), 0, False
     try:
         for text in iter(partial(file.readline, limit), ""):
             number += 1
@@ -107,6 +109,10 @@ def read_lines(
             elif text.isascii():
                 yield number, text, None
             elif encoding.otherwise and (other := _decoded_otherwise(text, encoding.otherwise)) is not None:
+                if not is_warned:
+                    is_warned = True
+                    known = f"read as {encoding.otherwise}, as the training documents were"
+                    warn(f"{name}:{number}: not UTF-8; it and others like it are {known}")
                 yield number, other, None
             else:
                 error = (byte := _undecoded_byte(text)) and f"{name}:{number}: byte {byte} is not {encoding.advise()}"
