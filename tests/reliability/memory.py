@@ -1,8 +1,8 @@
 """A limit to the memory that a test may take beyond what this process has, and the memory that a command took."""
 
-import os
 import resource
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,10 +23,19 @@ def at_most(more: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
+_MEASURE = """
+import resource, subprocess, sys
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+
+
 def peak(command: list[str], **options: Any) -> int:
-    """Run a command that must succeed; the most bytes that it, or one of its processes, had in memory."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, command
-    return used.ru_maxrss * 1024
+    """Run a command that must succeed; the most bytes that it, or one of its processes, had in memory.
+
+    A small process starts it: Linux counts, for a process, what the one that started it had in memory at that moment.
+    """
+    measure = [sys.executable, "-c", _MEASURE, *command]
+    done = subprocess.run(measure, stdout=subprocess.PIPE, check=True, **options)
+    return int(done.stdout) * 1024
