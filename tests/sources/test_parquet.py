@@ -11,7 +11,7 @@ import pytest
 from textclf.errors import DataError, UsageError
 from textclf.sources import Columns
 from textclf.sources.columns import find_columns
-from textclf.sources.parquet import read_parquet
+from textclf.sources.parquet import ROWS_IN_MEMORY, _rows_at_once, read_parquet
 
 
 def parquet(path, columns=Columns(), **options):  # noqa: B008 (frozen)
@@ -104,3 +104,12 @@ def test_nested_texts_count_for_the_limit_of_a_small_file(path):
     pq.write_table(pa.table({"data": [{"text": "x" * 1_000}] * 100, "label": ["a"] * 100}), path)
     with pytest.raises(DataError, match=r"parquet:10: more than 10,000 characters in so small a file"):
         list(parquet(path, Columns(("data.text",)), ratio=0, allowance=10_000))
+
+
+@pytest.mark.parametrize(("characters", "expected"), [(10, ROWS_IN_MEMORY), (1_000_000, 20), (12_000_000, 1)])
+def test_fewer_long_rows_are_in_memory_together(characters, expected, path):
+    texts = [f"{number}{'x' * characters}" for number in range(3)]
+    pq.write_table(pa.table({"text": texts, "label": ["a", "b", "c"]}), path, use_dictionary=False)
+    assert abs(_rows_at_once(pq.read_metadata(path)) - expected) <= 1
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), path)
+    assert _rows_at_once(pq.read_metadata(path)) >= 1

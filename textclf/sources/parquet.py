@@ -13,6 +13,9 @@ from textclf.sources.document import Row
 from textclf.system import failures
 from textclf.system.wording import counted
 
+BYTES_IN_MEMORY: Final = 20_000_000
+"""Bytes of rows of mean length that are in memory together."""
+
 ROWS_IN_MEMORY: Final = 32
 """With a dictionary each of them may be as long as the longest and take next to no room in the file."""
 
@@ -46,6 +49,13 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
         raise DataError(f"{path}:{number + 1}: not Parquet that can be read ({reason})") from error
 
 
+def _rows_at_once(metadata: pq.FileMetaData, *, size: int = BYTES_IN_MEMORY, most: int = ROWS_IN_MEMORY) -> int:
+    """Number of rows to have in memory: at most ``most``, and fewer if they have more than ``size`` bytes."""
+    groups = map(metadata.row_group, range(metadata.num_row_groups))
+    total = sum(int(group.total_byte_size) for group in groups)
+    return max(1, min(most, size * int(metadata.num_rows) // max(total, 1)))
+
+
 def paths_of(schema: pa.Schema) -> list[str]:
     """Return the names of columns and, after each, the dotted paths of what is in it, of a list its first element."""
     return [path for field in schema for path in _paths(field.name, field.type, MOST_DEPTH)]
@@ -73,4 +83,4 @@ def _characters(value: object) -> int:
 
 def _batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
     """Few rows at a time; without threads, as Arrow crashes at the end of a process that could start only some."""
-    yield from file.iter_batches(batch_size=ROWS_IN_MEMORY, columns=columns, use_threads=False)
+    yield from file.iter_batches(batch_size=_rows_at_once(file.metadata), columns=columns, use_threads=False)
