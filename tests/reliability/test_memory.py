@@ -41,7 +41,7 @@ LONG = {
     "one letter": lambda size: "a" * size,
     "letters": lambda size: "".join(random.Random(0).choices(LETTERS, k=size)),
     "short words": lambda size: " ".join(random.Random(0).choices(LETTERS, k=size // 2)),
-    "distinct words": lambda size: " ".join(f"{number:x}" for number in range(size // 6)),
+    "distinct words": lambda size: " ".join(f"{number:x}" for number in range(size // 7)),
     "punctuation": lambda size: "!?" * (size // 2),
     "emoji": lambda size: "👍" * size,
     "marks": lambda size: "a" + "\u0301" * size,
