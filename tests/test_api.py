@@ -74,6 +74,7 @@ WRONG = [
     {"run_dir": b"runs"},
     {"num_workers": 10**6},
     {"learning_rate": 0.1},
+    {"user_model": 5},
 ]
 
 

@@ -104,6 +104,8 @@ def test_an_unknown_setting_is_named_with_one_that_is_spelled_like_it():
         check_names(Config, ["size", "colour"])
     with pytest.raises(UsageError, match=r"^no setting named 'zzz'; there are size, share, color, "):
         check_names(Config, ["zzz"])
+    with pytest.raises(UsageError, match=r"^no setting named 'foreign'; there are "):
+        check_names(Config, ["foreign"])
 
 
 def test_paths_are_one_or_several():

@@ -97,8 +97,8 @@ def paths(name: str, value: Any) -> list[Path]:
 
 
 def check_names(config: type, names: Iterable[str]) -> None:
-    """Raise UsageError at the first name that no setting has."""
-    known = list(rules(config))
+    """Raise UsageError at the first name that no setting has; a field of a type of ours is none."""
+    known = [name for name, rule in rules(config).items() if rule.kind in CONVERTERS]
     for name in names:
         if name not in known:
             close = get_close_matches(name, known, n=1)
