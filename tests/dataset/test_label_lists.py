@@ -62,5 +62,5 @@ def test_names_that_have_a_separator_are_no_lists(labels):
 
 
 def test_many_labels_take_no_time():
-    assert find_label_lists([f"{number};{number + 1}" for number in range(100_000)]) is not None
-    assert find_label_lists([f"label {number}" for number in range(100_000)]) is None
+    assert find_label_lists([f"{number};{number + 1}" for number in range(20_000)]) is not None
+    assert find_label_lists([f"label {number}" for number in range(20_000)]) is None
