@@ -1,7 +1,6 @@
 """Distinct strings, each numbered when it first comes: 60 bytes for a word, where a dictionary takes 200."""
 
 from array import array
-from hashlib import blake2b
 from typing import Final, Protocol
 
 import numpy as np
@@ -84,6 +83,8 @@ def split(content: bytes) -> ByteStrings:
 
 def _keys(strings: ByteStrings) -> Keys:
     """A key for each string that no other one has: its bytes, or a digest of them if it is long."""
+    from hashlib import blake2b  # takes 5 ms to import, which predicting need not wait for
+
     keys = strings.keys()
     longer = np.flatnonzero(strings.lengths > SHORT)
     bounds = zip(strings.starts[longer].tolist(), strings.ends[longer].tolist(), strict=True)
