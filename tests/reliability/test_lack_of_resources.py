@@ -150,10 +150,10 @@ def run(situation: Situation, command: str, workshop: Path, folder: Path) -> sub
     shutil.copytree(workshop, folder)
     alone = ["unshare", "-m"] if situation.needs == "unshare" else []
     own = ["timeout", "5"] if command.startswith("serve") else []  # which ends only when it is told to
-    words = [*own, sys.executable, "-m", "textclf", *command.split()]
+    words = [sys.executable, "-m", "textclf", *command.split()]
     try:
         return subprocess.run(
-            [*alone, "bash", "-c", situation.script, "bash", *words],
+            [*own, *alone, "bash", "-c", situation.script, "bash", *words],
             cwd=folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -177,7 +177,7 @@ def check(situation: Situation, name: str, done: subprocess.CompletedProcess[str
     else:
         assert worked == (name not in situation.failing), done.stderr
         assert worked or done.returncode == situation.code, done.stderr
-    if worked or not done.stderr:
+    if worked or not done.stderr or done.returncode == 141:  # which says nothing
         return
     assert "damaged" not in done.stderr
     assert done.stderr.splitlines()[-1:] == lines[-1:]

@@ -127,3 +127,12 @@ def test_memory_that_gets_full_later_ends_training_at_once(data_dir):
     assert done.returncode == 5, done.stderr
     assert "Traceback" not in done.stderr
     assert "No space left on device" in done.stderr.splitlines()[-1]
+
+
+def test_a_limit_on_open_files_is_told_apart(loader, monkeypatch):
+    import resource
+
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (16, 16))
+    assert "2 loader processes may need " in shared_memory.lack(loader(2))
+    assert "and the limit is 16 (ulimit -n)" in shared_memory.lack(loader(2))
+    assert shared_memory.lack(loader(0)) is None
