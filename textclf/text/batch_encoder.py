@@ -69,7 +69,7 @@ class HashTable:
 
     def find(self, keys: Keys) -> NDArray[np.int32]:
         """The number of each key, -1 if it has none."""
-        return self._numbers[self._places[self._slots(keys)]]
+        return self._numbers.take(self._places.take(self._slots(keys)))
 
     def add(self, keys: Keys, numbers: NDArray[np.int32]) -> None:
         """Add distinct keys that have no number yet."""
@@ -130,9 +130,9 @@ class HashTable:
         return slots
 
     def _has_another(self, slots: NDArray[np.int64], keys: Keys) -> NDArray[np.bool_]:
-        places = self._places[slots]
-        high = self._keys.high[places]  # 0 in a free slot
-        has_another: NDArray[np.bool_] = (high != 0) & ((high != keys.high) | (self._keys.low[places] != keys.low))
+        places = self._places.take(slots)
+        high = self._keys.high.take(places)  # 0 in a free slot
+        has_another: NDArray[np.bool_] = (high != 0) & ((high != keys.high) | (self._keys.low.take(places) != keys.low))
         return has_another
 
 
