@@ -8,7 +8,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from mmap import mmap
 from pathlib import Path
 from threading import Thread
@@ -453,7 +453,15 @@ def _try(artefact: Artefact) -> None:
 
 
 def split(inputs: Features) -> tuple[Arrays, dict[str, Any]]:
-    """The arrays of features, and their other fields."""
-    values = {field.name: getattr(inputs, field.name) for field in fields(inputs)}  # type: ignore[arg-type]
+    """The arrays of features, and their other fields; those that have their default are left out."""
+    named = {field.name: (field, getattr(inputs, field.name)) for field in fields(inputs)}  # type: ignore[arg-type]
+    values = {name: value for name, (field, value) in named.items() if not _is_default(field, value)}
     learnt = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
     return learnt, {name: value for name, value in values.items() if name not in (*learnt, *inputs.DERIVED)}
+
+
+def _is_default(field: Field[Any], value: Any) -> bool:
+    """Whether this is the default of a field: that of an array is empty."""
+    if isinstance(value, np.ndarray):
+        return field.default_factory is not MISSING and not value.size
+    return field.default is not MISSING and bool(value == field.default)

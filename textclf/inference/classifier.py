@@ -105,7 +105,7 @@ class Classifier:
         return Scores(
             probabilities,
             share,
-            words > self.trained.inputs.max_length,
+            self.trained.inputs.cuts(tokens, lengths),
             self.trained.abstention.is_unlike(share),
         )
 

@@ -77,9 +77,8 @@ class Features(Protocol):
     def words(self) -> int:
         """Number of word ids that the model reads; they come first among its features."""
 
-    @property
-    def max_length(self) -> int:
-        """Number of tokens that the model reads from the start of a document."""
+    def cuts(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether the model reads only the beginning of each document; token ids end to end, and lengths (B,)."""
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -122,8 +122,6 @@ class Bag:
     """Shape (F,), square root of each feature's inverse document frequency; 0 for ``<pad>`` and ``<unk>``."""
     vocabulary: Sequence[str] = field(repr=False)
     """The word of each id."""
-    max_length: ClassVar[int] = np.iinfo(np.int32).max
-    """Number of tokens that are read from the start of a document: all of them."""
     DERIVED: ClassVar[tuple[str, ...]] = ("subwords", "subword_counts", "vocabulary")
 
     @property
@@ -171,6 +169,10 @@ class Bag:
         The row numbers in documents.parquet, shape (B,), matter to a `FeatureCache` only.
         """
         return self.weigh(self.count(tokens, lengths))
+
+    def cuts(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Every document is read to its end."""
+        return np.zeros(len(lengths), dtype=np.bool_)
 
     def count(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], *, at_once: int = TOKENS_AT_ONCE) -> Counts:
         """Count the features of B documents: token ids end to end, shape (T,), and lengths, shape (B,)."""

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from textclf.models.sequences.features import SequenceInputs
 
 
-def runtime(logits: "Callable[[Weights, SequenceInputs], Floats]") -> Runtime:
-    """The parts that need numpy, of a model with this forward pass."""
-    from textclf.models.sequences.features import LeaveOneOut, SequencePruner, Sequences, learn
+def runtime(logits: "Callable[[Weights, SequenceInputs], Floats]", *, spells: bool = True) -> Runtime:
+    """The parts that need numpy, of a model with this forward pass; ``spells``: whether it may read parts of words."""
+    from textclf.models.sequences.features import LeaveOneOut, SequencePruner, Sequences, learn, learn_words
 
-    return Runtime(Sequences, learn, logits, LeaveOneOut(logits), SequencePruner)
+    return Runtime(Sequences, learn if spells else learn_words, logits, LeaveOneOut(logits), SequencePruner)
 
 
 def architecture(network: "Callable[..., nn.Module]") -> Architecture:

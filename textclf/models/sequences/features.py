@@ -1,7 +1,12 @@
-"""Token ids to a padded matrix, and what each token contributes to an answer. Knows nothing about torch."""
+"""Token ids to a padded matrix, and what each token contributes to an answer. Knows nothing about torch.
+
+A network reads words, and an unknown word is ``<unk>``. In a language without spaces between words a whole clause is
+one token, which never comes again; such tokens are spelled: read as their subwords, in order (see
+`textclf.models.sequences.spelling`).
+"""
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -9,9 +14,14 @@ from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Doubles, Floats, Weights
 from textclf.models.model import Contributions, Learnt, Pruned
+from textclf.models.sequences.spelling import Spelling, needs_spelling, spelling_of, word_counts
+from textclf.text.arrays import offsets, places
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 LEFT_OUT_TOGETHER: Final = 64  # documents, each without one token, that go through the model together
+
+MOST_SPELLED: Final = 512
+"""Maximum number of ids that are read of a document that is spelled. Part of the format of a model: never change it."""
 
 
 class SequenceInputs(NamedTuple):
@@ -23,25 +33,50 @@ class SequenceInputs(NamedTuple):
     """Shape (B,), without padding; at least 1."""
 
 
+def _nothing() -> NDArray[np.int32]:
+    return np.empty(0, dtype=np.int32)
+
+
 @dataclass(frozen=True, slots=True)
 class Sequences:
     """Cuts documents to their first tokens and pads them to the longest of the batch."""
 
     words: int
-    """Ids from here on are parts of unknown words, which are not read."""
+    """Word ids below are read as they are."""
     max_length: int
-    """Tokens kept."""
+    """Words read from the start of a document."""
+    size: int = 0
+    """Token ids from here on are parts of words. 0: ``words``, as where nothing is spelled."""
+    spelled: NDArray[np.int32] = field(default_factory=_nothing)
+    """The ids that each token id is read as, end to end; empty: words as they are, and parts not at all."""
+    spelled_counts: NDArray[np.int32] = field(default_factory=_nothing)
+    """Shape (size + parts,), how many ids each token id is read as."""
     DERIVED: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer, *, max_length: int | None = None) -> "Sequences":
-        """The first ``max_length`` tokens are read, or all; nothing is learnt from the training documents."""
-        return cls(tokenizer.size, max_length or np.iinfo(np.int32).max)
+    def of(
+        cls, tokenizer: Tokenizer, *, max_length: int | None = None, spelling: Spelling | None = None
+    ) -> "Sequences":
+        """The first ``max_length`` words are read, or all, spelled or as they are."""
+        most = max_length or np.iinfo(np.int32).max
+        if spelling is None:
+            return cls(tokenizer.size, most)
+        return cls(spelling.words, most, tokenizer.size, spelling.ids, spelling.counts)
+
+    @property
+    def rows(self) -> int:
+        """Number of different ids that a network reads."""
+        return int(self.spelled.max()) + 1 if self.is_spelled else self.words
+
+    @property
+    def is_spelled(self) -> bool:
+        """Whether parts of words are read."""
+        return len(self.spelled_counts) > 0
 
     @property
     def sizes(self) -> dict[str, int]:
         """What a model must know to read these inputs."""
-        return {"vocabulary": self.words}
+        return {"vocabulary": self.rows}
 
     @classmethod
     def derive(cls, tokenizer: Tokenizer, *, known: Collection[str] = ()) -> dict[str, Any]:
@@ -50,17 +85,26 @@ class Sequences:
 
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether this is of that vocabulary; what was read from a file may be damaged."""
-        return self.words == tokenizer.size and isinstance(self.max_length, int) and self.max_length > 0
+        if not (isinstance(self.max_length, int) and self.max_length > 0 and isinstance(self.words, int)):
+            return False
+        if not self.is_spelled:
+            return self.words == tokenizer.size and not len(self.spelled) and self.size in (0, self.words)
+        return bool(
+            UNK_ID < self.words <= self.size == tokenizer.size
+            and self.spelled.dtype == self.spelled_counts.dtype == np.int32
+            and self.spelled_counts.shape == (tokenizer.size + len(tokenizer.parts),)
+            and (self.spelled_counts >= 0).all()
+            and (self.spelled_counts[: tokenizer.size] > 0).all()
+            and self.spelled.shape == (self.spelled_counts.sum(),)
+            and (self.spelled >= 0).all()
+        )
 
     def __call__(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
     ) -> SequenceInputs:
         """Pad documents whose token ids stand end to end, whatever their rows are."""
-        is_word = tokens < self.words
-        if not is_word.all():
-            lengths = np.add.reduceat(is_word, np.cumsum(lengths) - lengths, dtype=np.int64)
-            tokens = tokens[is_word]
-        kept = np.minimum(lengths, self.max_length)
+        tokens, lengths, most = self._read(tokens, lengths)
+        kept = np.minimum(lengths, most)
         columns = np.arange(kept.max())
         inside = columns < kept[:, None]  # (B, T)
         starts = np.cumsum(lengths) - lengths
@@ -68,11 +112,53 @@ class Sequences:
         padded[inside] = tokens[(starts[:, None] + columns)[inside]]
         return SequenceInputs(padded, kept)
 
+    def cuts(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether only the beginning of each document is read."""
+        document = np.repeat(np.arange(len(lengths)), lengths)
+        words = np.bincount(document[tokens < (self.size or self.words)], minlength=len(lengths))
+        is_cut: NDArray[np.bool_] = words > self.max_length
+        if self.is_spelled:
+            is_cut |= np.bincount(document, self.spelled_counts[tokens], minlength=len(lengths)) > MOST_SPELLED
+        return is_cut
+
+    def _read(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
+        """The ids of documents as they are read, how many each has, and how many of these are kept at most."""
+        if self.is_spelled:
+            document = np.repeat(np.arange(len(lengths)), lengths)
+            word = _numbers_in_document(tokens < self.size, lengths)
+            counts = np.where(word < self.max_length, self.spelled_counts[tokens], 0)
+            read = self.spelled[places(offsets(self.spelled_counts)[tokens], counts)]
+            return read, np.bincount(document, counts, minlength=len(lengths)).astype(np.int64), MOST_SPELLED
+        is_word = tokens < self.words
+        if not is_word.all():
+            lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[is_word], minlength=len(lengths))
+            tokens = tokens[is_word]
+        return tokens, lengths, self.max_length
+
+
+def _numbers_in_document(is_word: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each token, the number of its word in its document, counted from 0; a part is of the word before it."""
+    number = np.cumsum(is_word)
+    before = offsets(lengths)[:-1]  # each document begins with a word
+    found: NDArray[np.int64] = number - np.repeat(number[before], lengths)
+    return found
+
 
 def learn(
     training: Iterable[Any], *, validation: Iterable[Any], tokenizer: Tokenizer, max_length: int | None
 ) -> Learnt:
-    """Features of a vocabulary; nothing is learnt from the training documents, and nothing is worth a cache."""
+    """Words as they are, or spelled where the training documents need it; nothing is worth a cache."""
+    counts = word_counts(training, tokenizer)
+    spelling = spelling_of(tokenizer, counts) if needs_spelling(tokenizer, counts) else None
+    return Learnt(Sequences.of(tokenizer, max_length=max_length, spelling=spelling))
+
+
+def learn_words(
+    training: Iterable[Any], *, validation: Iterable[Any], tokenizer: Tokenizer, max_length: int | None
+) -> Learnt:
+    """Words as they are, whatever the documents: what a user's network reads."""
     return Learnt(Sequences.of(tokenizer, max_length=max_length))
 
 
@@ -90,14 +176,15 @@ class LeaveOneOut:
         self, weights: Weights, features: Sequences, ids: NDArray[np.int32], against: Doubles
     ) -> Contributions:
         """What each word of a document adds to ``against @ logits``; 0 for those that the model does not read."""
-        words = ids[ids < features.words]
-        read = words[: features.max_length]
-        without = [np.delete(read, place) if len(read) > 1 else np.array([UNK_ID]) for place in range(len(read))]
-        texts = [read, *without]
+        word = np.cumsum(ids < (features.size or features.words)) - 1  # a part is of the word before it
+        words = int(word[-1]) + 1
+        read = min(words, features.max_length)
+        ids, word = ids[word < read], word[word < read]
+        texts = [ids, *(ids[word != place] if read > 1 else np.array([UNK_ID]) for place in range(read))]
         parts = (texts[start : start + LEFT_OUT_TOGETHER] for start in range(0, len(texts), LEFT_OUT_TOGETHER))
         scores = np.concatenate([self._scores(weights, features, part, against) for part in parts])
-        contributions = np.zeros(len(words))
-        contributions[: len(read)] = scores[0] - scores[1:]
+        contributions = np.zeros(words)
+        contributions[:read] = scores[0] - scores[1:]
         return Contributions(float(scores[0]), float(scores[0] - contributions.sum()), contributions)
 
     def _scores(
@@ -110,18 +197,24 @@ class LeaveOneOut:
 
 @dataclass(frozen=True, slots=True)
 class SequencePruner:
-    """Leaves out words; an occurrence of one that is left out is read as ``<unk>``."""
+    """Leaves out words, and parts where they are read; an occurrence of a word that is left out is ``<unk>``."""
 
     features: Sequences
     tokenizer: Tokenizer
 
     def usage(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Doubles:
-        """How often each word is read, shape (words,)."""
+        """How often each id is read, shape (rows,)."""
         read = self.features(tokens, lengths).tokens
-        return np.bincount(read.ravel(), minlength=self.features.words).astype(np.float64)
+        return np.bincount(read.ravel(), minlength=self.features.rows).astype(np.float64)
 
     def keep(self, ranking: NDArray[np.int64], features: int) -> Pruned:
-        """The model with the first words of a ranking of all."""
-        words = np.sort(ranking[:features])
-        tokenizer = self.tokenizer.restricted(words)
-        return Pruned(words, tokenizer, replace(self.features, words=tokenizer.size))
+        """The model with the first ids of a ranking of all."""
+        bag, kept = self.features, np.sort(ranking[:features])
+        words, rows_of_parts = kept[kept < bag.words], kept[kept >= bag.words]
+        if not bag.is_spelled:
+            tokenizer = self.tokenizer.restricted(words)
+            return Pruned(kept, tokenizer, Sequences.of(tokenizer, max_length=bag.max_length))
+        parts = np.flatnonzero(bag.spelled_counts[bag.size :])[rows_of_parts - bag.words]
+        tokenizer = self.tokenizer.restricted(words, parts)
+        spelling = Spelling.of(tokenizer, words=tokenizer.size)
+        return Pruned(kept, tokenizer, Sequences.of(tokenizer, max_length=bag.max_length, spelling=spelling))

@@ -134,7 +134,7 @@ class UserModel:
         from textclf.models import sequences
         from textclf.models.user.predict import TorchForward
 
-        return sequences.runtime(TorchForward(self.code, self.arguments))
+        return sequences.runtime(TorchForward(self.code, self.arguments), spells=False)
 
     def architecture(self) -> Architecture:
         """What is trained; its network is tried on a small batch as it is made."""
