@@ -335,7 +335,7 @@ def test_a_source_that_is_a_pickle_is_no_data(plant, ending):
 
 @PAYLOADS
 @pytest.mark.parametrize(
-    ("command", "code"), [(["train", "--config", "x"], 2), (["predict", "--strict", "--input", "x"], 3)]
+    ("command", "code"), [(["train", "--config", "x"], 2), (["predict", "--strict", "--input", "x"], 2)]
 )
 def test_settings_and_texts_that_are_a_pickle_are_refused(plant, command, code, copy):
     plant(Path("x"))

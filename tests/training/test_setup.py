@@ -46,7 +46,8 @@ def test_data_is_a_path_or_a_name_or_the_newest(data_dir, corpus_csv):
     for name in ("older", "newer"):
         made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), name=name, num_workers=1))
         assert find_data(TrainConfig.create()) == made
-    os.utime("data/older/manifest.json")
+    later = (made / "manifest.json").stat().st_mtime + 1
+    os.utime("data/older/manifest.json", (later, later))
     assert find_data(TrainConfig.create()).name == "older"
 
 

@@ -175,7 +175,7 @@ def _rows(table: Table) -> Iterator[Row]:
             row = to_row(f"{name}:{number}", dict(zip(names, fields, strict=True)), roles)
             if row.label is not None and len(labels) < MOST_LABELS:
                 labels.add(row.label)
-            yield row
+            yield row._replace(cells=tuple(fields)) if table.options.keeps_cells else row
         elif error is None and not fields:
             yield Row("", error=f"{name}:{number}: the line is blank", is_blank=True)
         else:

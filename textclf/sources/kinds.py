@@ -35,7 +35,8 @@ KINDS_BY_ENDING: Final[Mapping[str, str]] = {
 
 ARCHIVES: Final = {".zip", ".tar", ".tgz", ".7z", ".rar"}
 
-PICKLES: Final = {".pkl", ".pickle", ".joblib", ".pt", ".pth"}
+UNOPENED: Final = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".npy", ".npz", ".h5", ".hdf5"}
+"""Files that are, or may hold, a pickle."""
 
 COMPRESSED_INSIDE: Final = {"parquet", "xlsx"}
 """Formats whose files are not compressed again."""
@@ -60,8 +61,8 @@ def kind_of(path: Path, *, named: str = "auto", columns: Columns = Columns()) ->
         raise UsageError(
             f"{path}: unsupported format, an archive: unpack it, and name the file or folder that comes out"
         )
-    if ending in PICKLES:
-        raise _unsupported(path, "a pickle, which is never opened: save it as Parquet or CSV")
+    if ending in UNOPENED:
+        raise _unsupported(path, f"{ending}, which may hold a pickle and is never opened: save it as Parquet or CSV")
     if kind in COMPRESSED_INSIDE and is_compressed(path):
         raise UsageError(f"{path}: {kind} is compressed inside, and is not read from {path.suffix}: unpack it first")
     if kind in COMPRESSED_INSIDE or named != "auto":
