@@ -215,7 +215,6 @@ def test_a_column_is_asked_for_if_none_has_a_usual_name(page):
     assert page.locator("#column option").all_inner_texts() == ["Choose one", "a", "b"]
     assert page.locator("#download").is_hidden()
     assert page.locator("#progress").is_hidden()
-    page.keyboard.press("ArrowDown")
     page.select_option("#column", "1")
     page.wait_for_selector("#download:not([hidden])")
     assert rows(page)[1][1][:3] == ["x", "the cat", "animals"]
