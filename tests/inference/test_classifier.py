@@ -128,6 +128,24 @@ def test_the_probabilities_of_all_labels_add_up_to_one(text, classifier):
     assert sum(score.probability for score in prediction.top) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("size", [2, 7, 64])
+def test_a_text_has_the_same_probability_alone_and_in_a_batch(size, classifier):
+    """The mlp to the last bit; the others, which add up many steps in float32, to a millionth."""
+    random = np.random.default_rng(0)
+    words = [*classifier.trained.tokenizer.words[2:], "qqq", "buttered"]
+    texts = ["", *(" ".join(random.choice(words, length)) for length in random.integers(1, 60, 300))]
+    weights = {
+        name: random.normal(0, 0.2, array.shape).astype(np.float32)
+        for name, array in classifier.trained.weights.items()
+    }
+    wild = Classifier(replace(classifier.trained, weights=weights))
+    alone = softmax(np.concatenate([wild.logits([text]) for text in texts]))
+    batches = (texts[start : start + size] for start in range(0, len(texts), size))
+    together = softmax(np.concatenate([wild.logits(batch) for batch in batches]))
+    largest = np.abs(alone - together).max()
+    assert largest <= (0 if classifier.trained.model == "mlp" else 1e-6)
+
+
 def test_an_empty_text_and_one_of_an_unknown_word_get_the_same_answer(classifier):
     empty, unknown = classifier.predict(["", "qqq"])
     assert isinstance(empty, Prediction)

@@ -1,12 +1,14 @@
 """What the numpy forward passes share: array types, softmax, a linear layer."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Number = TypeVar("Number", np.float32, np.float64)
 Weights = Mapping[str, Floats]
 
 
@@ -17,6 +19,6 @@ def softmax(logits: Floats) -> Floats:
     return probabilities
 
 
-def linear(weights: Weights, name: str, x: Floats) -> Floats:
-    """A linear layer: x (B, I) to (B, O)."""
+def linear(weights: Weights, name: str, x: NDArray[Number]) -> NDArray[Number]:
+    """A linear layer: x (B, I) to (B, O), computed in the type of x."""
     return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]

@@ -19,11 +19,15 @@ ONNX_INPUTS: Final = (("features", "INT32", ("N",)), ("offsets", "INT64", ("bags
 
 
 def logits(weights: Weights, inputs: BagInputs) -> Floats:
-    """Logits of `network.BagMLP`, the mean over its views, shape (B, C)."""
-    hidden = np.maximum(_weighted_sums(weights["embedding.weight"], inputs), 0)  # (V * B, H)
+    """Logits of `network.BagMLP`, the mean over its views, shape (B, C).
+
+    The output layers are computed in float64 and rounded: BLAS adds in another order for another B, and in float32 a
+    text alone would have another probability than in a batch.
+    """
+    hidden = np.maximum(_weighted_sums(weights["embedding.weight"], inputs), 0).astype(np.float64)  # (V * B, H)
     views = sum(name.startswith("outputs.") and name.endswith(".weight") for name in weights)
     views_logits = [linear(weights, f"outputs.{view}", part) for view, part in enumerate(np.split(hidden, views))]
-    mean: Floats = np.mean(views_logits, axis=0)
+    mean: Floats = np.mean(views_logits, axis=0).astype(np.float32)
     return mean
 
 
