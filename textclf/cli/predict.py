@@ -1,10 +1,10 @@
 """`textclf predict`."""
 
 import sys
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,7 +15,8 @@ from textclf.system import startup
 
 if TYPE_CHECKING:
     from textclf.inference.outputs import Answer, Fields
-    from textclf.inference.predicting import Tally
+    from textclf.inference.predicting import Reading, Tally
+    from textclf.sources import Columns
 
 EXPLAINED: Final = ("text", "json", "jsonl")
 """Formats that have room for the contribution of each word."""
@@ -86,16 +87,6 @@ def command(
     run: Path,
     code: tuple[Path, ...],
     inputs: tuple[str, ...],
-    input_format: str,
-    part: str | None,
-    text_column: tuple[str, ...],
-    label_column: str | None,
-    id_column: str | None,
-    label_prefix: str | None,
-    delimiter: str | None,
-    quote: str | None,
-    columns: tuple[str, ...],
-    encoding: str | None,
     strict: bool,
     top_k: int | None,
     explain: bool,
@@ -104,6 +95,7 @@ def command(
     num_workers: int | None,
     layout: str,
     output: Path | None,
+    **reading: Any,
 ) -> None:
     """Predict the label of each text.
 
@@ -129,13 +121,11 @@ def command(
     _check_output(layout, files, output, explain=explain)
     model = runs.model_dir(run)
     from textclf.inference import classifier, outputs, parallel, predicting  # after the checks: numpy takes 0.1 s
-    from textclf.sources import Columns
 
     trained = classifier.load_model(model, code=code)
     options.note_torch(trained.trained)
-    asked = Columns(text_column, label_column, id_column, columns, delimiter, quote, encoding, label_prefix)
-    reading = predicting.Reading(input_format, part, asked, trained.trained.columns, strict)
-    rows = predicting.rows(texts, files, reading, warn=terminal.message)
+    how = _reading(reading, known=trained.trained.columns, strict=strict)
+    rows = predicting.rows(texts, files, how, warn=terminal.message)
     if explain:
         from textclf.cli import explanation
 
@@ -145,11 +135,29 @@ def command(
     rejection = predicting.Rejection.of(learned, below=reject_below, target_precision=target_precision)
     is_rejecting = reject_below is not None or target_precision is not None
     best = min(top_k or 1, len(trained.labels))
-    fields = outputs.Fields(best, top_k is not None, id_column is not None, is_rejecting, bool(files))
+    fields = outputs.Fields(best, top_k is not None, reading["id_column"] is not None, is_rejecting, bool(files))
     workers = num_workers or startup.processors()
     predict = parallel.predictor(trained, model, top_k=best, num_workers=workers, files=files)
     tally = predicting.Tally(trained.labels)
     _write(predicting.answer(rows, predict, rejection), tally, fields, layout=layout, output=output)
+
+
+def _reading(options: Mapping[str, Any], *, known: "Columns", strict: bool) -> "Reading":
+    """How files are read, by the options for that and the columns of the training documents."""
+    from textclf.inference.predicting import Reading
+    from textclf.sources import Columns
+
+    asked = Columns(
+        text=options["text_column"],
+        label=options["label_column"],
+        id=options["id_column"],
+        names=options["columns"],
+        delimiter=options["delimiter"],
+        quote=options["quote"],
+        encoding=options["encoding"],
+        label_prefix=options["label_prefix"],
+    )
+    return Reading(options["input_format"], options["part"], asked, known, strict)
 
 
 def _write(
