@@ -1,5 +1,6 @@
 """The server: where it listens, its process or processes, signals and shutdown. Knows no routes."""
 
+import gc
 import resource
 import signal
 import socket
@@ -23,6 +24,10 @@ IDLE_SECONDS: Final = 30  # between two requests on a connection
 STOP_SECONDS: Final = 4  # to finish running requests at shutdown
 SOCKET_BYTES: Final = 65_536
 """The kernel's memory for what a client sends or does not read: asked for, as it would grow to megabytes."""
+GARBAGE_THRESHOLDS: Final = (2_000, 10, 10)
+"""A connection that is cut off is a circle of objects. With the program's usual thresholds, thousands would stay."""
+TICKS_PER_LOOK: Final = 10
+TICKS_PER_RETURN: Final = 100
 OTHER_FILES: Final = 64  # that a worker may open besides its connections
 FEWEST_CLIENTS: Final = 16
 SWITCH_SECONDS: Final = 0.001
@@ -54,9 +59,11 @@ class Server(uvicorn.Server):
         self._is_ready()
 
     async def on_tick(self, counter: int) -> bool:
-        """Every tenth of a second; every second, look for clients that do not read."""
-        if counter % 10 == 0:
+        """Every tenth of a second; look for clients that do not read, and return memory that large answers took."""
+        if counter % TICKS_PER_LOOK == 0:
             self._clients.cut_off_stalled(monotonic())
+        if counter % TICKS_PER_RETURN == 0:
+            memory.return_freed_memory()
         return await super().on_tick(counter)
 
 
@@ -76,6 +83,7 @@ def run(app: Callable[[int], App], listening: socket.socket, *, workers: int) ->
     """Serve until SIGTERM or SIGINT. ``app`` builds the service of a worker, given its number."""
     most = most_clients()
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     memory.return_freed_memory()  # that loading a model took
     if workers == 1:
         _serve(app, listening, most, 0)
