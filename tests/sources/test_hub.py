@@ -289,9 +289,9 @@ def chained(error, cause):
             "cannot read the dataset 'own/data' (To read it, install zstandard)",
         ),
         (
-            PermissionError(13, "Permission denied", "/root/.cache"),
+            PermissionError(13, "Permission denied", "/srv/cache"),
             UsageError,
-            "no permission to read or write /root/.cache; change its permissions, or name another path",
+            "no permission to read or write /srv/cache; change its permissions, or name another path",
         ),
         (
             OSError(28, "No space left on device"),
