@@ -131,8 +131,8 @@ class PreprocessConfig:
     """How words begin that are labels, in fastText lines. None: __label__; empty: the first word is the label."""
     validation_size: SplitSize = 0.1
     """Fraction of the source's training split, where the source has no validation split."""
-    test_size: SplitSize = 0.1
-    """Fraction of the source's training split, where the source has no test split."""
+    test_size: SplitSize | None = 0.1
+    """Fraction of the source's training split, where the source has no test split. None: no test split is drawn."""
     strict: bool = False
     """Refuse labels that only validation or test has."""
     whole_labels: bool = False

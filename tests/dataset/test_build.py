@@ -19,6 +19,7 @@ from textclf.dataset import build
 from textclf.dataset.build import preprocess
 from textclf.dataset.data_report import problems
 from textclf.dataset.directory import UNSEEN, DataDirectory
+from textclf.dataset.preview import preview
 from textclf.dataset.read_corpus import BATCH, BatchSize
 from textclf.errors import DataError, ResourceError, UsageError
 from textclf.text.tokenizer import UNK_ID, Tokenizer
@@ -452,3 +453,17 @@ def test_labels_that_look_like_lists_are_refused_unless_they_are_wanted_whole(ce
 def test_a_name_with_a_separator_is_no_list():
     rows = [(f"the cat{number} sat", ["billing", "R&D; sales"][number % 2]) for number in range(40)]
     assert set(make(rows)[1].splits["train"].labels) == {"billing", "R&D; sales"}
+
+
+# No test split
+
+
+def test_without_a_test_size_train_and_validation_share_the_documents():
+    root, report = make(SMALL, test_size=None)
+    assert list(report.splits) == ["train", "validation"]
+    data = DataDirectory.open(root)
+    assert data.manifest.splits == {"train": 11, "validation": 1, "test": 0}
+    assert preview(settings(test_size=None)).drawn == {"validation": 0.1}
+    write_csv("held_out.csv", [("the cat sat", "a")])
+    make(SMALL, test="held_out.csv", name="tested")
+    assert data.documents.split.tolist() == DataDirectory.open(Path("data/tested")).documents.split[:-1].tolist()

@@ -209,9 +209,14 @@ def _origin_of_tensors(
     layout: DataLayout, corpus: Corpus, config: PreprocessConfig, table: Documents
 ) -> dict[str, object]:
     return existing.origin_of(corpus, config) | {
-        "splits": {split: int((table.split == split).sum()) for split in SPLITS},
+        "splits": _sizes(table),
         "tokenizer": checksums.sha256(layout.tokenizer),
     }
+
+
+def _sizes(table: Documents) -> dict[str, int]:
+    """Documents of each split."""
+    return {split: int((table.split == split).sum()) for split in SPLITS}
 
 
 def _tell_room(lengths: NDArray[np.int64], asked: str | None, has_tensors: bool, tell: Callable[[str], None]) -> None:
@@ -247,6 +252,7 @@ def _describe(
                 empty=int(is_empty[some].sum()),
             )
             for split, some in rows.items()
+            if len(some)
         },
         tiers={name: int(np.isin(table.tier, list(TIERS)[: place + 1]).sum()) for place, name in enumerate(TIERS)},
         duplicates=splits.duplicates(codes)._asdict() | {"near": near.near, "near_crossing": len(near.crossing)},
@@ -269,7 +275,7 @@ def _finish(
         columns=corpus.columns,
         has_tensors=layout.tensors.exists(),
         labels=sorted(report.splits["train"].labels),
-        splits={split: described.documents for split, described in report.splits.items()},
+        splits=_sizes(table),
         tiers=dict(report.tiers),
         vocabulary=vocabulary,
         checksums={path.name: checksums.sha256(path) for path in (layout.tokenizer, layout.documents, layout.report)},

@@ -77,7 +77,7 @@ def preview(config: PreprocessConfig) -> Preview:
         corpus.columns,
         seen.first,
         labels,
-        {split: size for split, size in sizes.items() if split not in labels},
+        {split: size for split, size in sizes.items() if size is not None and split not in labels},
         rooms={name: room_needed(words, reused=0, has_tensors=name == "all") for name in TENSORS},
         tensors="all" if config.has_tensors(documents=len(words)) else "none",
         notes=corpus.notes,

@@ -87,16 +87,19 @@ def number_texts(digests: bytes) -> Indices:
     return numbers
 
 
-def draw_missing(documents: DocumentCodes, *, test_size: float, validation_size: float, seed: int) -> NDArray[np.int8]:
+def draw_missing(
+    documents: DocumentCodes, *, test_size: float | None, validation_size: float, seed: int
+) -> NDArray[np.int8]:
     """Draw the splits that a source lacks from its train split; returns the split of each document, shape (D,).
 
-    Sizes are fractions of the documents of the source's train split. A drawn split has the labels in train's
-    proportions, copies of a text stay in one split, and train keeps a document of every label. Raises UsageError for
-    sizes that leave nothing, DataError if there are too few documents.
+    Sizes are fractions of the documents of the source's train split; with a test size of None there is no test split.
+    A drawn split has the labels in train's proportions, copies of a text stay in one split, and train keeps a document
+    of every label. Raises UsageError for sizes that leave nothing, DataError if there are too few documents.
     """
-    sizes = {"test": test_size, "validation": validation_size}
+    sizes = {} if test_size is None else {"test": test_size}
+    sizes["validation"] = validation_size
     if not (min(sizes.values()) > 0 and sum(sizes.values()) < 1):  # false for NaN, too
-        given = f"--test-size {test_size:g} --validation-size {validation_size:g}"
+        given = " ".join(f"--{split}-size {size:g}" for split, size in sizes.items())
         raise UsageError(f"{given}: both must be above 0, and their sum below 1")
     there = np.unique(documents.split).tolist()
     lacking = {split: size for split, size in sizes.items() if SPLITS.index(split) not in there}
