@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 from sklearn.metrics import accuracy_score, f1_score
 
 from textclf.evaluation.metrics import accuracies, interval, macro_f1s
@@ -44,6 +45,21 @@ def test_the_interval_of_an_accuracy_is_that_of_the_binomial(scored):
     low, high = interval(accuracies(np.zeros(1000, dtype=int), np.where(right, 0, 1)), 1000)
     deviation = np.sqrt(0.8 * 0.2 / 1000)
     assert (low, high) == pytest.approx((0.8 - 1.96 * deviation, 0.8 + 1.96 * deviation), abs=0.004)
+
+
+@pytest.mark.parametrize("figures", [accuracies, macro_f1s])
+def test_the_interval_is_the_percentile_bootstrap_of_scipy(figures, scored):
+    of = figures(*scored)
+    expected = bootstrap(
+        (np.arange(300),),
+        lambda places, axis: of(places.astype(int).reshape(-1, 300)).reshape(places.shape[:axis]),
+        n_resamples=1000,
+        batch=100,
+        vectorized=True,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    assert interval(of, 300) == pytest.approx(tuple(expected))
 
 
 def test_the_interval_is_the_same_each_time(scored):
