@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import textclf
@@ -142,3 +143,25 @@ def test_several_files_are_a_source(tmp_path, monkeypatch):
         data = textclf.preprocess(source, name="made", test=[Path("c.csv")], overwrite=True)
         assert sum(read_manifest(data).splits.values()) == 60
     assert read_manifest(data).splits["test"] == 20
+
+
+def test_documents_in_memory_become_the_same_data_as_a_file_of_them(corpus_csv, data_dir):
+    frame = pd.read_csv(corpus_csv)
+    data = textclf.preprocess(frame, name="frame")
+    made, expected = read_manifest(data), read_manifest(data_dir)
+    assert made.fingerprint == expected.fingerprint
+    assert (made.source, made.settings["source"]) == ("DataFrame", ["in memory"])
+    assert textclf.preprocess(frame, name="frame") == data  # it is left as it is
+    with pytest.raises(textclf.TextclfError, match=r"was made from other settings \(the revision was"):
+        textclf.preprocess(frame[1:], name="frame")
+    pairs = textclf.preprocess(zip(frame["text"], frame["label"], strict=True))
+    assert pairs.name == f"pairs-{made.revision[:8]}"
+    assert read_manifest(pairs).fingerprint == expected.fingerprint
+
+
+def test_documents_in_memory_that_cannot_be_used_leave_nothing_behind():
+    with pytest.raises(textclf.TextclfError, match=r"^pairs\[1\]: no value in the column 'text'$"):
+        textclf.preprocess([("a", "x"), (float("nan"), "y")])
+    with pytest.raises(textclf.TextclfError, match="pairs: needs at least two classes"):
+        textclf.preprocess([("a", "x"), ("b", "x")])
+    assert not list(Path().glob("data/*"))

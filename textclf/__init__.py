@@ -11,7 +11,7 @@
 import textclf.system.search_path  # noqa: F401  first, so that no other module comes from the current folder
 
 # isort: split
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,20 +30,23 @@ _HOMES: Final = {
 }
 
 
-def preprocess(source: str | Path | Sequence[str | Path] = "bbc_news", **settings: Any) -> Path:
-    """Build a data directory from a corpus name, a Hub dataset, files or a folder, and return its path.
+def preprocess(source: Any = "bbc_news", **settings: Any) -> Path:
+    """Build a data directory from a corpus name, a Hub dataset, files, a folder or documents; return its path.
 
-    Keywords are the fields of `config.PreprocessConfig`, checked before anything is read or written. It uses one
-    process by default, as a script must guard its main module (``if __name__ == "__main__":``) before it may start
-    more. Raises `TextclfError`.
+    Documents in memory are a data frame of pandas or polars, an Arrow table, a ``datasets.Dataset``, pairs (text,
+    label), or a mapping of splits, such as ``{"train": ..., "test": ...}``. Keywords are the fields of
+    `config.PreprocessConfig`, checked before anything is read or written. It uses one process by default, as a script
+    must guard its main module (``if __name__ == "__main__":``) before it may start more. Raises `TextclfError`.
     """
+    from textclf import sources
     from textclf.config import PreprocessConfig
     from textclf.dataset import build
     from textclf.settings import check_names
 
     check_names(PreprocessConfig, settings)
-    given: dict[str, Any] = {"source": source, "num_workers": 1, **settings}
-    return build.preprocess(PreprocessConfig(**given))[0]
+    held = source if sources.is_in_memory(source) else None
+    given: dict[str, Any] = {"source": source if held is None else "in memory", "num_workers": 1, **settings}
+    return build.preprocess(PreprocessConfig(**given), held=held)[0]
 
 
 def train(**settings: Any) -> Path:

@@ -41,18 +41,21 @@ COMPARED: Final = 200_000  # documents up to which near-copies are searched for:
 def preprocess(
     config: PreprocessConfig,
     *,
+    held: object = None,
     progress: Progress = lambda items, _title, _total: items,
     tell: Callable[[str], None] = lambda _line: None,
     batch: BatchSize = BATCH,
 ) -> tuple[Path, DataReport]:
-    """Make ``data/<name>`` from a corpus; a directory that was made from the same settings is left as it is.
+    """Make ``data/<name>`` from a corpus, or from documents ``held`` in memory, which replace the config's source.
 
+    A directory that was made from the same settings is left as it is.
     Returns its path and its report. The directory appears whole, and an old one stays until then. Tensors of a run that
     was killed are reused, and ``tell`` gets a line about that. Raises UsageError if there is no such source, or if the
     directory was made from other settings (unless ``overwrite``), DataError if the documents cannot be used,
     ResourceError if the disk is full.
     """
-    corpus = sources.load(config.source, options=options_of(config))
+    options = options_of(config)
+    corpus = sources.load(config.source, options=options) if held is None else sources.hold(held, options=options)
     layout = DataLayout(config.data_dir / corpus.name)
     if not config.overwrite and existing.is_finished(
         layout, origin=existing.origin_of(corpus, config), tensors=config.tensors

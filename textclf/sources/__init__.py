@@ -1,4 +1,4 @@
-"""Text from outside: `load` finds labelled documents to train on, `rows` reads rows to predict.
+"""Text from outside: `load` and `hold` find labelled documents to train on, `rows` reads rows to predict.
 
 Each imports what it needs when it is called: predicting a text of the command line needs neither.
 """
@@ -22,6 +22,8 @@ __all__ = [
     "SourceOptions",
     "beginning_of",
     "files",
+    "hold",
+    "is_in_memory",
     "load",
     "rows",
     "rows_with_cells",
@@ -39,6 +41,24 @@ def load(sources: str | Sequence[str], *, options: SourceOptions) -> Corpus:
     from textclf.sources.corpora import find_corpus
 
     return find_corpus([sources] if isinstance(sources, str) else sources, options)
+
+
+def hold(held: object, *, options: SourceOptions) -> Corpus:
+    """Make a corpus of documents in memory: a data frame, a dataset, pairs and others, see `textclf.sources.in_memory`.
+
+    All are read once to tell them from others. Raises UsageError if these are no documents or an option does not go
+    with them, DataError that names the row at the first document that cannot be used.
+    """
+    from textclf.sources.corpora import corpus_of
+
+    return corpus_of(held, options)
+
+
+def is_in_memory(source: object) -> bool:
+    """Whether these are documents for `hold`, or may be, rather than names for `load`."""
+    from textclf.sources.in_memory import is_in_memory
+
+    return is_in_memory(source)
 
 
 def files(names: Sequence[str]) -> list[Path]:

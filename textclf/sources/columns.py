@@ -3,7 +3,6 @@
 Knows nothing about file formats or the Hub: both hand over the names of columns and mappings from name to value.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
@@ -142,13 +141,20 @@ def _value(values: Mapping[str, object], column: str | None) -> tuple[str | None
         value = follow(values, column)
     if isinstance(value, str):
         return (value, None) if is_unicode(value) else (None, "half a surrogate pair, which no file can hold")
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if is_missing(value):
         return None, f"no value in the column {column!r}"
-    if isinstance(value, bool):
+    if isinstance(value, bool) or type(value).__name__ == "bool":  # numpy's bool is none of Python's
         return str(value).lower(), None
     if isinstance(value, Number | date | time):
         return str(value), None
     return None, f"the column {column!r} holds a {type(value).__name__}, not one value{_inside(column, value)}"
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands for none: None, a NaN of any type, and NA and NaT of pandas."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, Number) and bool(value != value)  # noqa: PLR0124 (as NaN alone does)
 
 
 def _inside(column: str, value: object) -> str:

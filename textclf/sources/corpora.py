@@ -12,13 +12,25 @@ from textclf.sources.document import Columns, Corpus, SourceOptions
 from textclf.sources.folders import part_of_paths, read_paths
 from textclf.sources.formats import Reading
 from textclf.sources.hub import read_hub
+from textclf.sources.in_memory import name_of, read_in_memory
 from textclf.sources.opening import PATTERN, expanded, is_there
 from textclf.sources.parts import FileDocuments, digest
 
 
 def find_corpus(sources: Sequence[str], options: SourceOptions) -> Corpus:
     """Find a corpus with the splits that the options add: see `textclf.sources.load`."""
-    corpus = _find(sources[0], options) if len(sources) == 1 else _read_files(sources, options)
+    return _completed(_find(sources[0], options) if len(sources) == 1 else _read_files(sources, options), options)
+
+
+def corpus_of(held: object, options: SourceOptions) -> Corpus:
+    """Make a corpus of documents in memory: see `textclf.sources.hold`."""
+    where = name_of(held)
+    _refuse_text_options(where, options)
+    _refuse_hub_options(where, options)
+    return _completed(read_in_memory(held, columns=options.columns), options)
+
+
+def _completed(corpus: Corpus, options: SourceOptions) -> Corpus:
     corpus = _with_split(corpus, "validation", options.validation, options)
     corpus = _with_split(corpus, "test", options.test, options)
     return replace(corpus, name=_name(options.name, corpus.name))

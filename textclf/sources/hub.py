@@ -101,16 +101,21 @@ class HubDocuments:
         return documents(self._rows(), where=self._where)
 
     def _rows(self) -> Rows:
-        name_of = _label_names(self._dataset, self._label)
         number = 0
         try:
-            for values in _records(self._dataset):
+            for values in labelled_records(self._dataset, self._label, where=self._where):
                 number += 1
-                place = f"{self._where}:{number}"
-                yield to_row(place, {**values, self._label: name_of(follow(values, self._label), place)}, self._roles)
+                yield to_row(f"{self._where}:{number}", values, self._roles)
         except (ValueError, OSError) as error:  # text that is not UTF-8; what pyarrow raises, and the disk
             damage = DataError(f"{self._where}:{number + 1}: cannot be read ({_reason(error)})")
             raise failures.refused(error, f"the cache of {self._where}") or damage from error
+
+
+def labelled_records(dataset: Any, label: str, *, where: str) -> Iterator[dict[str, object]]:
+    """Yield the rows of a ``datasets.Dataset``, with the names of its labels; raises DataError if one has none."""
+    name_of = _label_names(dataset, label)
+    for number, values in enumerate(_records(dataset), start=1):
+        yield {**values, label: name_of(follow(values, label), f"{where}:{number}")}
 
 
 def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
