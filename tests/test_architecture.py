@@ -164,6 +164,7 @@ def loaded(arguments: list[str], *, may_fail: bool = False) -> set[str]:
 @pytest.mark.parametrize(
     "arguments",
     [
+        [],
         ["--help"],
         ["--version"],
         ["train", "--help"],

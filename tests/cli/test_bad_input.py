@@ -141,12 +141,6 @@ def test_no_such_run(runner: CliRunner) -> None:
     fails(runner, ["info", "gone"], 2, "gone")
 
 
-def test_without_a_command_the_help_is_shown_as_it_is(runner: CliRunner) -> None:
-    done = runner.invoke(main, [])
-    assert (done.exit_code, done.stdout) == (2, "")
-    assert done.stderr == runner.invoke(main, ["--help"]).stdout
-
-
 def test_an_unknown_tier_model_and_device(runner: CliRunner, data_dir: Path) -> None:
     fails(runner, ["train", "--tier", "huge"], 2, "'huge'", "tiny", "full")
     fails(runner, ["train", "--model", "svm"], 2, "'svm'", "mlp", "lstm")

@@ -7,33 +7,28 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
+from itertools import chain, takewhile
 from typing import Any, Final
 
 import click
 
 from textclf import __version__
-from textclf.cli import terminal
+from textclf.cli import options, terminal
+from textclf.cli.terminal import Volume
 from textclf.errors import ClosedPipeError
 from textclf.system import failures, memory, startup, streams
 from textclf.system.signals import ignore, stopping
 
-NAMES: Final = (
-    "preprocess",
-    "check",
-    "train",
-    "predict",
-    "explain",
-    "evaluate",
-    "compare",
-    "report",
-    "export",
-    "verify",
-    "serve",
-    "learning-curve",
-    "corpora",
-    "info",
-)
+GROUPS: Final[Mapping[str, Sequence[str]]] = {
+    "Data": ("preprocess", "check", "corpora"),
+    "Train": ("train", "evaluate", "learning-curve"),
+    "Use": ("predict", "serve", "export"),
+    "Understand": ("explain", "compare", "report"),
+    "Manage": ("info", "verify"),
+}
+"""The commands, in the order of the work."""
 
+NAMES: Final = tuple(chain.from_iterable(GROUPS.values()))
 
 _NUMPY: Final = 110_000_000
 _ARROW: Final = 310_000_000
@@ -44,6 +39,10 @@ ADDRESS_SPACE: Final[Mapping[str, int]] = {
     **dict.fromkeys(("train", "verify", "learning-curve"), _TORCH),
 }
 """Bytes of address space that the libraries of a command need at least, measured on Linux with two processors."""
+
+_WIDEST: Final = max(map(len, NAMES))
+_SENTENCE: Final = 80 - 8 - _WIDEST
+"""Characters of the first sentence of a command's help that fit beside its name in 80 columns."""
 
 
 class OnDemand(Mapping[str, click.Command]):
@@ -68,6 +67,7 @@ class Commands(click.Group):
     def main(self, args: Sequence[str] | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run the command line and exit. Without ``args`` this is the program itself: its process is ours."""
         is_program = args is None
+        terminal.set_volume(Volume.NORMAL)
         try:
             if is_program:
                 startup.configure_program()
@@ -76,6 +76,8 @@ class Commands(click.Group):
             with stopping():
                 code = super().main(args, **{**extra, "standalone_mode": False})
         except (Exception, KeyboardInterrupt) as error:
+            if _asks_to_debug(sys.argv[1:] if args is None else args):
+                terminal.set_volume(Volume.DEBUG)
             code = _report(error)
             if code is None:
                 raise
@@ -84,6 +86,17 @@ class Commands(click.Group):
         if is_program:
             ignore()
         sys.exit(code if isinstance(code, int) else 0)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the work."""
+        return list(NAMES)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show the commands in their groups, each with the first sentence of its help."""
+        for group, names in GROUPS.items():
+            with formatter.section(group):
+                rows = [(name.ljust(_WIDEST), self.commands[name].get_short_help_str(_SENTENCE)) for name in names]
+                formatter.write_dl(rows)
 
     def make_context(self, *given: Any, **more: Any) -> click.Context:
         """Parse the command line; --help and --version are printed here."""
@@ -107,23 +120,26 @@ class Commands(click.Group):
 
 def _report(error: BaseException) -> int | None:
     """Say on stderr why a command ended; returns its exit code, None for a bug."""
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):  # its message is the help, of many lines
-        terminal.note(error.format_message())
-        return error.exit_code
     if isinstance(error, click.ClickException):
-        return _fail(error.format_message(), error.exit_code)
+        return _fail(error, error.format_message(), error.exit_code)
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return _fail("stopped", 130)
+        return _fail(error, "stopped", 130)
     if isinstance(error, ClosedPipeError):
         return error.exit_code
     explained = failures.explain(error, "stdout")  # who writes a file names it
-    return None if explained is None else _fail(str(explained), explained.exit_code)
+    return None if explained is None else _fail(error, str(explained), explained.exit_code)
 
 
-def _fail(message: str, code: int) -> int:
+def _fail(error: BaseException, message: str, code: int) -> int:
     with suppress(OSError, ValueError):  # stderr may be full or closed
-        terminal.message(message)
+        terminal.traceback(error)
+        terminal.error(message)
     return code
+
+
+def _asks_to_debug(args: Sequence[str]) -> bool:
+    """Whether --debug is given, also after what is wrong in the command line."""
+    return "--debug" in takewhile(lambda word: word != "--", args)
 
 
 def _either_dash(name: str) -> str:
@@ -133,6 +149,8 @@ def _either_dash(name: str) -> str:
 @click.group(
     cls=Commands,
     commands=OnDemand(),
+    params=[*options.VOLUMES],
+    invoke_without_command=True,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "token_normalize_func": _either_dash,
@@ -140,15 +158,18 @@ def _either_dash(name: str) -> str:
     },
 )
 @click.version_option(__version__, prog_name="textclf")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Classify text: from a corpus to a trained model to labels.
 
     \b
-    textclf preprocess                       the BBC news corpus becomes tensors in data/bbc_news
-    textclf train --tier small               a model learns from a fifth of it, into runs/
-    textclf predict "Shares fell sharply"    the newest model says what that is about
+    textclf preprocess               the BBC news corpus becomes tensors in data/
+    textclf train --tier small       a model learns from a fifth of it, into runs/
+    textclf predict "Shares fell"    the newest model says what that is about
 
     Results go to stdout, progress to stderr. Exit codes: 0 done, 1 failed while running, 2 bad usage, 3 bad data, 4 a
     damaged or foreign file, 5 out of disk, memory, open files, threads or processes, 6 training diverged, 130 Ctrl-C
     and 143 SIGTERM after saving, 141 the reader of stdout is gone.
     """
+    if context.invoked_subcommand is None:
+        terminal.result(context.get_help())

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
 
 
-@click.command("check")
+@options.command("check")
 @click.argument("path", type=click.Path(path_type=Path), metavar="DATA|RUN")
 @click.option("--strict", is_flag=True, help="Exit with 3 if the data has a problem.")
 @options.text_or_json
 def command(path: Path, strict: bool, layout: str) -> None:
-    """Check each byte of a data directory, a run or a model, and name every damaged, missing or unexpected file.
+    """Check the files of data, a run or a model, byte by byte.
 
-    If there is such a file, the exit code is 4. Files without a checksum, as in an unfinished run, are listed as "not
-    checked".
+    It names every damaged, missing or unexpected file; if there is one, the exit code is 4. Files without a checksum,
+    as in an unfinished run, are listed as "not checked".
 
     For an undamaged data directory it also shows the report and its problems: copies and near-copies in two splits,
     texts with two labels, empty documents, labels with few documents, labels that differ only in case, labels and words

@@ -18,17 +18,18 @@ SURE = 0.05
 """p-value below which a difference counts as significant."""
 
 
-@click.command("compare")
+@options.command("compare")
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
 @options.code
 @options.split
 @options.text_or_json
 def command(run_a: Path, run_b: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
-    """Compare two runs on the same documents, and say whether one is better or was lucky.
+    """Say whether one of two runs is better, or was lucky.
 
-    Both must have been trained on the same data directory. Differences have 95 % bootstrap intervals over documents;
-    McNemar's exact test says how likely chance alone would make a difference as large.
+    Both must have been trained on the same data directory, and are compared on the same documents. Differences have
+    95 % bootstrap intervals over documents; McNemar's exact test says how likely chance alone would make a difference
+    as large.
 
     \b
     Example:

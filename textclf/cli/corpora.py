@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli import terminal
+from textclf.cli import options, terminal
 from textclf.cli.display import table
 from textclf.system import escaping
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from textclf.sources.catalogue import Entry
 
 
-@click.command("corpora")
+@options.command("corpora")
 @click.option(
     "--format",
     "layout",
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     help="Format of the list.",
 )
 def command(layout: str) -> None:
-    """List the public corpora that `textclf preprocess` knows by name.
+    """List the public corpora that preprocess knows by name.
 
     \b
     Example:

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from textclf.cli import terminal
 from textclf.system import escaping
 from textclf.system.wording import counted, shown_bytes
 
@@ -31,7 +32,7 @@ def bar(items: Iterable[Any] | None = None, **shown: Any) -> "tqdm[Any]":
     from tqdm import tqdm as progress_bar
 
     progress_bar.monitor_interval = 0  # no thread of its own: a process with threads cannot be forked safely
-    return progress_bar(items, disable=None, leave=False, dynamic_ncols=True, **shown)
+    return progress_bar(items, disable=terminal.no_bar(), leave=False, dynamic_ncols=True, **shown)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, align: str) -> str:

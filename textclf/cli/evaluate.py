@@ -4,8 +4,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import click
-
 from textclf.cli import options, terminal
 from textclf.cli.display import span, table
 from textclf.system import escaping
@@ -22,13 +20,13 @@ LEAST_COVERAGE: Final = 0.5
 """The text shows the curve above this coverage, in tenths; JSON has all of it."""
 
 
-@click.command("evaluate")
+@options.command("evaluate")
 @options.run
 @options.code
 @options.split
 @options.text_or_json
 def command(run: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
-    """Score a run's model on the validation or test split of its data.
+    """Score a run on the validation or test split of its data.
 
     Intervals are 95 % bootstrap intervals over documents. The baseline always gives the most frequent label. The
     calibration error is the mean difference between the probability of an answer and the share of right answers. If

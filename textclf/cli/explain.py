@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textclf.inference.explain import Word
 
 
-@click.command("explain")
+@options.command("explain")
 @options.run
 @options.code
 @click.option(

@@ -33,7 +33,7 @@ class Size(click.ParamType[int]):
         return size
 
 
-@click.command("export")
+@options.command("export")
 @options.run
 @options.code
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to create.")
@@ -60,7 +60,7 @@ class Size(click.ParamType[int]):
 )
 @click.option("--format-output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def command(run: Path, code: tuple[Path, ...], form: str, format_output: str, **given: Any) -> None:
-    """Make a run's model smaller, or convert it to ONNX, and test it again.
+    """Make a run's model smaller, or convert it, and test it.
 
     Weights are rounded to float16, int8 or int4. If that is not small enough, the least important words, pairs of words
     and subwords are removed. The export is a run that every command takes; copy its model/ folder to use it elsewhere.

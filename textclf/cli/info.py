@@ -6,17 +6,19 @@ from typing import Any
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import terminal
+from textclf.cli import options, terminal
 from textclf.cli.display import show_columns, show_report, table
 from textclf.config import TIERS
 from textclf.errors import UsageError
 from textclf.system import escaping
 
 
-@click.command("info")
+@options.command("info")
 @click.argument("path", type=click.Path(path_type=Path), default=Path("runs/latest"), metavar="[RUN|DATA]")
 def command(path: Path) -> None:
-    """Show the metrics of a run or the report of a data directory; without an argument, of runs/latest.
+    """Show the figures of a run or of a data directory.
+
+    Without an argument, those of runs/latest.
 
     \b
     Examples:

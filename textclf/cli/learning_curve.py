@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textclf.experiments.repeated import LearningCurve
 
 
-@click.command("learning-curve")
+@options.command("learning-curve")
 @options.model
 @training_options.data
 @training_options.data_dir
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 )
 @options.text_or_json
 def command(output: Path | None, layout: str, **given: Any) -> None:
-    """Train on all four tiers, and predict what more documents would bring.
+    """Train on all tiers; estimate the gain from more data.
 
     Draws test accuracy against documents and against seconds. The run of each tier is kept like any other.
 

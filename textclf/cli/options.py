@@ -1,16 +1,85 @@
-"""Options that several commands share."""
+"""What a command is, and the options that several commands share."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from textclf.cli import terminal
+from textclf.cli.terminal import Volume
 from textclf.models import MODELS, is_known, unknown
 from textclf.settings import Range, Rule, rules, shown
 
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
+
+
+def _volume(volume: Volume) -> Callable[[click.Context, click.Parameter, bool], None]:
+    """Callback of a flag: the last one on the command line decides, before or after the command's name."""
+
+    def take(_context: click.Context, _parameter: click.Parameter, is_given: bool) -> None:
+        if is_given:
+            terminal.set_volume(volume)
+
+    return take
+
+
+def _flag(volume: Volume, *names: str, text: str) -> click.Option:
+    return click.Option(names, is_flag=True, is_eager=True, expose_value=False, callback=_volume(volume), help=text)
+
+
+VOLUMES: Final = (
+    _flag(Volume.QUIET, "-q", "--quiet", text="Print results and errors only."),
+    _flag(Volume.VERBOSE, "-v", "--verbose", text="Also print what is read, the settings and the time."),
+    _flag(Volume.DEBUG, "--debug", text="Also print the traceback of an error."),
+)
+"""Options of every command; they also go before its name."""
+
+
+class Command(click.Command):
+    """A command with the options that all commands have. If verbose, it prints its settings and how long it took."""
+
+    def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
+        super().__init__(name, params=[*(params or ()), *VOLUMES], **more)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        if terminal.says(Volume.VERBOSE):
+            terminal.details("\n".join(_settings(ctx)))
+        start = perf_counter()
+        try:
+            return super().invoke(ctx)
+        finally:
+            terminal.detail(f"{ctx.info_name} took {perf_counter() - start:.2f} s")
+
+
+command = partial(click.command, cls=Command)
+"""Decorator that makes a function a command."""
+
+_SOURCES: Final = {ParameterSource.COMMANDLINE: "given", ParameterSource.DEFAULT_MAP: "from the file"}
+_LONGEST: Final = 60
+"""Characters of a value that are shown."""
+
+
+def _settings(ctx: click.Context) -> Iterator[str]:
+    """A line for each option and argument that has a value."""
+    for parameter in ctx.command.params:
+        name = str(parameter.name)
+        value = ctx.params.get(name)
+        if value not in (None, ()):
+            source = ctx.get_parameter_source(name) or ParameterSource.DEFAULT
+            yield f"  {parameter.opts[-1]} {_as_given(value)} ({_SOURCES.get(source, 'default')})"
+
+
+def _as_given(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 class Number(click.ParamType[int | float]):

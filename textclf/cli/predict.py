@@ -22,7 +22,7 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 """Formats that have room for the contribution of each word."""
 
 
-@click.command("predict")
+@options.command("predict")
 @click.argument("texts", nargs=-1, metavar="[TEXT|-]...")
 @options.run
 @options.code

@@ -14,7 +14,7 @@ DEFAULTS = PreprocessConfig()
 number = partial(options.setting, PreprocessConfig)
 
 
-@click.command("preprocess")
+@options.command("preprocess")
 @click.argument("source", nargs=-1, metavar="[SOURCE]...")
 @click.option("--name", help="Name of the data directory. [default: from the source]")
 @click.option(
@@ -105,7 +105,7 @@ number = partial(options.setting, PreprocessConfig)
     "--dry-run", is_flag=True, help="Show the first documents, the columns, the labels and the splits; write nothing."
 )
 def command(*, dry_run: bool, **given: Any) -> None:
-    """Turn a corpus into one tensor per document, ready to train on.
+    """Turn a corpus into one tensor per document.
 
     SOURCE is a name that `textclf corpora` lists, an owner/name on the Hugging Face Hub, a file or several (CSV, TSV,
     JSONL, JSON, Parquet, XLSX, fastText lines, or texts and labels in two files), a folder with a folder or a file per

@@ -8,7 +8,7 @@ from textclf.cli import options, terminal
 from textclf.errors import UsageError
 
 
-@click.command("report")
+@options.command("report")
 @options.run
 @options.code
 @options.split
@@ -18,9 +18,10 @@ from textclf.errors import UsageError
     help="[default: report.html in the run directory]",
 )
 def command(run: Path, code: tuple[Path, ...], split: str, output: Path | None) -> None:
-    """Write a report of a run as one HTML file: curves, classes, confusion, calibration, most confident mistakes.
+    """Write a report of a run as one HTML file.
 
-    It needs no network and contains no scripts.
+    It shows curves, classes, confusion, calibration and the most confident mistakes. It needs no network and contains
+    no scripts.
 
     \b
     Example:

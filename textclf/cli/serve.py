@@ -18,7 +18,7 @@ LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 MOST_RUNS: Final = 2
 
 
-@click.command("serve")
+@options.command("serve")
 @click.option(
     "--run",
     "paths",
@@ -40,7 +40,7 @@ MOST_RUNS: Final = 2
 def command(
     paths: tuple[Path, ...], code: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...], workers: int
 ) -> None:
-    """Serve predictions over HTTP, with a page to try the model.
+    """Serve predictions over HTTP, with a page to try them.
 
     POST /predict takes {"text": ...} or {"texts": [...]}, and optionally top_k, explain and reject_below. GET /model
     gives labels and metrics, /health the status, /metrics counters for Prometheus, /openapi.json the API; / is the

@@ -19,7 +19,7 @@ from textclf.system.wording import counted
 number: Final = partial(options.setting, TrainConfig)
 
 
-@click.command("train")
+@options.command("train")
 @click.option(
     "--tier",
     type=click.Choice(list(TIERS)),
@@ -178,6 +178,7 @@ def _refuse_settings(context: click.Context) -> None:
         parameter.opts[0]
         for parameter in context.command.params
         if parameter.name not in ("resume", "code")
+        and parameter not in options.VOLUMES
         and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
     ]
     if given:

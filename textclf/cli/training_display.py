@@ -58,7 +58,7 @@ class TerminalDisplay(Display):
             initial=(first_epoch - 1) * documents,
             unit=" documents",
             unit_scale=True,
-            disable=None,
+            disable=terminal.no_bar(),
             leave=False,
             dynamic_ncols=True,
             mininterval=REFRESH_SECONDS,

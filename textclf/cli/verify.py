@@ -8,14 +8,14 @@ from textclf.cli import options, terminal
 from textclf.errors import TextclfError
 
 
-@click.command("verify")
+@options.command("verify")
 @click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
 @options.code
 def command(run: Path, code: tuple[Path, ...]) -> None:
-    """Train a finished run again from its config.json, and compare weights, history and figures to the bit.
+    """Train a finished run again, and compare every bit.
 
-    The same data, versions, machine and number of threads give the same bits. The run is not changed. Exits with 1 if
-    anything differs.
+    It is trained from its config.json, and weights, history and figures are compared. The same data, versions, machine
+    and number of threads give the same bits. The run is not changed. Exits with 1 if anything differs.
 
     \b
     Examples:

@@ -1,0 +1,103 @@
+"""All commands: their list, and how much they say on stderr."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from tests.conftest import invoke
+from textclf.cli import GROUPS, NAMES, main, terminal
+
+HAS_EACH = ["-q", "--quiet", "-v", "--verbose", "--debug"]
+
+
+def test_without_a_command_the_help_is_shown(runner: CliRunner) -> None:
+    shown = runner.invoke(main, [])
+    assert (shown.exit_code, shown.stderr) == (0, "")
+    assert shown.stdout == runner.invoke(main, ["--help"]).stdout == runner.invoke(main, ["--quiet"]).stdout
+
+
+def test_the_help_lists_each_command_once_in_the_order_of_the_work(runner: CliRunner) -> None:
+    shown = runner.invoke(main, ["--help"]).stdout
+    lists = shown.split("\nData:\n")[1]
+    assert re.findall(r"^(\w+):$", f"Data:\n{lists}", re.MULTILINE) == list(GROUPS)
+    assert re.findall(r"^  ([\w-]+) ", lists, re.MULTILINE) == list(NAMES)
+    assert set(NAMES) == {path.stem.replace("_", "-") for path in files_of_commands()}
+
+
+def files_of_commands() -> list[Path]:
+    folder = Path(terminal.__file__).parent
+    return [path for path in folder.glob("*.py") if "@options.command(" in path.read_text()]
+
+
+def test_the_help_fits_80_columns_without_a_sentence_cut_short(runner: CliRunner) -> None:
+    shown = runner.invoke(main, [], terminal_width=80).stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert "..." not in shown.split("\nData:\n")[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_the_options_of_all(name: str, runner: CliRunner) -> None:
+    shown = runner.invoke(main, [name, "--help"]).stdout
+    assert all(option in shown for option in HAS_EACH)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("first", [True, False])
+def test_debug_shows_the_traceback_of_an_error_of_any_command(first: bool, name: str, runner: CliRunner) -> None:
+    command = [name, "--no-such-option"]
+    plain = runner.invoke(main, command)
+    shown = runner.invoke(main, ["--debug", *command] if first else [*command, "--debug"])
+    assert plain.exit_code == shown.exit_code == 2
+    assert shown.stderr.startswith("Traceback (most recent call last):")
+    assert shown.stderr.endswith(plain.stderr)
+    assert len(plain.stderr.splitlines()) == 1
+
+
+def test_debug_shows_where_an_error_of_ours_was_raised(runner: CliRunner) -> None:
+    shown = runner.invoke(main, ["evaluate", "--run", "nowhere", "--debug"])
+    assert shown.exit_code == 2
+    assert "in resolve" in shown.stderr
+    assert "Traceback" not in runner.invoke(main, ["evaluate", "--run", "nowhere", "-v"]).stderr
+
+
+def test_a_text_that_is_called_debug_shows_no_traceback(runner: CliRunner) -> None:
+    shown = runner.invoke(main, ["predict", "--run", "nowhere", "--", "--debug"])
+    assert len(shown.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_quiet_leaves_results_and_errors_alone(runner: CliRunner, run_dir: Path) -> None:
+    command = ["predict", "--run", str(run_dir), "  ", "rain"]
+    usual, quiet, first = (invoke(runner, *words) for words in (command, [*command, "--quiet"], ["-q", *command]))
+    assert "text 1 is empty" in usual.stderr
+    assert usual.stdout == quiet.stdout == first.stdout
+    assert quiet.stderr == first.stderr == ""
+    assert runner.invoke(main, ["predict", "-q", "--run", "nowhere", "x"]).stderr.startswith("textclf: no run")
+
+
+def test_quiet_trains_and_preprocesses_without_a_word(runner: CliRunner, corpus_csv: Path) -> None:
+    made = invoke(runner, "preprocess", corpus_csv, "--num-workers", "1", "-q")
+    assert (made.stdout, made.stderr) == ("data/tiny_corpus\n", "")
+    trained = invoke(runner, "train", "-q", "--epochs", "1", "--hidden-size", "8", "--device", "cpu")
+    assert (len(trained.stdout.splitlines()), trained.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_verbose_says_the_settings_and_the_time(runner: CliRunner, run_dir: Path) -> None:
+    shown = invoke(runner, "predict", "--run", run_dir, "--top-k", "2", "rain", "--verbose").stderr
+    assert "  --top-k 2 (given)\n" in shown
+    assert "  --format text (default)\n" in shown
+    assert re.search(r"^textclf: predict took \d+\.\d\d s$", shown, re.MULTILINE)
+
+
+def test_the_last_of_quiet_and_verbose_decides(runner: CliRunner) -> None:
+    assert invoke(runner, "-v", "corpora", "-q").stderr == ""
+    assert "took" in invoke(runner, "-q", "corpora", "-v").stderr
+    assert invoke(runner, "corpora").stderr == ""
+
+
+def test_an_unknown_command_or_option_names_the_nearest(runner: CliRunner) -> None:
+    assert "Did you mean 'train'?" in runner.invoke(main, ["tran"]).stderr
+    assert "'--tier'" in runner.invoke(main, ["train", "--tire"]).stderr
