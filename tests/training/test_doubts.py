@@ -7,7 +7,7 @@ import pytest
 import textclf
 from tests.conftest import invoke
 from textclf.artefacts import runs
-from textclf.training.doubts import doubts
+from textclf.training.doubts import doubts, still_falling
 
 
 def found(train=0.5, validation=0.5, *, classes=3, accuracy=0.9, share=0.5, documents=100):
@@ -19,6 +19,14 @@ def found(train=0.5, validation=0.5, *, classes=3, accuracy=0.9, share=0.5, docu
 @pytest.mark.parametrize("losses", [(0.0, 0.0), (1.9 * log(3), 9 * log(3)), (0.1, 5.0)])
 def test_an_ordinary_loss_is_no_reason_for_doubt(losses):
     assert found(*losses) == []
+
+
+@pytest.mark.parametrize(
+    ("best_epoch", "epochs", "advised"), [(6, 6, 30), (30, 30, 60), (5, 6, None), (1, 1, None), (2, 2, 30)]
+)
+def test_a_run_whose_last_epoch_is_its_best_is_advised_more(best_epoch, epochs, advised):
+    found = still_falling(best_epoch, epochs=epochs)
+    assert found is None if advised is None else found.endswith(f"try --epochs {advised}")
 
 
 @pytest.mark.parametrize("losses", [(2.1 * log(3), 0.1), (0.1, 11 * log(3)), (1e30, 1e30), (inf, 0.1)])

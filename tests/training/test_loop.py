@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, log_loss
+from sklearn.metrics import accuracy_score, f1_score, log_loss
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.optim import SGD
@@ -121,6 +121,7 @@ def test_evaluate_scores_as_scikit_learn_does():
     score = evaluate(Scaled(), batches, options=CPU)
     assert score.loss == pytest.approx(log_loss(labels, logits.double().softmax(dim=1)), abs=1e-6)
     assert score.accuracy == accuracy_score(labels, logits.argmax(dim=1))
+    assert score.macro_f1 == f1_score(labels, logits.argmax(dim=1), average="macro")
     assert score.documents == 8
 
 
@@ -128,14 +129,14 @@ def test_a_label_that_the_model_cannot_give_is_an_error_and_has_no_loss():
     batch = Batch(torch.tensor([[2.0, 0.0], [0.0, 2.0], [2.0, 0.0], [0.0, 2.0]]), torch.tensor([0, 0, -1, -1]))
     losses = [np.log(1 + np.exp(-2)), np.log(1 + np.exp(2))]
     score = evaluate(Scaled(), [batch], options=CPU)
-    assert score == Score(pytest.approx(np.mean(losses), abs=1e-6), 0.25, 4)
+    assert score == Score(pytest.approx(np.mean(losses), abs=1e-6), 0.25, 4, pytest.approx(0.5 / 3))
 
 
 def test_the_training_score_is_that_before_each_step():
     batches = make_batches(4, 3)
     model = Scaled()
     still, _ = one_epoch(model, batches, lr=0.0)
-    assert still == pytest.approx(evaluate(model, batches, options=CPU))
+    assert still.record() == pytest.approx(evaluate(model, batches, options=CPU)._replace(macro_f1=None).record())
     first, second = (evaluate(Scaled(), [batch], options=CPU).loss for batch in batches)
     moving, _ = one_epoch(model, batches, lr=0.5)
     assert moving.loss < (4 * first + 3 * second) / 7 - 1e-4

@@ -1,14 +1,27 @@
 """The one place where commands print: results to stdout, all else to stderr. Control characters are escaped.
 
-How much of the rest is printed, --quiet, --verbose and --debug say, by `set_volume`.
+Lines of ours are at most WIDTH columns wide, unless a value of the user's is longer than that. An error or a warning is
+one line in a pipe, whose readers look for lines, and is broken between words on a terminal. How much is printed besides
+results, --quiet, --verbose and --debug say, by `set_volume`.
 """
 
+import shutil
 import sys
+import textwrap
 from enum import IntEnum
+from typing import Final
 
 import click
 
 from textclf.system import escaping
+
+WIDTH: Final = 80
+"""Columns of a terminal that every line of ours fits into."""
+
+
+def wrapped(text: str, *, indent: str = "", width: int = WIDTH) -> str:
+    """A sentence, broken between words into lines of at most ``width`` columns, those after the first indented."""
+    return textwrap.fill(text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 class Volume(IntEnum):
@@ -70,6 +83,11 @@ def note_line(value: object) -> None:
         click.echo(escaping.line(value), err=True)
 
 
+def warning_above_bar(text: str) -> None:
+    """Print a warning to stderr, above a progress bar: one line in a pipe."""
+    above_bar(_broken(f"warning: {escaping.line(text)}"))
+
+
 def above_bar(text: str) -> None:
     """Print text to stderr, above a progress bar, unless quiet."""
     if says(Volume.NORMAL):
@@ -97,8 +115,8 @@ def details(text: str) -> None:
 
 
 def error(text: str) -> None:
-    """Print one line to stderr, with the name of the program."""
-    click.echo(f"textclf: {escaping.line(' '.join(text.split()))}", err=True)
+    """Print a message to stderr, with the name of the program: one line in a pipe."""
+    click.echo(_broken(f"textclf: {escaping.line(' '.join(text.split()))}"), err=True)
 
 
 def traceback(failed: BaseException) -> None:
@@ -107,3 +125,10 @@ def traceback(failed: BaseException) -> None:
         from traceback import format_exception
 
         click.echo(escaping.lines("".join(format_exception(failed)).rstrip()), err=True)
+
+
+def _broken(text: str) -> str:
+    """A message; on a terminal in lines that fit it, so that no word is broken there."""
+    if not sys.stderr.isatty():
+        return text
+    return wrapped(text, indent="  ", width=shutil.get_terminal_size().columns)

@@ -1,7 +1,11 @@
-"""A training run on the terminal: the layers, a progress bar, and a line per epoch. All of it goes to stderr."""
+"""A training run on the terminal: the layers, a progress bar, and a line per epoch. All of it goes to stderr.
+
+Loss, accuracy and macro-F1 of an epoch are those a person chooses by; history.jsonl and TensorBoard have all figures.
+"""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
 
 from tqdm import tqdm
 
@@ -10,15 +14,24 @@ from textclf.cli import terminal
 from textclf.system import escaping
 from textclf.system.wording import counted
 from textclf.training.display import Display
-from textclf.training.setup import Setup
+from textclf.training.doubts import still_falling
+from textclf.training.setup import Setup, required
 
 if TYPE_CHECKING:
     from textclf.training.learner import Learner
     from textclf.training.loop import Batches, Epoch
     from textclf.training.meters import Meter
 
-REFRESH_SECONDS = 0.5
-"""How often the bar reads loss and accuracy; on a GPU each time forces a sync."""
+LARGE_LOSS: Final = 1_000
+
+REFRESH_SECONDS: Final = 0.5
+"""How often the bar reads the loss; on a GPU each time forces a sync."""
+
+BAR: Final = "{desc}  {percentage:3.0f}% |{bar}| {remaining} left{postfix}"
+"""The time left is that of all epochs, and less if training stops early."""
+
+COLUMNS: Final = ("train loss", "validation: loss", "accuracy", "macro-F1", "documents/s")
+"""Of a line for each epoch, after its number; accuracy and macro-F1 are those of validation."""
 
 
 class TerminalDisplay(Display):
@@ -32,13 +45,17 @@ class TerminalDisplay(Display):
         manifest, config, lengths = setup.data.manifest, setup.config, setup.parts["train"].lengths
         sizes = f"{counted(len(lengths), 'document')}, {counted(len(manifest.labels), 'class', 'classes')}"
         terminal.above_bar(f"{escaping.line(manifest.name)}, tier {config.tier}: {sizes}")
-        terminal.above_bar(f"on {device.name(learner.device)}, into {escaping.line(run.root)}")
+        terminal.above_bar(terminal.wrapped(f"on {device.name(learner.device)}, into {escaping.line(run.root)}"))
+        patience = counted(required(config.patience), "epoch")
+        limit = f"at most {counted(config.epochs, 'epoch')}"
+        terminal.above_bar(f"{limit}; stops after {patience} without a better validation loss")
         if config.max_length:
             whole = 1 - float((lengths > config.max_length).mean())
             read = counted(config.max_length, "token")
             terminal.above_bar(f"reading the first {read}, all of {whole:.0%} of the documents")
-        terminal.above_bar(f"\n{summary(learner.model)}\n")
-        self._show_bar(len(lengths), config.epochs, first_epoch=first_epoch)
+        terminal.above_bar(f"\n{summary(learner.model)}\n\n{header(config.epochs)}")
+        self._epochs = config.epochs
+        self._show_bar(len(lengths), config.epochs, "at most", first_epoch=first_epoch)
 
     def note(self, line: str) -> None:
         """Show a line."""
@@ -50,14 +67,14 @@ class TerminalDisplay(Display):
         terminal.above_bar(
             f"refit on train and validation: {counted(documents, 'document')}, {counted(epochs, 'epoch')}"
         )
-        self._show_bar(documents, epochs)
+        self._show_bar(documents, epochs, "of the refit")
 
-    def _show_bar(self, documents: int, epochs: int, *, first_epoch: int = 1) -> None:
+    def _show_bar(self, documents: int, epochs: int, which: str, *, first_epoch: int = 1) -> None:
+        self._titles = (f"epoch {number}/{epochs} {which}" for number in count(first_epoch))
         self._bar: tqdm[Any] = tqdm(
             total=epochs * documents,
             initial=(first_epoch - 1) * documents,
-            unit=" documents",
-            unit_scale=True,
+            bar_format=BAR,
             disable=terminal.no_bar(),
             leave=False,
             dynamic_ncols=True,
@@ -65,21 +82,18 @@ class TerminalDisplay(Display):
         )
 
     def watch(self, batches: "Batches", meter: "Meter") -> Iterator[Any]:
-        """Move the bar with each batch; its estimate assumes that training does not stop early."""
+        """Move the bar with each batch; an epoch that was resumed in the middle begins there."""
+        self._bar.set_description_str(next(self._titles), refresh=False)
+        self._bar.update(meter.documents)
         for batch in batches:
             seen = meter.documents
             yield batch
             if self._bar.update(meter.documents - seen):
-                score = meter.score()
-                self._bar.set_postfix_str(f"loss {score.loss:.4f}, accuracy {score.accuracy:.4f}", refresh=False)
+                self._bar.set_postfix_str(f"loss {shown_loss(meter.score().loss)}", refresh=False)
 
     def epoch(self, epoch: "Epoch") -> None:
         """Add a line."""
-        terminal.above_bar(
-            f"epoch {epoch.number:>3}   train: loss {epoch.train.loss:.4f}, accuracy {epoch.train.accuracy:.4f}"
-            f"   validation: loss {epoch.validation.loss:.4f}, accuracy {epoch.validation.accuracy:.4f}"
-            f"   {epoch.train.documents / epoch.seconds:>7,.0f} documents/s{'   best' if epoch.is_best else ''}"
-        )
+        terminal.above_bar(epoch_line(epoch, epochs=self._epochs))
 
     def end(self, metrics: Mapping[str, Any]) -> None:
         """Show the figures of the finished model."""
@@ -88,11 +102,40 @@ class TerminalDisplay(Display):
         figures = metrics[split]
         terminal.above_bar(
             f"\n{split}: accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}, "
-            f"loss {figures['loss']:.4f} on {counted(figures['documents'], 'document')}, "
-            f"{_of_epoch(metrics)}; {metrics['seconds']['total']:.1f} s in all"
+            f"loss {shown_loss(figures['loss'])} on {counted(figures['documents'], 'document')}"
         )
+        terminal.above_bar(f"{_of_epoch(metrics)}; {metrics['seconds']['total']:,.1f} s in all")
+        if advice := still_falling(metrics["best_epoch"], epochs=self._epochs):
+            terminal.above_bar(advice)
         for warning in metrics.get("warnings", ()):
-            terminal.above_bar(f"warning: {warning}")
+            terminal.warning_above_bar(warning)
+
+
+def header(epochs: int) -> str:
+    """The line above those of `epoch_line`, of a run of at most this many epochs."""
+    return "  ".join(("epoch".rjust(_width(epochs)), *COLUMNS))
+
+
+def epoch_line(epoch: "Epoch", *, epochs: int) -> str:
+    """The figures of an epoch, below their names in `header`; at most 80 columns wide."""
+    figures = (
+        shown_loss(epoch.train.loss),
+        shown_loss(epoch.validation.loss),
+        f"{epoch.validation.accuracy:.4f}",
+        f"{epoch.validation.macro_f1:.4f}",
+        f"{epoch.train.documents / epoch.seconds:,.0f}",
+    )
+    cells = (figure.rjust(len(name)) for figure, name in zip(figures, COLUMNS, strict=True))
+    return "  ".join((str(epoch.number).rjust(_width(epochs)), *cells, *(["best"] if epoch.is_best else [])))
+
+
+def _width(epochs: int) -> int:
+    return max(len("epoch"), len(str(epochs)))
+
+
+def shown_loss(loss: float) -> str:
+    """A loss in at most nine characters."""
+    return f"{loss:.4f}" if loss < LARGE_LOSS else f"{loss:.3g}"
 
 
 def _of_epoch(metrics: Mapping[str, Any]) -> str:

@@ -77,6 +77,11 @@ def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:
     return Metrics(len(labels), accuracy, float(f1.mean()), accuracy, weighted, cross_entropy(labels, logits))
 
 
+def macro_f1(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
+    """Mean F1 over all labels of documents and answers, class indices of shape (D,)."""
+    return float(count(labels, answers).f1().mean())
+
+
 def cross_entropy(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> float:
     """Mean of ``-log p(label)`` in nats over the known labels, exact for extreme logits."""
     known = labels >= 0
@@ -89,8 +94,8 @@ def cross_entropy(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> flo
 def baseline(labels: NDArray[np.int64], trained: NDArray[np.int64], names: list[str]) -> Baseline:
     """Score of the class most frequent in ``trained`` on the documents with ``labels``; both are class indices."""
     most_frequent = int(np.bincount(trained[trained >= 0]).argmax())
-    macro_f1 = float(count(labels, np.full_like(labels, most_frequent)).f1().mean())
-    return Baseline(names[most_frequent], float((labels == most_frequent).mean()), macro_f1)
+    answers = np.full_like(labels, most_frequent)
+    return Baseline(names[most_frequent], float((labels == answers).mean()), macro_f1(labels, answers))
 
 
 def confusion(labels: NDArray[np.int64], answers: NDArray[np.int64], *, classes: int) -> NDArray[np.int64]:

@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.config import TIERS
+
 FAR_ABOVE: Final = 2.0
 """Times the loss of a constant guess from which on a training loss has diverged in effect."""
 FAR_ABOVE_UNSEEN: Final = 10.0
@@ -28,6 +30,14 @@ def doubts(
     shape (D,), whether each of them has the most frequent label of the training documents.
     """
     return [*_diverged(epoch, classes=classes, lr=lr), *_worse(accuracy, majority)]
+
+
+def still_falling(best_epoch: int, *, epochs: int) -> str | None:
+    """A sentence if the last epoch that a run was allowed is its best one, and not its only one: more would help."""
+    if best_epoch < epochs or epochs == 1:
+        return None
+    more = max(2 * epochs, *(tier.epochs for tier in TIERS.values()))
+    return f"epoch {epochs} was the last, and the loss still fell: try --epochs {more}"
 
 
 def _diverged(epoch: Mapping[str, Any], *, classes: int, lr: float) -> list[str]:

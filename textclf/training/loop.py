@@ -193,12 +193,17 @@ def _stop_if_diverged(meter: Meter, batches: Any, number: int, lr: float) -> Non
 def evaluate(model: nn.Module, batches: Batches, *, options: StepOptions) -> Score:
     """Score the model as it predicts: without dropout, without gradients."""
     model.eval()
-    meter = Meter(options.objective, options.device)
+    objective = options.objective
+    meter = Meter(objective, options.device)
+    labels, answers = [], []
     for loaded in batches:
         batch = to_device(loaded, options.device)
         logits = options.logits(model, batch).mean(dim=0)  # (B, C)
-        meter.add(logits, batch.labels, options.objective.validation_loss(logits, batch.labels))
-    return meter.score()
+        meter.add(logits, batch.labels, objective.validation_loss(logits, batch.labels))
+        labels.append(batch.labels)
+        answers.append(objective.answers(logits))
+    macro_f1 = objective.macro_f1(torch.cat(labels).cpu().numpy(), torch.cat(answers).cpu().numpy())
+    return meter.score()._replace(macro_f1=macro_f1)
 
 
 @torch.inference_mode()

@@ -19,6 +19,12 @@ class Score(NamedTuple):
     accuracy: float
     """Share of all documents that got their label, between 0 and 1."""
     documents: int
+    macro_f1: float | None = None
+    """Mean F1 over all labels, between 0 and 1; None in training, where answers are not kept."""
+
+    def record(self) -> dict[str, float]:
+        """The figures that there are, by name."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 class Meter:

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from textclf.dataset.directory import UNSEEN
 from textclf.evaluation.calibration import fit_temperature
-from textclf.evaluation.metrics import Metrics, measure
+from textclf.evaluation.metrics import Metrics, macro_f1, measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,17 @@ class Softmax:
         """Which documents count in the losses, shape (B,), bool."""
         return labels != UNSEEN
 
+    def answers(self, logits: Tensor) -> Tensor:
+        """The class that each document gets, shape (B,); logits (B, C)."""
+        return logits.argmax(dim=1)
+
     def is_right(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Which documents get their label, shape (B,), bool; logits (B, C)."""
-        return logits.argmax(dim=1) == labels
+        return self.answers(logits) == labels
+
+    def macro_f1(self, labels: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
+        """Mean F1 over all labels of documents and answers, both of shape (D,)."""
+        return macro_f1(labels, answers)
 
     def temperature(self, labels: NDArray[np.int64], logits: NDArray[np.float32]) -> float:
         """What to divide logits (D, C) by so that probabilities say how often the answer is right."""

@@ -63,8 +63,8 @@ class Tracker:
 
     def epoch(self, epoch: Epoch) -> None:
         """Add a point to every curve."""
-        self._score("train", epoch.train._asdict(), epoch.number)
-        self._score("validation", epoch.validation._asdict(), epoch.number)
+        self._score("train", epoch.train.record(), epoch.number)
+        self._score("validation", epoch.validation.record(), epoch.number)
         self._writer.add_scalar("Training/learning_rate", epoch.learning_rate, epoch.number)
         self._writer.add_scalar("Training/gradient_norm", epoch.gradient_norm, epoch.number)
         self._writer.add_scalar("Training/documents_per_second", epoch.train.documents / epoch.seconds, epoch.number)
@@ -74,7 +74,7 @@ class Tracker:
 
     def refit(self, score: Score, epoch: int) -> None:
         """Add a point to the curves of the training that includes the validation documents."""
-        self._score("refit", score._asdict(), epoch)
+        self._score("refit", score.record(), epoch)
 
     def finish(self, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         """Add the test score at the epoch of its weights, and a row to the table of hyperparameters."""
