@@ -24,7 +24,7 @@ from textclf.errors import ClosedPipeError
 
 pytestmark = pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 
-TEXTS = ["the cat sat", "bread and butter", "rain and wind", "", "quux", "a dog barks number3"]
+TEXTS = ["the cat sat", "bread and butter", "rain and wind", "qqq", "quux", "a dog barks number3"]
 GOLD = ["animals", "food", "weather", "food", "food", "food"]
 
 
@@ -236,7 +236,7 @@ def test_a_target_precision_takes_the_threshold_of_the_next_higher_one(
     model = sure_from({"0.8": 0.0, "0.9": middle})
     for target, least in ((0.5, 0), (0.8, 0), (0.81, middle), (0.9, middle)):
         lines = done(model, "--input", table, "--target-precision", target).stdout.split("\n")[:-1]
-        is_unlike = [text in ("", "quux") for text in TEXTS]
+        is_unlike = [text in ("qqq", "quux") for text in TEXTS]
         expected = [p >= least and not unlike for p, unlike in zip(probabilities, is_unlike, strict=True)]
         assert [bool(line) for line in lines] == expected
 
@@ -282,7 +282,7 @@ def row(number: int, *, huge: int) -> bytes:
 def is_bad(number: int, *, huge: int) -> bool:
     if number % huge == huge - 1:
         return False
-    return number % ODD[1] == 0 or number % ODD[2] == 0 or number == 1_234
+    return number == 1_234 or any(number % odd == 0 for odd in ODD)
 
 
 def piped(run: Path, count: int, *, huge: int) -> tuple[int, str, int]:

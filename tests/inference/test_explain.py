@@ -163,7 +163,7 @@ def test_a_model_that_knows_no_word_explains_texts_and_lists_none(wordless_run, 
     done = runner.invoke(main, ["explain", "--run", str(wordless_run)])
     assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "the model knows no whole word" in done.stderr
-    explained = runner.invoke(main, ["predict", "--run", str(wordless_run), "--explain", "kqkq1zz2", ""])
+    explained = runner.invoke(main, ["predict", "--run", str(wordless_run), "--explain", "kqkq1zz2", "?"])
     assert (explained.exit_code, explained.stdout.count("kqkq1zz2")) == (0, 1)
 
 

@@ -21,14 +21,37 @@ def read(texts=(), file=None, *, stdin=b"", strict=False, monkeypatch=None):
 def test_texts_stdin_and_a_file_come_in_this_order(monkeypatch):
     Path("more.txt").write_text("four\nfive\n")
     found, warnings = read(["one", "-"], Path("more.txt"), stdin=b"two\nthree\n", monkeypatch=monkeypatch)
-    assert found == [Row(text) for text in ("one", "two", "three", "four", "five")]
+    assert [row.text for row in found] == ["one", "two", "three", "four", "five"]
+    assert [row.place for row in found] == ["text 1", "stdin:1", "stdin:2", "more.txt:1", "more.txt:2"]
     assert warnings == []
 
 
-def test_an_empty_text_is_a_row_with_a_warning():
-    found, warnings = read(["rain", " "])
-    assert found == [Row("rain"), Row(" ")]
-    assert warnings == ["text 2 is empty; its label is what the model gives without any word"]
+EMPTY = {
+    "e.csv": "id,text\n1,rain\n2, \n",
+    "e.tsv": "id\ttext\n1\train\n2\t\n",
+    "e.jsonl": '{"text": "rain"}\n{"text": "\\u00a0"}\n',
+    "e.json": '[{"text": "rain"}, {"text": ""}]',
+    "e.txt": "rain\n \n",
+    "e.ft": "__label__a rain\n__label__a \n",
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_an_empty_text_is_an_error_of_its_row_in_every_format(name):
+    Path(name).write_text(EMPTY[name])
+    (rain, empty), _ = read(file=Path(name))
+    assert (rain.text, rain.error) == ("rain", None)
+    assert (empty.text, empty.error) == ("", f"{empty.place}: the text is empty")
+    with pytest.raises(DataError, match=f"{name}:[23]: the text is empty"):
+        read(file=Path(name), strict=True)
+
+
+def test_an_empty_text_in_arguments_or_stdin_is_an_error_of_its_row(monkeypatch):
+    found, warnings = read(["rain", " ", "-"], stdin=b"wind\n\n", monkeypatch=monkeypatch)
+    assert [row.error for row in found] == [None, "text 2: the text is empty", None, "stdin:2: the text is empty"]
+    assert warnings == []
+    with pytest.raises(DataError, match="text 1: the text is empty"):
+        read([""], strict=True)
 
 
 def test_stdin_that_is_not_text_is_refused(monkeypatch):

@@ -131,7 +131,7 @@ def test_a_text_that_is_too_long_is_an_error_of_its_row(classifier, tmp_path):
     (tmp_path / "x.txt").write_text(f"rain\n{'a ' * (LONGEST_TEXT // 2 + 1)}\nrain\n")
     _, rows = labelled(classifier, tmp_path, "x.txt")
     assert [row[LABEL] for row in rows] == ["weather", "", "weather"]
-    assert rows[1]["error"] == "the text has 1,000,002 characters; here the most is 1,000,000"
+    assert rows[1]["error"] == "x.txt:2: the text has 1,000,002 characters; here the most is 1,000,000"
 
 
 def test_a_file_without_rows_has_an_end(classifier, tmp_path):

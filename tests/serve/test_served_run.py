@@ -11,7 +11,7 @@ from textclf.serve.counting import Counts
 from textclf.serve.query import Query
 from textclf.serve.served_run import Lane, ServedRun
 
-TEXTS = ["the cat sat", "bread with butter", "rain and wind", "", "qqq \x00"]
+TEXTS = ["the cat sat", "bread with butter", "rain and wind", "?", "qqq \x00"]
 
 
 @pytest.fixture
@@ -35,6 +35,15 @@ def test_a_large_request_gets_the_answers_of_small_ones(served):
         assert found["label"] == expected["label"]
         assert found["probability"] == pytest.approx(expected["probability"], abs=1e-6)
         assert len(found["top"]) == 3
+
+
+@pytest.mark.parametrize("options", [{}, {"explain": True}, {"top_k": 3}])
+def test_an_empty_text_gets_no_label_and_the_others_theirs(options, served):
+    answers, (rain,) = ask(served, Query(texts=["", "rain", " \n"], **options), Query(text="rain", **options))
+    nothing = {"label": None, "probability": None, "top": [], "error": "the text is empty"}
+    first, second, third = map(json.loads, answers)
+    assert first == third == nothing
+    assert second["label"] == json.loads(rain)["label"]
 
 
 def test_an_explanation_has_the_answer_as_well(served):

@@ -15,11 +15,11 @@ def rows(content, read=read_fasttext, **options):
 
 def test_each_plain_line_is_a_text():
     assert rows(b"one\n\n two \r\n__label__a\nlast", read_plain) == [
-        Row("one"),
-        Row(""),
-        Row(" two "),
-        Row("__label__a"),
-        Row("last"),
+        Row("one", place="f:1"),
+        Row("", is_blank=True, place="f:2"),
+        Row(" two ", place="f:3"),
+        Row("__label__a", place="f:4"),
+        Row("last", place="f:5"),
     ]
     assert [bool(row.error) for row in rows(b"one\n\xa3\n", read_plain)] == [False, True]
 

@@ -13,6 +13,7 @@ from textclf.inference.foreign_labels import describe_foreign
 from textclf.inference.outputs import Answer
 from textclf.sources import Columns, Row
 from textclf.sources.columns import Roles, find_columns
+from textclf.sources.document import is_empty, refuse_empty
 from textclf.system.wording import counted, form
 
 MOST_SHOWN: Final = 300
@@ -167,9 +168,9 @@ class Reading(NamedTuple):
 def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn: Warn) -> Iterator[Row]:
     """The rows of texts, then those of files; ``-`` is stdin, both as a text and as a file.
 
-    Raises DataError at a line of stdin that is not text and, if strict, at a row of the file that cannot be read.
+    Raises DataError at a line of stdin that is not text and, if strict, at a row without a text that can be read.
     """
-    yield from _rows_of_texts(texts, reading.columns.encoding, warn)
+    yield from _rows_of_texts(texts, reading)
     for file in files:
         of_file = sources.rows(
             file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn, part=reading.part
@@ -180,15 +181,13 @@ def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn:
             yield row
 
 
-def _rows_of_texts(texts: Iterable[str], encoding: str | None, warn: Warn) -> Iterator[Row]:
-    number, of_stdin = 0, Columns(encoding=encoding)
-    for text in texts:
-        for row in sources.rows(Path("-"), kind="lines", columns=of_stdin) if text == "-" else [Row(text)]:
-            number += 1
-            if row.error:
+def _rows_of_texts(texts: Iterable[str], reading: Reading) -> Iterator[Row]:
+    of_stdin = Columns(encoding=reading.columns.encoding)
+    for number, text in enumerate(texts, start=1):
+        given = [refuse_empty(Row(text, is_blank=is_empty(text), place=f"text {number}"))]
+        for row in sources.rows(Path("-"), kind="lines", columns=of_stdin) if text == "-" else given:
+            if row.error and (reading.strict or not row.is_blank):
                 raise DataError(row.error)
-            if not row.text or row.text.isspace():
-                warn(f"text {number} is empty; its label is what the model gives without any word")
             yield row
 
 

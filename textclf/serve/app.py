@@ -51,19 +51,21 @@ class Contribution(BaseModel):
 
 
 class Answer(BaseModel):
-    """The answer for one text. Tokens, margin and rest only with explain."""
+    """The answer for one text. Tokens, margin and rest only with explain; error only for an empty text."""
 
     label: str | None
-    """None if rejected: the probability is below reject_below."""
-    probability: float
+    """None if rejected, as the probability is below reject_below, and for an empty text."""
+    probability: float | None
     top: list[LabelScore]
-    unknown: float
+    error: str | None = None
+    """Why there is no answer; the fields below are missing then."""
+    unknown: float | None = None
     """Share of unknown words."""
-    truncated: bool
+    truncated: bool | None = None
     """Whether the model read only the beginning."""
-    unlike: bool
+    unlike: bool | None = None
     """Whether most words are unknown, more than in nearly all validation texts: do not rely on the answer."""
-    rejected: bool
+    rejected: bool | None = None
     margin: float | None = None
     """The logit of the most probable label minus the mean of all others."""
     rest: float | None = None

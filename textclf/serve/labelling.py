@@ -101,15 +101,12 @@ def _predictor(classifier: Classifier) -> predicting.Predict:
 
 
 def _checked(row: Row) -> Row:
-    """The row with its text as its one cell if it has none, and with an error if it has no text or too long a one."""
+    """The row with its text as its one cell if it has none, and with an error if the text is too long."""
     cells = row.cells or ((row.text,) if not row.error else ())
-    if row.error or row.text.strip():
-        if len(row.text) <= LONGEST_TEXT:
-            return row._replace(cells=cells)
-        problem = f"the text has {len(row.text):,} characters; here the most is {LONGEST_TEXT:,}"
-    else:
-        problem = "the text is empty"
-    return row._replace(text="", cells=cells, error=f"{row.place}: {problem}" if row.place else problem)
+    if len(row.text) <= LONGEST_TEXT:
+        return row._replace(cells=cells)
+    problem = f"{row.place}: the text has {len(row.text):,} characters; here the most is {LONGEST_TEXT:,}"
+    return row._replace(text="", cells=cells, error=problem)
 
 
 def _line(answer: Answer, width: int, upload: Upload) -> list[Any]:

@@ -15,11 +15,14 @@ from textclf.serve.batching import Batcher
 from textclf.serve.counting import Counts
 from textclf.serve.labelling import Upload, label
 from textclf.serve.query import Query
+from textclf.sources.document import EMPTY, is_empty
 
 MOST_LARGE: Final = 64  # large requests at the same time
 MOST_EXPLAINING: Final = 16  # requests with explain at the same time
 MOST_FILES: Final = 8  # that are labelled at the same time
 PART_SCORES: Final = 2_000  # labels with their probabilities that are made at a time for a large request
+EMPTY_ANSWER: Final = json.dumps({"label": None, "probability": None, "top": [], "error": EMPTY})
+"""The answer for an empty text, as `textclf predict --format json` has it."""
 GIVE_WAY_SECONDS: Final = 0.1
 """How long a large request lets small ones go first, for each of its parts."""
 
@@ -92,6 +95,10 @@ class ServedRun:
         """The answer for each text, as JSON; raises Refused if too many requests of this kind wait."""
         texts = query.all_texts
         self._counts.add_texts(len(texts))
+        answers = await self._answers_to(query, texts)
+        return [EMPTY_ANSWER if is_empty(text) else answer for text, answer in zip(texts, answers, strict=True)]
+
+    async def _answers_to(self, query: Query, texts: list[str]) -> list[str]:
         if query.explain:
             with self._explaining.place():
                 return [await self._explaining.run(self._explained, text, query) for text in texts]

@@ -21,6 +21,9 @@ MAX_CHARACTERS: Final = 10_000_000
 MAX_NAME: Final = 10_000
 """Most characters of a label and of an id."""
 
+EMPTY: Final = "the text is empty"
+"""The error of a text without words, wherever it comes from: its answer has no label."""
+
 MAX_SHOWN: Final = 60
 """Most characters of a value, and most column names, that a message shows."""
 
@@ -115,6 +118,18 @@ class Row(NamedTuple):
 
 Rows = Generator[Row, None, None]
 """Rows of an open file, which is closed with them."""
+
+
+def is_empty(text: str) -> bool:
+    """Whether a text has nothing but white space, so that a model would answer without any word."""
+    return not text or text.isspace()
+
+
+def refuse_empty(row: Row) -> Row:
+    """Return a row to predict, with an error if its text is empty."""
+    if row.error or not is_empty(row.text):
+        return row
+    return row._replace(text="", error=f"{row.place}: {EMPTY}" if row.place else EMPTY)
 
 
 class Document(NamedTuple):

@@ -27,7 +27,7 @@ from textclf.errors import UsageError
 from textclf.sources.columns import FindColumns, Roles, find_columns
 from textclf.sources.delimited import SAMPLED, Table, TableOptions, open_table, read_delimited
 from textclf.sources.dialect import check, refuse_dialect
-from textclf.sources.document import LABEL, Columns, Row, Rows
+from textclf.sources.document import LABEL, Columns, Row, Rows, refuse_empty
 from textclf.sources.json_file import JsonOptions, read_json, read_tables
 from textclf.sources.kinds import kind_of, looks_like_json
 from textclf.sources.opening import STDIN, name_of, opened, unreadable
@@ -150,7 +150,8 @@ def _open_table(path: Path, kind: str, reading: Reading, find: FindColumns) -> T
 def rows_to_predict(path: Path, reading: Reading) -> Iterator[Row]:
     """Yield the rows of a file or of STDIN; "auto" takes the format from the file, and plain lines from STDIN.
 
-    Raises UsageError at once if the options do not fit together, and later what `read_rows` raises.
+    An empty text is an error of its row. Raises UsageError at once if the options do not fit together, and later what
+    `read_rows` raises.
     """
     columns, kind = reading.columns, _kind_to_predict(path, reading)
     if kind in TEXT_FORMATS and not TEXT_FORMATS[kind].has_columns and (columns.text or columns.label or columns.id):
@@ -160,7 +161,8 @@ def rows_to_predict(path: Path, reading: Reading) -> Iterator[Row]:
         raise UsageError(f"{kind.capitalize()} is not read from a pipe, as it begins with its end: name a file")
     check_asked(path, kind, columns)
     refuse_part(path, kind, reading)
-    return _warning_of_labels(read_rows(path, kind, reading._replace(needs_label=False)), reading.warn)
+    rows = read_rows(path, kind, reading._replace(needs_label=False))
+    return _checked(rows, reading.warn)
 
 
 def _kind_to_predict(path: Path, reading: Reading) -> str:
@@ -192,14 +194,14 @@ def refuse_part(path: Path, kind: str, reading: Reading) -> None:
         raise UsageError(f"{name_of(path)} has no parts, as JSON and XLSX may have: leave out --part")
 
 
-def _warning_of_labels(rows: Iterator[Row], warn: Warn) -> Iterator[Row]:
-    """Pass rows through; warn at the first with several labels."""
+def _checked(rows: Iterator[Row], warn: Warn) -> Iterator[Row]:
+    """Pass rows through, empty texts as errors; warn at the first with several labels."""
     is_warned = False
     for row in rows:
         if row.other_labels and not is_warned:
             is_warned = True
             warn(f"{row.place}: more than one label; here and in the lines that follow, the first counts")
-        yield row
+        yield refuse_empty(row)
 
 
 def read_rows(path: Path, kind: str, reading: Reading, *, find: FindColumns | None = None) -> Rows:

@@ -162,21 +162,20 @@ def _sha256(path: Path) -> str:
 def _lines(path: Path, reading: Reading) -> Iterator[Row]:
     """The lines of a file as rows with their places, without blank ones at the end; raises DataError."""
     blank: list[Row] = []
-    for number, row in enumerate(read_rows(path, "lines", reading), start=1):
-        placed = row._replace(place=f"{path}:{number}")
-        if row.error or row.text.strip():
+    for row in read_rows(path, "lines", reading):
+        if row.is_blank:
+            blank.append(row)
+        else:
             yield from blank
             blank.clear()
-            yield placed
-        else:
-            blank.append(placed)
+            yield row
 
 
 def _class_files_rows(paths: Iterable[Path], reading: Reading) -> Rows:
     """A row per line that is not blank."""
     for path, label in classes_of(list(paths)).items():
         for row in _lines(path, reading):
-            yield row._replace(label=label, is_blank=not row.error and not row.text.strip())
+            yield row._replace(label=label)
 
 
 def _side_by_side(paths: tuple[Path, ...], reading: Reading) -> Rows:
@@ -194,7 +193,7 @@ def _side_by_side(paths: tuple[Path, ...], reading: Reading) -> Rows:
 def _labelled(text: Row, label: Row, names: Mapping[str, str]) -> Row:
     value = label.text.strip()
     problem = label.error or (None if value else f"{label.place}: the label is empty")
-    return text._replace(label=names.get(value, value), training_error=problem)
+    return text._replace(label=names.get(value, value), training_error=problem, is_blank=False)
 
 
 def _names_of_labels(mapping: Path, reading: Reading) -> dict[str, str]:

@@ -67,10 +67,11 @@ def read_plain(
     lines: Iterator[Line], name: str, _find: FindColumns, *, refused: Callable[[str], bool] = lambda _line: False
 ) -> Iterator[Row]:
     """Yield a row per line: the line is the text; raises UsageError if the first line is refused."""
-    for number, text, error in lines:
-        if number == 1 and refused(text):
+    for number, line, error in lines:
+        if number == 1 and refused(line):
             raise UsageError(f"{name} looks like JSON: add --input-format json, or jsonl, or lines for a text per line")
-        yield Row("", error=error) if error else Row(text.rstrip("\r\n"))
+        text, place = line.rstrip("\r\n"), f"{name}:{number}"
+        yield Row("", error=error) if error else Row(text, is_blank=not text.strip(), place=place)
 
 
 def read_fasttext(lines: Iterator[Line], name: str, _find: FindColumns, *, prefix: str = LABEL) -> Iterator[Row]:

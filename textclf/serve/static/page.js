@@ -73,8 +73,10 @@ class Panel {
       const explain = [...text].length <= LONGEST_EXPLAINED;
       try {
         const answer = await ask("/predict", { text, top_k: topK, explain, run: this.run.name });
-        this.show(text, answer.predictions[0]);
-        showError("");
+        const [found] = answer.predictions;
+        if (found.error) this.clear();
+        else this.show(text, found);
+        showError(found.error || "");
       } catch (error) {
         showError(error.message);
       }
