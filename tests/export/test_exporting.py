@@ -231,7 +231,7 @@ def test_there_must_be_a_run(runner):
 def test_without_the_extra_onnx_is_bad_usage(runner, run_dir, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnx", None)
     line = refused(runner, 2, "--run", run_dir, "--output", "out", "--format", "onnx")
-    assert line == "textclf: ONNX needs packages that are not installed: pip install 'textclf[onnx]'\n"
+    assert line == "textclf: ONNX needs onnx, which is not installed: pip install onnx\n"
 
 
 def test_a_run_whose_data_is_gone_is_refused(runner, run_dir, tmp_path):

@@ -152,4 +152,4 @@ def test_without_the_extra_it_says_what_to_install(runner, mlp_run, monkeypatch)
     monkeypatch.setitem(sys.modules, "fastapi", None)
     for name in [name for name in sys.modules if name.startswith("textclf.serve")]:
         monkeypatch.delitem(sys.modules, name)
-    fails(runner, ["--run", str(mlp_run)], "pip install 'textclf[serve]'")
+    fails(runner, ["--run", str(mlp_run)], "serve needs fastapi, which is not installed: pip install fastapi")

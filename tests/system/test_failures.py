@@ -120,7 +120,10 @@ def test_a_bug_in_the_handling_of_a_missing_file_is_a_bug():
 
 def test_a_package_that_is_missing_or_broken_is_named():
     missing = failures.explain(ModuleNotFoundError("No module named 'pyarrow'", name="pyarrow"))
-    assert (type(missing), "package pyarrow is missing" in str(missing)) == (UsageError, True)
+    assert type(missing) is UsageError
+    assert str(missing) == "the Python package pyarrow is missing: pip install pyarrow"
+    missing = failures.explain(ModuleNotFoundError("No module named 'tensorboard'", name="tensorboard"))
+    assert str(missing) == "the Python package tensorboard is missing: pip install textclf"
     broken = failures.explain(ImportError("libgomp.so.1: cannot open\nshared object", name="torch._C"))
     assert type(broken) is UsageError
     assert "torch cannot be imported (libgomp.so.1: cannot open shared object)" in str(broken)

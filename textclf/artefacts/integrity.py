@@ -15,7 +15,7 @@ from textclf.dataset import manifest, packed, tensors
 from textclf.dataset.documents import Documents, read_documents
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.read_corpus import Progress
-from textclf.system import checksums, failures, files
+from textclf.system import checksums, failures, files, requirements
 
 DAMAGED: Final = "damaged"
 MISSING: Final = "missing"
@@ -38,6 +38,7 @@ def of_data(root: Path, *, progress: Progress = lambda items, _title, _total: it
     """
     layout = DataLayout(root)
     made = manifest.parse_manifest(root)
+    requirements.need("the check of a data directory", requirements.TABLES)
     if not manifest.is_as_written(layout):
         yield Finding(layout.manifest, DAMAGED)
     damaged = list(manifest.damaged_files(layout, made))

@@ -9,6 +9,7 @@ import click
 from textclf.artefacts import runs
 from textclf.cli import options, terminal
 from textclf.errors import UsageError
+from textclf.system import requirements
 
 if TYPE_CHECKING:
     from textclf.serve.counting import Counts
@@ -44,7 +45,7 @@ def command(
 
     POST /predict takes {"text": ...} or {"texts": [...]}, and optionally top_k, explain and reject_below. GET /model
     gives labels and metrics, /health the status, /metrics counters for Prometheus, /openapi.json the API; / is the
-    page. Needs pip install 'textclf[serve]'.
+    page. Needs pip install fastapi httptools uvicorn.
 
     \b
     Examples:
@@ -54,13 +55,9 @@ def command(
     if len(paths) > MOST_RUNS:
         raise UsageError(f"at most {MOST_RUNS} runs can be served together, not {len(paths)}; leave one out")
     models = [runs.model_dir(path) for path in paths or (options.LATEST,)]
-    try:
-        from textclf.serve import app, server
-        from textclf.serve.counting import Counts
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("textclf"):
-            raise
-        raise UsageError(f"serve needs {error.name}; install it: pip install 'textclf[serve]'") from error
+    requirements.need("serve", requirements.SERVING)
+    from textclf.serve import app, server
+    from textclf.serve.counting import Counts
 
     counts = Counts(workers)
     served = _load(models, counts, code)

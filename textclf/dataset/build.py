@@ -25,7 +25,7 @@ from textclf.dataset.write_tensors import NumberedDocuments, WrittenDocuments, r
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.sources.document import shortened
-from textclf.system import checksums, files, folders, workers
+from textclf.system import checksums, files, folders, requirements, workers
 from textclf.system.startup import processors
 from textclf.system.wording import counted, form, shown_bytes
 from textclf.text.corpus_encoder import TokenizedPreTokens
@@ -54,6 +54,7 @@ def preprocess(
     directory was made from other settings (unless ``overwrite``), DataError if the documents cannot be used,
     ResourceError if the disk is full.
     """
+    requirements.need("preprocess", requirements.TABLES)
     options = options_of(config)
     corpus = sources.load(config.source, options=options) if held is None else sources.hold(held, options=options)
     layout = DataLayout(config.data_dir / corpus.name)

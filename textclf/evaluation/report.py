@@ -11,7 +11,7 @@ from textclf.evaluation import plots
 from textclf.evaluation.calibration import reliability
 from textclf.evaluation.evaluate import score
 from textclf.evaluation.predictions import predict
-from textclf.system import escaping, files
+from textclf.system import escaping, files, requirements
 
 MISTAKES: Final = 25
 TEMPLATE: Final = "report.html"
@@ -19,6 +19,7 @@ TEMPLATE: Final = "report.html"
 
 def write(run: Path, path: Path, *, split: str, code: Sequence[Path] = ()) -> None:
     """Write the report of a run's model on a split; raises what `predictions.predict` raises."""
+    requirements.need("a report", requirements.REPORTING)
     from jinja2 import Environment, PackageLoader
 
     found = predict(run, split=split, code=code)

@@ -10,6 +10,7 @@ import numpy as np
 from textclf.errors import UsageError
 from textclf.evaluation.metrics import Interval, Metrics, Resampled, accuracies, interval, macro_f1s, measure
 from textclf.evaluation.predictions import Predictions, predict
+from textclf.system import requirements
 
 LISTED: Final = 10  # documents
 
@@ -51,6 +52,7 @@ def compare(first: Path, second: Path, *, split: str, code: Sequence[Path] = ())
 
     Raises UsageError if their data is different.
     """
+    requirements.need("compare", requirements.COMPARING)
     a, b = (predict(run, split=split, code=code) for run in (first, second))
     if a.data.manifest.fingerprint != b.data.manifest.fingerprint:
         raise UsageError(

@@ -10,7 +10,7 @@ from textclf.artefacts import artefact, runs
 from textclf.config import changes
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
-from textclf.system import checksums
+from textclf.system import checksums, requirements
 from textclf.training.display import Display
 from textclf.training.setup import set_up, settings_of
 
@@ -35,6 +35,7 @@ def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequenc
     A user's class comes from one of the files ``code``. Raises UsageError if the run has not ended or its data or code
     has changed, and what `training.train` raises.
     """
+    requirements.need("verify", requirements.TRAINING, install=requirements.ALL)
     if not run.metrics.exists():
         raise UsageError(f"{run.root} has not ended; {runs.next_step(run.root)}")
     artefact.check(run.model)

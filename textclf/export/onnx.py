@@ -17,7 +17,7 @@ from textclf.artefacts.weight_files import SCALE, quantise
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS
 from textclf.models.onnx_graph import Graph
-from textclf.system import failures, files
+from textclf.system import failures, files, requirements
 from textclf.text.tokenizer import Tokenizer
 
 OPSET: Final = 18
@@ -31,11 +31,7 @@ LEARNT: Final = "inputs.safetensors"
 
 def need_packages() -> None:
     """Raise UsageError if the extra is not installed."""
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise UsageError("ONNX needs packages that are not installed: pip install 'textclf[onnx]'") from error
+    requirements.need("ONNX", requirements.ONNX)
 
 
 def serialise(trained: Artefact, *, precision: str) -> bytes:

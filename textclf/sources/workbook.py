@@ -12,6 +12,7 @@ from textclf.errors import DataError, UsageError
 from textclf.sources.columns import FindColumns, listed, refuse_repeated, to_row
 from textclf.sources.document import Row
 from textclf.sources.opening import ALLOWANCE, RATIO
+from textclf.system import requirements
 from textclf.system.wording import counted
 
 MOST_EMPTY: Final = 100_000
@@ -73,10 +74,9 @@ def _only_sheet(path: Path, book: Any) -> str:
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a workbook; raises UsageError if openpyxl is not installed, DataError if it would fill the memory."""
-    try:
-        import openpyxl
-    except ImportError as error:
-        raise UsageError(f"{path} is read with openpyxl: pip install openpyxl") from error
+    requirements.need(str(path), requirements.WORKBOOKS)
+    import openpyxl
+
     with path.open("rb") as file:
         with _explained(path):
             with zipfile.ZipFile(file) as archive:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from textclf.errors import ResourceError, TextclfError, UsageError
+from textclf.system.requirements import ALL, ALONE
 from textclf.system.wording import counted
 
 
@@ -193,7 +194,8 @@ def _of_import(error: ImportError) -> TextclfError | None:
     if package in ("", "textclf"):
         return None
     if isinstance(error, ModuleNotFoundError):
-        return UsageError(f"the Python package {package} is missing; install what textclf needs: pip install textclf")
+        install = ALONE.get(package) or " ".join(ALL)
+        return UsageError(f"the Python package {package} is missing: pip install {install}")
     why = " ".join(str(error).split())[:_LONGEST]
     return UsageError(
         f"the Python package {package} cannot be imported ({why}); install it again: "

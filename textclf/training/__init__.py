@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textclf.artefacts import runs
 from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
-from textclf.system import startup
+from textclf.system import requirements, startup
 from textclf.training.display import Display
 from textclf.training.setup import set_up, set_up_while_torch_loads, settings_of
 
@@ -22,6 +22,7 @@ def train(config: TrainConfig, *, display: Display | None = None, pace: "Pace | 
 
     Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, and what `resume` raises.
     """
+    requirements.need("training", requirements.TRAINING, install=requirements.ALL)
     setup = set_up_while_torch_loads(config)
     from textclf.training import run
 
@@ -41,6 +42,7 @@ def resume(
     if a file of the run is damaged, DivergedError if the loss is not a number, ResourceError if disk, memory or loader
     processes give out or another process is training the run, InterruptedRunError or TerminatedRunError on a signal.
     """
+    requirements.need("training", requirements.TRAINING, install=requirements.ALL)
     runs.refuse_links(layout)
     with runs.training(layout):
         return _resume(layout, display=display, pace=pace, code=code)
