@@ -10,10 +10,9 @@ import pytest
 
 from tests.conftest import TEXTS
 from textclf.cli import main
-from textclf.cli.explanation import coloured
 from textclf.errors import UsageError
 from textclf.inference.classifier import Classifier
-from textclf.inference.explain import MOST_EXPLAINED, Explanation, Token, explain, top_words
+from textclf.inference.explain import MOST_EXPLAINED, explain, top_words
 
 LABELS = ["animals", "food", "weather"]
 ODD = [
@@ -177,23 +176,6 @@ def test_predict_explains_in_json(run_dir, runner):
     assert sum(token["contribution"] for token in record["tokens"]) + record["rest"] == pytest.approx(record["margin"])
     assert len(record["top"]) == 2
     assert json.loads(runner.invoke(main, [*arguments, "json", text]).stdout) == [record]
-
-
-def test_predict_explains_without_colour_in_a_pipe(run_dir, runner):
-    done = runner.invoke(main, ["predict", "--run", str(run_dir), "--explain", "the dog barks"])
-    answer, words = done.stdout.splitlines()
-    assert answer.split("\t")[0] in LABELS
-    assert "barks " in words
-    assert "\x1b" not in done.output
-
-
-def test_a_text_in_colour_cannot_steer_the_terminal():
-    text = "good\x1b[2J bad\nso so"
-    tokens = (Token(0, 4, 2.0), Token(8, 12, -1.0), Token(13, 16, 0.1))
-    assert coloured(text, Explanation("x", 1.0, 0.0, tokens)) == (
-        "\x1b[42;30;1mgood\x1b[0m\\x1b[2J\x1b[41;37m bad\x1b[0m so so"
-    )
-    assert coloured("", Explanation("x", 0.0, 0.0, ())) == ""
 
 
 def test_explain_lists_top_words(run_dir, runner):

@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
-from mmap import mmap
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts import runs, weight_files
+from textclf.artefacts.containers import Archive, Container, Folder
 from textclf.artefacts.weight_files import Arrays
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS, find, user
@@ -33,6 +33,10 @@ FORMAT_VERSION: Final = 6
 """Formats before 6 did not keep the columns of the training documents."""
 
 CONFIG: Final = "config.json"
+WEIGHTS: Final = "model.safetensors"
+TOKENIZER: Final = "tokenizer.json"
+LABELS: Final = "labels.json"
+CARD: Final = "README.md"
 
 MOST_JSON: Final = 16_000_000
 """Maximum bytes of the vocabulary or the labels, if the weights are smaller: each word and label has weights."""
@@ -57,17 +61,17 @@ class Layout:
     @property
     def weights(self) -> Path:
         """Parameters, and the arrays of the features under the prefix ``inputs.``."""
-        return self.root / "model.safetensors"
+        return self.root / WEIGHTS
 
     @property
     def tokenizer(self) -> Path:
         """The vocabulary."""
-        return self.root / "tokenizer.json"
+        return self.root / TOKENIZER
 
     @property
     def labels(self) -> Path:
         """Label names by class index."""
-        return self.root / "labels.json"
+        return self.root / LABELS
 
     @property
     def graph(self) -> Path:
@@ -77,7 +81,7 @@ class Layout:
     @property
     def card(self) -> Path:
         """The model card."""
-        return self.root / "README.md"
+        return self.root / CARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +261,8 @@ def read_card(root: Path) -> str:
     """The model card; empty if there is none. Raises ArtefactError if something else is in its place."""
     path = Layout(root).card
     try:
+        if root.is_file():
+            return Archive.open(root).read(path.name).decode(errors="replace")
         return files.read_bytes(path, most=MOST_JSON).decode(errors="replace")
     except FileNotFoundError:
         return ""
@@ -272,12 +278,12 @@ def encode(value: Any, *, indent: int | None = None) -> bytes:
 def load(root: Path, *, code: Sequence[Path] = ()) -> Artefact:
     """Read an artefact; a user's class comes from one of the files ``code``, or from an installed package.
 
-    Raises UsageError if there is none, or not the code that it was trained with, ArtefactError if it is damaged or of
-    another format.
+    ``root`` is its folder, or a file of `textclf export --format pyz`, whose code is not run. Raises UsageError if
+    there is none, or not the code that it was trained with, ArtefactError if it is damaged or of another format.
     """
-    layout = _existing(root)
+    container = _existing(root)
     with _naming_damage(root):
-        artefact, network = _read(layout)
+        artefact, network = _read(container)
         if network is not None:
             artefact = replace(artefact, user_model=user.of_record(network, code=code, root=root))
         _try(artefact)
@@ -286,15 +292,17 @@ def load(root: Path, *, code: Sequence[Path] = ()) -> Artefact:
 
 def check(root: Path) -> None:
     """Raise what `load` raises; a user's class is not looked for, and its model not tried."""
-    layout = _existing(root)
+    container = _existing(root)
     with _naming_damage(root):
-        artefact, network = _read(layout)
+        artefact, network = _read(container)
         if network is None:
             _try(artefact)
 
 
-def _existing(root: Path) -> Layout:
+def _existing(root: Path) -> Container:
     layout = Layout(root)
+    if root.is_file():
+        return Archive.open(root)
     if root.exists() and not root.is_dir():
         raise ArtefactError(f"{root} is not a folder; train a new model: textclf train")
     if layout.graph.exists():
@@ -303,7 +311,7 @@ def _existing(root: Path) -> Layout:
         run = runs.RunLayout(root.parent)
         what = runs.next_step(run.root) if run.config.exists() else "train one: textclf train"
         raise UsageError(f"no model in {root} (it has no config.json); {what}")
-    return layout
+    return Folder(root)
 
 
 @contextmanager
@@ -315,63 +323,66 @@ def _naming_damage(root: Path) -> Iterator[None]:
         raise failures.refused(error, getattr(error, "filename", None) or root) or damage from error
 
 
-def _read(layout: Layout) -> tuple[Artefact, dict[str, Any] | None]:
+def _read(container: Container) -> tuple[Artefact, dict[str, Any] | None]:
     """The artefact without a user's class, and config.json's record of the class, if the model is one."""
-    if layout.config.stat().st_size > MOST_JSON:
-        raise ValueError(f"{layout.config.name} is too large")
-    config = files.read_object(layout.config)
+    if container.size(CONFIG) > MOST_JSON:
+        raise ValueError(f"{CONFIG} is too large")
+    config = files.parse_object(container.read(CONFIG))
     if config["format_version"] != FORMAT_VERSION:
         raise ArtefactError(
-            f"{layout.config} has format {config['format_version']}, and this textclf reads format {FORMAT_VERSION}; "
-            "train the model again (textclf train), or upgrade textclf if the format is newer"
+            f"{container.where(CONFIG)} has format {config['format_version']}, and this textclf reads format "
+            f"{FORMAT_VERSION}; train the model again (textclf train), or upgrade textclf if the format is newer"
         )
     network = user.checked(config["network"]) if "network" in config else None
     if network is None and config["model"] not in MODELS:
-        raise ArtefactError(f"{layout.config} names the model {config['model']!r}, which this textclf does not know")
+        raise ArtefactError(
+            f"{container.where(CONFIG)} names the model {config['model']!r}, which this textclf does not know"
+        )
     if config["precision"] not in weight_files.PRECISIONS:
-        raise ValueError(f"{layout.config.name} names no known precision")
-    checked = {path.name for path in (layout.config, layout.weights, layout.tokenizer, layout.labels)}
-    if set(config["crc32"]) - {layout.card.name} != checked:
-        raise ValueError(f"{layout.config.name} has checksums of other files")
+        raise ValueError(f"{CONFIG} names no known precision")
+    if set(config["crc32"]) - {CARD} != {CONFIG, WEIGHTS, TOKENIZER, LABELS}:
+        raise ValueError(f"{CONFIG} has checksums of other files")
     if config["crc32"][CONFIG] != own_checksum(config):
-        raise ValueError(f"{layout.config.name} is not what was written")
-    for path in (layout.labels, layout.tokenizer):
-        if path.stat().st_size > max(MOST_JSON, layout.weights.stat().st_size):
-            raise ValueError(f"{path.name} is larger than the weights")
-    arrays, content = weight_files.read(layout.weights)
-    with _verified_meanwhile(arrays, content, crc32=config["crc32"][layout.weights.name]):
-        artefact = _build(layout, config, arrays) if network is None else _build_of_user(layout, config, arrays)
+        raise ValueError(f"{CONFIG} is not what was written")
+    for name in (LABELS, TOKENIZER):
+        if container.size(name) > max(MOST_JSON, container.size(WEIGHTS)):
+            raise ValueError(f"{name} is larger than the weights")
+    content = container.mapped(WEIGHTS)
+    arrays = weight_files.parse(content, WEIGHTS)
+    with _verified_meanwhile(arrays, content, crc32=config["crc32"][WEIGHTS]):
+        build = _build if network is None else _build_of_user
+        artefact = build(container, config, arrays)
         _check(artefact, network)
     return artefact, network
 
 
-def _build_of_user(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
+def _build_of_user(container: Container, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
     """As `_build`, except that a weight may have any name, and the features have no arrays."""
     weights = arrays if config["precision"] == "float32" else weight_files.widened(arrays)
-    tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
-    return _assemble(layout, config, weights, tokenizer, user.features()(**config["inputs"]))
+    tokenizer = Tokenizer.from_json(_read_json(container, TOKENIZER, config["crc32"]))
+    return _assemble(container, config, weights, tokenizer, user.features()(**config["inputs"]))
 
 
-def _build(layout: Layout, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
+def _build(container: Container, config: Mapping[str, Any], arrays: Arrays) -> Artefact:
     if config["precision"] != "float32":
         arrays = weight_files.restore(arrays)
     learnt = {name.removeprefix("inputs."): array for name, array in arrays.items() if name.startswith("inputs.")}
-    tokenizer = Tokenizer.from_json(_read_json(layout.tokenizer, config["crc32"]))
+    tokenizer = Tokenizer.from_json(_read_json(container, TOKENIZER, config["crc32"]))
     features = find(config["model"]).runtime().features
     inputs = restore(features, learnt, config["inputs"], tokenizer)
     weights = {name: array for name, array in arrays.items() if not name.startswith("inputs.")}
-    return _assemble(layout, config, weights, tokenizer, inputs)
+    return _assemble(container, config, weights, tokenizer, inputs)
 
 
 def _assemble(
-    layout: Layout, config: Mapping[str, Any], weights: Arrays, tokenizer: Tokenizer, inputs: Features
+    container: Container, config: Mapping[str, Any], weights: Arrays, tokenizer: Tokenizer, inputs: Features
 ) -> Artefact:
     return Artefact(
         model=config["model"],
         weights=weights,
         tokenizer=tokenizer,
         inputs=inputs,
-        labels=_read_json(layout.labels, config["crc32"]),
+        labels=_read_json(container, LABELS, config["crc32"]),
         temperature=float(config["temperature"]),
         trained=config["trained"],
         abstention=Abstention(**config["abstention"]),
@@ -379,14 +390,14 @@ def _assemble(
     )
 
 
-def _read_json(path: Path, crc32: Mapping[str, int]) -> Any:
-    if checksums.crc32(path) != crc32[path.name]:  # before there is memory for all of it
-        raise ValueError(f"{path.name} is not what was written")
-    return files.parse_json(files.read_bytes(path))
+def _read_json(container: Container, name: str, crc32: Mapping[str, int]) -> Any:
+    if container.crc32(name) != crc32[name]:  # before there is memory for all of it
+        raise ValueError(f"{name} is not what was written")
+    return files.parse_json(container.read(name))
 
 
 @contextmanager
-def _verified_meanwhile(arrays: Arrays, content: mmap, *, crc32: int) -> Iterator[None]:
+def _verified_meanwhile(arrays: Arrays, content: memoryview, *, crc32: int) -> Iterator[None]:
     """Check every weight in a thread; raises ValueError at the end if one is damaged, not finite or too large.
 
     Neither the checksum nor numpy holds Python's lock, so with a second processor this takes no time.

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from textclf.artefacts import containers
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.system import checksums, failures, files, locks
 
@@ -175,7 +176,9 @@ def _named(latest: Path) -> str:
 
 
 def model_dir(path: Path) -> Path:
-    """The artefact at a path: that of a run, or the folder itself, wherever it was copied to."""
+    """The artefact at a path: that of a run, the folder itself, wherever it was copied to, or one file with it."""
+    if path.is_file() and containers.is_archive(path):
+        return path
     return path if (path / "config.json").exists() and (path / "labels.json").exists() else resolve(path).model
 
 

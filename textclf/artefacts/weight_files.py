@@ -9,7 +9,6 @@ be written to, only replaced, as `textclf.system.files` does.
 
 import math
 from collections.abc import Mapping
-from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,30 +46,37 @@ _LARGEST: Final = {"int8": 127, "int4": 7}
 _ZERO: Final = 8  # what 0 is stored as in half a byte; a half that is 0 stands for no number
 
 
-def read(path: Path) -> tuple[Arrays, mmap]:
+def read(path: Path) -> tuple[Arrays, memoryview]:
     """The arrays of a file by name, and its bytes; what is written to an array stays in memory.
 
-    Raises what `files.open_to_read` raises, and ValueError unless its arrays fill it without gap or overlap.
+    Raises what `files.map_file` and `parse` raise.
     """
-    with files.open_to_read(path) as file:
-        content = mmap(file.fileno(), 0, access=ACCESS_COPY)
+    content = files.map_file(path)
+    return parse(content, path.name), content
+
+
+def parse(content: memoryview, name: str) -> Arrays:
+    """The arrays in the bytes of a file by name, without copying them; ``name`` is that of the file, for messages.
+
+    Raises ValueError unless the arrays fill the file without gap or overlap.
+    """
     start = 8 + int.from_bytes(content[:8], "little")
     if not 8 < start <= min(len(content), MOST_HEADER):
-        raise ValueError(f"{path.name}: its header is longer than the file, or than any of ours")
-    header = files.parse_object(content[8:start])
+        raise ValueError(f"{name}: its header is longer than the file, or than any of ours")
+    header = files.parse_object(bytes(content[8:start]))
     header.pop("__metadata__", None)
     end = start
     arrays: Arrays = {}
-    for name, entry in sorted(header.items(), key=lambda item: _offsets(item[1])):
+    for key, entry in sorted(header.items(), key=lambda item: _offsets(item[1])):
         dtype, shape = DTYPES[entry["dtype"]], _shape(entry["shape"])
         begin, size = end, math.prod(shape) * dtype.itemsize
         end += size
         if _offsets(entry) != (begin - start, end - start) or end > len(content):
-            raise ValueError(f"{path.name}: {name} is not where it should be")
-        arrays[name] = np.frombuffer(content, dtype, math.prod(shape), begin).reshape(shape)
+            raise ValueError(f"{name}: {key} is not where it should be")
+        arrays[key] = np.frombuffer(content, dtype, math.prod(shape), begin).reshape(shape)
     if end != len(content):
-        raise ValueError(f"{path.name}: there are bytes that belong to no array")
-    return arrays, content
+        raise ValueError(f"{name}: there are bytes that belong to no array")
+    return arrays
 
 
 def _offsets(entry: Any) -> tuple[int, int]:

@@ -12,10 +12,8 @@ from textclf.errors import UsageError
 from textclf.system import requirements
 
 if TYPE_CHECKING:
-    from textclf.serve.counting import Counts
-    from textclf.serve.served_run import ServedRun
+    from textclf.inference.classifier import Classifier
 
-LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 MOST_RUNS: Final = 2
 
 
@@ -56,35 +54,25 @@ def command(
         raise UsageError(f"at most {MOST_RUNS} runs can be served together, not {len(paths)}; leave one out")
     models = [runs.model_dir(path) for path in paths or (options.LATEST,)]
     requirements.need("serve", requirements.SERVING)
-    from textclf.serve import app, server
-    from textclf.serve.counting import Counts
+    from textclf.serve import launch
 
-    counts = Counts(workers)
-    served = _load(models, counts, code)
-    listening = server.listen(host, port)
-    address, port = listening.getsockname()[:2]
-    shown = f"[{address}]" if ":" in address else address
-    if host not in LOCAL:
-        terminal.message(f"warning: other machines can reach {host}, and there is no login")
-    terminal.note_line(f"serving {' and '.join(served)} at http://{shown}:{port}/; Ctrl-C stops")
-    names = (*hosts, shown)
-    server.run(lambda worker: app.build(served, hosts=names, counts=counts.of(worker)), listening, workers=workers)
+    where = launch.Where(host, port, hosts, workers)
+    launch.serve(_load(models, code), where, say=terminal.note_line, warn=terminal.message)
 
 
-def _load(models: list[Path], counts: "Counts", code: tuple[Path, ...]) -> "dict[str, ServedRun]":
-    """The runs by name; a name that is used twice gets a number."""
+def _load(models: list[Path], code: tuple[Path, ...]) -> "dict[str, tuple[Classifier, str]]":
+    """The models and their cards by the name of their run; a name that is used twice gets a number."""
     from textclf.artefacts import artefact
     from textclf.inference.classifier import Classifier
-    from textclf.serve.served_run import ServedRun
 
-    served: dict[str, ServedRun] = {}
+    loaded: dict[str, tuple[Classifier, str]] = {}
     used: Counter[str] = Counter()
     for path in models:
         folder = path.resolve()
-        name = folder.parent.name if folder.name == "model" else folder.name
+        name = folder.parent.name if folder.name == "model" else folder.stem
         used[name] += 1
         name += f" ({used[name]})" if used[name] > 1 else ""
-        trained, text = artefact.load(path, code=code), artefact.read_card(path)
+        trained = artefact.load(path, code=code)
         options.note_torch(trained)
-        served[name] = ServedRun(name, Classifier(trained), text, counts)
-    return served
+        loaded[name] = Classifier(trained), artefact.read_card(path)
+    return loaded

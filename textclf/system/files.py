@@ -10,6 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from mmap import ACCESS_COPY, mmap
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -84,6 +85,15 @@ def open_to_read(path: Path) -> BufferedReader:
     A pipe would be waited for, and a device or a file that is one large hole may have no end.
     """
     return open(path, "rb", opener=_open_file)  # a Path opens without one
+
+
+def map_file(path: Path) -> memoryview:
+    """A file, mapped into memory: what is written to it stays there.
+
+    Raises what `open_to_read` raises, and ValueError if the file is empty.
+    """
+    with open_to_read(path) as file:
+        return memoryview(mmap(file.fileno(), 0, access=ACCESS_COPY))
 
 
 def refuse_other_kind(path: Path) -> None:

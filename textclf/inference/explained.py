@@ -1,15 +1,14 @@
-"""Predictions with explanations on the terminal: words for the label in green, words against it in red."""
+"""Answers with explanations: as JSON, or on a terminal with words for the label in green and against it in red."""
 
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from textclf.cli import terminal
 from textclf.inference.classifier import Classifier, Prediction
 from textclf.inference.explain import Explanation, explain
-from textclf.system import escaping
+from textclf.system import escaping, failures
 
 _SPACE: Final = re.compile(r"\s")
 MOST_WORDS: Final = 10  # listed without colours
@@ -22,20 +21,26 @@ REDS: Final = ((0.6, "41;37;1"), (0.3, "41;37"), (LEAST_SHARE, "31"))
 
 
 def write(classifier: Classifier, texts: Iterable[str], *, top_k: int, layout: str) -> None:
-    """Predict texts one by one, with the contribution of each word to the margin of the label."""
-    if layout == "json":
-        records = [_record(text, *_answer(classifier, text, top_k)) for text in texts]
-        terminal.result(escaping.to_json(records, indent=2))
-        return
+    """Write the answers to stdout, one by one, with the contribution of each word to the margin of the label."""
     in_colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    for text in texts:
-        prediction, explanation = _answer(classifier, text, top_k)
+    answers = ((text, *_answer(classifier, text, top_k)) for text in texts)
+    with failures.naming("stdout"):
+        for lines in _lines(answers, layout, in_colour=in_colour):
+            sys.stdout.write(f"{lines}\n")
+            sys.stdout.flush()
+
+
+def _lines(answers: Iterable[tuple[str, Prediction, Explanation]], layout: str, *, in_colour: bool) -> Iterator[str]:
+    """What is written, in pieces of one or more lines."""
+    if layout == "json":
+        yield escaping.to_json([_record(*answer) for answer in answers], indent=2)
+        return
+    for text, prediction, explanation in answers:
         if layout == "jsonl":
-            terminal.result(escaping.to_json(_record(text, prediction, explanation)))
-        else:
-            scores = "\t".join(f"{escaping.line(label)}\t{probability:.4f}" for label, probability in prediction.top)
-            shown = coloured(text, explanation) if in_colour else strongest(text, explanation)
-            terminal.coloured(f"{scores}\n  {shown}")
+            yield escaping.to_json(_record(text, prediction, explanation))
+            continue
+        scores = "\t".join(f"{escaping.line(label)}\t{probability:.4f}" for label, probability in prediction.top)
+        yield f"{scores}\n  {coloured(text, explanation) if in_colour else strongest(text, explanation)}"
 
 
 def coloured(text: str, explanation: Explanation) -> str:

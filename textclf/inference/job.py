@@ -1,0 +1,178 @@
+"""One job of predicting: what is asked for, checked before numpy is imported, and the answers written.
+
+The command `textclf predict` and a model in one file (`textclf.standalone`) differ only in where they get it from.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from textclf.errors import UsageError
+from textclf.sources.document import Columns
+from textclf.system import startup
+
+if TYPE_CHECKING:
+    from textclf.inference.classifier import Classifier
+    from textclf.inference.outputs import Answer
+    from textclf.sources import Row
+
+EXPLAINED: Final = ("text", "json", "jsonl")
+"""Formats that have room for the contribution of each word."""
+
+_OF_COLUMNS: Final = {
+    "text_column": "text",
+    "label_column": "label",
+    "id_column": "id",
+    "columns": "names",
+    "delimiter": "delimiter",
+    "quote": "quote",
+    "encoding": "encoding",
+    "label_prefix": "label_prefix",
+}
+"""Options about columns, by the fields of `Columns` that they set."""
+
+Warn = Callable[[str], None]
+"""Shows a line on stderr."""
+Watch = Callable[["Iterable[list[Answer]]"], "Iterator[list[Answer]]"]
+"""Passes answers through, and shows how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Texts and files to predict, and the answers that are wanted; each field is an option of `textclf predict`."""
+
+    texts: Sequence[str] = ()
+    """``-`` stands for the lines of stdin."""
+    inputs: Sequence[str] = ()
+    """Files and patterns of files; ``-`` is stdin."""
+    input_format: str = "auto"
+    part: str | None = None
+    columns: Columns = field(default_factory=Columns)
+    strict: bool = False
+    top_k: int | None = None
+    reject_below: float | None = None
+    target_precision: float | None = None
+    explain: bool = False
+    num_workers: int | None = None
+    layout: str = "text"
+    output: Path | None = None
+
+    @classmethod
+    def create(cls, **options: Any) -> "Job":
+        """A job from the options of a command line by name; those of `_OF_COLUMNS` become its columns."""
+        columns = {name: options.pop(option) for option, name in _OF_COLUMNS.items()}
+        return cls(columns=Columns(**{**columns, "text": tuple(columns["text"])}), **options)
+
+    @property
+    def is_rejecting(self) -> bool:
+        """Whether answers may be without a label."""
+        return self.reject_below is not None or self.target_precision is not None
+
+    def best(self, classifier: "Classifier") -> int:
+        """The number of labels in an answer."""
+        return min(self.top_k or 1, len(classifier.labels))
+
+
+def check(job: Job) -> list[Path]:
+    """The files that are named; raises UsageError if there is none, or if what is asked for does not fit together."""
+    if not job.texts and not job.inputs:
+        raise UsageError('nothing to predict: give a text, "-" for the lines of stdin, or --input FILE')
+    _refuse_names_of_files(job)
+    files = _input_files(job.inputs)
+    _check_output(job, files)
+    return files
+
+
+def run(job: Job, files: list[Path], classifier: "Classifier", model: Path, *, warn: Warn, watch: Watch) -> None:
+    """Predict the texts and the files that `check` returned, and write the answers; ``model`` is for other processes.
+
+    Raises DataError for input that cannot be read, UsageError for options that do not go with the model.
+    """
+    from textclf.inference import predicting
+
+    how = predicting.Reading(job.input_format, job.part, job.columns, classifier.trained.columns, job.strict)
+    rows = predicting.rows(job.texts, files, how, warn=warn)
+    if job.explain:
+        from textclf.inference import explained
+
+        explained.write(classifier, predicting.texts_of(rows), top_k=job.top_k or 1, layout=job.layout)
+        return
+    tally = predicting.Tally(classifier.labels)
+    with closing(_answers(job, rows, files, classifier, model)) as batches:  # which ends the other processes
+        _write(job, tally.watch(watch(batches)), classifier, has_files=bool(files))
+    for sentence in tally.summary(with_coverage=job.is_rejecting):
+        warn(sentence)
+
+
+def _answers(
+    job: Job, rows: "Iterator[Row]", files: list[Path], classifier: "Classifier", model: Path
+) -> "Generator[list[Answer], None, None]":
+    from textclf.inference import parallel, predicting
+
+    rejection = predicting.Rejection.of(
+        classifier.trained.abstention, below=job.reject_below, target_precision=job.target_precision
+    )
+    workers = job.num_workers or startup.processors()
+    best = job.best(classifier)
+    predict = parallel.predictor(classifier, model, top_k=best, num_workers=workers, files=files)
+    return predicting.answer(rows, predict, rejection)
+
+
+def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier", *, has_files: bool) -> None:
+    from textclf.inference import outputs
+
+    fields = outputs.Fields(
+        top_k=job.best(classifier),
+        probabilities=job.top_k is not None,
+        ids=job.columns.id is not None,
+        rejected=job.is_rejecting,
+        details=has_files,
+    )
+    outputs.write(answers, job.layout, fields, job.output)
+
+
+def _refuse_names_of_files(job: Job) -> None:
+    """Raise UsageError for a text that is the name of a file, as where a shell has expanded ``--input *.csv``."""
+    for text in job.texts:
+        if text != "-" and (job.inputs or Path(text).suffix) and _is_file(text):
+            raise UsageError(
+                f"{text} is a file, and its name would be answered as a text: add --input before it, and put a pattern "
+                "of files in quotes, such as --input '*.csv'"
+            )
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a character that none has
+        return False
+
+
+def _input_files(inputs: Sequence[str]) -> list[Path]:
+    """The files that --input names, by patterns, too; raises UsageError if there is no such file."""
+    if not inputs:
+        return []
+    from textclf import sources
+
+    return sources.files(inputs)
+
+
+def _check_output(job: Job, inputs: list[Path]) -> None:
+    """Raise UsageError for a format or file that answers cannot be written to."""
+    output = job.output
+    if job.explain and job.layout not in EXPLAINED:
+        raise UsageError(f"--explain does not fit into {job.layout}; use --format jsonl")
+    if output is None:
+        if job.layout == "parquet":
+            raise UsageError("Parquet goes to a file: add --output FILE")
+        return
+    if job.explain:
+        raise UsageError("--explain writes to stdout; leave out --output")
+    if not output.parent.is_dir():
+        raise UsageError(f"no such folder: {output.parent}")
+    if output.exists() and not output.is_file():  # it would be replaced, not written to
+        raise UsageError(f"{output} is not a file but a pipe or a device: leave out --output and write to it with >")
+    if output.exists() and any(path.exists() and output.samefile(path) for path in inputs):
+        raise UsageError(f"{output} is also the input: name another --output")
