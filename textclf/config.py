@@ -104,7 +104,7 @@ class PreprocessConfig:
     name: str | None = None
     """Name of the data directory. None: made from the source."""
     data_dir: Path = Path("data")
-    config: str | None = None
+    subset: str | None = None
     """Configuration of a Hub dataset."""
     revision: str | None = None
     """Branch, tag or commit of a Hub dataset."""

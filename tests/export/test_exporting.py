@@ -43,9 +43,8 @@ def test_an_export_shows_both_models_and_is_an_artefact(runner, run_dir, tmp_pat
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8", "int4"])
 def test_every_command_takes_an_export(precision, runner, run_dir, tmp_path):
-    made = json.loads(
-        export(runner, run_dir, tmp_path / "out", "--precision", precision, "--format-output", "json").stdout
-    )
+    export(runner, run_dir, tmp_path / "out", "--precision", precision)
+    made = json.loads((tmp_path / "out" / "metrics.json").read_text())["exported"]
     assert made["after"]["precision"] == precision
     scores = json.loads(invoke(runner, "evaluate", "--run", tmp_path / "out", "--format", "json").stdout)
     assert scores["metrics"]["accuracy"] == pytest.approx(made["after"]["accuracy"])
@@ -113,7 +112,8 @@ def test_a_model_too_large_in_int4_is_pruned_and_predicts(share, runner, run_dir
     export(runner, run_dir, tmp_path / "int4", "--precision", "int4")
     most = int(share * bytes_of(tmp_path / "int4"))
     output = tmp_path / "out"
-    made = json.loads(export(runner, run_dir, output, "--max-size", most, "--format-output", "json").stdout)
+    export(runner, run_dir, output, "--max-size", most)
+    made = json.loads((output / "metrics.json").read_text())["exported"]
     assert bytes_of(output) <= most
     assert made["after"]["features"] < made["before"]["features"]
     scores = json.loads(invoke(runner, "evaluate", "--run", output, "--format", "json").stdout)

@@ -85,7 +85,7 @@ def most_memory(running: Running, stop: threading.Event) -> list[int]:
 )
 def test_honest_clients_are_answered_while_hostile_ones_attack(attackers, seconds, workers, many_classes):
     stop = threading.Event()
-    with serving("--run", str(many_classes), "--workers", workers) as running:
+    with serving("--run", str(many_classes), "--num-workers", workers) as running:
         most = most_memory(running, stop)
         with hostile.attacking(running.port, attackers, seconds + 10):
             time.sleep(1)

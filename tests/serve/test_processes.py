@@ -53,7 +53,7 @@ def is_free(port: int) -> bool:
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_workers_end_with_their_parent_though_it_is_killed(stopped, mlp_run):
-    with serving("--run", str(mlp_run), "--workers", "3") as running:
+    with serving("--run", str(mlp_run), "--num-workers", "3") as running:
         until(lambda: len(children(running.process.pid)) == 3, "three workers")
         workers = children(running.process.pid)
         if stopped:  # one that cannot act on anything must not keep the others
@@ -84,7 +84,7 @@ def kill_at_random(running: Running, times: int) -> set[int]:
 
 @pytest.mark.parametrize("times", [3, pytest.param(50, marks=pytest.mark.long)])
 def test_workers_that_are_killed_at_random_are_replaced_and_nobody_is_left(times, mlp_run):
-    with serving("--run", str(mlp_run), "--workers", "2") as running:
+    with serving("--run", str(mlp_run), "--num-workers", "2") as running:
         workers = kill_at_random(running, times)
         running.process.send_signal(signal.SIGTERM)
         assert running.process.wait(timeout=SECONDS) == 0
@@ -92,7 +92,7 @@ def test_workers_that_are_killed_at_random_are_replaced_and_nobody_is_left(times
 
 
 def test_a_worker_that_is_killed_right_after_its_start_stops_nobody(mlp_run):
-    with serving("--run", str(mlp_run), "--workers", "2") as running:
+    with serving("--run", str(mlp_run), "--num-workers", "2") as running:
         healthy, *_ = children(running.process.pid)
         for _ in range(4):
             until(lambda: len(children(running.process.pid)) == 2, "two workers")
@@ -119,7 +119,7 @@ if sys.argv[2] == "serve":
 else:
     os.fork = no_fork
 from textclf.cli import main
-main(["serve", "--port", "0", "--workers", "2", "--run", sys.argv[1]])
+main(["serve", "--port", "0", "--num-workers", "2", "--run", sys.argv[1]])
 """
 
 
@@ -136,12 +136,12 @@ def test_if_no_worker_can_serve_the_server_ends_with_one_line(what, why, mlp_run
         check=False,
     )
     assert (done.returncode, done.stdout) == (5, "")
-    assert done.stderr.splitlines()[-1] == f"textclf: no worker can serve: the last {why}; try --workers 1"
+    assert done.stderr.splitlines()[-1] == f"textclf: no worker can serve: the last {why}; try --num-workers 1"
     assert "Traceback" not in done.stderr
 
 
 def test_the_counts_of_a_worker_outlive_it(mlp_run):
-    with serving("--run", str(mlp_run), "--workers", "2") as running:
+    with serving("--run", str(mlp_run), "--num-workers", "2") as running:
         for _ in range(5):
             running.predict({"text": "rain"})
         for worker in children(running.process.pid):

@@ -54,7 +54,7 @@ def test_another_address_is_a_warning_and_its_name_must_be_allowed(mlp_run):
     ],
 )
 def test_it_finishes_running_requests_and_exits(number, workers, lstm_run):
-    with serving("--run", str(lstm_run), "--workers", workers) as running:
+    with serving("--run", str(lstm_run), "--num-workers", workers) as running:
         answers = []
         question = {"texts": ["the cat and the dog run " * 100] * 16, "explain": True}
         asking = threading.Thread(target=lambda: answers.append(running.predict(question)))
@@ -82,7 +82,7 @@ def test_no_text_is_logged(mlp_run):
 
 
 def test_a_worker_that_is_killed_is_replaced_and_workers_count_together(mlp_run):
-    with serving("--run", str(mlp_run), "--workers", "2") as running:
+    with serving("--run", str(mlp_run), "--num-workers", "2") as running:
         time.sleep(2.2)  # workers that end sooner are taken for broken
         children = Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children")
         before = children.read_text(encoding="utf-8").split()

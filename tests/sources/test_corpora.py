@@ -132,7 +132,7 @@ def test_a_split_that_is_added_has_the_columns_of_the_training_documents_where_i
 @pytest.mark.parametrize("options", [SourceOptions(config="c"), SourceOptions(revision="v1")])
 def test_hub_options_go_with_the_hub_only(reviews, options):
     for source in ("bbc_news", "reviews.csv"):
-        message = f"{source} is not a dataset of the Hugging Face Hub: leave out --config and --revision"
+        message = f"{source} is not a dataset of the Hugging Face Hub: leave out --subset and --revision"
         assert failure(UsageError, source, options) == message
 
 

@@ -339,4 +339,4 @@ def test_configurations_are_listed_from_what_datasets_really_raises(hub, tmp_pat
     hub.setattr(datasets, "load_dataset", lambda _, name, revision: load_dataset(name=name))
     with pytest.raises(UsageError) as caught:
         read_hub("own/data", columns=ANY, config=config)
-    assert str(caught.value) == "choose a configuration of the dataset 'own/data' with --config: a, b"
+    assert str(caught.value) == "choose a configuration of the dataset 'own/data' with --subset: a, b"

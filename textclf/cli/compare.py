@@ -22,7 +22,7 @@ SURE = 0.05
 @click.argument("run_a", type=click.Path(path_type=Path))
 @click.argument("run_b", type=click.Path(path_type=Path))
 @options.code
-@options.split
+@options.split()
 @options.text_or_json
 def command(run_a: Path, run_b: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
     """Say whether one of two runs is better, or was lucky.

@@ -3,8 +3,6 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
-
 from textclf.cli import options, terminal
 from textclf.cli.display import table
 from textclf.system import escaping
@@ -14,14 +12,7 @@ if TYPE_CHECKING:
 
 
 @options.command("corpora")
-@click.option(
-    "--format",
-    "layout",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    show_default=True,
-    help="Format of the list.",
-)
+@options.text_or_json
 def command(layout: str) -> None:
     """List the public corpora that preprocess knows by name.
 

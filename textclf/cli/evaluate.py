@@ -23,7 +23,7 @@ LEAST_COVERAGE: Final = 0.5
 @options.command("evaluate")
 @options.run
 @options.code
-@options.split
+@options.split()
 @options.text_or_json
 def command(run: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
     """Score a run on the validation or test split of its data.

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
 @options.run
 @options.code
 @click.option(
-    "--top-words", "labels", multiple=True, metavar="LABEL", help="Label to explain; may be repeated. [default: all]"
+    "--top-words", "labels", multiple=True, metavar="LABEL", help="Label to explain; repeatable. [default: all]"
 )
-@click.option("--top-k", type=options.COUNT, default=20, show_default=True, help="Words per label.")
+@click.option(
+    "--top-k",
+    type=options.COUNT,
+    default=20,
+    show_default=True,
+    help="Number of words per label, the most probable first.",
+)
 @options.text_or_json
 def command(run: Path, code: tuple[Path, ...], labels: tuple[str, ...], top_k: int, layout: str) -> None:
     """Show which words speak for a label.

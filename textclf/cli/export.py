@@ -36,12 +36,19 @@ class Size(click.ParamType[int]):
 @options.command("export")
 @options.run
 @options.code
-@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder to create.")
-@click.option("--format", "form", type=click.Choice(["safetensors", "onnx"]), default="safetensors", show_default=True)
+@options.output("the export: a folder, which must not exist.", required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["safetensors", "onnx"]),
+    default="safetensors",
+    show_default=True,
+    help="Format of what is written.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["float32", "float16", "int8", "int4"]),
-    help="Precision of the weights.  [default: the most exact that fits --max-size; without --max-size int8]",
+    help="Number type of the weights. [default: the most exact that fits --max-size; without --max-size int8]",
 )
 @click.option("--max-size", type=Size(), help="Maximum total size, e.g. 2MB.")
 @click.option(
@@ -51,20 +58,13 @@ class Size(click.ParamType[int]):
     show_default=True,
     help="Maximum loss of accuracy in percentage points; if more is lost, nothing is exported.",
 )
-@click.option(
-    "--split",
-    type=click.Choice(["validation", "test"]),
-    default="test",
-    show_default=True,
-    help="Split to measure the loss on; it does not influence the export.",
-)
-@click.option("--format-output", type=click.Choice(["text", "json"]), default="text", show_default=True)
-def command(run: Path, code: tuple[Path, ...], form: str, format_output: str, **given: Any) -> None:
+@options.split("; it does not influence the export")
+def command(run: Path, code: tuple[Path, ...], form: str, **given: Any) -> None:
     """Make a run's model smaller, or convert it, and test it.
 
     Weights are rounded to float16, int8 or int4. If that is not small enough, the least important words, pairs of words
     and subwords are removed. The export is a run that every command takes; copy its model/ folder to use it elsewhere.
-    An export in --format onnx is for ONNX Runtime.
+    An export in --format onnx is for ONNX Runtime. Its metrics.json has the figures of both models, as "exported".
 
     \b
     Examples:
@@ -74,11 +74,7 @@ def command(run: Path, code: tuple[Path, ...], form: str, format_output: str, **
     from textclf.export.exporting import ExportRequest, export
 
     exported = export(run, ExportRequest(form=form, **given), code=code)
-    terminal.result(_json(exported) if format_output == "json" else _text(exported))
-
-
-def _json(exported: "Exported") -> str:
-    return escaping.to_json({"output": str(exported.output), **exported.summary()}, indent=2)
+    terminal.result(_text(exported))
 
 
 def _text(exported: "Exported") -> str:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from textclf.cli import options, terminal, training_options
 from textclf.cli.display import table
 from textclf.config import TrainConfig
@@ -17,14 +15,12 @@ if TYPE_CHECKING:
 @options.command("learning-curve")
 @options.model
 @training_options.data
-@training_options.data_dir
+@options.data_dir
 @training_options.run_dir
 @training_options.seed
 @training_options.device
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Picture, .svg or .png. [default: learning-curve-DATA-MODEL.svg next to the data directory]",
+@options.output(
+    "the picture: a file, .svg or .png. [default: learning-curve-DATA-MODEL.svg next to the data directory]"
 )
 @options.text_or_json
 def command(output: Path | None, layout: str, **given: Any) -> None:

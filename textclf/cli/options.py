@@ -1,6 +1,7 @@
 """What a command is, and the options that several commands share."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +17,10 @@ from textclf.settings import Range, Rule, rules, shown
 
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""What adds an option to a command."""
 
 
 def _volume(volume: Volume) -> Callable[[click.Context, click.Parameter, bool], None]:
@@ -163,7 +168,19 @@ run = click.option(
     show_default=True,
     help="Run directory, or its model/ folder.",
 )
-split = click.option("--split", type=click.Choice(["validation", "test"]), default="test", show_default=True)
+
+
+def split(more: str = "") -> Decorator:
+    """--split, for a command that says more about it."""
+    return click.option(
+        "--split",
+        type=click.Choice(["validation", "test"]),
+        default="test",
+        show_default=True,
+        help=f"Split to measure on{more}.",
+    )
+
+
 model = click.option(
     "--model",
     type=ModelName(),
@@ -210,7 +227,54 @@ column_names = click.option(
 )
 encoding = click.option("--encoding", help="Encoding of text files, such as cp1252. [default: utf-8]")
 text_or_json = click.option(
-    "--format", "layout", type=click.Choice(["text", "json"]), default="text", show_default=True
+    "--format",
+    "layout",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="Format of what is printed.",
+)
+text_column = click.option(
+    "--text-column",
+    multiple=True,
+    metavar="NAME",
+    help="Column with the text; repeat it to join several, in order. [default: one with a usual name]",
+)
+label_column = click.option(
+    "--label-column", metavar="NAME", help="Column with the label. [default: one with a usual name]"
+)
+
+
+def id_column(use: str) -> Decorator:
+    """--id-column, for a command that makes this use of it."""
+    return click.option("--id-column", metavar="NAME", help=f"Column with an id of each document{use}")
+
+
+def num_workers(kind: click.ParamType[Any], work: str, **more: Any) -> Decorator:
+    """--num-workers, for a command whose processes do this work."""
+    return click.option("--num-workers", type=kind, help=f"Number of processes that {work}", **more)
+
+
+def seed(config: type, use: str) -> Decorator:
+    """--seed, for a command that makes this use of it; its default is that of the config."""
+    default = next(field.default for field in fields(config) if field.name == "seed")
+    return click.option(
+        "--seed", type=setting(config, "seed"), default=default, show_default=True, help=f"Random seed for {use}."
+    )
+
+
+def output(what: str, **more: Any) -> Decorator:
+    """--output, for a command that writes this."""
+    kind: click.Path[Path] = click.Path(path_type=Path, dir_okay="folder" in what)
+    return click.option("--output", type=kind, metavar="PATH", help=f"Where to write {what}", **more)
+
+
+data_dir = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("data"),
+    show_default=True,
+    help="Folder of the data directories.",
 )
 
 

@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 )
 @options.input_format
 @options.part
-@click.option("--text-column", multiple=True, help="Column with the text; repeat it to join several columns in order.")
-@click.option("--label-column", help="Column with the labels to compare the answers with.")
-@click.option("--id-column", help="Column with an id to copy into the answer.")
+@options.text_column
+@options.label_column
+@options.id_column(", to copy into the answer.")
 @options.label_prefix
 @options.delimiter
 @options.quote
 @options.column_names
 @options.encoding
-@click.option("--strict", is_flag=True, help="Stop at the first row that cannot be read.")
+@click.option("--strict", is_flag=True, help="Exit with 3 at the first row that cannot be read.")
 @click.option(
     "--top-k",
     type=options.COUNT,
@@ -57,23 +57,16 @@ if TYPE_CHECKING:
     type=options.SHARE,
     help="Give only labels of which this share is right on validation documents; none to texts unlike the corpus.",
 )
-@click.option(
-    "--num-workers",
-    type=options.COUNT,
-    help="Number of processes for many texts. [default: one per processor]",
-)
+@options.num_workers(options.COUNT, "predict many texts. [default: one per processor]")
 @click.option(
     "--format",
     "layout",
     type=click.Choice(["text", "json", "jsonl", "csv", "spreadsheet", "parquet", "fasttext"]),
     default="text",
     show_default=True,
+    help="Format of what is printed or written.",
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File for the answers, instead of stdout; it appears when it is complete.",
-)
+@options.output("the answers, instead of stdout: a file, which appears when it is complete.")
 def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
     """Predict the label of each text.
 

@@ -1,7 +1,6 @@
 """`textclf preprocess`."""
 
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,16 +16,10 @@ number = partial(options.setting, PreprocessConfig)
 @options.command("preprocess")
 @click.argument("source", nargs=-1, metavar="[SOURCE]...")
 @click.option("--name", help="Name of the data directory. [default: from the source]")
-@click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=DEFAULTS.data_dir,
-    show_default=True,
-    help="Folder that holds the data directories.",
-)
-@click.option("--text-column", multiple=True, help="Column of the text; repeat the option to join several, in order.")
-@click.option("--label-column", help="Column of the label.")
-@click.option("--id-column", help="Column of the document's id. [default: its row number]")
+@options.data_dir
+@options.text_column
+@options.label_column
+@options.id_column(". [default: its row number]")
 @options.input_format
 @options.part
 @options.label_prefix
@@ -48,7 +41,7 @@ number = partial(options.setting, PreprocessConfig)
     show_default=True,
     help="Fraction of the training split to draw if the source has no test split.",
 )
-@click.option("--config", help="Configuration of a Hub dataset.")
+@click.option("--subset", help="Configuration of a Hub dataset, which the Hub calls a subset.")
 @click.option("--revision", help="Branch, tag or commit of a Hub dataset.")
 @options.delimiter
 @options.quote
@@ -84,22 +77,12 @@ number = partial(options.setting, PreprocessConfig)
     type=click.Choice(TENSORS),
     help=f"Whether each document gets a .pt file. [default: all, with at most {TENSORS_UP_TO:,} documents]",
 )
-@click.option(
-    "--num-workers",
-    type=number("num_workers"),
-    help="Number of processes that tokenize and write. [default: one per processor]",
-)
-@click.option(
-    "--seed",
-    type=number("seed"),
-    default=DEFAULTS.seed,
-    show_default=True,
-    help="Random seed for splits and tiers.",
-)
+@options.num_workers(number("num_workers"), "tokenize and write. [default: one per processor]")
+@options.seed(PreprocessConfig, "splits and tiers")
 @click.option(
     "--whole-labels", is_flag=True, help="Accept labels that look like lists (billing;cancel), each as one class."
 )
-@click.option("--strict", is_flag=True, help="Refuse labels that occur only in validation or test.")
+@click.option("--strict", is_flag=True, help="Exit with 3 if a label occurs only in validation or test.")
 @click.option("--overwrite", is_flag=True, help="Replace a data directory that was built with other settings.")
 @click.option(
     "--dry-run", is_flag=True, help="Show the first documents, the columns, the labels and the splits; write nothing."

@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import click
-
 from textclf.cli import options, terminal
 from textclf.errors import UsageError
 
@@ -11,12 +9,8 @@ from textclf.errors import UsageError
 @options.command("report")
 @options.run
 @options.code
-@options.split
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="[default: report.html in the run directory]",
-)
+@options.split()
+@options.output("the report: a file. [default: report.html in the run directory]")
 def command(run: Path, code: tuple[Path, ...], split: str, output: Path | None) -> None:
     """Write a report of a run as one HTML file.
 

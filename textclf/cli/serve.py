@@ -9,12 +9,14 @@ import click
 from textclf.artefacts import runs
 from textclf.cli import options, terminal
 from textclf.errors import UsageError
+from textclf.settings import Range, Rule
 from textclf.system import requirements
 
 if TYPE_CHECKING:
     from textclf.inference.classifier import Classifier
 
 MOST_RUNS: Final = 2
+MOST_WORKERS: Final = 64
 
 
 @options.command("serve")
@@ -29,15 +31,15 @@ MOST_RUNS: Final = 2
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=options.Number(Rule(int, Range(0, 65_535))),
     default=8000,
     show_default=True,
     help="Port; 0: any free port.",
 )
 @click.option("--allowed-host", "hosts", multiple=True, help="Host name to accept in addition.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of worker processes.")
+@options.num_workers(options.Number(Rule(int, Range(1, MOST_WORKERS))), "serve.", default=1, show_default=True)
 def command(
-    paths: tuple[Path, ...], code: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...], workers: int
+    paths: tuple[Path, ...], code: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...], num_workers: int
 ) -> None:
     """Serve predictions over HTTP, with a page to try them.
 
@@ -56,7 +58,7 @@ def command(
     requirements.need("serve", requirements.SERVING)
     from textclf.serve import launch
 
-    where = launch.Where(host, port, hosts, workers)
+    where = launch.Where(host, port, hosts, num_workers)
     launch.serve(_load(models, code), where, say=terminal.note_line, warn=terminal.message)
 
 

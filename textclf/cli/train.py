@@ -29,7 +29,7 @@ number: Final = partial(options.setting, TrainConfig)
 )
 @options.model
 @training_options.data
-@training_options.data_dir
+@options.data_dir
 @training_options.run_dir
 @click.option("--epochs", type=number("epochs"), help="Maximum number of epochs. [default: by tier]")
 @click.option(
@@ -116,7 +116,7 @@ number: Final = partial(options.setting, TrainConfig)
     type=click.Choice(PRECISIONS),
     default=DEFAULTS.precision,
     show_default=True,
-    help="Type of matrix products; auto: bfloat16 on CUDA, else float32.",
+    help="Number type of matrix products; auto: bfloat16 on CUDA, else float32.",
 )
 @click.option(
     "--store",
@@ -125,11 +125,7 @@ number: Final = partial(options.setting, TrainConfig)
     show_default=True,
     help="Where token ids are read: the packed copy, or one .pt file per document.",
 )
-@click.option(
-    "--num-workers",
-    type=number("num_workers"),
-    help="Number of loader processes. [default: 0 for packed on a CPU, else one per processor]",
-)
+@options.num_workers(number("num_workers"), "load documents. [default: 0 for packed on a CPU, else one per processor]")
 @click.option("--resume", type=click.Path(path_type=Path), help="Resume a stopped run.")
 @options.code
 @click.option(

@@ -12,19 +12,10 @@ DEFAULTS: Final = TrainConfig.create()
 FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 
 data = click.option("--data", help="Data directory: a name under --data-dir, or a path. [default: the newest]")
-data_dir = click.option(
-    "--data-dir", type=FOLDER, default=DEFAULTS.data_dir, show_default=True, help="Folder of the data directories."
-)
 run_dir = click.option(
     "--run-dir", type=FOLDER, default=DEFAULTS.run_dir, show_default=True, help="Folder of the runs."
 )
-seed = click.option(
-    "--seed",
-    type=options.setting(TrainConfig, "seed"),
-    default=DEFAULTS.seed,
-    show_default=True,
-    help="Random seed for weights, data order and dropout.",
-)
+seed = options.seed(TrainConfig, "weights, data order and dropout")
 device = click.option(
     "--device", default=DEFAULTS.device, show_default=True, help="Device to train on: auto, cpu, cuda, cuda:N or mps."
 )

@@ -119,7 +119,7 @@ def options_of(config: PreprocessConfig) -> SourceOptions:
     """How the source is read."""
     return SourceOptions(
         columns=Columns(**{field: getattr(config, setting) for field, setting in existing.COLUMNS.items()}),
-        config=config.config,
+        config=config.subset,
         revision=config.revision,
         kind=config.input_format,
         part=config.part,

@@ -89,7 +89,7 @@ class Workers:
         self._failures = 0 if self._can_serve[worker] else self._failures + 1
         self._can_serve[worker] = 0
         if self._failures >= MOST_FAILURES and not any(self._can_serve[:]):
-            raise ResourceError(f"no worker can serve: the last {why}; try --workers 1")
+            raise ResourceError(f"no worker can serve: the last {why}; try --num-workers 1")
         self._pauses[worker] = FIRST_PAUSE if lived > LONGEST_PAUSE else min(2 * self._pauses[worker], LONGEST_PAUSE)
         self._due[worker] = monotonic() + (self._pauses[worker] if any(self._can_serve[:]) else FIRST_PAUSE)
         print(f"textclf: worker {worker + 1} {why}; another takes its place", file=sys.stderr, flush=True)

@@ -99,7 +99,7 @@ def _is_path(source: str) -> bool:
 
 def _refuse_hub_options(source: str, options: SourceOptions) -> None:
     if options.config or options.revision:
-        raise UsageError(f"{source} is not a dataset of the Hugging Face Hub: leave out --config and --revision")
+        raise UsageError(f"{source} is not a dataset of the Hugging Face Hub: leave out --subset and --revision")
 
 
 def _refuse_text_options(source: str, options: SourceOptions) -> None:

@@ -239,7 +239,7 @@ def _refusal(repository: str, error: Exception) -> DataError | UsageError:
     message = str(error)
     if configs := re.search(r"(?:Available|available configs): \[(.*)\]", message):
         names = configs[1].replace("'", "")
-        return UsageError(f"choose a configuration of the dataset {repository!r} with --config: {names}")
+        return UsageError(f"choose a configuration of the dataset {repository!r} with --subset: {names}")
     if "scripts are no longer supported" in message:
         return DataError(
             f"the dataset {repository!r} is a loading script, which is not run; the Hub may have a Parquet copy: "

@@ -1,0 +1,168 @@
+"""One name for each option over all commands: where commands share a name, they mean the same by it."""
+
+from typing import NamedTuple
+
+import click
+import pytest
+
+from textclf.cli import main
+
+
+class Meaning(NamedTuple):
+    """What an option of this name is, in whichever command."""
+
+    kind: str
+    """Its metavar, or "flag" or "choice"."""
+    text: str
+    """How its help begins, in each command."""
+
+
+# A name that means two things, and why it may: as an option with a value, and as a flag.
+TWO_MEANINGS = {"--test": "the files of the test split in preprocess, and whether train measures on that split"}
+
+# Names whose help ends differently, as they are the same for different work.
+WITH_MORE = {
+    "--format",
+    "--id-column",
+    "--num-workers",
+    "--output",
+    "--precision",
+    "--run",
+    "--seed",
+    "--split",
+    "--strict",
+    "--top-k",
+}
+
+MEANINGS = {
+    "--allowed-host": Meaning("TEXT", "Host name to accept in addition"),
+    "--batch-size": Meaning("INTEGER", "Documents per step"),
+    "--clip-norm": Meaning("NUMBER", "Maximum gradient norm of a step"),
+    "--code": Meaning("FILE.py", "File with the class of a model of your own, the same that it was trained with"),
+    "--columns": Meaning("NAME,NAME,…", "Names of all columns, in order, of a CSV or TSV file without a header line,"),
+    "--config": Meaning("FILE", "TOML file with any of these options"),
+    "--data": Meaning("TEXT", "Data directory"),
+    "--data-dir": Meaning("DIRECTORY", "Folder of the data directories"),
+    "--debug": Meaning("flag", "Also print the traceback of an error"),
+    "--delimiter": Meaning("CHARACTER", "Character between the fields of a CSV or TSV file, such as '"),
+    "--device": Meaning("TEXT", "Device to train on"),
+    "--dropout": Meaning("NUMBER", "Probability of dropping a unit in training"),
+    "--dry-run": Meaning("flag", "Show the first documents, the columns, the labels and the splits"),
+    "--embedding-size": Meaning("INTEGER", "Length of a word's embedding"),
+    "--encoding": Meaning("TEXT", "Encoding of text files, such as cp1252"),
+    "--epochs": Meaning("INTEGER", "Maximum number of epochs"),
+    "--explain": Meaning("flag", "Show how much each word adds to the margin of the label"),
+    "--format": Meaning("choice", "Format of what is "),
+    "--hidden-size": Meaning("INTEGER", "Units of the hidden layer or of each LSTM direction, or filters of each CNN"),
+    "--host": Meaning("TEXT", "Address to listen on"),
+    "--id-column": Meaning("NAME", "Column with an id of each document"),
+    "--input": Meaning("FILE", "File with one text per row, or - for stdin"),
+    "--input-format": Meaning("choice", "Format of the files"),
+    "--label-column": Meaning("NAME", "Column with the label"),
+    "--label-prefix": Meaning("TEXT", "How labels begin in fastText lines"),
+    "--label-smoothing": Meaning("NUMBER", "Share of the target probability that is spread over all classes"),
+    "--lowercase/--no-lowercase": Meaning("flag", "Whether texts are turned into lower case"),
+    "--lr/--learning-rate": Meaning("NUMBER", "Adam's learning rate"),
+    "--max-drop": Meaning("NUMBER", "Maximum loss of accuracy in percentage points"),
+    "--max-length": Meaning("INTEGER", "Maximum number of tokens read from a document"),
+    "--max-parts": Meaning("INTEGER", "Maximum number of subwords in the vocabulary"),
+    "--max-size": Meaning("SIZE", "Maximum total size"),
+    "--max-vocab": Meaning("INTEGER", "Maximum number of words in the vocabulary, the most frequent first"),
+    "--min-count": Meaning("INTEGER", "Minimum occurrences of a word in the vocabulary"),
+    "--min-gain": Meaning("NUMBER", "Fraction by which a validation loss must be lower to be better"),
+    "--model": Meaning("[mlp|lstm|cnn|FILE.py:CLASS]", "A built-in model, or a torch.nn.Module of your own"),
+    "--name": Meaning("TEXT", "Name of the data directory"),
+    "--num-workers": Meaning("INTEGER", "Number of processes that "),
+    "--output": Meaning("PATH", "Where to write the "),
+    "--overwrite": Meaning("flag", "Replace a data directory that was built with other settings"),
+    "--part": Meaning("TEXT", "List of documents in a JSON file (train, data"),
+    "--patience": Meaning("INTEGER", "Epochs without a better validation loss before training stops"),
+    "--port": Meaning("INTEGER", "Port"),
+    "--precision": Meaning("choice", "Number type of "),
+    "-q/--quiet": Meaning("flag", "Print results and errors only"),
+    "--quote": Meaning("CHARACTER", "Character around fields of a CSV or TSV file that hold delimiters or line ends,"),
+    "--refit/--no-refit": Meaning("flag", "Train for two more epochs on train + validation after early stopping"),
+    "--reject-below": Meaning("NUMBER", "Give no label that is less probable than this"),
+    "--resume": Meaning("PATH", "Resume a stopped run"),
+    "--revision": Meaning("TEXT", "Branch, tag or commit of a Hub dataset"),
+    "--run": Meaning("PATH", "Run directory, or its model/ folder"),
+    "--run-dir": Meaning("DIRECTORY", "Folder of the runs"),
+    "--seed": Meaning("INTEGER", "Random seed for "),
+    "--seeds": Meaning("INTEGER", "Number of runs, with consecutive seeds from --seed"),
+    "--split": Meaning("choice", "Split to measure on"),
+    "--store": Meaning("choice", "Where token ids are read"),
+    "--strict": Meaning("flag", "Exit with 3 "),
+    "--subset": Meaning("TEXT", "Configuration of a Hub dataset, which the Hub calls a subset"),
+    "--target-precision": Meaning("NUMBER", "Give only labels of which this share is right on validation documents"),
+    "--tensors": Meaning("choice", "Whether each document gets a .pt file"),
+    "--test": Meaning("PATH", "Folder or file with the test split"),
+    "--test-size": Meaning("NUMBER", "Fraction of the training split to draw if the source has no test split"),
+    "--test/--no-test": Meaning("flag", "Measure the finished model on the test split"),
+    "--text-column": Meaning("NAME", "Column with the text"),
+    "--tier": Meaning("choice", "Part of the training split to train on"),
+    "--top-k": Meaning("INTEGER", "Number of "),
+    "--top-words": Meaning("LABEL", "Label to explain"),
+    "-v/--verbose": Meaning("flag", "Also print what is read, the settings and the time"),
+    "--validation": Meaning("PATH", "Folder or file with the validation split"),
+    "--validation-size": Meaning(
+        "NUMBER", "Fraction of the training split to draw if the source has no validation split"
+    ),
+    "--whole-labels": Meaning("flag", "Accept labels that look like lists (billing"),
+    "--word-dropout": Meaning("NUMBER", "Probability of reading a token as <unk> in training"),
+}
+
+
+class Option(NamedTuple):
+    """An option of one command."""
+
+    command: str
+    name: str
+    kind: str
+    text: str
+
+
+def options_of_all_commands() -> list[Option]:
+    found = []
+    for name, command in main.commands.items():  # type: ignore[attr-defined]
+        context = click.Context(command, info_name=name)
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                is_choice = isinstance(option.type, click.Choice)
+                kind = "flag" if option.is_flag else "choice" if is_choice else option.make_metavar(context)
+                found.append(Option(name, "/".join((*option.opts, *option.secondary_opts)), kind, option.help or ""))
+    return found
+
+
+OPTIONS = options_of_all_commands()
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: f"{option.command} {option.name}")
+def test_an_option_means_what_the_table_says(option: Option) -> None:
+    assert option.name in MEANINGS, f"add {option.name} to the table, unless another name means the same"
+    kind, text = MEANINGS[option.name]
+    assert option.kind == kind
+    assert option.text.startswith(text)
+
+
+def test_the_table_has_no_option_that_is_gone_and_no_meaning_twice() -> None:
+    assert {option.name for option in OPTIONS} == set(MEANINGS)
+    assert len({meaning.text for meaning in MEANINGS.values()}) == len(MEANINGS)
+
+
+def test_the_help_of_a_name_is_the_same_everywhere_or_begins_so() -> None:
+    texts: dict[str, set[str]] = {}
+    for option in OPTIONS:
+        texts.setdefault(option.name, set()).add(option.text)
+    assert {name for name, found in texts.items() if len(found) > 1} == WITH_MORE
+
+
+def test_no_name_means_two_things() -> None:
+    names = [name for key in MEANINGS for name in key.split("/")]
+    assert {name for name in names if names.count(name) > 1} == set(TWO_MEANINGS)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: f"{option.command} {option.name}")
+def test_every_help_is_a_sentence_with_its_default_at_the_end(option: Option) -> None:
+    sentence, bracket, default = option.text.partition(" [default: ")
+    assert sentence.endswith(".")
+    assert default.endswith("]") or not bracket
