@@ -186,7 +186,7 @@ class TrainConfig:
     user_model: UserModel | None = None
     """The user's class, if the model is not built in; JSON does not have it."""
     data: str | None = None
-    """A name under ``data_dir``, or a path. None: the newest."""
+    """A path, a name under ``data_dir``, or a unique beginning of one. None: the newest."""
     data_dir: Path = Path("data")
     run_dir: Path = Path("runs")
     """Folder that holds the runs."""

@@ -1,3 +1,4 @@
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,8 +122,10 @@ def test_an_artefact_may_lie_anywhere_under_any_name():
     ("path", "message"),
     [
         ("runs/latest", "no finished run in runs; train one: textclf train"),
-        ("runs/gone", "no run runs/gone; list the runs: ls runs"),
-        ("gone", "no run gone; list the runs: ls ."),
+        ("latest", "no finished run in runs; train one: textclf train"),
+        ("runs/gone", "no run runs/gone; train one: textclf train"),
+        ("gone", "no run gone; train one: textclf train"),
+        ("no/such/folder", "no run no/such/folder; train one: textclf train"),
     ],
 )
 def test_a_run_that_is_not_there_is_the_user_s_mistake(path, message):
@@ -131,11 +134,44 @@ def test_a_run_that_is_not_there_is_the_user_s_mistake(path, message):
             find(Path(path))
 
 
-def test_latest_that_names_no_run_is_no_run():
+@pytest.mark.parametrize("name", ["gone", "news"])
+def test_latest_that_names_no_run_is_no_run(name):
     finish(make())
-    Path("runs/latest").write_text("gone\n")
-    with pytest.raises(UsageError, match="no run runs/gone"):
+    Path("runs/latest").write_text(f"{name}\n")
+    with pytest.raises(UsageError, match=f"no run runs/{name}, which runs/latest names; list the runs: textclf runs"):
         runs.resolve(Path("runs/latest"))
+
+
+def test_a_run_is_found_by_its_name_and_by_a_unique_beginning():
+    run = finish(make())
+    finish(make(corpus="mail"))
+    runs.set_latest(run)
+    for given in (run.root.name, "news", "runs/news", "latest"):
+        assert runs.resolve(Path(given)) == run
+        assert runs.model_dir(Path(given)) == run.model
+
+
+def test_a_beginning_of_two_names_lists_them_the_newest_first():
+    names = ("news-mid-mlp-20260102T030405Z", "news-full-mlp-20270102T030405Z", "news-old", "mail")
+    for name in names:
+        (Path("runs") / name).mkdir(parents=True)
+    os.utime("runs/news-old", (0, 0))
+    listed = f"{names[1]}, {names[0]}, news-old"
+    with pytest.raises(UsageError, match=f"^the names of 3 runs begin with news: {listed}$"):
+        runs.resolve(Path("news"))
+
+
+def test_a_run_was_started_when_its_name_says_or_its_settings_were_written():
+    run = RunLayout(Path("runs/small"))
+    run.root.mkdir(parents=True)
+    os.utime(run.root, (5, 5))
+    assert runs.started(run.root) == 5
+    run.config.touch()
+    os.utime(run.config, (7, 7))
+    assert runs.started(run.root) == 7
+    assert runs.started(Path("news-mid-mlp-19700101T000102Z")) == 62
+    assert runs.started(Path("news-mid-mlp-19700101T000102Z-2")) == 62
+    assert runs.started(Path("news-mid-mlp-19709901T000102Z")) == 0
 
 
 def test_a_file_is_no_run():

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from textclf.dataset import packed, tensors
-from textclf.dataset.directory import UNSEEN, DataDirectory, Part, newest, together
-from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.dataset.directory import UNSEEN, DataDirectory, Part, together
+from textclf.errors import ArtefactError, DataError
 
 
 @pytest.fixture
@@ -127,24 +127,6 @@ def test_what_the_manifest_refuses_is_not_opened(data):
     data.layout.manifest.unlink()
     with pytest.raises(DataError, match="unfinished"):
         DataDirectory.open(data.layout.root)
-
-
-def test_the_newest_is_the_one_that_was_finished_last(tmp_path):
-    for name, finished in (("a", 2), ("b", 3), ("c", 1)):
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "manifest.json").touch()
-        os.utime(tmp_path / name / "manifest.json", (finished, finished))
-    (tmp_path / "unfinished").mkdir()
-    (tmp_path / "README.md").touch()
-    assert newest(tmp_path) == tmp_path / "b"
-
-
-@pytest.mark.parametrize("name", ["data", "no/such/folder"])
-def test_without_data_the_error_says_how_to_make_some(tmp_path, name):
-    (tmp_path / "data" / "unfinished").mkdir(parents=True)
-    with pytest.raises(UsageError) as caught:
-        newest(tmp_path / name)
-    assert str(caught.value) == f"no data under {tmp_path / name}; make some: textclf preprocess"
 
 
 def test_parts_have_the_rows_labels_and_lengths_of_their_documents(data):

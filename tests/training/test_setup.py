@@ -12,12 +12,12 @@ from tests.conftest import assemble, small_config
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
-from textclf.errors import DataError, UsageError
+from textclf.errors import DataError
 from textclf.models import MODELS
 from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Examples
 from textclf.training.batches import EpochSampler, LengthSortedSampler
-from textclf.training.setup import MOST_WORKERS, PERCENTILE, find_data, set_up, set_up_while_torch_loads
+from textclf.training.setup import MOST_WORKERS, PERCENTILE, set_up, set_up_while_torch_loads
 
 
 @pytest.fixture
@@ -37,25 +37,6 @@ def weights(session):
 
 def labels(loader):
     return torch.cat([batch.labels for batch in loader])
-
-
-def test_data_is_a_path_or_a_name_or_the_newest(data_dir, corpus_csv):
-    assert find_data(TrainConfig.create(data=str(data_dir))) == data_dir
-    assert find_data(TrainConfig.create(data=data_dir.name, data_dir=data_dir.parent)) == data_dir
-    assert find_data(TrainConfig.create(data_dir=data_dir.parent)) == data_dir
-    for name in ("older", "newer"):
-        made, _ = preprocess(PreprocessConfig(source=str(corpus_csv), name=name, num_workers=1))
-        assert find_data(TrainConfig.create()) == made
-    later = (made / "manifest.json").stat().st_mtime + 1
-    os.utime("data/older/manifest.json", (later, later))
-    assert find_data(TrainConfig.create()).name == "older"
-
-
-def test_missing_data_is_reported_with_the_command_that_makes_it():
-    with pytest.raises(UsageError, match="no data under data; make some: textclf preprocess"):
-        find_data(TrainConfig.create())
-    with pytest.raises(UsageError, match="no data directory"):
-        DataDirectory.open(find_data(TrainConfig.create(data="nothing")))
 
 
 @pytest.mark.parametrize("model", sorted(MODELS))

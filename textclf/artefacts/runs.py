@@ -1,7 +1,8 @@
 """Run directories: their names, their files, and which one is the newest. Knows nothing about training."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,10 +10,18 @@ from typing import Any, Final, NamedTuple
 
 from textclf.artefacts import containers
 from textclf.errors import ArtefactError, ResourceError, UsageError
-from textclf.system import checksums, failures, files, locks
+from textclf.system import checksums, failures, files, locks, names
+from textclf.system.names import Home
+
+RUNS: Final = Path("runs")
+"""The folder of runs in which names are looked up."""
 
 LATEST: Final = "latest"
 """File in the folder of runs that holds the name of the newest finished run."""
+
+_TIME: Final = "%Y%m%dT%H%M%SZ"
+_STAMP: Final = re.compile(r"-(\d{8}T\d{6}Z)(?:-\d{1,3})?$", re.ASCII)
+"""The end of a run's name."""
 
 _MOST_BYTES: Final = 300
 """Bytes of that file that are read."""
@@ -67,7 +76,7 @@ class RunLayout:
 
 def create(run_dir: Path, *, corpus: str, tier: str, model: str) -> RunLayout:
     """Create a run directory whose name sorts by corpus, tier, model and time."""
-    stem = f"{corpus}-{tier}-{model}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    stem = f"{corpus}-{tier}-{model}-{datetime.now(UTC):{_TIME}}"
     for name in (stem, *(f"{stem}-{count}" for count in range(2, 1000))):
         try:
             (run_dir / name).mkdir(parents=True)
@@ -149,18 +158,42 @@ def set_latest(run: RunLayout) -> None:
     files.write_text(run.root.parent / LATEST, run.root.name + "\n")
 
 
+def started(root: Path) -> float:
+    """When a run was started, in seconds since 1970: as its name says, else when its settings were written."""
+    if stamp := _STAMP.search(root.name):
+        with suppress(ValueError):
+            return datetime.strptime(stamp[1], _TIME).replace(tzinfo=UTC).timestamp()
+    return names.time_of(RunLayout(root).config) or names.time_of(root)
+
+
+def home(folder: Path = RUNS) -> Home:
+    """The folder of runs, to look up names in it."""
+    return Home(folder, "run", "runs", "train one: textclf train", started)
+
+
 def resolve(path: Path) -> RunLayout:
-    """The run at a path: its directory, its ``model/`` folder, or the file ``runs/latest`` that names it."""
+    """The run of a path, of a name under runs/, or of a unique beginning of it.
+
+    The path leads to its directory, its ``model/`` folder, or the file ``runs/latest`` that names it. Raises UsageError
+    that lists the newest runs if there is no such one.
+    """
     if path.name == LATEST and not path.is_dir():
-        if not path.exists():
-            raise UsageError(f"no finished run in {path.parent}; train one: textclf train")
-        path = path.parent / _named(path)
-    if path.name == "model" and not path.is_dir() and RunLayout(path.parent).config.exists():
+        path = _latest(path if path.exists() or not names.is_name(path) else RUNS / LATEST)
+    elif path.name == "model" and not path.is_dir() and RunLayout(path.parent).config.exists():
         path = path.parent  # which is unfinished, or has something else in the place of its model
-    if not path.is_dir():
-        raise UsageError(f"no run {path}; list the runs: ls {path.parent}")
+    path = names.find(path, home())
     root = path.parent if path.name == "model" and not (path / "model").exists() else path
     return RunLayout(root.resolve() if root.name in {"", ".."} else root)
+
+
+def _latest(file: Path) -> Path:
+    """The run that a file ``latest`` names; raises UsageError if there is none."""
+    if not file.exists():
+        raise UsageError(f"no finished run in {file.parent}; train one: textclf train")
+    path = file.parent / _named(file)
+    if not path.is_dir():
+        raise UsageError(f"no run {path}, which {file} names; list the runs: textclf runs")
+    return path
 
 
 def _named(latest: Path) -> str:

@@ -42,6 +42,7 @@ def command(path: Path, strict: bool, layout: str) -> None:
     """
     from textclf.artefacts import integrity
 
+    path = options.run_or_data(path)
     if (path / "config.json").exists() and any((path / name).exists() for name in OF_A_MODEL):
         _check_files(path, integrity.of_model(path), layout, end="no problems")
     elif path.name == runs.LATEST or runs.RunLayout(path).config.exists():

@@ -19,8 +19,8 @@ SURE = 0.05
 
 
 @options.command("compare")
-@click.argument("run_a", type=click.Path(path_type=Path))
-@click.argument("run_b", type=click.Path(path_type=Path))
+@click.argument("run_a", type=options.RUN)
+@click.argument("run_b", type=options.RUN)
 @options.code
 @options.split()
 @options.text_or_json

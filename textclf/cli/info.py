@@ -14,7 +14,7 @@ from textclf.system import escaping
 
 
 @options.command("info")
-@click.argument("path", type=click.Path(path_type=Path), default=Path("runs/latest"), metavar="[RUN|DATA]")
+@click.argument("path", type=click.Path(path_type=Path), default=options.LATEST, metavar="[RUN|DATA]")
 def command(path: Path) -> None:
     """Show the figures of a run or of a data directory.
 
@@ -25,6 +25,8 @@ def command(path: Path) -> None:
       textclf info
       textclf info data/bbc_news
     """
+    if not path.is_file() or path.name == runs.LATEST:
+        path = options.run_or_data(path)
     if (path / "manifest.json").exists() or (path / "tensors").exists():
         terminal.result(_data(path))
     elif path.name == runs.LATEST or runs.RunLayout(path).config.exists() or path.name == "model":

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from textclf.artefacts import runs
 from textclf.cli import terminal
 from textclf.cli.terminal import Volume
 from textclf.models import MODELS, is_known, unknown
 from textclf.settings import Range, Rule, rules, shown
+from textclf.system import names
 
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
@@ -159,15 +161,23 @@ class ModelName(click.ParamType[str]):
         return str(value)
 
 
-LATEST: Final = Path("runs/latest")
+RUN: Final = click.Path(path_type=Path)
+LATEST: Final = runs.RUNS / runs.LATEST
+RUN_HELP: Final = "Run: its path, name, or a unique beginning of the name; or a model/ folder."
 
-run = click.option(
-    "--run",
-    type=click.Path(path_type=Path),
-    default=LATEST,
-    show_default=True,
-    help="Run directory, or its model/ folder.",
-)
+run = click.option("--run", type=RUN, default=LATEST, show_default=True, help=RUN_HELP)
+
+
+def run_or_data(given: Path) -> Path:
+    """The folder of a run, a model or a data directory: a path, a name under runs/ or data/, or a beginning of one.
+
+    A path ``runs/latest`` stays one. Raises UsageError that lists the newest if there is none.
+    """
+    from textclf.dataset import finding
+
+    if given.name == runs.LATEST and not given.is_dir():
+        return given
+    return names.find(given, runs.home(), finding.home())
 
 
 def split(more: str = "") -> Decorator:

@@ -23,9 +23,9 @@ MOST_WORKERS: Final = 64
 @click.option(
     "--run",
     "paths",
-    type=click.Path(path_type=Path),
+    type=options.RUN,
     multiple=True,
-    help="Run directory, or its model/ folder; repeat it to compare two runs. [default: runs/latest]",
+    help=f"{options.RUN_HELP} Repeat it to compare two. [default: {options.LATEST}]",
 )
 @options.code
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

@@ -126,7 +126,7 @@ number: Final = partial(options.setting, TrainConfig)
     help="Where token ids are read: the packed copy, or one .pt file per document.",
 )
 @options.num_workers(number("num_workers"), "load documents. [default: 0 for packed on a CPU, else one per processor]")
-@click.option("--resume", type=click.Path(path_type=Path), help="Resume a stopped run.")
+@click.option("--resume", type=options.RUN, help="Resume a stopped run.")
 @options.code
 @click.option(
     "--config",

@@ -11,7 +11,10 @@ from textclf.config import TrainConfig
 DEFAULTS: Final = TrainConfig.create()
 FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 
-data = click.option("--data", help="Data directory: a name under --data-dir, or a path. [default: the newest]")
+data = click.option(
+    "--data",
+    help="Data directory: its path, its name under --data-dir, or a unique beginning of that. [default: the newest]",
+)
 run_dir = click.option(
     "--run-dir", type=FOLDER, default=DEFAULTS.run_dir, show_default=True, help="Folder of the runs."
 )

@@ -9,7 +9,7 @@ from textclf.errors import TextclfError
 
 
 @options.command("verify")
-@click.argument("run", type=click.Path(path_type=Path), default=Path("runs/latest"))
+@click.argument("run", type=options.RUN, default=options.LATEST)
 @options.code
 def command(run: Path, code: tuple[Path, ...]) -> None:
     """Train a finished run again, and compare every bit.

@@ -148,13 +148,3 @@ def together(first: Part, second: Part) -> Part:
     """The documents of both, without those whose label no training document has."""
     both = Part(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
     return both.at(both.labels > UNSEEN)
-
-
-def newest(data_dir: Path) -> Path:
-    """The data directory that was finished last; raises UsageError if there is none, OSError if none may be read."""
-    finished = [path for path in data_dir.glob("*/manifest.json") if path.is_file()]
-    if not finished:
-        for folder in data_dir.glob("*"):
-            (folder / "manifest.json").is_file()  # raises where glob passes over what it may not read
-        raise UsageError(f"no data under {data_dir}; make some: textclf preprocess")
-    return max(finished, key=lambda path: path.stat().st_mtime_ns).parent

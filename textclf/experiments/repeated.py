@@ -11,10 +11,11 @@ import numpy as np
 
 from textclf.artefacts import runs
 from textclf.config import TIERS, TrainConfig
+from textclf.dataset import finding
 from textclf.evaluation import plots
 from textclf.training import train
 from textclf.training.display import Display
-from textclf.training.setup import find_data, set_up_while_torch_loads
+from textclf.training.setup import set_up_while_torch_loads
 
 MORE: Final = 2
 """The outlook is for this many times the documents of the last point."""
@@ -99,7 +100,7 @@ class LearningCurve:
 def learning_curve(config: TrainConfig, *, display: Display) -> LearningCurve:
     """Train on each tier in turn, from the smallest."""
     points = list(over_tiers(config, display=display))
-    return LearningCurve(find_data(config), config.model, points, outlook(points))
+    return LearningCurve(finding.find(config.data, config.data_dir), config.model, points, outlook(points))
 
 
 def over_tiers(config: TrainConfig, *, display: Display) -> Iterator[Point]:

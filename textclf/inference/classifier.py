@@ -175,7 +175,9 @@ def batched(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def load_model(path: str | Path = "runs/latest", *, code: str | Path | Iterable[str | Path] = ()) -> Classifier:
-    """The classifier in a run directory or in its ``model/`` folder; ``runs/latest`` names the newest finished run.
+    """The classifier of a run: its path, its name under runs/, a unique beginning of that, or a ``model/`` folder.
+
+    ``latest`` is the newest finished run.
 
     A model of your own needs its ``code``, the Python file that it was trained with, which is run. Raises UsageError if
     there is no model or not that file, ArtefactError if the model is damaged or of another format.

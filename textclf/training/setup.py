@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from textclf.artefacts import runs
 from textclf.config import TrainConfig
-from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, newest, together
+from textclf.dataset import finding
+from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, together
 from textclf.dataset.manifest import read_manifest
 from textclf.errors import ArtefactError, DataError
 from textclf.models import user
@@ -136,15 +137,6 @@ class Setup:
         return 0 if self.config.store == "packed" and processor.type == "cpu" else min(processors(), MOST_WORKERS)
 
 
-def find_data(config: TrainConfig) -> Path:
-    """The data directory of the settings: a name under ``data_dir``, a path, or the newest."""
-    if config.data is None:
-        return newest(config.data_dir)
-    named, path = config.data_dir / config.data, Path(config.data)
-    is_path = path.name != config.data or path.is_dir()
-    return path if is_path and not named.is_dir() else named
-
-
 def settings_of(run: runs.RunLayout, *, code: Sequence[Path] = ()) -> TrainConfig:
     """The settings that a run started with, and the user's class, if it has one, from one of the files ``code``.
 
@@ -166,7 +158,7 @@ def set_up_while_torch_loads(config: TrainConfig) -> Setup:
     reading documents needs for a moment, stay with the other process. Where a copy could not work, as in a program with
     threads, one comes after the other.
     """
-    root = find_data(config)
+    root = finding.find(config.data, config.data_dir)
     read_manifest(root)  # if there is no such data, it is said before torch is imported
     if config.user_model or not workers.can_fork():
         return set_up(config)
@@ -187,7 +179,7 @@ def set_up(config: TrainConfig, data: DataDirectory | None = None, *, read_at_on
     Raises UsageError if there is no such data, DataError if no document of a split has a label of a training document.
     """
     started = perf_counter()
-    data = data or DataDirectory.open(find_data(config))
+    data = data or DataDirectory.open(finding.find(config.data, config.data_dir))
     store = data.store(config.store)
     parts = _parts(config, data)
     lengths = parts["train"].lengths
