@@ -172,6 +172,7 @@ def loaded(arguments: list[str], *, may_fail: bool = False) -> set[str]:
         ["serve", "--run", "nowhere"],
         ["explain", "--run", "nowhere"],
         ["corpora"],
+        ["runs"],
         ["train", "--tier", "huge"],
         ["predict"],
         ["predict", "--run", "nowhere", "rain"],

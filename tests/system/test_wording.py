@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import textclf
-from textclf.system.wording import counted, form, shown_bytes
+from textclf.system.wording import counted, form, shown_age, shown_bytes
 
 NOUNS = re.compile(
     r" (?:[a-z]+ ){0,2}(?:bytes|characters|classes|columns|copies|documents|embeddings|epochs|features|fields|files"
@@ -39,6 +39,22 @@ def test_a_count_has_the_singular_or_the_plural(count, expected):
 )
 def test_a_size_is_in_the_largest_unit(size, expected):
     assert shown_bytes(size) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (-5, "0 s"),
+        (119.9, "119 s"),
+        (120, "2 min"),
+        (7199, "119 min"),
+        (7200, "2 h"),
+        (172_800, "2 d"),
+        (10**9, "11,574 d"),
+    ],
+)
+def test_an_age_is_in_the_largest_unit_that_it_has_two_of(seconds, expected):
+    assert shown_age(seconds) == expected
 
 
 def test_a_verb_agrees_with_its_count():

@@ -196,6 +196,15 @@ def _latest(file: Path) -> Path:
     return path
 
 
+def latest_in(folder: Path) -> str:
+    """The name of the run that ``latest`` in a folder of runs means; empty if there is none."""
+    file = folder / LATEST
+    try:
+        return LATEST if file.is_dir() else _named(file)
+    except (OSError, ArtefactError):
+        return ""
+
+
 def _named(latest: Path) -> str:
     """The name of the newest run; raises ArtefactError unless it is a plain name of a folder next to the file."""
     try:

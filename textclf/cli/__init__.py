@@ -24,7 +24,7 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Train": ("train", "evaluate", "learning-curve"),
     "Use": ("predict", "serve", "export"),
     "Understand": ("explain", "compare", "report"),
-    "Manage": ("info", "verify"),
+    "Manage": ("runs", "info", "verify"),
 }
 """The commands, in the order of the work."""
 

@@ -1,7 +1,8 @@
 """Output that commands share: tables, progress bars, the report of a data directory."""
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, Final
 
 from textclf.cli import terminal
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MOST_LABELS: Final = 20
 """Classes that a report lists by name."""
+_NARROWEST: Final = 12
+"""Columns that a cell may always have."""
 MOST_GROUPS: Final = 3
 """Groups of documents that a report lists for a problem."""
 
@@ -46,6 +49,45 @@ def aligned(rows: Iterable[Sequence[str]], *, align: str) -> str:
     widths = [max(map(columns_of, column)) for column in zip(*cells, strict=True)]
     lines = ("  ".join(map(_padded, row, align, widths)) for row in cells)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def fitted(
+    columns: Mapping[str, Sequence[str]],
+    *,
+    right: Collection[str] = (),
+    drop: Iterable[str] = (),
+    cut: str,
+    width: int | None = None,
+) -> str:
+    """A table no wider than the terminal, or 80 columns where there is none; cells are escaped.
+
+    columns: name to cells. right: columns aligned to the right. While the table is too wide, the columns of ``drop``
+    are left out one by one; what is left of ``cut`` has an ellipsis in the middle of long cells.
+    """
+    width = width or get_terminal_size().columns
+    shown = {name: [escaping.line(cell) for cell in (name, *cells)] for name, cells in columns.items()}
+    for name in drop:
+        if _width(shown) > width:
+            del shown[name]
+    if (excess := _width(shown) - width) > 0:
+        most = max(max(map(columns_of, shown[cut])) - excess, _NARROWEST)
+        shown[cut] = [shortened_to(most, cell) for cell in shown[cut]]
+    align = "".join(">" if name in right else "<" for name in shown)
+    return aligned(zip(*shown.values(), strict=True), align=align)
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    return sum(max(map(columns_of, cells)) for cells in columns.values()) + 2 * (len(columns) - 1)
+
+
+def shortened_to(width: int, text: str) -> str:
+    """Text that takes at most these columns of a terminal: beginning and end around an ellipsis."""
+    if columns_of(text) <= width:
+        return text
+    ends = len(text) // 2
+    while columns_of(text[:ends]) + columns_of(text[-ends:]) >= width and ends > 1:
+        ends -= 1
+    return f"{text[:ends]}…{text[-ends:]}"
 
 
 def columns_of(text: str) -> int:

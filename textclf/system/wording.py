@@ -1,4 +1,4 @@
-"""Counts in messages, in the singular or the plural, and sizes."""
+"""Counts in messages, in the singular or the plural, sizes and ages."""
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -12,6 +12,14 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def form(count: int, one: str, many: str) -> str:
     """The word that agrees with a count: "has" with 1, "have" with any other."""
     return one if count == 1 else many
+
+
+def shown_age(seconds: float) -> str:
+    """An age in the largest unit that it has two of: "59 s", "90 min", "47 h", "12 d"; one in the future is "0 s"."""
+    for unit, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * unit:
+            return f"{int(seconds // unit):,} {name}"
+    return f"{max(int(seconds), 0)} s"
 
 
 def shown_bytes(size: int) -> str:
