@@ -153,7 +153,7 @@ def test_info_of_data_and_run(runner: CliRunner, data_dir: Path, run_dir: Path) 
     assert of_data.exit_code == 0
     for tier in ("tiny", "small", "mid", "full"):
         assert re.search(rf"^{tier} +48 ", of_data.stdout, re.MULTILINE)
-    of_run = runner.invoke(main, ["info", str(run_dir)])
+    of_run = runner.invoke(main, ["info", str(run_dir), "--format", "json"])
     assert json.loads(of_run.stdout)["corpus"] == "tiny_corpus"
     assert runner.invoke(main, ["info", str(run_dir.parent / "latest")]).exit_code == 0
 
@@ -239,7 +239,7 @@ def test_columns_are_printed_kept_and_taken_again(corpus_csv: Path, runner: CliR
     assert line in invoke(runner, "info", "data/tickets").stdout
     trained = invoke(runner, "train", "--tier", "full", "--epochs", "3", *SMALL)
     run = Path(trained.stdout.strip())
-    assert json.loads(invoke(runner, "info", run).stdout)["columns"]["text"] == ["words"]
+    assert json.loads(invoke(runner, "info", run, "--format", "json").stdout)["columns"]["text"] == ["words"]
     Path("new.csv").write_text("label,words,text\nx,the cat sat,7\n")
     Path("plain.txt").write_text("the cat sat\n")
     as_json = ["predict", "--format", "jsonl", "--input"]

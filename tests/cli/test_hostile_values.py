@@ -61,6 +61,9 @@ def check_shown(*streams: str) -> None:
 COMMANDS = {
     "info of data": ["info", "{data}"],
     "info of a run": ["info", "{run}"],
+    "info of data as json": ["info", "{data}", "--format", "json"],
+    "info of a run as json": ["info", "{run}", "--format", "json"],
+    "runs": ["runs", "--run-dir", "{runs}"],
     "check data": ["check", "{data}"],
     "check a run": ["check", "{run}"],
     "check a model": ["check", "{run}/model"],
@@ -88,6 +91,7 @@ REFUSED = {
     "no such run": ["predict", "--run", f"no{ODD}", "x"],
     "no such data": ["train", "--data", f"no{ODD}"],
     "no such path": ["check", f"no{ODD}"],
+    "a beginning of two names": ["info", "{runs}/" + ODD[:1]],
     "no such source": ["preprocess", f"no{ODD}.csv"],
     "no such command": [f"no{ODD}"],
     "no such option": ["train", f"--no{ODD}"],
@@ -120,6 +124,7 @@ def strings(value: object) -> Iterator[str]:
 def filled(arguments: list[str], folder: Path) -> list[str]:
     given = {
         "data": folder / "data" / "hostile",
+        "runs": folder / "runs",
         "run": folder / "runs" / f"{ODD}0",
         "other": folder / "runs" / f"{ODD}1",
         "source": folder / f"corpus{ODD}.jsonl",

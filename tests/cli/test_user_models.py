@@ -76,7 +76,7 @@ def test_every_command_takes_it_with_its_code(invoke, user_run, my_model, data_d
     assert invoke("compare", user_run, user_run, *code)[0] == 0
     assert invoke("check", user_run)[:2] == (0, "no problems\n")
     assert invoke("check", user_run / "model")[:2] == (0, "no problems\n")
-    shown = json.loads(invoke("info", user_run)[1])
+    shown = json.loads(invoke("info", user_run, "--format", "json")[1])
     assert (shown["model"], shown["network"]["file"]) == ("MyModel", "my_model.py")
     assert "--code my_model.py" in (user_run / "model/README.md").read_text()
 

@@ -42,9 +42,11 @@ def test_what_is_there_is_listed_the_newest_first_and_ten_at_most():
     listed = ", ".join(f"old{number}" for number in range(11, 1, -1))
     with pytest.raises(UsageError) as caught:
         find("new")
-    assert str(caught.value) == f"no data directory new; there are {listed} and 2 others"
+    assert str(caught.value) == f"no data directory data/new; there are {listed} and 2 others"
     assert find("old1") == Path("data/old1")
-    with pytest.raises(UsageError, match=r"^the names of 12 data directories begin with ol: old11, .* and 2 others$"):
+    with pytest.raises(
+        UsageError, match=r"^the names of 12 data directories begin with data/ol: old11, .* and 2 others$"
+    ):
         find("ol")
 
 

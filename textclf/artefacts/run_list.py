@@ -72,9 +72,9 @@ def is_run(path: Path) -> bool:
 def _summary(path: Path, *, is_latest: bool) -> Summary:
     about: dict[str, Any] = {"path": path, "started": runs.started(path), "is_latest": is_latest}
     try:
-        return Summary(**about, size=_size(path), **_read(RunLayout(path)))
+        return Summary(**about, size=size_of(path), **_read(RunLayout(path)))
     except (ArtefactError, UsageError) as error:
-        return Summary(**about, size=_size(path), state=State.UNREADABLE, error=str(error))
+        return Summary(**about, size=size_of(path), state=State.UNREADABLE, error=str(error))
     except OSError as error:
         return Summary(**about, size=0, state=State.UNREADABLE, error=str(error))
 
@@ -110,7 +110,7 @@ def _figures(values: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _size(root: Path) -> int:
+def size_of(root: Path) -> int:
     """Bytes of all files in a folder; links are not followed. Raises OSError if a folder may not be read."""
     size, folders = 0, [str(root)]
     while folders:

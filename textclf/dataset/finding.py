@@ -29,10 +29,10 @@ def find(given: str | None, data_dir: Path = DATA) -> Path:
     """
     if given is None:
         return newest(data_dir)
-    if names.is_name(given) and (data_dir / given).is_dir():
-        return data_dir / given
-    if given == LATEST and not Path(given).is_dir():
-        return newest(data_dir)
+    if names.is_name(given) and ((data_dir / given).is_dir() or not Path(given).is_dir()):
+        if given == LATEST and not (data_dir / given).is_dir():
+            return newest(data_dir)
+        return names.find(data_dir / given, home(data_dir))
     return names.find(given, home(data_dir))
 
 

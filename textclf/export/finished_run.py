@@ -35,7 +35,8 @@ class FinishedRun:
         trained = artefact.load(layout.model, code=code)
         made = runs.data_of(layout)
         data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
-        config, metrics = runs.read_json(layout.config), runs.read_json(layout.metrics)
+        config, metrics = runs.read_json(layout.config), dict(runs.read_json(layout.metrics))
+        metrics.pop("labels", None)  # figures that the export would have to measure again
         return cls(layout, trained, data, Tokens(data, trained.tokenizer), config, metrics, code)
 
     @property

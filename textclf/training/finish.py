@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.artefacts.card import model_card
 from textclf.config import REFIT_EPOCHS
 from textclf.evaluation.calibration import learn, unknown_shares
-from textclf.evaluation.metrics import Metrics
+from textclf.evaluation.metrics import Metrics, per_class
 from textclf.evaluation.predictions import Predictions
 from textclf.models import parameters
 from textclf.system import files, memory
@@ -23,6 +23,9 @@ from textclf.training.doubts import doubts
 from textclf.training.loop import StepOptions
 from textclf.training.setup import Setup, required
 from textclf.training.tracking import Tracker
+
+MOST_LABELS: Final = 1_000
+"""Labels of which metrics.json has figures, at most."""
 
 
 class Trained(NamedTuple):
@@ -47,7 +50,8 @@ def finish(
 ) -> dict[str, Any]:
     """Measure the model, write all files of a finished run but the checksums, and return the metrics.
 
-    Without ``test`` the test split is neither read nor evaluated, and the metrics have no "test".
+    Without ``test`` the test split is neither read nor evaluated, and the metrics have no "test"; those of each label
+    are then on validation.
     """
     objective, validation = trained.options.objective, setup.parts["validation"]
     temperature = objective.temperature(validation.labels, trained.validation)
@@ -60,6 +64,7 @@ def finish(
         logits = logits_of(trained.model, setup.loader("test", trained.options.device), options=trained.options)
         measured["test"] = objective.measure(tested.labels, logits / np.float32(temperature))
     metrics = _metrics(setup, run, trained, measured, temperature)
+    metrics |= _by_label(setup, *((tested.labels, logits) if test else (validation.labels, trained.validation)))
     made = _artefact(setup, trained.model, metrics, abstention)
     tracker.finish(setup.config.to_json(), metrics)
     artefact.save(run.model, made, card=_card(setup, run, made, metrics))
@@ -108,6 +113,12 @@ def _metrics(
             "total": perf_counter() - trained.started,
         },
     }
+
+
+def _by_label(setup: Setup, labels: NDArray[np.int64], logits: NDArray[np.float32]) -> dict[str, Any]:
+    """Precision, recall, F1 and documents of each label, if they are few enough to be read."""
+    names = setup.data.manifest.labels
+    return {"labels": per_class(labels, logits, names)} if len(names) <= MOST_LABELS else {}
 
 
 def _doubts(setup: Setup, epoch: Mapping[str, Any], accuracy: float) -> list[str]:
