@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from textclf.artefacts import runs
-from textclf.artefacts.run_list import State, is_run, summaries
+from textclf.artefacts.run_list import State, summaries
 from textclf.artefacts.runs import RunLayout
 from textclf.system import locks
 
@@ -100,7 +100,7 @@ def test_other_folders_and_files_are_no_runs():
         Path("runs", name).mkdir()
     Path("runs/README.md").touch()
     assert list(listed()) == ["run"]
-    assert not is_run(Path("runs/notes"))
+    assert not runs.is_run(Path("runs/notes"))
     assert listed("nowhere") == {}
 
 

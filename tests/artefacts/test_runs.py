@@ -154,7 +154,7 @@ def test_a_run_is_found_by_its_name_and_by_a_unique_beginning():
 def test_a_beginning_of_two_names_lists_them_the_newest_first():
     names = ("news-mid-mlp-20260102T030405Z", "news-full-mlp-20270102T030405Z", "news-old", "mail")
     for name in names:
-        (Path("runs") / name).mkdir(parents=True)
+        (Path("runs") / name / "checkpoints").mkdir(parents=True)
     os.utime("runs/news-old", (0, 0))
     listed = f"{names[1]}, {names[0]}, news-old"
     with pytest.raises(UsageError, match=f"^the names of 3 runs begin with news: {listed}$"):

@@ -6,7 +6,8 @@ from textclf.errors import UsageError
 from textclf.system.names import Home, find, is_name, time_of
 
 CATS, DOGS = (
-    Home(Path(kind), kind[:-1], kind, f"buy a {kind[:-1]}", lambda path: -len(path.name)) for kind in ("cats", "dogs")
+    Home(Path(kind), kind[:-1], kind, f"buy a {kind[:-1]}", lambda path: -len(path.name), Path.is_dir)
+    for kind in ("cats", "dogs")
 )
 
 

@@ -56,17 +56,7 @@ def summaries(folder: Path) -> Iterator[Summary]:
     """The runs in a folder, the newest first; folders that are none are passed over."""
     latest = runs.latest_in(folder)
     for path in runs.home(folder).newest_first():
-        if is_run(path):
-            yield _summary(path, is_latest=path.name == latest)
-
-
-def is_run(path: Path) -> bool:
-    """Whether a folder is a run, however far it got, or a model."""
-    layout = RunLayout(path)
-    try:
-        return layout.config.exists() or layout.last.parent.exists()
-    except OSError:  # it may not be read
-        return True
+        yield _summary(path, is_latest=path.name == latest)
 
 
 def _summary(path: Path, *, is_latest: bool) -> Summary:

@@ -166,9 +166,18 @@ def started(root: Path) -> float:
     return names.time_of(RunLayout(root).config) or names.time_of(root)
 
 
+def is_run(path: Path) -> bool:
+    """Whether a folder is a run, however far it got, or a model; so is one that may not be read."""
+    layout = RunLayout(path)
+    try:
+        return layout.config.exists() or layout.last.parent.exists()
+    except OSError:
+        return True
+
+
 def home(folder: Path = RUNS) -> Home:
     """The folder of runs, to look up names in it."""
-    return Home(folder, "run", "runs", "train one: textclf train", started)
+    return Home(folder, "run", "runs", "train one: textclf train", started, is_run)
 
 
 def resolve(path: Path) -> RunLayout:

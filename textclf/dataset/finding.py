@@ -17,9 +17,14 @@ def made(root: Path) -> float:
     return names.time_of(root / "manifest.json") or names.time_of(root)
 
 
+def is_data(path: Path) -> bool:
+    """Whether a folder is a data directory, finished or not."""
+    return any((path / name).exists() for name in ("manifest.json", "begun.json"))
+
+
 def home(folder: Path = DATA) -> Home:
     """The folder of data directories, to look up names in it."""
-    return Home(folder, "data directory", "data directories", "make it: textclf preprocess", made)
+    return Home(folder, "data directory", "data directories", "make it: textclf preprocess", made, is_data)
 
 
 def find(given: str | None, data_dir: Path = DATA) -> Path:

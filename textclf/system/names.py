@@ -22,12 +22,14 @@ class Home(NamedTuple):
     """What to do if there is none, as in "make it: textclf preprocess"."""
     made: Callable[[Path], float]
     """When one of them was made, in seconds; only the order matters."""
+    is_one: Callable[[Path], bool]
+    """Whether a folder in it is one of them."""
 
     def newest_first(self) -> list[Path]:
-        """The folders in it, without hidden ones; raises OSError if it cannot be read."""
+        """Those in it, without hidden ones; raises OSError if it cannot be read."""
         if not self.folder.is_dir():
             return []
-        found = [path for path in self.folder.iterdir() if not path.name.startswith(".") and path.is_dir()]
+        found = [path for path in self.folder.iterdir() if not path.name.startswith(".") and self.is_one(path)]
         return sorted(found, key=lambda path: (self.made(path), path.name), reverse=True)
 
 
