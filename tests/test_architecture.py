@@ -28,6 +28,7 @@ ALLOWED = {
     "training": {"artefacts", "config", "dataset", "evaluation", "models", "text"},
     "experiments": {"artefacts", "config", "dataset", "evaluation", "training"},
     "export": {"artefacts", "dataset", "evaluation", "inference", "models", "text"},
+    "estimator": {"artefacts", "config", "dataset", "evaluation", "inference", "sources", "training"},
     "cli": {
         "artefacts",
         "config",

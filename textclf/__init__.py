@@ -16,16 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Prediction", "TextclfError", "load_model", "preprocess", "resume", "train"]
+__all__ = ["Classifier", "Prediction", "TextClassifier", "TextclfError", "load_model", "preprocess", "resume", "train"]
 
 if TYPE_CHECKING:
     from textclf.errors import TextclfError
+    from textclf.estimator import TextClassifier
     from textclf.inference.classifier import Classifier, Prediction, load_model
 
 _HOMES: Final = {
     "Classifier": "textclf.inference.classifier",
     "Prediction": "textclf.inference.classifier",
     "load_model": "textclf.inference.classifier",
+    "TextClassifier": "textclf.estimator",
     "TextclfError": "textclf.errors",
 }
 
