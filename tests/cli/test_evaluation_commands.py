@@ -36,6 +36,62 @@ def test_evaluate_shows_precision_by_coverage(runner, run_dir):
     assert "of the documents are unlike the corpus" in shown
 
 
+@pytest.fixture
+def labelled(tmp_path):
+    """A file with rows that the model knows, one with another label, and two that cannot be scored."""
+    path = tmp_path / "rows.csv"
+    path.write_text("body,topic,label\nthe cat sat,animals,1\nbread,food,2\nrain,storm,3\n,food,4\nhail,,5\n")
+    return path
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_evaluate_scores_a_file_and_counts_what_it_leaves_out(runner, run_dir, labelled):
+    columns = ["--text-column", "body", "--label-column", "topic"]
+    result = invoke(runner, "evaluate", "--run", run_dir / "model", "--input", labelled, *columns)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith(f"{run_dir.name}, {labelled}: 3 documents\n")
+    assert "baseline: always 'animals', the most frequent label of the files" in result.stdout
+    assert re.search(r"^storm +0\.0000 +0\.0000 +0\.0000 +1$", result.stdout, re.MULTILINE)
+    assert result.stderr.splitlines() == [
+        f"textclf: 2 rows are left out, the first: {labelled}:5: the text is empty",
+        "textclf: 1 of 3 rows has a label that the model does not have, which counts as an error: 'storm' (1)",
+    ]
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_evaluate_reads_several_files(runner, run_dir, labelled):
+    table = ["--input", labelled, "--label-column", "topic", "--text-column", "body"]
+    more = labelled.with_name("more.csv")
+    more.write_text("body,topic\nbread and butter,food\n")
+    found = invoke(runner, "evaluate", "--run", run_dir, *table, "--input", more)
+    assert f"{labelled}, {more}: 4 documents" in found.stdout
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+@pytest.mark.parametrize(
+    ("given", "code", "words"),
+    [
+        (["--input", "FILE", "--split", "test"], 2, "leave out one of them"),
+        (["--label-column", "topic"], 2, "--label-column says how files are read: add --input FILE"),
+        (["--strict"], 2, "--strict says how files are read"),
+        (["--input", "nowhere.csv"], 2, "no such file: nowhere.csv"),
+        (["--input", "FILE", "--label-column", "nothing"], 2, "no column 'nothing'"),
+        (
+            ["--input", "FILE", "--text-column", "body", "--label-column", "topic", "--strict"],
+            3,
+            "csv:5: the text",
+        ),
+        (["--input", "FILE", "--text-column", "body"], 3, "none of the file's labels ('1', '2', '3', '5') is a label"),
+    ],
+)
+def test_evaluate_refuses_what_cannot_be_scored_in_one_line(given, code, words, runner, run_dir, labelled):
+    result = invoke(
+        runner, "evaluate", "--run", run_dir, *(str(labelled) if each == "FILE" else each for each in given)
+    )
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (code, "", 1)
+    assert words in result.stderr
+
+
 def test_compare_says_that_a_run_does_not_differ_from_itself(runner, run_dir):
     shown = invoke(runner, "compare", run_dir, run_dir).stdout
     assert "chance alone could make such a difference (McNemar's exact test: p = 1)" in shown

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -12,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.conftest import TEXTS
+from tests.conftest import TEXTS, invoke
 from textclf.inference.classifier import load_model
 
-PROGRAM = '''
+LIGHT = '''
 import json, sys
 
 class Light:
@@ -27,6 +28,9 @@ class Light:
 
 sys.meta_path.insert(0, Light())
 sys.argv[0] = "textclf"
+'''
+
+SERVER = """
 from click.testing import CliRunner
 from textclf.cli import main
 
@@ -34,7 +38,7 @@ for line in sys.stdin:
     arguments, given = json.loads(line)
     result = CliRunner().invoke(main, arguments, input=given)
     print(json.dumps([result.exit_code, result.stdout, result.stderr]), flush=True)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +46,7 @@ def light(tmp_path_factory):
     """Runs commands in a process that has a light install."""
     folder = tmp_path_factory.mktemp("light")
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
+        [sys.executable, "-c", LIGHT + SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=folder
     )
 
     def run(*arguments, given=None):
@@ -124,12 +128,34 @@ def test_predict_reads_stdin(light, model):
     assert light("predict", "--run", model, *table, given="text\nrain\n")[:2] == (0, f"{rain}\n")
 
 
+def test_evaluate_scores_a_file_as_elsewhere(light, model, runner, tmp_path):
+    write_csv(tmp_path / "rows.csv")
+    arguments = ["evaluate", "--run", model, "--input", tmp_path / "rows.csv", "--format", "json"]
+    code, out, err = light(*arguments)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["metrics"]["documents"] == len(ROWS)
+    assert out == invoke(runner, *arguments).stdout
+
+
 def test_what_else_works(light, model):
     assert "bread" in light("predict", "--run", model, "--explain", "bread and butter")[1]
     assert light("explain", "--run", model, "--top-words", "food")[0] == 0
     assert light("check", model)[:2] == (0, "no problems\n")
     assert light("corpora")[0] == 0
     assert light("--version")[0] == 0
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_predict_shows_no_progress_on_a_terminal(model, tmp_path):
+    write_csv(tmp_path / "rows.csv")
+    program = [sys.executable, "-c", LIGHT + "from textclf.cli import main\nmain(sys.argv[1:])"]
+    ours, terminal = os.openpty()
+    output = subprocess.check_output(
+        [*program, "predict", "--run", model, "--input", tmp_path / "rows.csv"], stderr=terminal, text=True
+    )
+    os.close(terminal)
+    os.close(ours)
+    assert len(output.splitlines()) == len(ROWS)
 
 
 def test_every_help_is_shown(light):

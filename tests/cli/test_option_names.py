@@ -24,6 +24,7 @@ TWO_MEANINGS = {"--test": "the files of the test split in preprocess, and whethe
 WITH_MORE = {
     "--format",
     "--id-column",
+    "--input",
     "--num-workers",
     "--output",
     "--precision",

@@ -1,3 +1,4 @@
+import csv
 import json
 import shutil
 
@@ -70,6 +71,47 @@ def test_every_command_has_the_macro_f1_of_scikit_learn_for_labels_that_training
     assert f"macro-F1 {expected.expected:.4f} on 7 rows" in said
     assert "pets" in invoke(runner, "evaluate", "--run", finished.root).stdout
     assert "pets (not in training)" in write_report(finished.root, tmp_path / "report.html")
+
+
+TEST = [
+    ("the cat sat", "animals"),
+    ("bread", "food"),
+    ("rain", "weather"),
+    ("a dog", "pets"),
+    ("snow", "animals"),
+    ("soup", "meals"),
+    ("hail and wind, said the dog", "weather"),
+]
+
+
+def test_a_file_is_scored_as_the_split_with_the_same_documents(corpus_csv, tmp_path, runner):
+    test = tmp_path / "test.csv"
+    with test.open("w", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *TEST])
+    data, _ = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1, test=test))
+    finished = training.train(small_config("mlp", data, tmp_path / "runs", epochs=2))
+    of_split = json.loads(invoke(runner, "evaluate", "--run", finished.root, "--format", "json").stdout)
+    copied = shutil.copytree(finished.model, tmp_path / "copied")
+    shutil.rmtree(data)
+
+    result = invoke(runner, "evaluate", "--run", copied, "--input", test, "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    assert "2 of 7 rows have a label that the model does not have" in result.stderr
+    of_file = json.loads(result.stdout)
+    about = {"run": "copied", "corpus": "tiny_corpus", "split": None, "files": [str(test)]}
+    assert {name: of_file.pop(name) for name in about} == about
+    assert of_file.pop("baseline")["label"] == "animals"  # the most frequent in the file
+    assert of_file == {name: approximately(of_split[name]) for name in of_file}
+    assert of_file["unseen"] == {"meals": 1, "pets": 1}
+
+
+def approximately(value):
+    """A value of JSON, with its numbers up to rounding."""
+    if isinstance(value, dict):
+        return {name: approximately(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [approximately(each) for each in value]
+    return pytest.approx(value, abs=1e-6) if isinstance(value, float) else value
 
 
 def test_a_split_without_any_label_of_training_is_named(corpus_csv, tmp_path):

@@ -1,11 +1,19 @@
 """`textclf evaluate`."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import click
+from click.core import ParameterSource
+
+from textclf.artefacts import runs
 from textclf.cli import options, terminal
 from textclf.cli.display import span, table
+from textclf.errors import UsageError
+from textclf.inference import job
 from textclf.system import escaping
 from textclf.system.wording import counted
 
@@ -24,9 +32,17 @@ LEAST_COVERAGE: Final = 0.5
 @options.run
 @options.code
 @options.split()
+@options.inputs("Their labels are compared with the answers, in place of those of a split.")
+@options.of_rows
+@click.option("--strict", is_flag=True, help="Exit with 3 at the first row that cannot be scored.")
 @options.text_or_json
-def command(run: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
-    """Score a run on the validation or test split of its data.
+def command(
+    run: Path, code: tuple[Path, ...], split: str, inputs: tuple[str, ...], layout: str, **reading: Any
+) -> None:
+    """Score a run on a split of its data, or on labelled files.
+
+    --input takes files in every format of textclf predict, with a label for each row. It needs no data directory, so
+    that a copied model/ folder is enough. Rows without a text or a label are left out and counted on stderr.
 
     Intervals are 95 % bootstrap intervals over documents. The baseline always gives the most frequent label. The
     calibration error is the mean difference between the probability of an answer and the share of right answers. If
@@ -37,14 +53,54 @@ def command(run: Path, code: tuple[Path, ...], split: str, layout: str) -> None:
     Examples:
       textclf evaluate
       textclf evaluate --run runs/latest --split validation --format json
+      textclf evaluate --run model/ --input reviews.csv --text-column body --label-column stars
     """
+    _refuse_mixture(reading, has_files=bool(inputs))
+    evaluation = _of_files(run, code, inputs, reading) if inputs else _of_split(run, code, split)
+    terminal.result(_json(evaluation) if layout == "json" else _text(evaluation))
+
+
+def _refuse_mixture(reading: Mapping[str, Any], *, has_files: bool) -> None:
+    """Raise UsageError for --split with files, and for an option of files without files."""
+    context = click.get_current_context()
+    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if has_files and "split" in given:
+        raise UsageError("--split is of the run's data, and --input names files: leave out one of them")
+    if not has_files and (of_files := [name for name in given if name in reading]):
+        raise UsageError(f"--{of_files[0].replace('_', '-')} says how files are read: add --input FILE")
+
+
+def _of_split(run: Path, code: tuple[Path, ...], split: str) -> "Evaluation":
     from textclf.evaluation.evaluate import score
     from textclf.evaluation.predictions import predict
 
     found = predict(run, split=split, code=code)
     options.note_torch(found.trained)
-    evaluation = score(found)
-    terminal.result(_json(evaluation) if layout == "json" else _text(evaluation))
+    return score(found)
+
+
+def _of_files(run: Path, code: tuple[Path, ...], inputs: tuple[str, ...], reading: Mapping[str, Any]) -> "Evaluation":
+    """Score the rows of files; stderr gets the number of those that are left out, and labels that are not known."""
+    asked = job.Job.create(inputs=inputs, id_column=None, **reading)
+    files = job.check(asked)
+    model = runs.model_dir(run)
+    from textclf.evaluation.evaluate import score_files
+    from textclf.inference.classifier import load_model
+    from textclf.inference.foreign_labels import describe_foreign
+    from textclf.inference.labelled import predict_labelled
+
+    classifier = load_model(model, code=code)
+    options.note_torch(classifier.trained)
+    names = tuple("stdin" if str(file) == "-" else str(file) for file in files)
+    rows = job.rows_of(asked, files, classifier, warn=terminal.message)
+    found = predict_labelled(classifier, rows, where=", ".join(names), strict=asked.strict)
+    if found.left_out:
+        terminal.message(f"{counted(found.left_out, 'row is', 'rows are')} left out, the first: {found.first_error}")
+    if foreign := describe_foreign(Counter(found.labels), classifier.labels):
+        terminal.message(foreign)
+    folder = model.resolve()
+    name = folder.parent.name if folder.name == "model" else folder.name
+    return score_files(found, classifier.trained, run=name, files=names)
 
 
 def _json(evaluation: "Evaluation") -> str:
@@ -66,7 +122,8 @@ def _json(evaluation: "Evaluation") -> str:
 
 def _text(evaluation: "Evaluation") -> str:
     metrics = evaluation.metrics
-    where = escaping.line(f"{evaluation.run}, {evaluation.split} split of {evaluation.corpus}")
+    documents = ", ".join(evaluation.files) or f"{evaluation.split} split of {evaluation.corpus}"
+    where = escaping.line(f"{evaluation.run}, {documents}")
     head = f"{where}: {counted(metrics.documents, 'document')}"
     note = "\nnote: the model was also trained on these documents; see --split test" if evaluation.seen else ""
     parts = (_scores, _calibration, _classes, _abstention, _confusion)
@@ -82,7 +139,8 @@ def _scores(evaluation: "Evaluation") -> str:
         ("weighted F1", f"{metrics.weighted_f1:.4f}", "", ""),
     ]
     scores = table(("", "", "95 % interval", "baseline"), rows, align="<>>>")
-    return f"{scores}\nbaseline: always {baseline.label!r}, the most frequent label in training"
+    where = "of the files" if evaluation.files else "in training"
+    return f"{scores}\nbaseline: always {baseline.label!r}, the most frequent label {where}"
 
 
 def _calibration(evaluation: "Evaluation") -> str:

@@ -255,6 +255,25 @@ label_column = click.option(
 )
 
 
+def inputs(use: str) -> Decorator:
+    """--input, for a command that makes this use of files."""
+    return click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="FILE",
+        help=f"File with one text per row, or - for stdin; repeatable. {use}",
+    )
+
+
+def of_rows(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how the rows of --input are read."""
+    of_tables = (text_column, label_column, label_prefix, delimiter, quote, column_names, encoding)
+    for option in reversed((input_format, part, *of_tables)):
+        command = option(command)
+    return command
+
+
 def id_column(use: str) -> Decorator:
     """--id-column, for a command that makes this use of it."""
     return click.option("--id-column", metavar="NAME", help=f"Column with an id of each document{use}")

@@ -1,6 +1,5 @@
 """`textclf predict`."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,23 +18,9 @@ if TYPE_CHECKING:
 @click.argument("texts", nargs=-1, metavar="[TEXT|-]...")
 @options.run
 @options.code
-@click.option(
-    "--input",
-    "inputs",
-    multiple=True,
-    metavar="FILE",
-    help="File with one text per row, or - for stdin; repeatable. Each row gets one answer, in order.",
-)
-@options.input_format
-@options.part
-@options.text_column
-@options.label_column
+@options.inputs("Each row gets one answer, in order.")
+@options.of_rows
 @options.id_column(", to copy into the answer.")
-@options.label_prefix
-@options.delimiter
-@options.quote
-@options.column_names
-@options.encoding
 @click.option("--strict", is_flag=True, help="Exit with 3 at the first row that cannot be read.")
 @click.option(
     "--top-k",
@@ -97,7 +82,7 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
 
 def _with_progress(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:
     """Pass answers through; on a terminal, count them."""
-    if not sys.stderr.isatty():  # then tqdm need not be imported
+    if not terminal.shows_progress():  # then tqdm need not be imported
         yield from batches
         return
     from textclf.cli import display

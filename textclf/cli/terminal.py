@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from textclf.system import escaping
+from textclf.system import escaping, requirements
 
 WIDTH: Final = 80
 """Columns of a terminal that every line of ours fits into."""
@@ -54,6 +54,11 @@ def says(volume: Volume) -> bool:
 def no_bar() -> bool | None:
     """The argument ``disable`` of a tqdm: None shows the bar where stderr is a terminal."""
     return None if says(Volume.NORMAL) else True
+
+
+def shows_progress() -> bool:
+    """Whether there is progress to show: on a terminal, unless quiet, and where tqdm is installed."""
+    return sys.stderr.isatty() and says(Volume.NORMAL) and requirements.is_installed("tqdm")
 
 
 def result(text: object) -> None:

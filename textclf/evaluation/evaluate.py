@@ -1,16 +1,19 @@
-"""Score a finished model on a split of its data, with confidence intervals."""
+"""Score a finished model on a split of its data or on labelled files, with confidence intervals."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.artefacts.artefact import Artefact
 from textclf.evaluation import metrics
 from textclf.evaluation.calibration import Point, calibration_error, curve, point, unknown_shares
 from textclf.evaluation.metrics import Baseline, Interval, Metrics, accuracies, interval, macro_f1s
 from textclf.evaluation.predictions import Predictions, predict
+from textclf.inference.labelled import Labelled
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,15 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Scores of a run's model on a split."""
+    """Scores of a run's model on a split of its data, or on files."""
 
     run: str
     corpus: str
-    split: str
+    """The data that the model was trained on."""
+    split: str | None
+    """None if the documents are those of files."""
+    files: Sequence[str]
+    """Empty if the documents are those of a split."""
     metrics: Metrics
     intervals: dict[str, Interval]
     """Accuracy and macro_f1: 95 % intervals."""
@@ -60,43 +67,78 @@ def evaluate(run: Path, *, split: str) -> Evaluation:
     return score(predict(run, split=split))
 
 
+class Origin(NamedTuple):
+    """The fields of an evaluation that say what was evaluated."""
+
+    run: str
+    corpus: str
+    split: str | None
+    files: Sequence[str]
+    unseen: dict[str, int]
+    seen: bool
+
+
+class Outcome(NamedTuple):
+    """What a model makes of D documents."""
+
+    trained: Artefact
+    labels: NDArray[np.int64]
+    """Class indices, shape (D,); a negative number of its own for each label that the model does not have."""
+    raw: NDArray[np.float32]
+    """Logits before calibration, shape (D, C)."""
+    unknown: NDArray[np.float64]
+    """Share of unknown words, shape (D,)."""
+    frequent_in: NDArray[np.int64]
+    """Class indices of the documents whose most frequent label the baseline always gives."""
+
+
 def score(found: Predictions) -> Evaluation:
-    """Compare predictions with labels."""
-    labels, logits = found.labels, found.logits
-    trained = found.data.classes()[found.data.rows("full")]
-    measured = metrics.measure(labels, logits)
-    before = metrics.cross_entropy(labels, found.raw)
+    """Compare predictions for a split with its labels."""
+    seen = found.split == "validation" and bool(found.trained.trained.get("refit"))
+    origin = Origin(found.run, found.data.manifest.name, found.split, (), found.unseen(), seen)
     shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
-    is_unlike = found.trained.abstention.is_unlike(shares)
+    trained_on = found.data.classes()[found.data.rows("full")]
+    return _score(origin, Outcome(found.trained, found.labels, found.raw, shares, trained_on))
+
+
+def score_files(found: Labelled, trained: Artefact, *, run: str, files: Sequence[str]) -> Evaluation:
+    """Compare predictions for the rows of files with their labels; the baseline gives the most frequent of these."""
+    corpus, labels = str(trained.trained.get("corpus", "")), found.classes(trained.labels)
+    origin = Origin(run, corpus, None, files, found.foreign(trained.labels), seen=False)
+    return _score(origin, Outcome(trained, labels, found.raw, found.unknown, labels))
+
+
+def _score(origin: Origin, outcome: Outcome) -> Evaluation:
+    trained, labels, raw = outcome.trained, outcome.labels, outcome.raw
+    logits: NDArray[np.float32] = raw / np.float32(trained.temperature)
+    answers = raw.argmax(axis=1)
+    measured = metrics.measure(labels, logits)
+    is_unlike = trained.abstention.is_unlike(outcome.unknown)
     return Evaluation(
-        run=found.run,
-        corpus=found.data.manifest.name,
-        split=found.split,
+        **origin._asdict(),
         metrics=measured,
         intervals={
-            "accuracy": interval(accuracies(labels, found.answers), len(labels)),
-            "macro_f1": interval(macro_f1s(labels, found.answers), len(labels)),
+            "accuracy": interval(accuracies(labels, answers), len(labels)),
+            "macro_f1": interval(macro_f1s(labels, answers), len(labels)),
         },
-        baseline=metrics.baseline(labels, trained, found.names),
+        baseline=metrics.baseline(labels, outcome.frequent_in, trained.labels),
         calibration=Calibration(
-            found.trained.temperature,
-            calibration_error(labels, found.raw),
+            trained.temperature,
+            calibration_error(labels, raw),
             calibration_error(labels, logits),
-            before,
+            metrics.cross_entropy(labels, raw),
             measured.loss,
         ),
-        classes=metrics.per_class(labels, logits, found.names),
-        unseen=found.unseen(),
-        confusion=metrics.confusion(labels, found.answers, classes=len(found.names)).tolist(),
-        thresholds=_thresholds(found, is_unlike),
+        classes=metrics.per_class(labels, logits, trained.labels),
+        confusion=metrics.confusion(labels, answers, classes=len(trained.labels)).tolist(),
+        thresholds=_thresholds(outcome, logits, is_unlike),
         curve=curve(labels, logits),
         unlike=float(is_unlike.mean()),
-        seen=found.split == "validation" and bool(found.trained.trained.get("refit")),
     )
 
 
-def _thresholds(found: Predictions, is_unlike: NDArray[np.bool_]) -> dict[str, Point]:
+def _thresholds(outcome: Outcome, logits: NDArray[np.float32], is_unlike: NDArray[np.bool_]) -> dict[str, Point]:
     """Coverage and precision of each threshold; as in `textclf predict`, texts unlike the corpus get no answer."""
-    thresholds = found.trained.abstention.thresholds
-    logits = np.where(is_unlike[:, None], np.float32(0), found.logits)  # the lowest probability
-    return {precision: point(found.labels, logits, threshold) for precision, threshold in thresholds.items()}
+    thresholds = outcome.trained.abstention.thresholds
+    given = np.where(is_unlike[:, None], np.float32(0), logits)  # 0: the lowest probability
+    return {precision: point(outcome.labels, given, threshold) for precision, threshold in thresholds.items()}

@@ -92,8 +92,7 @@ def run(job: Job, files: list[Path], classifier: "Classifier", model: Path, *, w
     """
     from textclf.inference import predicting
 
-    how = predicting.Reading(job.input_format, job.part, job.columns, classifier.trained.columns, job.strict)
-    rows = predicting.rows(job.texts, files, how, warn=warn)
+    rows = rows_of(job, files, classifier, warn=warn)
     if job.explain:
         from textclf.inference import explained
 
@@ -104,6 +103,14 @@ def run(job: Job, files: list[Path], classifier: "Classifier", model: Path, *, w
         _write(job, tally.watch(watch(batches)), classifier, has_files=bool(files))
     for sentence in tally.summary(with_coverage=job.is_rejecting):
         warn(sentence)
+
+
+def rows_of(job: Job, files: list[Path], classifier: "Classifier", *, warn: Warn) -> "Iterator[Row]":
+    """The rows of the texts and the files that `check` returned; raises what `predicting.rows` raises."""
+    from textclf.inference import predicting
+
+    how = predicting.Reading(job.input_format, job.part, job.columns, classifier.trained.columns, job.strict)
+    return predicting.rows(job.texts, files, how, warn=warn)
 
 
 def _answers(

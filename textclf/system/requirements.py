@@ -38,14 +38,15 @@ def need(what: str, packages: Sequence[str], *, install: Sequence[str] = ()) -> 
 
     ``what`` begins the sentence, such as "a report". ``install`` replaces the missing packages in the command.
     """
-    if missing := [package for package in packages if not _is_installed(package)]:
+    if missing := [package for package in packages if not is_installed(package)]:
         are = form(len(missing), "is", "are")
         raise UsageError(
             f"{what} needs {', '.join(missing)}, which {are} not installed: pip install {' '.join(install or missing)}"
         )
 
 
-def _is_installed(package: str) -> bool:
+def is_installed(package: str) -> bool:
+    """Whether a package could be imported; nothing is imported."""
     try:
         return find_spec(package) is not None
     except (ImportError, ValueError):  # refused by an importer, or without a specification
