@@ -42,7 +42,7 @@ MEANINGS = {
     "--code": Meaning("FILE.py", "File with the class of a model of your own, the same that it was trained with"),
     "--columns": Meaning("NAME,NAME,…", "Names of all columns, in order, of a CSV or TSV file without a header line,"),
     "--config": Meaning("FILE", "TOML file with any of these options"),
-    "--data": Meaning("TEXT", "Data directory"),
+    "--data": Meaning("DATA", "Data directory"),
     "--data-dir": Meaning("DIRECTORY", "Folder of the data directories"),
     "--debug": Meaning("flag", "Also print the traceback of an error"),
     "--delimiter": Meaning("CHARACTER", "Character between the fields of a CSV or TSV file, such as '"),

@@ -3,6 +3,7 @@
 Results go to stdout, everything else to stderr.
 """
 
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -24,7 +25,7 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Train": ("train", "evaluate", "learning-curve"),
     "Use": ("predict", "serve", "export"),
     "Understand": ("explain", "compare", "report"),
-    "Manage": ("runs", "info", "verify"),
+    "Manage": ("runs", "info", "verify", "completion"),
 }
 """The commands, in the order of the work."""
 
@@ -74,8 +75,10 @@ class Commands(click.Group):
                 streams.occupy_closed()
                 streams.escape_unencodable()
             with stopping():
-                code = super().main(args, **{**extra, "standalone_mode": False})
+                code = super().main(args, **{**extra, "standalone_mode": False, "complete_var": options.COMPLETE})
         except (Exception, KeyboardInterrupt) as error:
+            if options.COMPLETE in os.environ:  # a message would be shown in the middle of a command line
+                sys.exit(1)
             if _asks_to_debug(sys.argv[1:] if args is None else args):
                 terminal.set_volume(Volume.DEBUG)
             code = _report(error)

@@ -19,7 +19,7 @@ OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
 
 
 @options.command("check")
-@click.argument("path", type=click.Path(path_type=Path), metavar="DATA|RUN")
+@click.argument("path", type=options.RUN_OR_DATA, metavar="DATA|RUN")
 @click.option("--strict", is_flag=True, help="Exit with 3 if the data has a problem.")
 @options.text_or_json
 def command(path: Path, strict: bool, layout: str) -> None:

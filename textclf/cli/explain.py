@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @options.run
 @options.code
 @click.option(
-    "--top-words", "labels", multiple=True, metavar="LABEL", help="Label to explain; repeatable. [default: all]"
+    "--top-words",
+    "labels",
+    multiple=True,
+    metavar="LABEL",
+    shell_complete=options.completing("labels"),
+    help="Label to explain; repeatable. [default: all]",
 )
 @click.option(
     "--top-k",

@@ -17,7 +17,7 @@ from textclf.system.wording import shown_age, shown_bytes
 
 
 @options.command("info")
-@click.argument("path", type=options.RUN, default=options.LATEST, metavar="[RUN|DATA]")
+@click.argument("path", type=options.RUN_OR_DATA, default=options.LATEST, metavar="[RUN|DATA]")
 @options.text_or_json
 def command(path: Path, layout: str) -> None:
     """Show the figures of a run or of a data directory.

@@ -19,6 +19,7 @@ from textclf.system import names
 
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
+    from textclf.cli.completing import Completions
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -161,7 +162,59 @@ class ModelName(click.ParamType[str]):
         return str(value)
 
 
-RUN: Final = click.Path(path_type=Path)
+COMPLETE: Final = "_TEXTCLF_COMPLETE"
+"""Environment variable by which a shell asks for completions."""
+
+
+class Run(click.Path[Path]):
+    """A run: `textclf.artefacts.runs.resolve` finds it where it is needed."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "Completions":
+        """Names of runs."""
+        from textclf.cli import completing
+
+        return completing.run_names(incomplete)
+
+
+class RunOrData(click.Path[Path]):
+    """A run or a data directory: `run_or_data` finds it."""
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "Completions":
+        """Names of both."""
+        from textclf.cli import completing
+
+        return completing.run_or_data_names(incomplete)
+
+
+class Data(click.ParamType[str]):
+    """A data directory: `textclf.dataset.finding.find` finds it."""
+
+    name = "data"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "Completions":
+        """Names of data directories."""
+        from textclf.cli import completing
+
+        return completing.data_names(ctx, incomplete)
+
+
+Completer = Callable[[click.Context, click.Parameter, str], "Completions"]
+
+
+def completing(what: str) -> Completer:
+    """A function of `textclf.cli.completing`, which is imported where a shell asks for completions."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> "Completions":
+        from textclf.cli import completing
+
+        found: Completions = getattr(completing, what)(context, parameter, incomplete)
+        return found
+
+    return complete
+
+
+RUN: Final = Run(path_type=Path)
+RUN_OR_DATA: Final = RunOrData(path_type=Path)
 LATEST: Final = runs.RUNS / runs.LATEST
 RUN_HELP: Final = "Run: its path, name, or a unique beginning of the name; or a model/ folder."
 
@@ -262,6 +315,7 @@ def inputs(use: str) -> Decorator:
         "inputs",
         multiple=True,
         metavar="FILE",
+        shell_complete=completing("paths"),
         help=f"File with one text per row, or - for stdin; repeatable. {use}",
     )
 

@@ -14,7 +14,7 @@ number = partial(options.setting, PreprocessConfig)
 
 
 @options.command("preprocess")
-@click.argument("source", nargs=-1, metavar="[SOURCE]...")
+@click.argument("source", nargs=-1, metavar="[SOURCE]...", shell_complete=options.completing("sources"))
 @click.option("--name", help="Name of the data directory. [default: from the source]")
 @options.data_dir
 @options.text_column
@@ -24,9 +24,19 @@ number = partial(options.setting, PreprocessConfig)
 @options.part
 @options.label_prefix
 @click.option(
-    "--validation", multiple=True, metavar="PATH", help="Folder or file with the validation split; repeatable."
+    "--validation",
+    multiple=True,
+    metavar="PATH",
+    shell_complete=options.completing("paths"),
+    help="Folder or file with the validation split; repeatable.",
 )
-@click.option("--test", multiple=True, metavar="PATH", help="Folder or file with the test split; repeatable.")
+@click.option(
+    "--test",
+    multiple=True,
+    metavar="PATH",
+    shell_complete=options.completing("paths"),
+    help="Folder or file with the test split; repeatable.",
+)
 @click.option(
     "--validation-size",
     type=number("validation_size"),

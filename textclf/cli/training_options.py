@@ -13,6 +13,7 @@ FOLDER: Final = click.Path(path_type=Path, file_okay=False)
 
 data = click.option(
     "--data",
+    type=options.Data(),
     help="Data directory: its path, its name under --data-dir, or a unique beginning of that. [default: the newest]",
 )
 run_dir = click.option(
