@@ -92,6 +92,22 @@ def test_verbose_says_the_settings_and_the_time(runner: CliRunner, run_dir: Path
     assert re.search(r"^textclf: predict took \d+\.\d\d s$", shown, re.MULTILINE)
 
 
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_verbose_says_what_is_read_and_how(runner: CliRunner, run_dir: Path, data_dir: Path) -> None:
+    Path("rows.csv").write_text("n;text\n1;rain\n2;bread\n")
+    Path("lines.txt").write_text("rain\n")
+    read = invoke(runner, "predict", "-v", "--run", run_dir, "--input", "rows.csv", "--input", "lines.txt").stderr
+    assert f"textclf: reading the model {run_dir}/model\n" in read
+    assert "textclf: reading rows.csv as csv; columns: text text; delimiter ';'" in read
+    assert "textclf: reading lines.txt as lines; no columns\n" in read
+    assert f"textclf: reading the run {run_dir}\n" in invoke(runner, "evaluate", "-v", "--run", run_dir).stderr
+    trained = ["train", "-v", "--data", str(data_dir), "--epochs", "1", "--hidden-size", "8", "--device", "cpu"]
+    shown = " ".join(invoke(runner, *trained).stderr.split())
+    assert f"data {data_dir}, fingerprint " in shown
+    assert "settings: --tier mid, --model mlp," in shown
+    assert "--patience 2," in shown
+
+
 def test_the_last_of_quiet_and_verbose_decides(runner: CliRunner) -> None:
     assert invoke(runner, "-v", "corpora", "-q").stderr == ""
     assert "took" in invoke(runner, "-q", "corpora", "-v").stderr

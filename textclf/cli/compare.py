@@ -37,7 +37,7 @@ def command(run_a: Path, run_b: Path, code: tuple[Path, ...], split: str, layout
     """
     from textclf.experiments.compare import compare
 
-    comparison = compare(run_a, run_b, split=split, code=code)
+    comparison = compare(options.resolved(run_a), options.resolved(run_b), split=split, code=code)
     terminal.result(_json(comparison) if layout == "json" else _text(comparison))
 
 

@@ -90,6 +90,25 @@ def shortened_to(width: int, text: str) -> str:
     return f"{text[:ends]}…{text[-ends:]}"
 
 
+def listed(title: str, items: Sequence[str]) -> str:
+    """A title and items, escaped, in lines that fit 80 columns, none of which ends within an item."""
+    whole = [escaping.line(item).replace(" ", "\xa0") for item in items] or ["none"]
+    text = f"{title}: {', '.join(whole)}"
+    return terminal.wrapped(text, indent="  ").replace("\xa0", " ")
+
+
+def option_of(setting: str) -> str:
+    """The option that sets a setting."""
+    return f"--{setting.replace('_', '-')}"
+
+
+def value_of(value: Any) -> str:
+    """The value of a setting, for a person."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def columns_of(text: str) -> int:
     """Columns of a terminal that a text takes: two for a wide character, none for one that joins the one before."""
     return len(text) if text.isascii() else sum(map(_columns_of_character, text))

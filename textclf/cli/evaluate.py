@@ -74,7 +74,7 @@ def _of_split(run: Path, code: tuple[Path, ...], split: str) -> "Evaluation":
     from textclf.evaluation.evaluate import score
     from textclf.evaluation.predictions import predict
 
-    found = predict(run, split=split, code=code)
+    found = predict(options.resolved(run), split=split, code=code)
     options.note_torch(found.trained)
     return score(found)
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.artefacts import runs
 from textclf.cli import options, terminal
 from textclf.cli.display import aligned
 from textclf.system import escaping
@@ -44,7 +43,7 @@ def command(run: Path, code: tuple[Path, ...], labels: tuple[str, ...], top_k: i
       textclf explain --top-words sports
       textclf explain --run runs/NAME --top-k 5 --format json
     """
-    model = runs.model_dir(run)
+    model = options.model_of(run)
     from textclf.artefacts import artefact
     from textclf.inference import explain  # after the checks: it imports numpy
 

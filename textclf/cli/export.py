@@ -73,7 +73,7 @@ def command(run: Path, code: tuple[Path, ...], form: str, **given: Any) -> None:
     """
     from textclf.export.exporting import ExportRequest, export
 
-    exported = export(run, ExportRequest(form=form, **given), code=code)
+    exported = export(options.resolved(run), ExportRequest(form=form, **given), code=code)
     terminal.result(_text(exported))
 
 

@@ -221,6 +221,20 @@ RUN_HELP: Final = "Run: its path, name, or a unique beginning of the name; or a 
 run = click.option("--run", type=RUN, default=LATEST, show_default=True, help=RUN_HELP)
 
 
+def resolved(given: Path) -> Path:
+    """The directory of the run that is given; if verbose, it is printed. Raises what `runs.resolve` raises."""
+    root = runs.resolve(given).root
+    terminal.detail(f"reading the run {root}")
+    return root
+
+
+def model_of(given: Path) -> Path:
+    """The folder of the model that is given; if verbose, it is printed. Raises what `runs.resolve` raises."""
+    folder = runs.model_dir(given)
+    terminal.detail(f"reading the model {folder}")
+    return folder
+
+
 def run_or_data(given: Path) -> Path:
     """The folder of a run, a model or a data directory: a path, a name under runs/ or data/, or a beginning of one.
 

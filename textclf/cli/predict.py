@@ -1,17 +1,20 @@
 """`textclf predict`."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.artefacts import runs
 from textclf.cli import options, terminal
+from textclf.cli.terminal import Volume
+from textclf.errors import TextclfError
 from textclf.inference import job
 
 if TYPE_CHECKING:
     from textclf.inference.outputs import Answer
+    from textclf.sources import Columns
 
 
 @options.command("predict")
@@ -72,12 +75,27 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
     """
     asked = job.Job.create(**given)
     files = job.check(asked)
-    model = runs.model_dir(run)
+    model = options.model_of(run)
     from textclf.inference.classifier import load_model  # after the checks: numpy takes 0.1 s
 
     classifier = load_model(model, code=code)
     options.note_torch(classifier.trained)
+    if terminal.says(Volume.VERBOSE):
+        _tell_columns(asked, files, known=classifier.trained.columns)
     job.run(asked, files, classifier, model, warn=terminal.message, watch=_with_progress)
+
+
+def _tell_columns(asked: job.Job, files: Iterable[Path], *, known: "Columns") -> None:
+    """Say how each file is read; what cannot be found out now, reading it will say."""
+    from textclf import sources
+    from textclf.cli.display import show_columns
+
+    for path in files:
+        with suppress(TextclfError, OSError):
+            kind, columns = sources.described(
+                path, kind=asked.input_format, columns=asked.columns, known=known, part=asked.part
+            )
+            terminal.detail(f"reading {path} as {kind}; {show_columns(columns) or 'no columns'}")
 
 
 def _with_progress(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:

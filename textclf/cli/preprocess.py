@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from textclf.cli import display, options, terminal
+from textclf.cli.terminal import Volume
 from textclf.config import TENSORS, TENSORS_UP_TO, PreprocessConfig
 
 DEFAULTS = PreprocessConfig()
@@ -120,8 +121,11 @@ def command(*, dry_run: bool, **given: Any) -> None:
         return
     from textclf.dataset import manifest
     from textclf.dataset.build import preprocess
+    from textclf.system import startup
     from textclf.system.signals import stopping
 
+    if not terminal.says(Volume.NORMAL):
+        startup.hide_progress_bars()
     with stopping("the same command resumes"):
         path, report = preprocess(config, progress=display.progress, tell=terminal.note_line)
     terminal.note(display.show_report(report))

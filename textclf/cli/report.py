@@ -24,7 +24,8 @@ def command(run: Path, code: tuple[Path, ...], split: str, output: Path | None) 
     from textclf.artefacts import runs
     from textclf.evaluation import report
 
-    path = output or runs.resolve(run).report
+    run = options.resolved(run)
+    path = output or runs.RunLayout(run).report
     if path.exists() and not path.is_file():  # it would be replaced, not written to
         raise UsageError(f"{path} is not a file but a pipe or a device; name another --output")
     report.write(run, path, split=split, code=code)

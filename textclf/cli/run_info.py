@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from textwrap import fill
 from time import time
 from typing import Any, Final
 
 from textclf.artefacts import run_list, runs
 from textclf.artefacts.runs import RunLayout
-from textclf.cli.display import fitted, show_columns
+from textclf.cli import terminal
+from textclf.cli.display import fitted, listed, option_of, show_columns, value_of
 from textclf.config import TIERS
 from textclf.errors import ArtefactError
 from textclf.models import MODELS, user
@@ -19,8 +19,6 @@ from textclf.system.wording import counted, shown_age, shown_bytes
 MOST_LABELS: Final = 20
 """Labels whose figures are shown: those with the lowest F1."""
 FIGURES: Final = {"accuracy": "accuracy", "macro-F1": "macro_f1", "weighted F1": "weighted_f1", "loss": "loss"}
-WIDTH: Final = 78
-"""Columns of a wrapped line."""
 BY_DOCUMENTS: Final = ("batch_size", "lr", "patience", "max_length", "hidden_size", "refit")
 """Settings that follow from the documents unless they are given; the run does not say which they were."""
 OF_NO_INTEREST: Final = ("tier", "model", "data", "data_dir", "run_dir")
@@ -64,7 +62,9 @@ def _parts(root: Path, values: Mapping[str, Any]) -> Iterator[str]:
     yield escaping.line(root)
     yield _facts(root, values)
     yield _splits(values)
-    yield from (escaping.line(f"warning: {warning}") for warning in values.get("warnings", ()))
+    yield from (
+        terminal.wrapped(escaping.line(f"warning: {warning}"), indent="  ") for warning in values.get("warnings", ())
+    )
     if settings := values.get("settings"):
         yield _settings(settings, tier=values["tier"], model=values["model"])
     yield _labels(values.get("labels", ()), values, hint=f"figures of each label: textclf evaluate --run {root}")
@@ -126,15 +126,15 @@ def _settings(settings: Mapping[str, Any], *, tier: str, model: str) -> str:
     usual = {name: getattr(preset, name, None) for name in settings}
     usual |= {"epochs": TIERS[tier].epochs} | _defaults()
     changed = [
-        f"{_option(name)} {_value(value)} (default {_value(usual[name])})"
+        f"{option_of(name)} {value_of(value)} (default {value_of(usual[name])})"
         for name, value in settings.items()
         if name not in (*BY_DOCUMENTS, *OF_NO_INTEREST) and value != usual[name]
     ]
-    by_documents = [f"{_option(name)} {_value(settings[name])}" for name in BY_DOCUMENTS if name in settings]
+    by_documents = [f"{option_of(name)} {value_of(settings[name])}" for name in BY_DOCUMENTS if name in settings]
     return "\n".join(
         (
-            _wrapped("settings that differ from the defaults", changed),
-            _wrapped("given, or chosen by the documents", by_documents),
+            listed("settings that differ from the defaults", changed),
+            listed("given, or chosen by the documents", by_documents),
         )
     )
 
@@ -146,24 +146,6 @@ def _defaults() -> dict[str, Any]:
     from textclf.config import TrainConfig
 
     return {field.name: field.default for field in fields(TrainConfig) if field.default is not MISSING}
-
-
-def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return "none" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _wrapped(title: str, items: Sequence[str]) -> str:
-    """A list in lines of WIDTH columns; no line ends within an item."""
-    items = [escaping.line(item).replace(" ", "\xa0") for item in items] or ["none"]
-    text = f"{title}: {', '.join(items)}"
-    lines = fill(text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
-    return lines.replace("\xa0", " ")
 
 
 def _labels(labels: Sequence[Mapping[str, Any]], values: Mapping[str, Any], *, hint: str) -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf.artefacts import runs
 from textclf.cli import options, terminal
 from textclf.errors import UsageError
 from textclf.settings import Range, Rule
@@ -54,7 +53,7 @@ def command(
     """
     if len(paths) > MOST_RUNS:
         raise UsageError(f"at most {MOST_RUNS} runs can be served together, not {len(paths)}; leave one out")
-    models = [runs.model_dir(path) for path in paths or (options.LATEST,)]
+    models = [options.model_of(path) for path in paths or (options.LATEST,)]
     requirements.need("serve", requirements.SERVING)
     from textclf.serve import launch
 

@@ -156,7 +156,8 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
 
     if resume is not None:
         _refuse_settings(context)
-        terminal.result_line(training.resume(runs.resolve(resume), display=TerminalDisplay(), code=code).root)
+        stopped = runs.RunLayout(options.resolved(resume))
+        terminal.result_line(training.resume(stopped, display=TerminalDisplay(), code=code).root)
         return
     if code:
         raise UsageError(f"--code goes with --resume; to train, name the class: --model {code[0]}:CLASS")

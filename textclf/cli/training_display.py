@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from textclf.artefacts import runs
 from textclf.cli import terminal
+from textclf.cli.display import listed, option_of, value_of
 from textclf.system import escaping
 from textclf.system.wording import counted
 from textclf.training.display import Display
@@ -49,6 +50,9 @@ class TerminalDisplay(Display):
         patience = counted(required(config.patience), "epoch")
         limit = f"at most {counted(config.epochs, 'epoch')}"
         terminal.above_bar(f"{limit}; stops after {patience} without a better validation loss")
+        terminal.details(f"data {setup.data.layout.root}, fingerprint {manifest.fingerprint}")
+        settings = [f"{option_of(name)} {value_of(value)}" for name, value in config.to_json().items()]
+        terminal.details(listed("settings", settings))
         if config.max_length:
             whole = 1 - float((lengths > config.max_length).mean())
             read = counted(config.max_length, "token")

@@ -26,7 +26,7 @@ def command(run: Path, code: tuple[Path, ...]) -> None:
     from textclf.cli.training_display import TerminalDisplay
     from textclf.experiments.verify import verify
 
-    layout = runs.resolve(run)
+    layout = runs.RunLayout(options.resolved(run))
     found = verify(layout, display=TerminalDisplay(), code=code)
     if found.differences:
         reason = "; ".join(found.circumstances) or "versions, threads and processor are the same"

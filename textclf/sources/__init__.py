@@ -78,6 +78,21 @@ def files(names: Sequence[str]) -> list[Path]:
     return found
 
 
+def described(
+    path: Path, *, kind: str, columns: Columns, known: Columns, part: str | None = None
+) -> tuple[str, Columns]:
+    """The format of a file to predict, and the columns that `rows` takes; stdin is not read.
+
+    Raises what `rows` raises.
+    """
+    from textclf.sources.formats import Reading, columns_of, kind_to_predict
+    from textclf.sources.opening import STDIN
+
+    reading = Reading(columns, known, kind=kind, part=part, needs_label=False)
+    found = kind_to_predict(path, reading)
+    return found, columns if path == STDIN else columns_of(path, found, reading)
+
+
 def rows(
     path: Path,
     *,

@@ -153,7 +153,7 @@ def rows_to_predict(path: Path, reading: Reading) -> Iterator[Row]:
     An empty text is an error of its row. Raises UsageError at once if the options do not fit together, and later what
     `read_rows` raises.
     """
-    columns, kind = reading.columns, _kind_to_predict(path, reading)
+    columns, kind = reading.columns, kind_to_predict(path, reading)
     if kind in TEXT_FORMATS and not TEXT_FORMATS[kind].has_columns and (columns.text or columns.label or columns.id):
         lines = "fasttext" if kind == "fasttext" else "lines"
         raise UsageError(f"{lines} have no columns: leave out --text-column, --label-column and --id-column")
@@ -165,7 +165,7 @@ def rows_to_predict(path: Path, reading: Reading) -> Iterator[Row]:
     return _checked(rows, reading.warn)
 
 
-def _kind_to_predict(path: Path, reading: Reading) -> str:
+def kind_to_predict(path: Path, reading: Reading) -> str:
     """The format of a file; lines may have labels that begin as those of the training documents."""
     if path == STDIN:
         return "stdin" if reading.kind == "auto" else reading.kind

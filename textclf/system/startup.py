@@ -52,6 +52,12 @@ def speak_utf8() -> None:
             os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
+def hide_progress_bars() -> None:
+    """Let the libraries of the Hub show no progress bar; call it before they are imported."""
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
+
+
 def let_torch_threads_sleep() -> None:
     """Let torch's threads sleep while they wait for each other, if torch is not imported yet.
 
