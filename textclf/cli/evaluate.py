@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from textclf.artefacts import runs
 from textclf.cli import options, terminal
 from textclf.cli.display import span, table
 from textclf.errors import UsageError
@@ -83,7 +82,7 @@ def _of_files(run: Path, code: tuple[Path, ...], inputs: tuple[str, ...], readin
     """Score the rows of files; stderr gets the number of those that are left out, and labels that are not known."""
     asked = job.Job.create(inputs=inputs, id_column=None, **reading)
     files = job.check(asked)
-    model = runs.model_dir(run)
+    model = options.model_of(run)
     from textclf.evaluation.evaluate import score_files
     from textclf.inference.classifier import load_model
     from textclf.inference.foreign_labels import describe_foreign
