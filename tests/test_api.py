@@ -1,21 +1,31 @@
 """The public Python API, as the README shows it."""
 
+import inspect
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import MISSING, fields
+from os import PathLike
 from pathlib import Path
+from typing import Any, Literal, Never, get_type_hints
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import textclf
+from textclf.config import TIERS, PreprocessConfig, TrainConfig
 from textclf.dataset.manifest import read_manifest
+from textclf.settings import Choice, rules
 
 
 def test_preprocess_train_and_predict(corpus_csv: Path, tmp_path: Path) -> None:
     data = textclf.preprocess(source=str(corpus_csv), data_dir="made", text_column="text", seed=3)
     assert data == Path("made/tiny_corpus")
     run = textclf.train(data=data, tier="full", epochs=15, batch_size=8, device="cpu", run_dir="trained")
-    assert run.parent == Path("trained")
+    assert run.path.parent == Path("trained")
     predictions = textclf.load_model(run).predict(["rain and wind", "bread with jam"])
     assert [prediction.label for prediction in predictions] == ["weather", "food"]
 
@@ -141,27 +151,124 @@ def test_several_files_are_a_source(tmp_path, monkeypatch):
         Path(f"{name}.csv").write_text("text,label\n" + "\n".join(rows) + "\n")
     for source in (["a.csv", Path("b.csv")], "[ab].csv"):
         data = textclf.preprocess(source, name="made", test=[Path("c.csv")], overwrite=True)
-        assert sum(read_manifest(data).splits.values()) == 60
-    assert read_manifest(data).splits["test"] == 20
+        assert sum(read_manifest(data.path).splits.values()) == 60
+    assert read_manifest(data.path).splits["test"] == 20
 
 
 def test_documents_in_memory_become_the_same_data_as_a_file_of_them(corpus_csv, data_dir):
     frame = pd.read_csv(corpus_csv)
     data = textclf.preprocess(frame, name="frame")
-    made, expected = read_manifest(data), read_manifest(data_dir)
+    made, expected = read_manifest(data.path), read_manifest(data_dir)
     assert made.fingerprint == expected.fingerprint
     assert (made.source, made.settings["source"]) == ("DataFrame", ["in memory"])
     assert textclf.preprocess(frame, name="frame") == data  # it is left as it is
     with pytest.raises(textclf.TextclfError, match=r"was made from other settings \(the revision was"):
         textclf.preprocess(frame[1:], name="frame")
     pairs = textclf.preprocess(zip(frame["text"], frame["label"], strict=True))
-    assert pairs.name == f"pairs-{made.revision[:8]}"
-    assert read_manifest(pairs).fingerprint == expected.fingerprint
+    assert pairs.name == f"documents-{made.revision[:8]}"
+    assert read_manifest(pairs.path).fingerprint == expected.fingerprint
 
 
 def test_documents_in_memory_that_cannot_be_used_leave_nothing_behind():
-    with pytest.raises(textclf.TextclfError, match=r"^pairs\[1\]: no value in the column 'text'$"):
+    with pytest.raises(textclf.TextclfError, match=r"^documents\[1\]: no value in the column 'text'$"):
         textclf.preprocess([("a", "x"), (float("nan"), "y")])
-    with pytest.raises(textclf.TextclfError, match="pairs: needs at least two classes"):
+    with pytest.raises(textclf.TextclfError, match="documents: needs at least two classes"):
         textclf.preprocess([("a", "x"), ("b", "x")])
     assert not list(Path().glob("data/*"))
+
+
+# Signatures
+
+
+def expected_type(rule, *, may_be_none):
+    """The annotation of a parameter for a setting with this rule."""
+    if isinstance(rule.allowed, Choice):
+        kind = Literal[rule.allowed.names]
+    else:
+        kind = {tuple: str | Sequence[str], Path: str | PathLike[str]}.get(rule.kind, rule.kind)
+    return kind | None if may_be_none else kind
+
+
+SPECIAL = {
+    "source": "anything that holds documents",
+    "validation": "the same",
+    "test": "the same",
+    "data": "the same",
+    "tier": Literal[tuple(TIERS)],
+    "model": str | PathLike[str],
+}
+"""Parameters whose types are written otherwise than the rule of their setting."""
+
+
+@pytest.mark.parametrize(
+    ("function", "config", "others"),
+    [
+        (textclf.preprocess, PreprocessConfig, {"num_workers": 1, "source": "bbc_news"}),
+        (textclf.train, TrainConfig, {"tier": "mid", "model": "mlp"}),
+    ],
+)
+def test_every_setting_is_a_typed_keyword_with_its_default(function, config, others):
+    parameters = dict(inspect.signature(function).parameters)
+    settings = {each.name: each for each in fields(config) if each.name != "user_model"}
+    assert set(parameters) == {*settings, "progress", "unknown"}
+    assert [each.kind for each in parameters.values()].count(inspect.Parameter.KEYWORD_ONLY) == len(settings)
+    hints = get_type_hints(function, localns={"Data": Any, "Run": Any, "Documents": None})
+    for name, setting in settings.items():
+        usual = None if setting.default is MISSING else setting.default
+        assert parameters[name].default == others.get(name, usual), name
+        rule = rules(config)[name]
+        may_be_none = rule.is_optional or parameters[name].default is None
+        special = config is TrainConfig and name == "test"
+        if name not in SPECIAL or special:
+            assert hints[name] == expected_type(rule, may_be_none=may_be_none), name
+        elif not isinstance(SPECIAL[name], str):
+            assert hints[name] == SPECIAL[name], name
+
+
+def test_no_public_function_takes_keywords_that_it_does_not_name():
+    for name in set(textclf.__all__) - {"TextclfError"}:  # an exception is made of one string
+        for each in inspect.signature(getattr(textclf, name)).parameters.values():
+            assert each.kind != inspect.Parameter.VAR_KEYWORD or each.annotation is Never
+
+
+# Types
+
+
+SCRIPT = """
+import os
+
+import textclf
+
+data = textclf.preprocess([("a cat", "animals"), ("some soup", "food")], text_column=["text"], progress=False)
+run = textclf.train(data, tier="small", epochs=3, seed=0)
+again = textclf.train({"train": [("a", 1)], "test": [("b", 2)]}, model="lstm")
+accuracy: float = run.metrics["test"]["accuracy"]
+reveal_type(run)
+reveal_type(run.load().predict(["a"])[0].label)
+reveal_type(run / "metrics.json")
+open(os.fspath(textclf.resume(run)))
+textclf.train(tire="small")
+textclf.train(tier="huge")
+textclf.train(epochs="3")
+textclf.preprocess(5)
+"""
+
+
+@pytest.mark.slow
+def test_a_program_that_uses_textclf_is_type_checked():
+    Path("user.py").write_text(SCRIPT)
+    environment = {**os.environ, "MYPYPATH": str(Path(textclf.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--no-error-summary", "user.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    found = [line.removeprefix("user.py:") for line in done.stdout.splitlines()]
+    assert [line.partition(": ")[0] for line in found if ": note: Rev" not in line] == ["14", "15", "16", "17"], found
+    assert [line.partition("is ")[2] for line in found if ": note: Rev" in line] == [
+        '"textclf.results.Run"',
+        '"str"',
+        '"pathlib.Path"',
+    ]

@@ -11,69 +11,150 @@
 import textclf.system.search_path  # noqa: F401  first, so that no other module comes from the current folder
 
 # isort: split
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal, Never
 
 __version__ = "0.1.0"
-__all__ = ["Classifier", "Prediction", "TextClassifier", "TextclfError", "load_model", "preprocess", "resume", "train"]
+__all__ = [
+    "Classifier",
+    "Data",
+    "Prediction",
+    "Run",
+    "TextClassifier",
+    "TextclfError",
+    "load_model",
+    "preprocess",
+    "resume",
+    "train",
+]
 
 if TYPE_CHECKING:
     from textclf.errors import TextclfError
     from textclf.estimator import TextClassifier
     from textclf.inference.classifier import Classifier, Prediction, load_model
+    from textclf.results import Data, Run
+    from textclf.sources import Documents
 
 _HOMES: Final = {
     "Classifier": "textclf.inference.classifier",
+    "Data": "textclf.results",
     "Prediction": "textclf.inference.classifier",
+    "Run": "textclf.results",
     "load_model": "textclf.inference.classifier",
     "TextClassifier": "textclf.estimator",
     "TextclfError": "textclf.errors",
 }
 
 
-def preprocess(source: Any = "bbc_news", **settings: Any) -> Path:
-    """Build a data directory from a corpus name, a Hub dataset, files, a folder or documents; return its path.
+def preprocess(  # noqa: PLR0913 (written out, so that an editor and a notebook complete them)
+    source: "str | PathLike[str] | Sequence[str | PathLike[str]] | Documents" = "bbc_news",
+    *,
+    name: str | None = None,
+    data_dir: str | PathLike[str] = Path("data"),
+    subset: str | None = None,
+    revision: str | None = None,
+    validation: "str | PathLike[str] | Sequence[str | PathLike[str]] | Documents" = (),
+    test: "str | PathLike[str] | Sequence[str | PathLike[str]] | Documents" = (),
+    text_column: str | Sequence[str] = (),
+    label_column: str | None = None,
+    id_column: str | None = None,
+    columns: str | Sequence[str] = (),
+    delimiter: str | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
+    input_format: str = "auto",
+    part: str | None = None,
+    label_prefix: str | None = None,
+    validation_size: float = 0.1,
+    test_size: float | None = 0.1,
+    strict: bool = False,
+    whole_labels: bool = False,
+    lowercase: bool = True,
+    max_vocab: int = 100_000,
+    max_parts: int | None = None,
+    min_count: int = 1,
+    tensors: Literal["all", "none"] | None = None,
+    num_workers: int | None = 1,
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: bool | None = None,
+    **unknown: Never,
+) -> "Data":
+    """Build a data directory from a corpus name, a Hub dataset, files, a folder or documents in memory.
 
     Documents in memory are a data frame of pandas or polars, an Arrow table, a ``datasets.Dataset``, pairs (text,
-    label), or a mapping of splits, such as ``{"train": ..., "test": ...}``. Keywords are the fields of
-    `config.PreprocessConfig`, checked before anything is read or written. It uses one process by default, as a script
-    must guard its main module (``if __name__ == "__main__":``) before it may start more. Raises `TextclfError`.
+    label), or a mapping of splits, such as ``{"train": ..., "test": ...}``; ``validation`` and ``test`` are held in
+    memory as the source is, or named. Keywords are explained at `config.PreprocessConfig` and checked before anything
+    is read or written. Bars show the ``progress`` in a notebook and on a terminal, unless it is False. It uses one
+    process by default, as a script must guard its main module (``if __name__ == "__main__":``) before it may start
+    more. Raises `TextclfError`.
     """
-    from textclf import sources
-    from textclf.config import PreprocessConfig
-    from textclf.dataset import build
-    from textclf.settings import check_names
+    given: dict[str, Any] = locals()
+    from textclf import api
 
-    check_names(PreprocessConfig, settings)
-    held = source if sources.is_in_memory(source) else None
-    given: dict[str, Any] = {"source": source if held is None else "in memory", "num_workers": 1, **settings}
-    return build.preprocess(PreprocessConfig(**given), held=held)[0]
+    return api.preprocess(given)
 
 
-def train(**settings: Any) -> Path:
-    """Train a model and return its run directory.
+def train(  # noqa: PLR0913
+    data: "str | PathLike[str] | Sequence[str | PathLike[str]] | Documents | None" = None,
+    *,
+    tier: Literal["tiny", "small", "mid", "full"] = "mid",
+    model: str | PathLike[str] = "mlp",
+    data_dir: str | PathLike[str] = Path("data"),
+    run_dir: str | PathLike[str] = Path("runs"),
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    patience: int | None = None,
+    min_gain: float | None = None,
+    clip_norm: float = 1.0,
+    label_smoothing: float | None = None,
+    refit: bool | None = None,
+    test: bool = True,
+    embedding_size: int | None = None,
+    hidden_size: int | None = None,
+    dropout: float | None = None,
+    word_dropout: float | None = None,
+    max_length: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    precision: Literal["auto", "float32", "bfloat16"] = "auto",
+    store: Literal["packed", "files"] = "packed",
+    num_workers: int | None = None,
+    progress: bool | None = None,
+    **unknown: Never,
+) -> "Run":
+    """Train a model and return its run.
 
-    Keywords are the fields of `config.TrainConfig`, checked before anything is read or written. If torch was imported
-    before, training uses one of its threads and restores their number afterwards; else the environment variable
-    ``OMP_WAIT_POLICY`` is set and stays, as torch keeps that policy, too. Raises `TextclfError`.
+    The data is a data directory (its name in ``data_dir``, its path, or by default the newest), or whatever
+    `preprocess` makes one from with its default settings: documents in memory, a corpus of the catalogue, files.
+    Keywords are explained at `config.TrainConfig` and checked before anything is read or written; what is None follows
+    from the tier, the model and the documents. A bar shows the ``progress`` in a notebook and on a terminal, unless it
+    is False. If torch was imported before, training uses one of its threads and restores their number afterwards; else
+    the environment variable ``OMP_WAIT_POLICY`` is set and stays, as torch keeps that policy, too. Threads train in
+    turns. Raises `TextclfError`.
     """
-    from textclf import training
-    from textclf.config import TrainConfig
+    given: dict[str, Any] = locals()
+    from textclf import api
 
-    return training.train(TrainConfig.create(**settings)).root
+    return api.train(given)
 
 
-def resume(run: str | Path = "runs/latest", *, code: str | Path | Iterable[str | Path] = ()) -> Path:
-    """Train a stopped run to its end, and return its run directory; threads are treated as in `train`.
+def resume(
+    run: "str | PathLike[str]" = "runs/latest",
+    *,
+    code: str | PathLike[str] | Iterable[str | PathLike[str]] = (),
+    progress: bool | None = None,
+) -> "Run":
+    """Train a stopped run to its end, and return it; threads and progress are as in `train`.
 
     A user's class comes from a file ``code``, or one of several. Raises `TextclfError`.
     """
-    from textclf import training
-    from textclf.artefacts import runs
-    from textclf.settings import Rule, checked, paths
+    from textclf import api
 
-    return training.resume(runs.resolve(checked("run", run, Rule(Path))), code=paths("code", code)).root
+    return api.resume(run, code=code, progress=progress)
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from textclf.errors import ArtefactError, UsageError
 @pytest.fixture
 def without(corpus_csv):
     """The small corpus, without tensor files."""
-    return textclf.preprocess(corpus_csv, data_dir="data", tensors="none")
+    return textclf.preprocess(corpus_csv, data_dir="data", tensors="none").path
 
 
 def files_in(root):
@@ -139,7 +139,7 @@ def test_a_killed_run_goes_on_with_or_without(before, now, corpus_csv, data_dir,
         patched.setattr("textclf.dataset.build._describe", killed)
         with pytest.raises(KeyboardInterrupt):
             textclf.preprocess(corpus_csv, data_dir="data", tensors=before)
-    made = textclf.preprocess(corpus_csv, data_dir="data", tensors=now)
+    made = textclf.preprocess(corpus_csv, data_dir="data", tensors=now).path
     has_tensors = now == "all"
     assert DataLayout(made).tensors.exists() is has_tensors
     expected = {name for name in files_in(data_dir) if has_tensors or not name.startswith("tensors")}

@@ -50,14 +50,14 @@ def message(error, held, **columns):
         (pa.RecordBatchReader.from_stream(pa.table(COLUMNS)), "RecordBatchReader"),
         (Dataset.from_dict(COLUMNS), "Dataset"),
         (Dataset.from_dict(COLUMNS).with_format("numpy"), "Dataset"),
-        (COLUMNS, "columns"),
-        ({"text": np.array(COLUMNS["text"]), "label": pd.Series(COLUMNS["label"])}, "columns"),
-        (PAIRS, "pairs"),
-        (tuple(map(list, PAIRS)), "pairs"),
-        (iter(PAIRS), "pairs"),
-        (np.array(PAIRS), "pairs"),
-        ([dict(zip(COLUMNS, pair, strict=True)) for pair in PAIRS], "pairs"),
-        ([(document.id, *pair) for document, pair in zip(DOCUMENTS, PAIRS, strict=True)], "pairs"),
+        (COLUMNS, "documents"),
+        ({"text": np.array(COLUMNS["text"]), "label": pd.Series(COLUMNS["label"])}, "documents"),
+        (PAIRS, "documents"),
+        (tuple(map(list, PAIRS)), "documents"),
+        (iter(PAIRS), "documents"),
+        (np.array(PAIRS), "documents"),
+        ([dict(zip(COLUMNS, pair, strict=True)) for pair in PAIRS], "documents"),
+        ([(document.id, *pair) for document, pair in zip(DOCUMENTS, PAIRS, strict=True)], "documents"),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -123,7 +123,7 @@ def test_a_missing_value_is_named_with_its_row_and_id(column, missing):
     frame = pd.DataFrame(rows, dtype=object)
     assert message(DataError, frame) == f"DataFrame[1]: {said}"
     assert message(DataError, frame, id="id") == f"DataFrame[1] (id 'r1'): {said}"
-    assert message(DataError, [tuple(row.values()) for row in rows]) == f"pairs[1] (id 'r1'): {said}"
+    assert message(DataError, [tuple(row.values()) for row in rows]) == f"documents[1] (id 'r1'): {said}"
     assert message(DataError, {"train": rows[:1], "test": rows}) == f"splits['test'][1]: {said}"
 
 
@@ -155,16 +155,19 @@ def test_a_dataset_keeps_the_names_of_its_labels_and_hidden_splits_are_left_out(
 @pytest.mark.parametrize(
     ("held", "said"),
     [
-        (["a text"], "pairs[0] is a str; give a DataFrame"),
+        (["a text"], "documents[0] is a str; give a DataFrame"),
         (pd.Series(["a"]), "give a DataFrame"),
         (pa.array(["a"]), "give a DataFrame"),
-        ([("a", "b", "c", "d")], "pairs[0] is a tuple of 4 values; give"),
-        ([("a", "b"), ("c", "d", "e")], "pairs[1] is a tuple of 3 values, not (text, label) like the first row"),
-        ([("a", "b"), "cd"], "pairs[1] is a str, not (text, label) like the first row"),
-        ([{"text": "a", "label": "b"}, ("c", "d")], "pairs[1] is a tuple of 2 values, not a dict like the first row"),
-        ({"text": ["a"], "label": ["b", "c"]}, "columns: not lists of equal length"),
-        ({"text": "a", "label": 5}, "columns: not lists of equal length"),
-        ({}, "columns: not lists of equal length"),
+        ([("a", "b", "c", "d")], "documents[0] is a tuple of 4 values; give"),
+        ([("a", "b"), ("c", "d", "e")], "documents[1] is a tuple of 3 values, not (text, label) like the first row"),
+        ([("a", "b"), "cd"], "documents[1] is a str, not (text, label) like the first row"),
+        (
+            [{"text": "a", "label": "b"}, ("c", "d")],
+            "is a tuple of 2 values, not a dict like the first row",
+        ),
+        ({"text": ["a"], "label": ["b", "c"]}, "documents: not lists of equal length"),
+        ({"text": "a", "label": 5}, "documents: not lists of equal length"),
+        ({}, "documents: not lists of equal length"),
         ({"train": {("a", "b")}}, "splits['train'] is a set; give"),
         ({"train": 5}, "splits['train'] is a int; give"),
         (Dataset.from_dict(COLUMNS).to_iterable_dataset(), "load it without streaming=True"),
@@ -176,9 +179,9 @@ def test_what_holds_no_documents_is_refused_with_a_suggestion(held, said):
 
 
 def test_no_rows_and_rows_that_cannot_be_read_are_named():
-    assert message(DataError, iter(())) == "pairs: no documents in it"
+    assert message(DataError, iter(())) == "documents: no documents in it"
     assert message(DataError, pd.DataFrame({"text": [], "label": []})) == "DataFrame: no documents in it"
-    assert "pairs[0]: the column 'label' holds a object, not one value" in message(DataError, [("a", object())])
+    assert "documents[0]: the column 'label' holds a object, not one value" in message(DataError, [("a", object())])
     assert "half a surrogate pair" in message(DataError, [("\ud800", "b")])
     assert "the label is empty" in message(DataError, [("a", " ")])
 
@@ -187,7 +190,7 @@ def test_options_for_files_and_the_hub_are_refused():
     for options in ({"columns": Columns(delimiter=";")}, {"columns": Columns(encoding="cp1252")}, {"config": "x"}):
         with pytest.raises(UsageError, match="DataFrame"):
             hold(pd.DataFrame(COLUMNS), options=SourceOptions(**options))
-    assert "pairs have no columns" in message(UsageError, PAIRS, label="label")
+    assert "documents have no columns" in message(UsageError, PAIRS, label="label")
 
 
 def test_what_may_hold_documents_is_told_from_names():

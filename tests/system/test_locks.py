@@ -2,7 +2,7 @@ import os
 import signal
 import subprocess
 import sys
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -16,9 +16,13 @@ from pathlib import Path
 from textclf.system import locks
 
 with locks.holding(Path(sys.argv[1])) as is_held:
+    there, here = os.pipe()
     copy = os.fork() if "fork" in sys.argv else 0
     if copy == 0 and "fork" in sys.argv:
+        os.write(here, b"started")
         time.sleep(60)
+    if copy:
+        os.read(there, 7)
     print(is_held, copy, flush=True)
     time.sleep(60)
 """
@@ -135,3 +139,33 @@ def test_a_file_system_without_locks_is_told_apart(tmp_path, monkeypatch):
     with locks.holding(tmp_path) as ours:
         assert ours is None
     assert not locks.is_held(tmp_path)
+
+
+def test_threads_take_turns_and_a_forked_copy_starts_without_them():
+    order, first_is_in, first_may_go = [], Event(), Event()
+
+    def first():
+        with locks.one_thread("work"), locks.one_thread("work"):  # the same thread may enter again
+            first_is_in.set()
+            first_may_go.wait(30)
+            order.append("first")
+
+    def second():
+        with locks.one_thread("work"):
+            order.append("second")
+
+    threads = [Thread(target=first), Thread(target=second)]
+    threads[0].start()
+    assert first_is_in.wait(30)
+    threads[1].start()
+    with locks.one_thread("other work"):
+        assert order == []
+    if copy := os.fork():
+        assert os.waitpid(copy, 0)[1] == 0
+    else:
+        with locks.one_thread("work"):
+            os._exit(0)
+    first_may_go.set()
+    for thread in threads:
+        thread.join(30)
+    assert order == ["first", "second"]

@@ -30,7 +30,7 @@ class Calibration:
     loss: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
     """Scores of a run's model on a split of its data, or on files."""
 
@@ -60,6 +60,11 @@ class Evaluation:
     """Coverage and precision, from the most probable answers to all."""
     unlike: float
     """Share of the documents that have too many unknown words to be like the corpus."""
+
+    def __repr__(self) -> str:
+        measured = self.metrics
+        figures = f"accuracy={measured.accuracy:.4f}, macro_f1={measured.macro_f1:.4f}, documents={measured.documents}"
+        return f"Evaluation({self.run!r}, {self.split or ', '.join(self.files)!r}, {figures})"
 
 
 def evaluate(run: Path, *, split: str) -> Evaluation:

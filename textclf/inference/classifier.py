@@ -17,6 +17,7 @@ from textclf.settings import Range, Rule, checked, paths, shown
 
 BATCH: Final = 64  # texts that go through the model together
 MOST_CHARACTERS: Final = 500_000  # of a batch, not counting its last text
+MOST_NAMED: Final = 5  # labels that `repr` names
 TOP_K: Final = Rule(int, Range(1))
 
 
@@ -41,6 +42,11 @@ class Prediction(NamedTuple):
     """Whether the model read only the beginning of the text."""
     unlike: bool
     """Whether most of its words are unknown, and more than in nearly all validation texts: the answer says little."""
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{label!r} {probability:.4f}" for label, probability in self.top)
+        marks = "".join(f", {name}=True" for name in ("truncated", "unlike") if getattr(self, name))
+        return f"Prediction({scores}, unknown={self.unknown:.2f}{marks})"
 
 
 class Scores(NamedTuple):
@@ -73,6 +79,10 @@ class Classifier:
     def __init__(self, trained: Artefact) -> None:
         self.labels = trained.labels
         self.trained = trained
+
+    def __repr__(self) -> str:
+        labels = ", ".join(map(repr, self.labels[:MOST_NAMED])) + (", …" if len(self.labels) > MOST_NAMED else "")
+        return f"Classifier({self.trained.model!r}, {len(self.labels)} labels: {labels})"
 
     def predict(self, texts: str | Iterable[str], *, top_k: int = 1) -> list[Prediction]:
         """Classify texts, or one text; returns one prediction per text, in order.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textclf.sources.document import LABEL, SPLITS, Columns, Corpus, Document, Row, SourceOptions
+from textclf.sources.document import LABEL, SPLITS, Columns, Corpus, Document, Documents, Row, SourceOptions
 
 if TYPE_CHECKING:
     from textclf.sources.formats import Beginning
@@ -18,12 +18,14 @@ __all__ = [
     "Columns",
     "Corpus",
     "Document",
+    "Documents",
     "Row",
     "SourceOptions",
     "beginning_of",
     "files",
     "hold",
     "is_in_memory",
+    "is_known",
     "load",
     "rows",
     "rows_with_cells",
@@ -59,6 +61,13 @@ def is_in_memory(source: object) -> bool:
     from textclf.sources.in_memory import is_in_memory
 
     return is_in_memory(source)
+
+
+def is_known(name: str) -> bool:
+    """Whether the catalogue has a corpus of that name."""
+    from textclf.sources.catalogue import CATALOGUE
+
+    return name in CATALOGUE
 
 
 def files(names: Sequence[str]) -> list[Path]:

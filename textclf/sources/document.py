@@ -6,7 +6,7 @@ Knows nothing about files, tokens or tensors, and imports nothing that takes tim
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 from textclf.errors import DataError
 
@@ -139,6 +139,29 @@ class Document(NamedTuple):
     """The source's own name for it: an id column, a file name or a row number. Shown to the user, never a path."""
     text: str
     label: str
+
+
+class ArrowTable(Protocol):
+    """A table that offers its rows through the Arrow PyCapsule interface: of polars, pyarrow, duckdb and others."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return a capsule with an ArrowArrayStream."""
+
+
+class DataFrame(Protocol):
+    """A data frame of pandas."""
+
+    @property
+    def columns(self) -> Any:
+        """Names of the columns."""
+
+    @property
+    def iloc(self) -> Any:
+        """Columns by their places."""
+
+
+Documents = ArrowTable | DataFrame | Mapping[str, Any] | Iterable[Sequence[Any] | Mapping[str, Any]]
+"""Labelled documents in memory: see `textclf.sources.in_memory`."""
 
 
 @dataclass(frozen=True, slots=True)

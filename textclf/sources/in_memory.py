@@ -145,12 +145,10 @@ def _measured(splits: Mapping[str, Iterable[Document]]) -> tuple[str, int]:
 
 
 def name_of(held: object) -> str:
-    """A name for messages and folders: the type of a table, or splits, columns or pairs."""
+    """A name for messages and folders: the type of a table, or else splits or documents."""
     if _is_dataset(held) or hasattr(held, "columns") or hasattr(held, "__arrow_c_stream__"):
         return type(held).__name__
-    if isinstance(held, Mapping):
-        return "splits" if _has_splits(held) else "columns"
-    return "pairs"
+    return "splits" if isinstance(held, Mapping) and _has_splits(held) else "documents"
 
 
 def _has_splits(held: Mapping[Any, object]) -> bool:

@@ -11,12 +11,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 from time import sleep
 from typing import Final
 
 ATTEMPTS: Final = 10
 PAUSE: Final = 0.01
 """Seconds between two attempts: `is_held` takes a lock for a moment, and that must not refuse it to anybody."""
+
+_turns: dict[str, RLock] = {}
+"""What threads of this process wait for, by name."""
 
 _held: set[int] = set()
 """Descriptors of the locks of this process."""
@@ -64,6 +68,16 @@ def is_held(path: Path) -> bool:
         os.close(number)
 
 
+@contextmanager
+def one_thread(name: str) -> Iterator[None]:
+    """Let one thread of this process do this at a time; others wait for their turn.
+
+    A forked copy starts without threads that have the turn.
+    """
+    with _turns.setdefault(name, RLock()):
+        yield
+
+
 def _lock(number: int) -> bool | None:
     if sys.platform == "win32":
         return None
@@ -83,10 +97,11 @@ def _lock(number: int) -> bool | None:
 
 
 def _let_go() -> None:
-    """In a forked copy: close the locks, which their owner still holds."""
+    """In a forked copy: close the locks, which their owner still holds, and forget the turns of other threads."""
     for number in _held:
         os.close(number)
     _held.clear()
+    _turns.clear()
 
 
 if hasattr(os, "register_at_fork"):

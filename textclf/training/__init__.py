@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from textclf.artefacts import runs
 from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
-from textclf.system import requirements, startup
+from textclf.system import locks, requirements, startup
 from textclf.training.display import Display
 from textclf.training.setup import set_up, set_up_while_torch_loads, settings_of
 
@@ -18,15 +18,16 @@ startup.let_torch_threads_sleep()  # here, because this package is imported befo
 
 
 def train(config: TrainConfig, *, display: Display | None = None, pace: "Pace | None" = None) -> runs.RunLayout:
-    """Train a model in a new run directory.
+    """Train a model in a new run directory; threads of one process train in turns, as torch has one random state.
 
     Raises UsageError, DataError or ArtefactError if the data or the device cannot be used, and what `resume` raises.
     """
     requirements.need("training", requirements.TRAINING, install=requirements.ALL)
-    setup = set_up_while_torch_loads(config)
-    from textclf.training import run
+    with locks.one_thread("training"):
+        setup = set_up_while_torch_loads(config)
+        from textclf.training import run
 
-    return run.train(setup, display=display, pace=pace)
+        return run.train(setup, display=display, pace=pace)
 
 
 def resume(
@@ -44,7 +45,7 @@ def resume(
     """
     requirements.need("training", requirements.TRAINING, install=requirements.ALL)
     runs.refuse_links(layout)
-    with runs.training(layout):
+    with locks.one_thread("training"), runs.training(layout):
         return _resume(layout, display=display, pace=pace, code=code)
 
 

@@ -1,0 +1,121 @@
+"""What the functions of `textclf` do with their arguments; `textclf/__init__.py` has their signatures."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from textclf import progress as shown
+from textclf import sources
+from textclf.artefacts import runs
+from textclf.config import PreprocessConfig, TrainConfig
+from textclf.dataset import build
+from textclf.errors import UsageError
+from textclf.results import Data, Run
+from textclf.settings import Rule, check_names, checked, paths
+
+if TYPE_CHECKING:
+    from textclf.training.display import Display
+
+SPLITS: Final = ("validation", "test")
+
+IN_MEMORY: Final = ("in memory",)
+"""The source in the settings, where it has no name."""
+
+
+def preprocess(given: dict[str, Any]) -> Data:
+    """Make a data directory; given the arguments of `textclf.preprocess`."""
+    settings = _known(PreprocessConfig, given)
+    progress = settings.pop("progress")
+    held = _held(settings)
+    if held is not None:
+        settings |= {"source": IN_MEMORY} | {name: () for name in SPLITS if sources.is_in_memory(settings[name])}
+    return _make(PreprocessConfig(**settings), held, progress)
+
+
+def _make(config: PreprocessConfig, held: object, progress: bool | None) -> Data:
+    if not shown.is_wanted(progress):
+        return Data(build.preprocess(config, held=held)[0])
+    return Data(build.preprocess(config, held=held, progress=shown.of_items)[0])
+
+
+def train(given: dict[str, Any]) -> Run:
+    """Train a model; given the arguments of `textclf.train`."""
+    from textclf import training  # late: it sets how torch's threads wait
+
+    settings = _known(TrainConfig, given)
+    data, progress = settings.pop("data"), settings.pop("progress")
+    is_held = sources.is_in_memory(data) or isinstance(data, list | tuple)
+    config = TrainConfig.create(**settings, data=None if is_held else data)
+    if is_held or _is_source(config):
+        made = _prepared(data, config.data_dir, progress)
+        config = replace(config, data=str(made))
+    with _display(progress) as display:
+        return Run(training.train(config, display=display).root)
+
+
+def resume(
+    run: str | PathLike[str],
+    *,
+    code: str | PathLike[str] | Iterable[str | PathLike[str]],
+    progress: bool | None,
+) -> Run:
+    """Train a stopped run to its end."""
+    from textclf import training
+
+    layout, files = runs.resolve(checked("run", run, Rule(Path))), paths("code", code)
+    with _display(progress) as display:
+        return Run(training.resume(layout, code=files, display=display).root)
+
+
+@contextmanager
+def _display(progress: bool | None) -> Iterator["Display | None"]:
+    """A bar that stays as it is when training ends or stops, if one is wanted."""
+    if not shown.is_wanted(progress):
+        yield None
+        return
+    from textclf.training.bar import TrainingBar
+
+    with closing(TrainingBar()) as bar:
+        yield bar
+
+
+def _known(config: type, given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a function; raises UsageError at a name that is none of its keywords."""
+    check_names(config, given["unknown"])
+    return {name: value for name, value in given.items() if name != "unknown"}
+
+
+def _held(settings: Mapping[str, Any]) -> object:
+    """The documents in memory, with those of other splits; None if the source is named. Raises UsageError."""
+    source = settings["source"]
+    more = {name: settings[name] for name in SPLITS if sources.is_in_memory(settings[name])}
+    if not sources.is_in_memory(source):
+        if more:
+            raise UsageError(f"{min(more)}: documents in memory go with a source in memory; name a file or a folder")
+        return None
+    if not more:
+        return source
+    held = source if isinstance(source, Mapping) and "train" in source else {"train": source}
+    if twice := sorted(more.keys() & held.keys()):
+        raise UsageError(f"{twice[0]}: the source has this split of its own; leave it out")
+    return {**held, **more}
+
+
+def _is_source(config: TrainConfig) -> bool:
+    """Whether the data is no data directory, but a corpus of the catalogue or a file."""
+    if config.data is None or (config.data_dir / config.data).is_dir():
+        return False
+    return sources.is_known(config.data) or Path(config.data).is_file()
+
+
+def _prepared(source: Any, data_dir: Path, progress: bool | None) -> Data:
+    """The data directory of a source, made with default settings."""
+    held = source if sources.is_in_memory(source) else None
+    config = PreprocessConfig(source=source if held is None else IN_MEMORY, data_dir=data_dir, num_workers=1)
+    try:
+        return _make(config, held, progress)
+    except UsageError as error:
+        raise UsageError(f"{error}; textclf.preprocess has settings for how data is read") from error
