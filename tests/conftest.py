@@ -124,6 +124,28 @@ def run_dir(request: pytest.FixtureRequest, data_dir: Path, tmp_path_factory: py
 
 
 @pytest.fixture(scope="session")
+def pyz_file(run_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of `run_dir` and the code that predicts, in one file; not to be changed by a test."""
+    from textclf.export import pyz
+
+    path = tmp_path_factory.mktemp("pyz") / "tickets.pyz"
+    path.write_bytes(pyz.pack({each.name: each.read_bytes() for each in sorted((run_dir / "model").iterdir())}))
+    return path
+
+
+@pytest.fixture(scope="session")
+def numpy_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with numpy and no other package."""
+    import numpy as np
+
+    folder, packages = tmp_path_factory.mktemp("packages"), Path(np.__file__).parent.parent
+    for name in ("numpy", "numpy.libs"):
+        if (packages / name).exists():
+            (folder / name).symlink_to(packages / name)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def wordless_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the mlp that knows no word: no two of its documents share one. Parts tell the two labels."""
     from textclf.dataset.build import preprocess

@@ -24,6 +24,7 @@ ALLOWED = {
     "artefacts": {"dataset", "models", "sources", "text"},
     "inference": {"artefacts", "models", "sources", "text"},
     "serve": {"inference", "models", "sources", "text"},
+    "standalone": {"artefacts", "inference", "serve"},
     "evaluation": {"artefacts", "dataset", "inference", "models", "text"},
     "training": {"artefacts", "config", "dataset", "evaluation", "models", "progress", "text"},
     "experiments": {"artefacts", "config", "dataset", "evaluation", "training"},

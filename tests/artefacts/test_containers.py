@@ -12,7 +12,7 @@ from textclf.artefacts import artefact, containers, runs
 from textclf.artefacts.containers import DIGITS, MARK, Archive
 from textclf.errors import ArtefactError, UsageError
 
-CODE = {"__main__.py": b"print('never run')\n", "package/module.py": b"raise SystemExit(3)\n"}
+CODE = {"__main__.py": b"raise SystemExit('never run')\n", "package/module.py": b"raise SystemExit(3)\n"}
 
 
 def model_files(run):

@@ -39,7 +39,7 @@ def test_texts_fed_to_the_files_have_the_logits_of_the_model(precision, differen
     random = np.random.default_rng(0)
     weights = {name: random.normal(0, 1, array.shape).astype(np.float32) for name, array in trained.weights.items()}
     wild = replace(trained, weights=weights)
-    for name, content in FORMS["onnx"](wild, card="", precision=precision).items():
+    for name, content in FORMS["onnx"].files(wild, card="", precision=precision).items():
         (tmp_path / name).write_bytes(content)
     texts = [*TEXTS, *(" ".join(random.choice(trained.tokenizer.words[2:], size)) for size in range(1, 200, 7))]
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])

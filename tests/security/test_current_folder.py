@@ -137,3 +137,15 @@ def test_no_command_imports_code_of_the_current_folder(command, hostile):
     expected, *arguments = command
     code, errors, was_run = run([*TEXTCLF, *arguments], hostile)
     assert (code, was_run) == (expected, False), errors
+
+
+@pytest.mark.slow
+def test_a_model_in_one_file_imports_nothing_of_the_current_folder(finished, hostile):
+    from textclf.export import pyz
+
+    files = {path.name: path.read_bytes() for path in sorted((finished / "model").iterdir())}
+    (hostile / "one.pyz").write_bytes(pyz.pack(files))
+    commands = (["rain"], ["--input", "some.csv", "--format", "csv", "--num-workers", "2"], ["--explain", "rain"])
+    for command in commands:
+        code, errors, was_run = run(["one.pyz", *command], hostile)
+        assert (code, was_run) == (0, False), errors

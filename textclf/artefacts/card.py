@@ -26,6 +26,19 @@ import textclf
 textclf.load_model("DIR").predict("text")
 ```
 """,
+    "pyz": """```
+python FILE "text"
+```
+
+```python
+import sys
+
+sys.path.insert(0, "FILE")  # unless textclf is installed
+import textclf
+
+textclf.load_model("FILE").predict("text")
+```
+""",
     "onnx": """```python
 import onnxruntime
 from textclf.export.onnx import Feeder

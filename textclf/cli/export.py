@@ -36,14 +36,14 @@ class Size(click.ParamType[int]):
 @options.command("export")
 @options.run
 @options.code
-@options.output("the export: a folder, which must not exist.", required=True)
+@options.output("the export: a folder, or a file for --format pyz, which must not exist.", required=True)
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["safetensors", "onnx"]),
+    type=click.Choice(["safetensors", "onnx", "pyz"]),
     default="safetensors",
     show_default=True,
-    help="Format of what is written.",
+    help="safetensors: a run. onnx: for ONNX Runtime. pyz: one file for any Python with numpy.",
 )
 @click.option(
     "--precision",
@@ -64,12 +64,14 @@ def command(run: Path, code: tuple[Path, ...], form: str, **given: Any) -> None:
 
     Weights are rounded to float16, int8 or int4. If that is not small enough, the least important words, pairs of words
     and subwords are removed. The export is a run that every command takes; copy its model/ folder to use it elsewhere.
-    An export in --format onnx is for ONNX Runtime. Its metrics.json has the figures of both models, as "exported".
+    An export in --format onnx is for ONNX Runtime. Its metrics.json has the figures of both models, as "exported". One
+    in --format pyz is a file with the model and the code that predicts, for Python and numpy alone: python FILE --help.
 
     \b
     Examples:
       textclf export --output small --max-size 2MB
       textclf export --run runs/latest --output for-onnx --format onnx --max-drop 0.1
+      textclf export --output tickets.pyz --format pyz --max-size 8MB
     """
     from textclf.export.exporting import ExportRequest, export
 
@@ -83,7 +85,7 @@ def _text(exported: "Exported") -> str:
     rows = [
         ("weights", before.precision, after.precision),
         ("features", f"{before.features:,}", f"{after.features:,}"),
-        ("bytes of model/", f"{before.size:,}", f"{after.size:,}"),
+        ("bytes" if exported.form == "pyz" else "bytes of model/", f"{before.size:,}", f"{after.size:,}"),
         *scores,
     ]
     return "\n".join(

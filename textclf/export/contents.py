@@ -2,6 +2,8 @@
 
 config.json, history.jsonl, metrics.json   make the folder a run, which every command takes
 model/                                     the model itself: an artefact, or an ONNX graph with what it needs
+
+In the form ``pyz``, all of it is one file: the artefact, and the code that predicts.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.artefacts.card import model_card
-from textclf.export import onnx
+from textclf.export import onnx, pyz
 from textclf.export.finished_run import FinishedRun
 from textclf.system import files
 
@@ -104,7 +106,24 @@ def model_files(
         versions=run.config["versions"],
         exported=exported.summary(),
     )
-    return FORMS[exported.form](replace(candidate.trained, trained=about), card=card, precision=candidate.precision)
+    trained = replace(candidate.trained, trained=about)
+    return FORMS[exported.form].files(trained, card=card, precision=candidate.precision)
+
+
+def model_size(form: str, model: Mapping[str, bytes]) -> int:
+    """Bytes of the files of ``model/``, or of the one file that is made of them."""
+    pack = FORMS[form].pack
+    return total(model) if pack is None else len(pack(model))
+
+
+def largest_size(form: str, model: Mapping[str, bytes], records: Mapping[str, bytes]) -> int:
+    """At most the bytes of an export with files of these lengths.
+
+    A figure may be packed less well than the one that stands for it, but not into more bytes than it has.
+    """
+    if FORMS[form].pack is None:
+        return total(model) + total(records)
+    return pyz.most_bytes(model) + len(model[artefact.CONFIG]) + len(model[artefact.CARD])
 
 
 def total(contents: Mapping[str, bytes]) -> int:
@@ -124,5 +143,17 @@ def _onnx(trained: Artefact, *, card: str, precision: str) -> dict[str, bytes]:
     }
 
 
-FORMS: Final[Mapping[str, Callable[..., dict[str, bytes]]]] = {"safetensors": artefact.contents, "onnx": _onnx}
-"""Form of an export to the files of ``model/``: from the model, its card and a precision."""
+class Form(NamedTuple):
+    """How a model is written."""
+
+    files: Callable[..., dict[str, bytes]]
+    """The files of ``model/``, from the model, its card and a precision."""
+    pack: Callable[[Mapping[str, bytes]], bytes] | None = None
+    """Makes one file of them. None: they are written into a folder, with those that make it a run."""
+
+
+FORMS: Final[Mapping[str, Form]] = {
+    "safetensors": Form(artefact.contents),
+    "onnx": Form(_onnx),
+    "pyz": Form(artefact.contents, pyz.pack),
+}

@@ -1,13 +1,15 @@
 """Export a finished run: choose the most exact model that is small enough, test it again, refuse it if it is worse.
 
-The export is a run itself, so that every command takes it; its ``model/`` folder is what is copied elsewhere. The model
-is chosen by its size alone, so that no validation or test document influences the choice.
+The export is a run itself, so that every command takes it; its ``model/`` folder is what is copied elsewhere. In the
+form ``pyz`` it is one file. The model is chosen by its size alone, so that no validation or test document influences
+the choice.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -15,8 +17,18 @@ from textclf.artefacts import artefact, runs
 from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.metrics import measure
 from textclf.evaluation.predictions import Predictions, Tokens
-from textclf.export import onnx
-from textclf.export.contents import Candidate, Exported, Figures, model_files, run_files, total
+from textclf.export import onnx, pyz
+from textclf.export.contents import (
+    FORMS,
+    Candidate,
+    Exported,
+    Figures,
+    largest_size,
+    model_files,
+    model_size,
+    run_files,
+    total,
+)
 from textclf.export.finished_run import FinishedRun
 from textclf.export.pruning import SPECIAL
 from textclf.system import files, folders
@@ -48,7 +60,7 @@ class ExportRequest:
     precision: str | None
     """Precision of the weights; None: the most exact one that is small enough."""
     max_size: int | None
-    """Maximum bytes of the whole folder."""
+    """Maximum bytes of the whole folder, or of the file."""
     max_drop: float
     """Maximum loss of accuracy, in percentage points."""
     split: str
@@ -61,18 +73,22 @@ def export(path: Path, request: ExportRequest, *, code: Sequence[Path] = ()) -> 
     Raises UsageError if there is no such run or split, if the output exists, or if packages are missing. Raises
     TextclfError, and leaves nothing behind, if no model is small enough or the chosen one loses too much.
     """
-    output = request.output
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+    output, is_file = request.output, FORMS[request.form].pack is not None
+    if output.exists() and (is_file or not output.is_dir() or any(output.iterdir())):
         raise UsageError(f"{output} exists; remove it, or choose another --output")
     if request.form == "onnx":
         onnx.need_packages()
     run = FinishedRun.open(path, code=code)
+    if is_file and run.trained.user_model:
+        raise UsageError(f"{run.trained.model} predicts through torch, not in one file; use --format safetensors")
     before = run.predict(run.trained)
     if request.split not in before:
         raise UsageError(f"{run.data.layout.root} has no {request.split} split; choose another --split")
     candidate = choose(run, request)
+    if is_file:
+        return _write_file(run, candidate, before[request.split], request)
     with folders.replacing(output) as folder:
-        return _write(folder, run, candidate, before[request.split], request)
+        return _write_folder(folder, run, candidate, before[request.split], request)
 
 
 # Choosing
@@ -120,42 +136,73 @@ def _prune(run: FinishedRun, precision: str, request: ExportRequest, *, max_size
 
 
 def _largest_size(run: FinishedRun, candidate: Candidate, request: ExportRequest) -> int:
-    """Upper bound for the bytes of the exported folder, whatever its figures turn out to be."""
+    """Upper bound for the bytes of the export, whatever its figures turn out to be."""
     longest = {split: dict.fromkeys(run.metrics["validation"], LONGEST_NUMBER) for split in ("validation", "test")}
     figures = Figures.of(Candidate(run.trained, "float32"), longest["test"], size=10**9)
     exported = Exported(
         request.output, request.form, run.name, request.split, 10**9, figures, figures, LONGEST_NUMBER, LONGEST_NUMBER
     )
     metrics = {**run.metrics, **longest}
-    return total(model_files(run, candidate, metrics, exported)) + total(run_files(run, metrics, exported))
+    model, records = model_files(run, candidate, metrics, exported), run_files(run, metrics, exported)
+    return largest_size(request.form, model, records)
 
 
 # Writing
 
 
-def _write(
+class Made(NamedTuple):
+    """An export that may be written: it is small and good enough."""
+
+    exported: Exported
+    model: dict[str, bytes]
+    """The files of ``model/``."""
+    records: dict[str, bytes]
+    """Those that make the folder a run."""
+    after: Predictions
+
+
+def _write_folder(
     folder: Path, run: FinishedRun, candidate: Candidate, before: Predictions, request: ExportRequest
 ) -> Exported:
-    """Write the export; raises TextclfError if it loses too much, is too large, or ONNX Runtime disagrees."""
+    """Write the export as a run; raises what `_make` raises, and TextclfError if ONNX Runtime disagrees."""
     layout = runs.RunLayout(folder)
-    written = _write_and_read(candidate, layout.model, code=run.code)
+    made = _make(layout.model, run, candidate, before, request)
+    files.make_folder(layout.model)
+    for name, content in made.model.items():
+        files.write_bytes(layout.model / name, content)
+    for name, content in made.records.items():
+        files.write_bytes(folder / name, content)
+    if request.form == "onnx":
+        _check_graph(artefact.Layout(layout.model).graph, run, made.after)
+    return made.exported
+
+
+def _write_file(run: FinishedRun, candidate: Candidate, before: Predictions, request: ExportRequest) -> Exported:
+    """Write the export as one file that can be run; raises what `_make` raises."""
+    with TemporaryDirectory(prefix="textclf-") as name:
+        made = _make(Path(name) / "model", run, candidate, before, request)
+    files.make_folder(request.output.parent)
+    files.write_bytes(request.output, pyz.pack(made.model))
+    request.output.chmod(request.output.stat().st_mode | 0o111)
+    return made.exported
+
+
+def _make(folder: Path, run: FinishedRun, candidate: Candidate, before: Predictions, request: ExportRequest) -> Made:
+    """Test the candidate; raises TextclfError if it loses too much or is too large. ``folder`` is used meanwhile."""
+    written = _write_and_read(candidate, folder, code=run.code)
     predictions = run.predict(written.trained)
     after = predictions[request.split]
     metrics = _metrics(run, written, predictions)
     exported = _compared(run, written, before, after, request)
-    about = exported.sized(total(model_files(run, candidate, metrics, exported)))  # the card says about how large it is
+    about = exported.sized(
+        model_size(request.form, model_files(run, candidate, metrics, exported))
+    )  # the card says about how large it is
     model = model_files(run, candidate, metrics, about)
-    exported = exported.sized(total(model))
+    exported = exported.sized(model_size(request.form, model))
     records = run_files(run, metrics, exported)
-    _accept(exported, request, size=total(model) + total(records))
-    files.make_folder(layout.model)
-    for name, content in model.items():
-        files.write_bytes(layout.model / name, content)
-    for name, content in records.items():
-        files.write_bytes(folder / name, content)
-    if request.form == "onnx":
-        _check_graph(artefact.Layout(layout.model).graph, run, after)
-    return exported
+    whole = exported.after.size + (0 if FORMS[request.form].pack else total(records))
+    _accept(exported, request, size=whole)
+    return Made(exported, model, records, after)
 
 
 def _write_and_read(candidate: Candidate, folder: Path, *, code: Sequence[Path]) -> Candidate:
