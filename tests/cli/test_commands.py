@@ -77,11 +77,41 @@ def test_quiet_leaves_results_and_errors_alone(runner: CliRunner, run_dir: Path)
     assert runner.invoke(main, ["predict", "-q", "--run", "nowhere", "x"]).stderr.startswith("textclf: no run")
 
 
-def test_quiet_trains_and_preprocesses_without_a_word(runner: CliRunner, corpus_csv: Path) -> None:
-    made = invoke(runner, "preprocess", corpus_csv, "--num-workers", "1", "-q")
-    assert (made.stdout, made.stderr) == ("data/tiny_corpus\n", "")
-    trained = invoke(runner, "train", "-q", "--epochs", "1", "--hidden-size", "8", "--device", "cpu")
-    assert (len(trained.stdout.splitlines()), trained.stderr) == (1, "")
+QUIET = {
+    "preprocess": ["{corpus}", "--num-workers", "1"],
+    "check": ["{data}"],
+    "corpora": [],
+    "train": ["--data", "{data}", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"],
+    "evaluate": ["--run", "{run}"],
+    "learning-curve": ["--data", "{data}", "--device", "cpu", "--output", "curve.svg"],
+    "predict": ["--run", "{run}", "", "rain"],
+    "export": ["--run", "{run}", "--output", "out", "--max-drop", "100"],
+    "explain": ["--run", "{run}", "--top-k", "1"],
+    "compare": ["{run}", "{run}"],
+    "report": ["--run", "{run}", "--output", "report.html"],
+    "runs": ["--run-dir", "{run}/.."],
+    "info": ["{run}"],
+    "verify": ["{run}"],
+    "completion": ["bash"],
+}
+"""Arguments with which each command works; serve does until it is stopped."""
+
+
+def test_every_command_is_tried_quietly() -> None:
+    assert {*QUIET, "serve"} == set(NAMES)
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] if name == "learning-curve" else []) for name in QUIET]
+)
+def test_a_command_that_works_says_nothing_but_its_result_if_quiet(
+    name: str, runner: CliRunner, run_dir: Path, data_dir: Path, corpus_csv: Path
+) -> None:
+    given = {"run": run_dir, "data": data_dir, "corpus": corpus_csv}
+    done = invoke(runner, name, "--quiet", *(word.format(**given) for word in QUIET[name]))
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
