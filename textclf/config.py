@@ -157,9 +157,9 @@ class PreprocessConfig:
         """Check the fields; raises UsageError."""
         check(self)
 
-    def has_tensors(self, *, documents: int) -> bool:
+    def has_tensors(self, *, documents: int, up_to: int = TENSORS_UP_TO) -> bool:
         """Whether each document gets a tensor file, given the number of documents."""
-        return documents <= TENSORS_UP_TO if self.tensors is None else self.tensors == "all"
+        return documents <= up_to if self.tensors is None else self.tensors == "all"
 
     def parts(self, *, tokens: int) -> int:
         """Maximum number of subwords, given the number of training tokens."""

@@ -61,7 +61,7 @@ def test_the_options_that_are_advised_read_the_file(name: str, content: bytes, a
     assert refused.exit_code in (2, 3), refused.output
     assert refused.stderr.count("\n") == 1
     assert advice in refused.stderr
-    options = shlex.split(refused.stderr[refused.stderr.index("--") :])
+    options = shlex.split(refused.stderr[refused.stderr.index("--") :].partition(" (")[0])
     done = preprocess(name, *options)
     assert done.exit_code == 0, done.output
 
@@ -139,7 +139,7 @@ def test_predict_takes_the_encoding_that_it_advises(content: bytes, run_dir: Pat
     Path("f.txt").write_bytes(content)
     arguments = ["predict", "--run", str(run_dir), "--input", "f.txt"]
     advised = CliRunner().invoke(main, arguments).stderr
-    encoding = advised.rpartition("--encoding ")[2].strip()
+    encoding = advised.rpartition("--encoding ")[2].split()[0]
     done = invoke(CliRunner(), *arguments, "--encoding", encoding)
     assert (done.exit_code, done.stderr, len(done.stdout.splitlines())) == (0, "", 2)
     piped = CliRunner().invoke(main, ["predict", "--run", str(run_dir), "-", "--encoding", encoding], input=content)
@@ -239,3 +239,54 @@ def test_a_column_of_labels_that_has_none_is_named_with_the_option(rows: list[tu
 def test_many_labels_with_fractions_are_a_problem_of_the_report() -> None:
     Path("f.csv").write_bytes(delimited([(f"text {number}", f"{number % 50 / 10}") for number in range(500)]))
     assert "problem: 50 labels are numbers with fractions" in preprocess("f.csv").stderr
+
+
+def answers(file: str, *options: str) -> list[dict[str, object]]:
+    done = invoke(CliRunner(), "predict", "--input", file, "--format", "jsonl", *options)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(("name", "quote"), [("f.csv", "'"), ("f.tsv", '"')])
+def test_a_quote_that_was_asked_for_holds_for_files_like_the_training_documents(name: str, quote: str) -> None:
+    """Though what it encloses looks like rows; files that have the usual quote are read with that."""
+    mark = "\t" if name == "f.tsv" else ","
+    rows = [f"{label}{mark}{quote}{text}\nb{mark}{text}\na{mark}{text}{quote}\n" for text, label in ROWS]
+    Path(name).write_text(f"label{mark}text\n{''.join(rows)}")
+    assert preprocess(name, "--quote", quote).exit_code == 0
+    invoke(CliRunner(), "train", *SMALL)
+    found = answers(name)
+    assert len(found) == len(ROWS)
+    assert not any("error" in answer for answer in found)
+    assert found == answers(name, "--quote", quote)
+    Path("other.csv").write_bytes(delimited([(f'"{text}", he said, it is "so"', label) for text, label in ROWS]))
+    assert len(answers("other.csv")) == len(ROWS)
+    assert not any("error" in answer for answer in answers("other.csv"))
+
+
+def test_ids_are_copied_where_the_training_documents_had_such_a_column() -> None:
+    rows = "".join(f"k{number},{label},{text}\n" for number, (text, label) in enumerate(ROWS))
+    Path("f.csv").write_text(f"ticket,label,text\n{rows}")
+    assert preprocess("f.csv", "--id-column", "ticket").exit_code == 0
+    invoke(CliRunner(), "train", *SMALL)
+    assert [answer["id"] for answer in answers("f.csv")] == [f"k{number}" for number in range(len(ROWS))]
+    Path("other.csv").write_text("id,text\n1,some words\n")
+    assert "id" not in answers("other.csv")[0]
+    assert answers("other.csv", "--id-column", "id")[0]["id"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "part"),
+    [
+        ("f.csv", b"label::text\na::one\nb::two\n", (), "put a tab in place of '::': sed 's/::/\\t/g' f.csv > f.tsv"),
+        ("f.txt", b"a || one two\nb || three\n", (), "put a tab in place of '||': sed 's/||/\\t/g' f.txt > f.tsv"),
+        ("f.csv", b"label.*text\n", ("--delimiter", ".*"), "in place of '.*': sed 's/\\.\\*/\\t/g' FILE > FILE.tsv"),
+    ],
+)
+def test_a_delimiter_of_several_characters_is_refused_with_what_to_do(
+    name: str, content: bytes, options: tuple[str, ...], part: str
+) -> None:
+    Path(name).write_bytes(content)
+    done = preprocess(name, *options)
+    assert done.exit_code in (2, 3)
+    assert done.stderr.count("\n") == 1
+    assert part in done.stderr

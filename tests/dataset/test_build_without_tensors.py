@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import textclf
@@ -11,6 +12,7 @@ from textclf.artefacts import integrity
 from textclf.artefacts.integrity import DAMAGED, MISSING, Finding
 from textclf.config import TENSORS_UP_TO, PreprocessConfig
 from textclf.dataset import manifest
+from textclf.dataset.build import tell_room
 from textclf.dataset.directory import DataDirectory
 from textclf.dataset.manifest import DataLayout
 from textclf.errors import ArtefactError, UsageError
@@ -51,18 +53,25 @@ def test_by_default_many_documents_have_none(tensors, documents, expected):
     assert PreprocessConfig(tensors=tensors).has_tensors(documents=documents) is expected
 
 
-def test_many_documents_are_told_how_to_get_them_and_what_they_take(corpus_csv, runner, monkeypatch):
-    monkeypatch.setattr("textclf.config.TENSORS_UP_TO", 59)
-    result = invoke(runner, "preprocess", corpus_csv)
-    assert "no .pt file for each" in result.stderr
-    assert "324 files of 251 KB in all; --tensors all writes them" in result.stderr
-    assert not Path("data/tiny_corpus/tensors").exists()
-    again = invoke(runner, "preprocess", corpus_csv)
-    assert again.exit_code == 0
-    monkeypatch.setattr("textclf.dataset.build.MANY_TENSORS", 59)
-    result = invoke(runner, "preprocess", corpus_csv, "--tensors", "all", "--overwrite")
-    assert "writing 324 files of 251 KB in all, a .pt file for each document; --tensors none leaves" in result.stderr
-    assert len(list(Path("data/tiny_corpus/tensors").glob("*/*.pt"))) == 60
+def test_many_documents_are_told_how_to_get_them_and_what_they_take():
+    lengths, said = np.full(60, 10), []
+    tell_room(lengths, None, has_tensors=False, tell=said.append)
+    tell_room(lengths, "all", has_tensors=True, tell=said.append, many=59)
+    without, written = said
+    assert without.startswith("more than 200,000 documents: no .pt file for each, 324 files of ")
+    assert without.endswith(" in all; --tensors all writes them")
+    assert written.startswith("writing 324 files of ")
+    assert written.endswith(" in all, a .pt file for each document; --tensors none leaves those out")
+    tell_room(lengths, "none", has_tensors=False, tell=said.append)
+    tell_room(lengths, "all", has_tensors=True, tell=said.append, many=60)
+    assert len(said) == 2
+
+
+@pytest.mark.parametrize("tensors", ["all", "none"])
+def test_each_document_has_one_if_that_is_asked_for(tensors, corpus_csv, runner):
+    assert invoke(runner, "preprocess", corpus_csv, "--tensors", tensors).exit_code == 0
+    assert len(list(Path("data/tiny_corpus/tensors").glob("*/*.pt"))) == (60 if tensors == "all" else 0)
+    assert invoke(runner, "preprocess", corpus_csv, "--tensors", tensors).exit_code == 0
 
 
 def test_a_dry_run_says_what_room_each_choice_takes(corpus_csv, runner):

@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,3 +66,20 @@ def test_a_figure_does_not_depend_on_settings_such_as_those_of_a_matplotlibrc(na
     with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "red", "font.size": 40}):
         assert (plots.svg(FIGURES[name]()), plots.pixels(FIGURES[name]()).tobytes()) == expected
         assert matplotlib.rcParams["text.usetex"]  # which is the user's own
+
+
+@pytest.mark.parametrize(
+    "settings", [b"backend: module://evil\n\xff\xfe", b"nonsense", None], ids=["bytes", "text", "pipe"]
+)
+def test_matplotlib_is_imported_without_the_settings_of_the_current_folder(settings, tmp_path):
+    if settings is None:
+        os.mkfifo(tmp_path / "matplotlibrc")
+    else:
+        (tmp_path / "matplotlibrc").write_bytes(settings)
+    code = "from textclf.evaluation import plots; plots.curves([], best_epoch=1); import matplotlib; "
+    code += "print(matplotlib.rcParams['backend'], matplotlib.os.path.exists('matplotlibrc'))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr, "evil" in done.stdout) == (0, "", False)
+    assert done.stdout.endswith("True\n")

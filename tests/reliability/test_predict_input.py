@@ -46,7 +46,7 @@ def test_predict_answers_every_line(run_dir: Path, end: bytes, mark: bytes) -> N
         (b"fine\n\xa3 5\n", ":2: byte 0xa3 is not UTF-8; try --encoding cp1252"),
         (b"fine\ncut off \xe2\x82", ":2: byte 0xe2 is not UTF-8"),
         (b"half a pair \xed\xa0\x80\n", ":1: byte 0xed is not UTF-8"),
-        ("fine\n".encode("utf-16"), " is UTF-16; try --encoding utf-16"),
+        ("fine\n".encode("utf-16"), " is UTF-16, as in 'fine'; try --encoding utf-16"),
         (gzip.compress(b"fine\n"), " is not text but gzip"),
         (b"fine\nfine\n" + b"x" * MAX_CHARACTERS, ":3: the line is longer than 10,000,000 characters"),
     ],

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -153,7 +154,7 @@ def test_what_was_taken_reads_the_file_again():
         ('words\tteam\n"one\ta\n', Columns(("words",), "team")),
     ):
         taken, rows = table(content, asked)
-        assert table(content, taken) == (taken, rows)
+        assert table(content, taken) == (replace(taken, quote_was_asked_for=True), rows)
         assert [type(row) for row in rows] == [tuple] * len(rows)
 
 

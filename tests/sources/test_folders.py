@@ -319,12 +319,12 @@ def test_reads_the_encoding_that_is_asked_for(tmp_path, encoding):
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_a_wrong_encoding_is_named_with_its_line(tmp_path, before, mark):
     path = save(tmp_path / "a.csv", mark + b"text,label\n" + b"a,b\n" * before + b"\xa35,x\n")
-    assert failure(DataError, path) == f"a.csv:{before + 2}: byte 0xa3 is not UTF-8; try --encoding cp1252"
+    assert failure(DataError, path).startswith(f"a.csv:{before + 2}: byte 0xa3 is not UTF-8; try --encoding cp1252 (")
 
 
 def test_utf_16_is_recognised(tmp_path):
     path = save(tmp_path / "a.csv", "text,label\na,b\n", "utf-16")
-    assert failure(DataError, path) == "a.csv is UTF-16; try --encoding utf-16"
+    assert failure(DataError, path) == "a.csv is UTF-16, as in 'text,label'; try --encoding utf-16"
 
 
 def test_an_unknown_encoding_is_a_usage_error(tmp_path):
@@ -433,7 +433,7 @@ def test_a_document_in_a_wrong_encoding_is_named(tmp_path):
     bad = save(tmp_path / "data" / "a" / "1.txt", b"\xa35")
     with pytest.raises(DataError) as caught:
         listed(read_path(tmp_path / "data", Reading()))
-    assert str(caught.value) == f"{bad}:1: byte 0xa3 is not UTF-8; try --encoding cp1252"
+    assert str(caught.value).startswith(f"{bad}:1: byte 0xa3 is not UTF-8; try --encoding cp1252 ('£5')")
     assert listed(read_path(tmp_path / "data", Reading(Columns(encoding="cp1252"))))["train"][0].text == "£5"
 
 
@@ -454,7 +454,7 @@ def test_notes_say_what_files_are_and_which_are_not_read(tmp_path):
     for name in ("neg.txt", "pos.txt", "README", "more.md"):
         save(tmp_path / "polarity" / name, "one\ntwo\n")
     assert read_path(tmp_path / "polarity", Reading()).notes == [
-        "each file is a class, and each of its lines a text: neg.txt, pos.txt",
+        "each file is a class, and each of its lines or rows a text: neg.txt, pos.txt",
         "not read: README, more.md",
     ]
 

@@ -1,6 +1,7 @@
 import importlib
 import logging
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import datasets
@@ -195,6 +196,13 @@ def test_reads_a_dataset_at_a_commit(hub, tmp_path):
         "train": [Document("1", "train NA", "negative"), Document("2", "null", "positive")],
         "validation": [Document("1", "validation NA", "negative"), Document("2", "null", "positive")],
     }
+
+
+def test_a_folder_of_the_same_name_is_not_read_in_place_of_the_hub(hub, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("owner/name").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"^owner/name would be read from the folder of that name here"):
+        read_hub("owner/name", columns=ANY)
 
 
 def test_offline_reads_the_cache_and_records_what_was_asked_for(hub):

@@ -66,6 +66,36 @@ def test_a_file_is_a_class_and_its_lines_are_texts():
     ]
 
 
+@pytest.mark.parametrize(
+    ("ending", "contents"),
+    [
+        ("csv", ('text,id\n"good, x",1\nfine,2\n', "text,id\nbad,3\n")),
+        ("jsonl", ('{"text": "good, x"}\n{"text": "fine"}\n', '{"text": "bad"}\n')),
+        ("json", ('[{"text": "good, x"}, {"text": "fine"}]', '[{"text": "bad"}]')),
+        ("txt", ("text\tother\tid\ngood, x\t\t1\nfine\t\t2\n", "text\tother\tid\nbad\t\t3\n")),
+    ],
+)
+def test_tables_without_labels_may_be_a_class_each(ending, contents):
+    paths = [save(f"{name}.{ending}", content) for name, content in zip(("pos", "neg"), contents, strict=True)]
+    found = read(CLASS_FILES, *paths)
+    assert [(document.text, document.label) for document in found] == [
+        ("good, x", "pos"), ("fine", "pos"), ("bad", "neg"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ("text,label\na,b\n", DataError, "two.csv has labels in its column 'label'.*textclf preprocess './\\*.csv'"),
+        ("body\na\n", UsageError, "two.csv has its text in \\('body',\\), and the file before it in \\('text',\\)"),
+        ("a,b\nc,d\n", UsageError, "which column is the text"),
+    ],
+)
+def test_tables_of_other_columns_are_no_classes(content, error, message):
+    with pytest.raises(error, match=message):
+        read(CLASS_FILES, save("one.csv", "text\na\n"), save("two.csv", content))
+
+
 def test_texts_have_the_labels_of_the_same_lines():
     texts, labels = save("train_text.txt", "good\n\n__label__x\n"), save("train_labels.txt", "1\n0\n 1 \n\n")
     assert read(SIDE_BY_SIDE, texts, labels) == [

@@ -99,7 +99,7 @@ def _build(
     if reused := existing.begin(layout, origin=origin, has_tensors=has_tensors):
         are = form(reused, "is", "are")
         tell(f"resuming an earlier run: {reused:,} of {counted(len(order), 'tensor')} {are} there")
-    _tell_room(lengths, config.tensors, has_tensors, tell)
+    tell_room(lengths, config.tensors, has_tensors=has_tensors, tell=tell)
     needed = room_needed(lengths, reused=reused, has_tensors=has_tensors)
     files.refuse_full_disk(layout.root, needed=needed.bytes, count=needed.files)
     documents.import_in_background()  # while workers write
@@ -223,11 +223,18 @@ def _sizes(table: Documents) -> dict[str, int]:
     return {split: int((table.split == split).sum()) for split in SPLITS}
 
 
-def _tell_room(lengths: NDArray[np.int64], asked: str | None, has_tensors: bool, tell: Callable[[str], None]) -> None:
+def tell_room(
+    lengths: NDArray[np.int64],
+    asked: str | None,
+    *,
+    has_tensors: bool,
+    tell: Callable[[str], None],
+    many: int = MANY_TENSORS,
+) -> None:
     """Say how much room tensor files take, if they are many or if there are none because they would be too many."""
     room = room_needed(lengths, reused=0, has_tensors=True)
     count = f"{counted(room.files, 'file')} of {shown_bytes(room.bytes)}"
-    if has_tensors and len(lengths) > MANY_TENSORS:
+    if has_tensors and len(lengths) > many:
         tell(f"writing {count} in all, a .pt file for each document; --tensors none leaves those out")
     elif not has_tensors and asked is None:
         tell(f"more than {TENSORS_UP_TO:,} documents: no .pt file for each, {count} in all; --tensors all writes them")

@@ -69,7 +69,7 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 def _by_option(origin: Mapping[str, Any]) -> dict[str, Any]:
     """The values of an origin by the option that sets each."""
-    columns = {COLUMNS[name]: value for name, value in origin["columns"].items()}
+    columns = {setting: origin["columns"].get(name) for name, setting in COLUMNS.items()}
     settings = {name: value for name, value in origin.items() if name not in ("columns", "source", "revision")}
     options = {f"--{name.replace('_', '-')}": value for name, value in (columns | settings).items()}
     for option in ("--delimiter", "--quote"):

@@ -1,6 +1,7 @@
 """Figures drawn by matplotlib, without a window. Computes nothing that it shows."""
 
 import io
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,12 +29,30 @@ _NO_STYLE: Final = ("backend", "backend_fallback", "interactive", "toolbar")
 
 @contextmanager
 def _our_style() -> Iterator[None]:
-    """Draw as matplotlib does by default, though a ``matplotlibrc`` in the current folder asks for LaTeX, perhaps."""
-    import matplotlib
-
+    """Draw as matplotlib does by default, though the user's settings ask for LaTeX, perhaps."""
+    with _no_settings_here():
+        import matplotlib
     defaults = {name: value for name, value in matplotlib.rcParamsDefault.items() if name not in _NO_STYLE}
     with matplotlib.rc_context(defaults):
         yield
+
+
+@contextmanager
+def _no_settings_here() -> Iterator[None]:
+    """Let matplotlib find no ``matplotlibrc`` in the current folder while it is imported.
+
+    It would be read first, whatever MATPLOTLIBRC says; one that is not text, or a pipe, would fail or never end.
+    """
+    exists = os.path.exists
+
+    def elsewhere(path: Any) -> bool:
+        return path != "matplotlibrc" and exists(path)
+
+    os.path.exists = elsewhere
+    try:
+        yield
+    finally:
+        os.path.exists = exists
 
 
 @_our_style()

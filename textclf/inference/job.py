@@ -16,6 +16,7 @@ from textclf.system import startup
 if TYPE_CHECKING:
     from textclf.inference.classifier import Classifier
     from textclf.inference.outputs import Answer
+    from textclf.inference.predicting import Reading
     from textclf.sources import Row
 
 EXPLAINED: Final = ("text", "json", "jsonl")
@@ -100,7 +101,7 @@ def run(job: Job, files: list[Path], classifier: "Classifier", model: Path, *, w
         return
     tally = predicting.Tally(classifier.labels)
     with closing(_answers(job, rows, files, classifier, model)) as batches:  # which ends the other processes
-        _write(job, tally.watch(watch(batches)), classifier, has_files=bool(files))
+        _write(job, tally.watch(watch(batches)), classifier, files)
     for sentence in tally.summary(with_coverage=job.is_rejecting):
         warn(sentence)
 
@@ -109,8 +110,13 @@ def rows_of(job: Job, files: list[Path], classifier: "Classifier", *, warn: Warn
     """The rows of the texts and the files that `check` returned; raises what `predicting.rows` raises."""
     from textclf.inference import predicting
 
-    how = predicting.Reading(job.input_format, job.part, job.columns, classifier.trained.columns, job.strict)
-    return predicting.rows(job.texts, files, how, warn=warn)
+    return predicting.rows(job.texts, files, _reading(job, classifier), warn=warn)
+
+
+def _reading(job: Job, classifier: "Classifier") -> "Reading":
+    from textclf.inference.predicting import Reading
+
+    return Reading(job.input_format, job.part, job.columns, classifier.trained.columns, job.strict)
 
 
 def _answers(
@@ -127,15 +133,15 @@ def _answers(
     return predicting.answer(rows, predict, rejection)
 
 
-def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier", *, has_files: bool) -> None:
-    from textclf.inference import outputs
+def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier", files: list[Path]) -> None:
+    from textclf.inference import outputs, predicting
 
     fields = outputs.Fields(
         top_k=job.best(classifier),
         probabilities=job.top_k is not None,
-        ids=job.columns.id is not None,
+        ids=predicting.have_ids(files, _reading(job, classifier)),
         rejected=job.is_rejecting,
-        details=has_files,
+        details=bool(files),
     )
     outputs.write(answers, job.layout, fields, job.output)
 

@@ -165,6 +165,21 @@ class Reading(NamedTuple):
     """Whether a row that cannot be read is an error of the whole file."""
 
 
+def have_ids(files: Iterable[Path], reading: Reading) -> bool:
+    """Whether answers have ids: a column is asked for, or a file has the one of the training documents.
+
+    Raises what `sources.rows` raises.
+    """
+    asked, known = reading.columns, reading.known
+    if asked.id is not None or known.id is None:
+        return asked.id is not None
+    stored = (file for file in files if file != Path("-"))
+    described = (
+        sources.described(file, kind=reading.kind, columns=asked, known=known, part=reading.part) for file in stored
+    )
+    return any(columns.id is not None for _, columns in described)
+
+
 def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn: Warn) -> Iterator[Row]:
     """The rows of texts, then those of files; ``-`` is stdin, both as a text and as a file.
 

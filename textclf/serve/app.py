@@ -16,7 +16,7 @@ from textclf import __version__
 from textclf.serve.asgi import FAILED, App, Message, Receive, Refused, Send, refusal
 from textclf.serve.counting import Counts
 from textclf.serve.guard import KINDS, Guard
-from textclf.serve.labelling import Upload, ending_of
+from textclf.serve.labelling import Upload, refuse_ending
 from textclf.serve.query import FileQuery, Query, parse, parse_address
 from textclf.serve.served_run import ServedRun
 from textclf.serve.uploads import Uploads
@@ -96,8 +96,9 @@ class Routes:
     async def label(self, request: Request, send: Send) -> None:
         """Label each row of a file."""
         query = parse_address(request.query_params)
-        run, ending = self._run(query.run), ending_of(query.name)
-        async with self._uploads.receive(request.receive, ending) as path:
+        run = self._run(query.run)
+        refuse_ending(query.name)
+        async with self._uploads.receive(request.receive) as path:
             with run.place_of_file():
                 lines = run.label(Upload(path, query.name), query.column)
                 await StreamingResponse(lines, media_type=JSON_LINES)(request.scope, request.receive, send)

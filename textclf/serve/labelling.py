@@ -36,22 +36,20 @@ LABEL: Final = "predicted_label"
 Piece = dict[str, Any]
 
 
-def ending_of(name: str) -> str:
-    """The ending of a file that can be labelled here; raises Refused for another one."""
-    ending = Path(name).suffix.lower()
-    if ending not in ENDINGS:
+def refuse_ending(name: str) -> None:
+    """Raise Refused for a file of this name that cannot be labelled here."""
+    if Path(name).suffix.lower() not in ENDINGS:
         few = ", ".join(ENDINGS[:4])
         raise Refused(415, f"files like {few} can be labelled here; for others: textclf predict --input FILE")
-    return ending
 
 
 class Upload(NamedTuple):
     """A file that was sent."""
 
     path: Path
-    """Where it is here."""
+    """Where it is here, perhaps under another name."""
     name: str
-    """Its name where it came from."""
+    """Its name where it came from, whose ending says what it is."""
 
     def shown(self, message: str) -> str:
         """A message about the file on one line, with the name that the user knows."""
@@ -65,7 +63,7 @@ def label(classifier: Classifier, upload: Upload, column: int | None) -> Generat
     """
     known = classifier.trained.columns
     try:
-        kind, names, text = sources.beginning_of(upload.path, known=known)
+        kind, names, text = sources.beginning_of(upload.path, name=upload.name, known=known)
         if kind not in KINDS:
             raise UsageError(f"{upload.name} is {kind}, which is read as a whole: use textclf predict --input FILE")
         if column is not None:
@@ -73,7 +71,7 @@ def label(classifier: Classifier, upload: Upload, column: int | None) -> Generat
         yield {"columns": names, "text": text}
         if text or not names:
             asked = Columns() if column is None else Columns(text=text)
-            rows = sources.rows_with_cells(upload.path, columns=asked, known=known)
+            rows = sources.rows_with_cells(upload.path, name=upload.name, columns=asked, known=known)
             yield from _labelled(classifier, map(_checked, rows), names, upload)
     except TextclfError as error:
         yield {"error": upload.shown(str(error))}

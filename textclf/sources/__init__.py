@@ -124,15 +124,15 @@ def rows(
     return rows_to_predict(path, Reading(columns, known, warn=warn, kind=kind, part=part))
 
 
-def rows_with_cells(path: Path, *, columns: Columns, known: Columns) -> Iterator[Row]:
-    """Yield what `rows` does, except that rows of CSV and TSV keep all their fields."""
+def rows_with_cells(path: Path, *, name: str, columns: Columns, known: Columns) -> Iterator[Row]:
+    """Yield what `rows` does of a file that has this name elsewhere; rows of CSV and TSV keep all their fields."""
     from textclf.sources.formats import Reading, rows_to_predict
 
-    return rows_to_predict(path, Reading(columns, known, keeps_cells=True))
+    return rows_to_predict(path, Reading(columns, known, keeps_cells=True, name=name))
 
 
-def beginning_of(path: Path, *, known: Columns) -> "Beginning":
+def beginning_of(path: Path, *, name: str, known: Columns) -> "Beginning":
     """Find the format and the columns of a file to predict: see `formats.beginning_of`."""
     from textclf.sources import formats
 
-    return formats.beginning_of(path, known=known)
+    return formats.beginning_of(path, formats.Reading(known=known, needs_label=False, name=name))

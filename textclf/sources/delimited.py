@@ -27,6 +27,9 @@ SAMPLED_CHARACTERS: Final = 200_000
 MOST_LABELS: Final = 1_000
 """Labels that are remembered, to recognise rows within quotes."""
 
+MOST_DOUBTS: Final = 3
+"""Records of several lines that look like rows, of which there is a warning."""
+
 LONG: Final = 40
 """Characters of a field from which it is hardly the name of a column."""
 
@@ -74,7 +77,15 @@ class Table(NamedTuple):
     def columns(self) -> Columns:
         """The columns and the dialect that were taken."""
         names = () if self.has_header else tuple(self.names)
-        return Columns(*self.roles, names, self.dialect.delimiter, self.dialect.quote)
+        taken = Columns(*self.roles, names, self.dialect.delimiter, self.dialect.quote)
+        return replace(taken, quote_was_asked_for=self.quote_was_asked_for)
+
+    @property
+    def quote_was_asked_for(self) -> bool:
+        """Whether the quote was asked for, here or for the training documents."""
+        known = self.options.known
+        is_known = known.quote_was_asked_for and self.dialect == (known.delimiter, known.quote)
+        return self.options.asked.quote is not None or is_known
 
 
 def read_delimited(
@@ -166,9 +177,10 @@ def _rows(table: Table) -> Iterator[Row]:
     name, names, roles, width = table.name, table.names, table.roles, len(table.names)
     labels = _sampled_labels(table)
     advice: str | None = None
+    doubts = iter(range(MOST_DOUBTS))
     for number, fields, error, lines in chain(table.first, table.records):
         if error is None and len(fields) == width:
-            if lines and (problem := _swallowing(table, Record(number, fields, None, lines), labels)):
+            if lines and (problem := _swallowing(table, Record(number, fields, None, lines), labels, doubts)):
                 table.records.read_again(lines[1:])
                 yield Row("", error=f"{name}:{number}: {problem}")
                 continue
@@ -197,10 +209,11 @@ def _ragged(table: Table, count: int) -> str:
     return f"{counted(count, 'field')}, but {what} {len(table.names)}"
 
 
-def _swallowing(table: Table, record: Record, labels: set[str]) -> str | None:
+def _swallowing(table: Table, record: Record, labels: set[str], doubts: Iterator[int]) -> str | None:
     """What is wrong with a record of several lines that look like rows; a warning if that is not sure.
 
-    It is not sure where there are no labels to tell by, and no error where the quote was asked for.
+    There are as many warnings as ``doubts``. It is not sure where there are no labels to tell by, and no error where
+    the quote was asked for.
     """
     label = table.roles.label
     label_at = None if label is None else list(table.names).index(label)
@@ -209,11 +222,13 @@ def _swallowing(table: Table, record: Record, labels: set[str]) -> str | None:
         return None
     end = record.lines[-1][0]
     quote = dialects.in_shell(table.dialect.quote)
-    if found and table.options.asked.quote is None:
+    if found and not table.quote_was_asked_for:
         return (
             f"a quote opens here and closes in line {end}, and lines between look like rows of their own; if it is a "
             f"character of the text, add --quote none, and if this is one row, --quote {quote}"
         )
+    if next(doubts, None) is None:
+        return None
     table.options.warn(
         f"{table.name}:{record.number}: lines {record.number} to {end} are one row, as a quote opens and closes there; "
         "if each of them is a row, here or further on, add --quote none"
@@ -247,8 +262,12 @@ def _advice(table: Table) -> str:
 def _find_or_explain(table: Table, number: int, find: FindColumns) -> Roles:
     """Find the columns by the header; raises UsageError, or DataError if the first line is a row, with what to add."""
     place = f"{table.name}:{number}"
-    dialect = dialects.better_dialect(_texts(table.sample), table.dialect) or table.dialect
-    rows = dialects.records(_texts(table.sample), dialect)
+    sample = _texts(table.sample)
+    rows = dialects.records(sample, table.dialect)
+    dialect = table.dialect
+    is_one_column = dialects.is_one_column(sample, dialect)
+    if not is_one_column and (better := dialects.better_dialect(sample, dialect)):
+        dialect, rows = better, dialects.records(sample, better)
     options = " ".join(filter(None, (dialect.options(table.dialect), f"--columns {','.join(_guess(rows))}")))
     try:
         return find(table.names)
@@ -257,8 +276,12 @@ def _find_or_explain(table: Table, number: int, find: FindColumns) -> Roles:
             raise UsageError(f"{place}: {error}; try {dialect.options(table.dialect)}") from None
         if _is_row(rows):
             raise DataError(f"{place}: no header; name the columns in their order: {options}") from None
-        one = "; if another character than usual is between columns, name it: --delimiter CHARACTER"
-        hint = f"; if the first line is a row, name the columns: {options}" if len(rows[0]) > 1 else one
+        long = dialects.long_delimiter(sample)
+        usual = "if another character than usual is between columns, name it: --delimiter CHARACTER"
+        one = f"; {dialects.with_tabs(long, table.name) if long else usual}"
+        hint = (
+            f"; if the first line is a row, name the columns: {options}" if is_one_column or len(rows[0]) > 1 else one
+        )
         raise UsageError(f"{error}{hint}") from None
 
 

@@ -5,8 +5,11 @@ that of the delimiter, unless it is asked for. Where lines do not fit, other dia
 """
 
 import csv
+import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from textclf.errors import UsageError
@@ -17,6 +20,9 @@ QUOTES: Final = ('"', "", "'")
 
 PLAIN: Final = 0.9
 """Share of the first lines that must have the same number of fields; of a few lines, all but one."""
+
+_MARKS: Final = re.compile(r"(?<=[\w\s\"'])[|:;,~^$#@*=%&<>/\\+-]{2,}(?=[\w\s\"'])")
+"""Several marks between two words."""
 
 IsHeader = Callable[[Sequence[str]], bool]
 """Whether these are names of columns that can be used."""
@@ -59,11 +65,29 @@ def check(columns: Columns) -> None:
     """Raise UsageError if what is asked for cannot be the dialect of a file."""
     for option, value in (("--delimiter", columns.delimiter), ("--quote", columns.quote or None)):
         if value is not None and (len(value) != 1 or value in "\r\n"):
-            raise UsageError(f"{option} {value!r}: it must be one character, such as {option} ';'")
+            is_long = option == "--delimiter" and len(value) > 1
+            instead = f"; {with_tabs(value, 'FILE')}" if is_long else ""
+            raise UsageError(f"{option} {value!r}: it must be one character, such as {option} ';'{instead}")
     if columns.delimiter is not None and columns.delimiter == columns.quote:
         raise UsageError(f"--delimiter and --quote are both {columns.delimiter!r}: choose another one of them")
     if repeated := {name for name in columns.names if columns.names.count(name) > 1 or not name.strip()}:
         raise UsageError(f"--columns: {min(repeated)!r} must be a name, and come once; separate names with commas")
+
+
+def with_tabs(delimiter: str, name: str) -> str:
+    """Say how to put a tab in place of a delimiter of several characters."""
+    pattern = re.sub(r"([].*[\\^$/])", r"\\\1", delimiter)
+    script = shlex.quote(f"s/{pattern}/\\t/g")
+    return f"put a tab in place of {delimiter!r}: sed {script} {shlex.quote(name)} > {Path(name).stem}.tsv"
+
+
+def long_delimiter(lines: Sequence[str]) -> str | None:
+    """The several marks, such as ::, that are equally often in each of the first lines; None if there are none."""
+    first, *others = [line for line in lines if line.strip()] or [""]
+    for found in dict.fromkeys(_MARKS.findall(first)):
+        if others and all(line.count(found) == first.count(found) for line in others):
+            return str(found)
+    return None
 
 
 def refuse_dialect(columns: Columns, where: str) -> None:
@@ -77,7 +101,7 @@ def find_dialect(sample: Sequence[str], *, own: str, asked: Columns, known: Colu
 
     A delimiter of the training documents is preferred like that of the format, and brings its quote.
     """
-    with_quote = partial(_with_quote, asked=asked, known=known)
+    with_quote = partial(_with_quote, sample, asked=asked, known=known)
     if asked.delimiter is not None:
         return with_quote(asked.delimiter)
     first = next((line for line in sample if line.strip()), "")
@@ -90,11 +114,31 @@ def find_dialect(sample: Sequence[str], *, own: str, asked: Columns, known: Colu
     return best[0] if len(best) == 1 else with_quote(own)
 
 
-def _with_quote(delimiter: str, *, asked: Columns, known: Columns) -> Dialect:
-    """The dialect with this delimiter: with the quote asked for, else that of documents like these, else the usual."""
-    is_known = known.quote is not None and known.delimiter == delimiter
-    quote = asked.quote if asked.quote is not None else known.quote if is_known else None
-    return usual(delimiter) if quote is None else Dialect(delimiter, quote)
+def _with_quote(sample: Sequence[str], delimiter: str, *, asked: Columns, known: Columns) -> Dialect:
+    """The dialect with this delimiter: with the quote asked for, else that of documents like these, else the usual.
+
+    Documents are not like these if no field begins with their quote, and some do with the usual one.
+    """
+    if asked.quote is not None:
+        return Dialect(delimiter, asked.quote)
+    own = usual(delimiter)
+    if known.quote is None or known.delimiter != delimiter:
+        return own
+    dialect = Dialect(delimiter, known.quote)
+    is_other = own.quote and _encloses(sample, own) and not _encloses(sample, dialect)
+    return own if is_other else dialect
+
+
+def _encloses(sample: Sequence[str], dialect: Dialect) -> bool:
+    """Whether any field of the first lines begins with the quote."""
+    quote = dialect.quote
+    return any(field.strip().startswith(quote) for line in sample for field in line.split(dialect.delimiter))
+
+
+def is_one_column(sample: Sequence[str], dialect: Dialect) -> bool:
+    """Whether all records of the first lines have one field, of which some are in quotes."""
+    found = records(sample, dialect)
+    return bool(dialect.quote) and _encloses(sample, dialect) and all(len(record) == 1 for record in found)
 
 
 def better_dialect(sample: Sequence[str], dialect: Dialect) -> Dialect | None:

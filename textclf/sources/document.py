@@ -51,6 +51,8 @@ class Columns:
 
     label_prefix: str | None = None
     """How words begin that are labels, in fastText lines. None: LABEL; empty: the first word is the label."""
+    quote_was_asked_for: bool = False
+    """Whether the quote is not just the usual one: then what it encloses is one row, though it looks like several."""
 
     def to_json(self) -> dict[str, Any]:
         """All fields, as JSON values."""
@@ -66,7 +68,7 @@ class Columns:
         one = (columns.label, columns.id, columns.delimiter, columns.quote, columns.encoding, columns.label_prefix)
         if not all(isinstance(names, tuple) and _are_texts(names) for names in (columns.text, columns.names)):
             raise ValueError("names of columns are not lists of strings")
-        if not _are_texts(value for value in one if value is not None):
+        if not _are_texts(value for value in one if value is not None) or columns.quote_was_asked_for not in (0, 1):
             raise ValueError("what is said about columns is not a string")
         return columns
 

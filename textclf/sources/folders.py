@@ -21,6 +21,7 @@ from textclf.sources.kinds import HEAD, KINDS_BY_ENDING, kind_of
 from textclf.sources.layouts import (
     CLASS_FILES,
     CLASS_FOLDERS,
+    FASTTEXT,
     FILES,
     SIDE_BY_SIDE,
     Part,
@@ -150,8 +151,10 @@ def _refuse_documents(folder: Path, files: Sequence[Path]) -> None:
     """Raise DataError for files that are no lists of texts, one per line, though their names could be classes."""
     for path in files:
         kind = kind_of(path)
-        if kind != "lines":
+        if kind == FASTTEXT:
             raise DataError(f"{folder}: no class folders and no train file or folder in it; name its files of {kind}")
+        if kind != "lines":
+            continue
         with opened(path) as stream:
             lines = [line for line in stream.read(HEAD).splitlines() if line.strip()]
         if len(lines) < FEWEST_LINES:
@@ -197,7 +200,7 @@ def _notes(paths: Sequence[Path], parts: Mapping[str, Part]) -> list[str]:
     notes = []
     if parts["train"].form == CLASS_FILES:
         names = _shown([Path(path.name) for path in parts["train"].paths])
-        notes.append(f"each file is a class, and each of its lines a text: {names}")
+        notes.append(f"each file is a class, and each of its lines or rows a text: {names}")
     if parts["train"].form == SIDE_BY_SIDE:
         texts, labels, *_ = parts["train"].paths
         names = f", whose names are in {MAPPING}" if texts.with_name(MAPPING).is_file() else ""

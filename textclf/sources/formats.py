@@ -83,6 +83,8 @@ class Reading(NamedTuple):
     """A list of documents in JSON, or a sheet, where a file has several."""
     keeps_cells: bool = False
     """Whether rows of delimited text keep all their fields."""
+    name: str | None = None
+    """The name whose ending says what the file is, if it is not its own."""
 
     @property
     def prefix(self) -> str:
@@ -130,9 +132,9 @@ class Beginning(NamedTuple):
     """Of those that hold the text; none if that is not clear."""
 
 
-def beginning_of(path: Path, *, known: Columns) -> Beginning:
+def beginning_of(path: Path, reading: Reading) -> Beginning:
     """Find the format and the columns of a file to predict; raises DataError if its first line names no columns."""
-    kind, reading = kind_of(path), Reading(known=known, needs_label=False)
+    kind = kind_to_predict(path, reading)
     if kind not in DELIMITERS:
         return Beginning(kind)
     try:
@@ -170,7 +172,8 @@ def kind_to_predict(path: Path, reading: Reading) -> str:
     if path == STDIN:
         return "stdin" if reading.kind == "auto" else reading.kind
     prefix = reading.prefix if reading.known.label_prefix or reading.columns.label_prefix is not None else None
-    kind = kind_of(path, named=reading.kind, columns=replace(reading.columns, label_prefix=prefix))
+    asked = replace(reading.columns, label_prefix=prefix)
+    kind = kind_of(path, named=reading.kind, columns=asked, name=reading.name)
     if kind == "lines" and reading.kind == "auto" and reading.known.label_prefix == "":
         reading.warn(
             f"{path} is read as one text per line, though each line of the training documents began with its label; "

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final, cast
 
 from textclf.errors import DataError, UsageError
@@ -12,6 +13,7 @@ from textclf.sources.catalogue import PARQUET_BRANCH
 from textclf.sources.columns import find_columns, follow, to_row
 from textclf.sources.document import Columns, Corpus, Document, Rows, documents
 from textclf.sources.layouts import split_of
+from textclf.sources.opening import is_there
 from textclf.system import failures
 
 PROBE_SECONDS: Final = 10.0
@@ -31,6 +33,7 @@ def read_hub(
     Raises UsageError if there is no such dataset, configuration, revision or column, DataError if the Hub cannot be
     reached or what it holds cannot be used.
     """
+    _refuse_folder(repository)
     with _explained(repository, revision), _quiet():
         commit = _commit(repository, revision)
         data = _load(repository, config, commit or revision)
@@ -44,6 +47,15 @@ def read_hub(
         notes=notes,
         columns=found["train"].columns,
     )
+
+
+def _refuse_folder(repository: str) -> None:
+    """Raise UsageError where the datasets library would read a folder of this name in place of the Hub."""
+    if is_there(Path(repository)):
+        raise UsageError(
+            f"{repository} would be read from the folder of that name here, and not from the Hugging Face Hub: run the "
+            f"command in another folder, or name files, such as '{repository}/*.csv'"
+        )
 
 
 def from_dataset_dict(

@@ -71,8 +71,9 @@ def _text(content: bytes, name: str, encoding: Encoding) -> str:
     try:
         return content.decode(encoding.codec)
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{name}:{line}: byte 0x{content[error.start]:02x} is not {encoding.advise()}") from error
+        line, start = content.count(b"\n", 0, error.start) + 1, content.rfind(b"\n", 0, error.start) + 1
+        advice = encoding.advise(content[start:].partition(b"\n")[0])
+        raise DataError(f"{name}:{line}: byte 0x{content[error.start]:02x} is not {advice}") from error
     except UnicodeError as error:
         raise DataError(f"{name}: not {encoding.advise()}") from error
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.binary import binary_kind, in_place_of_table
+from textclf.sources.binary import MAGIC, binary_kind, in_place_of_table
 from textclf.sources.columns import LABEL_NAMES, TEXT_NAMES, usual_name
+from textclf.sources.dialect import long_delimiter, with_tabs
 from textclf.sources.document import LABEL, MAX_CHARACTERS, Columns
 from textclf.sources.opening import ending_of, is_compressed, opened, unreadable
 from textclf.sources.text_lines import encoding_named, wide_encoding
@@ -50,12 +51,19 @@ PLAIN_LINES: Final = 2
 """Lines with tabs that make a table."""
 
 
-def kind_of(path: Path, *, named: str = "auto", columns: Columns = Columns()) -> str:  # noqa: B008 (frozen)
+def kind_of(
+    path: Path,
+    *,
+    named: str = "auto",
+    columns: Columns = Columns(),  # noqa: B008 (frozen)
+    name: str | None = None,
+) -> str:
     """Return the format of a file: the one that is named, else by its name, else by its beginning.
 
-    Raises UsageError if it is no format that is read, DataError if it is not what its ending says.
+    ``name`` is that of a file that is kept under another one. Raises UsageError if it is no format that is read,
+    DataError if it is not what its ending says.
     """
-    ending = ending_of(path)
+    ending = ending_of(Path(name or path))
     kind = KINDS_BY_ENDING.get(ending) if named == "auto" else named
     if ending in ARCHIVES:
         raise UsageError(
@@ -75,7 +83,7 @@ def kind_of(path: Path, *, named: str = "auto", columns: Columns = Columns()) ->
     if kind not in (None, "json", "jsonl"):
         return str(kind)
     if kind is None:
-        return _by_content(path, head, columns)
+        return _by_content(path, head, columns, ending)
     if kind == "json":
         return "jsonl" if _is_json_lines(path, head) else "json"
     if _is_one_value(head):
@@ -99,9 +107,9 @@ def _head(path: Path) -> bytes:
         raise unreadable(path, error) from error
 
 
-def _by_content(path: Path, head: bytes, columns: Columns) -> str:
+def _by_content(path: Path, head: bytes, columns: Columns, ending: str) -> str:
     """The format of a file whose name does not say it."""
-    if ending_of(path) != ".txt" and (what := binary_kind(head) or _control_characters(head)):
+    if ending != ".txt" and (what := binary_kind(head) or _control_characters(head)):
         raise _unsupported(path, what)  # a .txt is said to be text, and is refused as such when it is read
     if columns.delimiter is not None or columns.quote is not None or columns.names:
         return "csv"
@@ -138,6 +146,8 @@ def kind_of_table(lines: Sequence[str]) -> str | None:
 def advice_on_lines(path: Path, columns: Columns) -> str | None:
     """Name the options that read lines without labels as a table, if they look like one without a header."""
     lines = [line for line in _lines(_head(path), columns) if line.strip()]
+    if long := long_delimiter(lines):
+        return f"columns separated by {long}: {with_tabs(long, str(path))}"
     for delimiter in (";", "|", ","):
         counts = {line.count(delimiter) for line in lines}
         if len(lines) >= PLAIN_LINES and len(counts) == 1 and counts != {0}:
@@ -177,4 +187,4 @@ def _is_object(line: bytes) -> bool:
 
 def _control_characters(head: bytes) -> str | None:
     """Say that there are characters that no text has, unless it is UTF-16 or UTF-32, which have a message of theirs."""
-    return "binary data" if re.search(rb"[\x00-\x06\x0e-\x1a]", head) and not wide_encoding(head[:16]) else None
+    return "binary data" if re.search(rb"[\x00-\x06\x0e-\x1a]", head) and not wide_encoding(head[:MAGIC]) else None

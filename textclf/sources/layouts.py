@@ -33,6 +33,7 @@ ABOUT: Final = {"readme", "license", "licence", "copying", "authors", "changelog
 
 DATA_ENDINGS: Final = {*KINDS_BY_ENDING, ".txt", "", ".in", *(f".{word}" for word in (*SPLIT_NAMES, *ROLES))}
 
+FASTTEXT: Final = "fasttext"
 FILES: Final = "files"
 SIDE_BY_SIDE: Final = "side by side"
 CLASS_FILES: Final = "class files"
@@ -103,7 +104,7 @@ def may_be_data(path: Path) -> bool:
 
 
 def classes_of(files: Sequence[Path]) -> dict[Path, str]:
-    """Return the class of each file, by its name: pos.txt and neg.txt, or reviews.pos and reviews.neg.
+    """Return the class of each file, by its name: pos.txt and neg.txt, pos.csv and neg.csv, or my.pos and my.neg.
 
     Empty if there are not two, or if their names are numbers, or differ in numbers alone, as those of documents do.
     """
@@ -111,7 +112,9 @@ def classes_of(files: Sequence[Path]) -> dict[Path, str]:
     if len({stem_of(path) for path in texts}) == 1:
         classes = {path: ending_of(path).removeprefix(".") for path in texts}
     else:
-        classes = {path: stem_of(path) for path in texts if ending_of(path) in (".txt", "")}
+        lines = {path: stem_of(path) for path in texts if ending_of(path) in (".txt", "")}
+        tables = {path: stem_of(path) for path in texts if KINDS_BY_ENDING.get(ending_of(path), FASTTEXT) != FASTTEXT}
+        classes = lines or tables
     words = {re.sub(r"[\W\d_]+", "", name) for name in classes.values()}
     return classes if len(classes) > 1 and len(words) == len(classes) and "" not in words else {}
 

@@ -2,12 +2,12 @@
 
 FILES            one file after another, each in its own format
 SIDE_BY_SIDE     a text per line of one file, its label on the same line of another
-CLASS_FILES      a text per line; the name of the file is the label
+CLASS_FILES      a text per line, or per row of a table without labels; the name of the file is the label
 CLASS_FOLDERS    a text per file; the name of the folder is the label
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -45,6 +45,8 @@ class FileDocuments:
         """Find the columns by the beginning of the files; raises UsageError or DataError if they cannot be read."""
         for path in part.paths:
             _refuse_path(path)
+        if part.form == CLASS_FILES and kind_of(part.paths[0]) != "lines":
+            return cls(part, reading, _columns_of_classes(part.paths, reading))
         if part.form != FILES:
             check_asked(part.paths[0], None, reading.columns)
             encoding = encoding_named(reading.columns.encoding).name
@@ -69,6 +71,22 @@ def _columns(path: Path, reading: Reading) -> Columns:
     kind = training_kind(path, reading)
     check_asked(path, kind, reading.columns)
     return columns_of(path, kind, reading)
+
+
+def _columns_of_classes(paths: Sequence[Path], reading: Reading) -> Columns:
+    """The columns of tables that are a class each; raises DataError if they differ, or have labels."""
+    without_label = reading._replace(needs_label=False)
+    first = _columns(paths[0], without_label)
+    for path in paths:
+        columns = _columns(path, without_label._replace(known=first))
+        folder = path.parent
+        if columns.label is not None:
+            raise DataError(
+                f"{path} has labels in its column {columns.label!r}, so that the files of {folder} are no classes; "
+                f"name them: textclf preprocess '{folder}/*{path.suffix}'"
+            )
+        _refuse_other_columns(path, columns, first)
+    return first
 
 
 def _refuse_other_columns(path: Path, columns: Columns, first: Columns) -> None:
@@ -172,9 +190,12 @@ def _lines(path: Path, reading: Reading) -> Iterator[Row]:
 
 
 def _class_files_rows(paths: Iterable[Path], reading: Reading) -> Rows:
-    """A row per line that is not blank."""
+    """A row per line that is not blank, or per row."""
     for path, label in classes_of(list(paths)).items():
-        for row in _lines(path, reading):
+        kind = kind_of(path, named=reading.kind, columns=reading.columns)
+        is_lines = kind == "lines"
+        rows = _lines(path, reading) if is_lines else read_rows(path, kind, reading._replace(needs_label=False))
+        for row in rows:
             yield row._replace(label=label)
 
 

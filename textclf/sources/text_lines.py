@@ -5,6 +5,7 @@ Knows nothing about what lines hold.
 
 import codecs
 import io
+import re
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Final, NamedTuple
@@ -27,6 +28,17 @@ MARKS: Final = {
 }
 """Byte-order marks of encodings other than UTF-8."""
 
+FEWEST_PAIRS: Final = 4
+"""Pairs of bytes by which UTF-16 without a byte-order mark is recognised."""
+
+
+TRIED: Final = ("utf-8", "cp1252", "cp1250", "cp1251", "koi8_r", "shift_jis", "gb18030", "big5", "euc_kr")
+"""Encodings that are named where a text is not in the one that it is read in."""
+TRIED_BYTES: Final = 10_000
+BEFORE: Final = 4
+"""Characters of a sample before the first that is not of ASCII."""
+AFTER: Final = 8
+
 
 class Encoding(NamedTuple):
     """The encoding of a text file."""
@@ -44,9 +56,30 @@ class Encoding(NamedTuple):
     def __str__(self) -> str:
         return self.name.upper()
 
-    def advise(self) -> str:
-        """Name the encoding, and what to do about text that has another one."""
-        return f"{self}; try --encoding {'cp1252' if self.codec == UTF8 else 'utf-8'}"
+    def advise(self, content: bytes = b"") -> str:
+        """Name the encoding, and what to do about text that has another one, such as the content."""
+        usual = "cp1252" if self.codec == UTF8 else "utf-8"
+        found = readings(content, other_than=self.name)
+        shown = " or ".join(f"{codec} ({sample!r})" for codec, sample in found.items())
+        return f"{self}; try --encoding {shown or usual}"
+
+
+def readings(content: bytes, *, other_than: str) -> dict[str, str]:
+    """What bytes would be in each of a few common encodings that they fit, by its name: a piece with other letters.
+
+    Which of them is the right one is for who can read it. Of those with the same piece, the first alone.
+    """
+    found: dict[str, str] = {}
+    for codec in TRIED:
+        try:
+            text = codecs.getincrementaldecoder(codec)().decode(content[:TRIED_BYTES]).strip()
+        except UnicodeError:
+            continue
+        at = next((place for place, character in enumerate(text) if not character.isascii()), None)
+        piece = "" if at is None else text[max(0, at - BEFORE) : at + AFTER].replace("\t", " ").strip()
+        if piece.isprintable() and piece and codec != other_than and piece not in found.values():
+            found[codec] = piece
+    return found
 
 
 def encoding_named(name: str | None) -> Encoding:
@@ -69,7 +102,7 @@ def encoding_for(stream: io.BufferedReader, *, asked: str | None, known: str | N
     codec = encoding_named(known).codec
     is_wide = "\0" in "a".encode(codec).decode("latin-1")
     if is_wide:
-        return Encoding(codec) if wide_encoding(stream.peek(16)[:16]) else Encoding()
+        return Encoding(codec) if wide_encoding(stream.peek(MAGIC)[:MAGIC]) else Encoding()
     return Encoding(UTF8, None if codec == UTF8 else codec)
 
 
@@ -115,7 +148,7 @@ def read_lines(
                     warn(f"{name}:{number}: not UTF-8; it and others like it are {known}")
                 yield number, other, None
             else:
-                error = (byte := _undecoded_byte(text)) and f"{name}:{number}: byte {byte} is not {encoding.advise()}"
+                error = _undecoded(text, f"{name}:{number}", encoding)
                 # the codecs utf-16-le and utf-16-be keep the byte-order mark
                 yield number, text.removeprefix("\ufeff") if number == 1 else text, error
     except UnicodeError as error:  # of a codec that does not say where
@@ -143,12 +176,20 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     return "".join(chr(0xDC00 | byte) for byte in error.object[error.start : error.end]), error.end
 
 
+def _unescape(error: UnicodeError) -> tuple[bytes, int]:
+    """Encode what `_escape` decoded as the bytes that it was."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return bytes(ord(character) & 0xFF for character in error.object[error.start : error.end]), error.end
+
+
 codecs.register_error("textclf.escape", _escape)
+codecs.register_error("textclf.unescape", _unescape)
 
 
 def _decoded_otherwise(text: str, codec: str) -> str | None:
     """A line that is not UTF-8 in another encoding; None if it is UTF-8, or not of that encoding either."""
-    if _undecoded_byte(text) is None:
+    if _place_of_undecoded(text) is None:
         return None
     try:
         return text.encode("utf-8", "surrogateescape").decode(codec)
@@ -156,12 +197,23 @@ def _decoded_otherwise(text: str, codec: str) -> str | None:
         return None
 
 
-def _undecoded_byte(text: str) -> str | None:
-    """Return the first byte that could not be decoded, as 0x and two digits."""
+def _undecoded(text: str, place: str, encoding: Encoding) -> str | None:
+    """Name the first byte that could not be decoded, and encodings that the line would fit; None if there is none."""
+    at = _place_of_undecoded(text)
+    if at is None:
+        return None
+    try:
+        content = text.encode(encoding.codec.removesuffix("-sig"), "textclf.unescape")
+    except UnicodeError:  # UTF-16 takes no single bytes
+        content = b""
+    return f"{place}: byte 0x{ord(text[at]) & 0xFF:02x} is not {encoding.advise(content)}"
+
+
+def _place_of_undecoded(text: str) -> int | None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        return f"0x{ord(text[error.start]) & 0xFF:02x}"
+        return error.start
     return None
 
 
@@ -169,18 +221,32 @@ def refuse_other_content(start: bytes, name: str, encoding: Encoding) -> None:
     """Raise DataError if a stream starts as no text does or, if it is said to be UTF-8, as UTF-16 or UTF-32 does."""
     if kind := binary_kind(start):
         raise DataError(f"{name} is not text but {kind}")
-    if encoding.codec == UTF8 and (other := wide_encoding(start[:16])):
-        raise DataError(f"{name} is {other.upper()}; try --encoding {other}")
+    if encoding.codec == UTF8 and (other := wide_encoding(start)):
+        sample = start[: len(start) // 4 * 4].decode(other, errors="replace").lstrip("\ufeff").partition("\n")[0]
+        raise DataError(f"{name} is {other.upper()}, as in {sample[: BEFORE + AFTER]!r}; try --encoding {other}")
 
 
 def wide_encoding(start: bytes) -> str | None:
-    """Recognise UTF-16 and UTF-32 by their byte-order mark, or UTF-16 by every other byte being 0."""
+    """Recognise UTF-16 and UTF-32 by their byte-order mark, or UTF-16 by bytes that are 0, all at odd or even places.
+
+    Latin letters have one each; of other scripts, blanks and line ends do, and the letters are no text in UTF-8.
+    """
     for mark, encoding in MARKS.items():
         if start.startswith(mark):
             return encoding
     first, second = start[0::2], start[1::2]
-    if len(second) >= 4 and not any(second) and all(first):
-        return "utf-16-le"
-    if len(second) >= 4 and not any(first) and all(second):
-        return "utf-16-be"
+    if len(second) < FEWEST_PAIRS:
+        return None
+    for codec, zeros, others in (("utf-16-le", second, first), ("utf-16-be", first, second)):
+        if 0 in zeros and all(others) and (not any(zeros) or _is_no_text(start)):
+            return codec
     return None
+
+
+def _is_no_text(start: bytes) -> bool:
+    """Whether the beginning of a file is not UTF-8, or has control characters as no text does."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeError:
+        return True
+    return re.search(rb"[\x01-\x06\x0e-\x1a]", start) is not None
