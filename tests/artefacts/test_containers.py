@@ -1,6 +1,7 @@
 """A model in one file is read as its folder is, and any damage to it is found before anything is made of it."""
 
 import io
+import json
 import shutil
 import stat
 import zipfile
@@ -8,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from tests.conftest import invoke
 from textclf.artefacts import artefact, containers, runs
 from textclf.artefacts.containers import DIGITS, MARK, Archive
 from textclf.errors import ArtefactError, UsageError
@@ -127,3 +129,23 @@ def test_other_files_are_no_archives(run_dir, tmp_path):
         assert not containers.is_archive(tmp_path / name)
     with pytest.raises(UsageError, match="no run"):
         runs.model_dir(tmp_path / "some.json")
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_commands_read_it_or_say_that_it_is_no_run(packed, run_dir, runner):
+    for command in (["evaluate", "--run", packed], ["compare", packed, packed]):
+        refused = invoke(runner, *command)
+        assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
+        assert "one.pyz is a model in one file, without a run" in refused.stderr
+    assert invoke(runner, "check", packed).stdout == "no problems\n"
+    of_file, of_run = (
+        json.loads(invoke(runner, "info", path, "--format", "json").stdout) for path in (packed, run_dir)
+    )
+    assert of_file["bytes"] == packed.stat().st_size
+    assert (of_file["columns"], of_file["corpus"]) == (of_run["columns"], of_run["corpus"])
+    assert of_file["model"] in invoke(runner, "info", packed).stdout
+    content = packed.read_bytes()
+    packed.write_bytes(content[:5000] + b"x" + content[5001:])
+    damaged = invoke(runner, "check", packed)
+    assert (damaged.exit_code, damaged.stdout) == (4, f"damaged: {packed}\n")
+    assert invoke(runner, "info", packed).exit_code == 4

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from textclf.errors import ArtefactError, UsageError
 from textclf.system import checksums, failures, files
@@ -138,6 +138,13 @@ class Archive:
         if len(found) != entry.file_size:
             raise ValueError(f"{name} is not as long as it should be")
         return found
+
+    def config(self) -> dict[str, Any]:
+        """What the artefact's config.json says; raises ArtefactError if it is damaged."""
+        try:
+            return files.parse_object(self.read("config.json"))
+        except ValueError as error:
+            raise ArtefactError(f"{self.path} is damaged ({error}); export it again: textclf export") from error
 
     def _entry(self, name: str) -> "ZipInfo":
         if name not in self.entries:

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from textclf.artefacts import artefact, runs
+from textclf.artefacts.containers import Archive
 from textclf.dataset import manifest, packed, tensors
 from textclf.dataset.documents import Documents, read_documents
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.read_corpus import Progress
+from textclf.errors import ArtefactError
 from textclf.system import checksums, failures, files, requirements
 
 DAMAGED: Final = "damaged"
@@ -156,6 +158,16 @@ def of_model(root: Path) -> Iterator[Finding]:
     yield from _unexpected(root, {layout.config, layout.weights, layout.tokenizer, layout.labels, layout.card})
     if not damaged:
         artefact.check(root)
+
+
+def of_one_file(path: Path) -> Iterator[Finding]:
+    """What is wrong in a model that is one file; raises ArtefactError if what is whole does not fit together."""
+    try:
+        Archive.open(path)
+    except ArtefactError:
+        yield Finding(path, DAMAGED)
+    else:
+        artefact.check(path)
 
 
 def _damaged_or_missing(path: Path) -> Finding:

@@ -186,6 +186,8 @@ def resolve(path: Path) -> RunLayout:
     The path leads to its directory, its ``model/`` folder, or the file ``runs/latest`` that names it. Raises UsageError
     that lists the newest runs if there is no such one.
     """
+    if is_one_file(path):
+        raise UsageError(f"{path} is a model in one file, without a run; name the run that it was exported from")
     if path.name == LATEST and not path.is_dir():
         path = _latest(path if path.exists() or not names.is_name(path) else RUNS / LATEST)
     elif path.name == "model" and not path.is_dir() and RunLayout(path.parent).config.exists():
@@ -193,6 +195,11 @@ def resolve(path: Path) -> RunLayout:
     path = names.find(path, home())
     root = path.parent if path.name == "model" and not (path / "model").exists() else path
     return RunLayout(root.resolve() if root.name in {"", ".."} else root)
+
+
+def is_one_file(path: Path) -> bool:
+    """Whether a path leads to a model in one file, not to a folder."""
+    return path.is_file() and containers.is_archive(path)
 
 
 def _latest(file: Path) -> Path:
@@ -228,7 +235,7 @@ def _named(latest: Path) -> str:
 
 def model_dir(path: Path) -> Path:
     """The artefact at a path: that of a run, the folder itself, wherever it was copied to, or one file with it."""
-    if path.is_file() and containers.is_archive(path):
+    if is_one_file(path):
         return path
     return path if (path / "config.json").exists() and (path / "labels.json").exists() else resolve(path).model
 

@@ -42,6 +42,9 @@ def command(path: Path, strict: bool, layout: str) -> None:
     """
     from textclf.artefacts import integrity
 
+    if runs.is_one_file(path):
+        _check_files(path, integrity.of_one_file(path), layout, end="no problems")
+        return
     path = options.run_or_data(path)
     if (path / "config.json").exists() and any((path / name).exists() for name in OF_A_MODEL):
         _check_files(path, integrity.of_model(path), layout, end="no problems")

@@ -30,12 +30,13 @@ def command(path: Path, layout: str) -> None:
       textclf info data/bbc_news
       textclf info runs/latest --format json
     """
+    is_model = runs.is_one_file(path) or path.name == "model"
     if not path.is_file() or path.name == runs.LATEST:
         path = options.run_or_data(path)
     if (path / "manifest.json").exists() or (path / "tensors").exists():
         terminal.result(escaping.to_json(_data_record(path), indent=2) if layout == "json" else _data(path))
         return
-    if path.name == runs.LATEST or runs.RunLayout(path).config.exists() or path.name == "model":
+    if path.name == runs.LATEST or runs.RunLayout(path).config.exists() or is_model:
         path, values = _run(path)
         terminal.result(escaping.to_json(values, indent=2) if layout == "json" else run_info.shown(path, values))
         return
@@ -47,7 +48,7 @@ def command(path: Path, layout: str) -> None:
 
 def _run(path: Path) -> tuple[Path, dict[str, Any]]:
     """The values of a run, or of a model that was copied from one."""
-    if (path / "labels.json").exists() and not runs.RunLayout(path.parent).metrics.exists():
+    if runs.is_one_file(path) or ((path / "labels.json").exists() and not runs.RunLayout(path.parent).metrics.exists()):
         return path, run_info.model_record(path)
     run = runs.resolve(path)
     return run.root, run_info.record(run)

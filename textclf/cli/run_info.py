@@ -6,6 +6,7 @@ from time import time
 from typing import Any, Final
 
 from textclf.artefacts import run_list, runs
+from textclf.artefacts.containers import Archive
 from textclf.artefacts.runs import RunLayout
 from textclf.cli import terminal
 from textclf.cli.display import fitted, listed, option_of, show_columns, value_of
@@ -38,10 +39,11 @@ def record(run: RunLayout) -> dict[str, Any]:
 
 
 def model_record(model: Path) -> dict[str, Any]:
-    """The same of a model folder without its run: what its config.json says."""
-    config = runs.read_json(model / "config.json")
-    about = {name: config[name] for name in ("model", "precision", "temperature")}
-    return {**config["trained"], **about, **_columns(model), "bytes": run_list.size_of(model)}
+    """The same of a model without its run, in a folder or in one file: what its config.json says."""
+    is_file = model.is_file()
+    config = Archive.open(model).config() if is_file else runs.read_json(model / "config.json")
+    about = {name: config[name] for name in ("model", "precision", "temperature", "columns")}
+    return {**config["trained"], **about, "bytes": model.stat().st_size if is_file else run_list.size_of(model)}
 
 
 def _columns(model: Path) -> dict[str, Any]:

@@ -53,6 +53,9 @@ OUTSIDE: Final = (
     "text/vocabulary_map.py",
 )
 """Those among them that only training and its data need."""
+ABSENT: Final = "standalone/absent.py"
+ABSENT_AS: Final = ("api.py", "estimator.py", "results.py")
+"""Modules of the public API in whose place the archive has it: they would import what trains."""
 START: Final = "standalone/start.py"
 """What Python runs: the archive has it a second time, as ``__main__.py``."""
 COMPILE_SECONDS: Final = 300
@@ -81,6 +84,7 @@ def code() -> dict[str, bytes]:
     Raises TextclfError if Python cannot compile them.
     """
     sources = {f"textclf/{path.relative_to(ROOT).as_posix()}": path.read_bytes() for path in inside()}
+    sources |= {f"textclf/{name}": (ROOT / ABSENT).read_bytes() for name in ABSENT_AS}
     start = {"__main__.py": (ROOT / START).read_bytes()}
     return start | dict(sorted((sources | _compiled(sources)).items()))
 

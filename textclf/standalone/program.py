@@ -129,10 +129,11 @@ def _run(path: Path) -> None:
 
 def parser(name: str) -> argparse.ArgumentParser:
     """The options, of a file of this name."""
+    name = escaping.line(name)
     made = Parser(
         prog=name,
         description="Predict the label of each text, or of each row of a file: one answer each, in\norder.",
-        epilog=EXAMPLES.format(name=escaping.line(name)),
+        epilog=EXAMPLES.format(name=name),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
