@@ -29,7 +29,7 @@ ALLOWED = {
     "training": {"artefacts", "config", "dataset", "evaluation", "models", "progress", "text"},
     "experiments": {"artefacts", "config", "dataset", "evaluation", "training"},
     "export": {"artefacts", "dataset", "evaluation", "inference", "models", "text"},
-    "estimator": {"artefacts", "config", "dataset", "evaluation", "inference", "sources", "training"},
+    "estimator": {"artefacts", "config", "dataset", "evaluation", "inference", "progress", "sources", "training"},
     "results": {"artefacts", "dataset", "evaluation", "inference"},
     "progress": set(),
     "api": {"artefacts", "config", "dataset", "progress", "results", "sources", "training"},

@@ -1,7 +1,9 @@
+import signal
+
 import pytest
 
 from textclf import TextclfError
-from textclf.errors import DataError, DivergedError, InterruptedRunError, TerminatedRunError, UsageError
+from textclf.errors import DataError, DivergedError, InterruptedRunError, ResourceError, TerminatedRunError, UsageError
 from textclf.estimator.failures import InputError, ParameterError, UnsupportedError, as_of_scikit_learn
 
 
@@ -14,24 +16,30 @@ def test_errors_are_what_callers_of_both_libraries_catch(raised, expected):
     assert caught.value.exit_code == raised.exit_code
 
 
-def test_a_search_over_parameters_ends_at_ctrl_c():
+def test_a_signal_has_the_effect_that_it_had_before():
     with pytest.raises(KeyboardInterrupt), as_of_scikit_learn():
         raise InterruptedRunError("stopped")
-    with pytest.raises(SystemExit) as caught, as_of_scikit_learn():
-        raise TerminatedRunError("stopped")
-    assert caught.value.code == 143
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: received.append(number))
+    try:
+        with pytest.raises(SystemExit) as caught, as_of_scikit_learn():
+            raise TerminatedRunError("stopped")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (received, caught.value.code) == ([signal.SIGTERM], 143)
 
 
-def test_other_errors_stay_as_they_are():
+def test_other_errors_keep_their_type():
     for error in (DivergedError("x"), ZeroDivisionError("x"), InputError("x"), ParameterError("x")):
-        with pytest.raises(type(error)) as caught, as_of_scikit_learn():
+        with pytest.raises(type(error), match=r"^x$"), as_of_scikit_learn():
             raise error
-        assert caught.value is error
 
 
-def test_options_of_the_command_line_are_not_recommended():
+def test_options_of_the_command_line_become_parameters():
     with pytest.raises(InputError, match=r"^too few \(2\); give more texts$"), as_of_scikit_learn():
-        raise DataError("pairs: too few (2): add --validation FILE")
+        raise DataError("documents: too few (2): add --validation FILE")
+    with pytest.raises(ResourceError, match=r"^out of memory; try batch_size 8$"), as_of_scikit_learn():
+        raise ResourceError("out of memory; try --batch-size 8")
 
 
 def test_a_method_that_is_refused_is_not_there():

@@ -1,11 +1,12 @@
 """A fit learns what the commands learn, leaves nothing behind, and stops at a signal."""
 
-import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 from threading import Thread
+from time import sleep
 
 import pytest
 import torch
@@ -14,7 +15,6 @@ import textclf
 from tests.conftest import invoke
 from tests.estimator.conftest import QUICK, SMALL
 from textclf import TextClassifier
-from textclf.estimator import fitting
 
 
 def test_it_answers_as_the_command_line_does_with_the_same_documents_and_seed(corpus_csv, runner, corpus):
@@ -58,18 +58,12 @@ def test_threads_train_one_after_the_other_and_find_the_same(corpus):
     assert (of_threads[0] == alone.predict_proba(corpus.texts)).all()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_copy_of_a_process_that_is_training_can_train():
-    with fitting._training:
-        copy = multiprocessing.get_context("fork").Process(target=_train_here)
-        copy.start()
-        copy.join()
-    assert copy.exitcode == 0
-
-
-def _train_here():
-    sys.exit(not fitting._training.acquire(blocking=False))
+def test_progress_is_shown_if_it_is_wanted(corpus, capfd):
+    TextClassifier(**QUICK, verbose=True).fit(*corpus)
+    out, shown = capfd.readouterr()
+    assert out == ""
+    assert "trained: 100%" in shown
+    assert "validation accuracy" in shown
 
 
 @pytest.mark.parametrize(
@@ -80,15 +74,43 @@ def test_a_signal_ends_a_fit_and_leaves_nothing(corpus, temporary_files, number,
 
     def stop():
         while not list(temporary_files.glob("*/runs/*/history.jsonl")):
-            pass
+            sleep(0.01)
         os.kill(os.getpid(), number)
 
-    before = signal.getsignal(number)
-    thread = Thread(target=stop)
-    thread.start()
-    with pytest.raises(error):
-        found.fit(*corpus)
-    thread.join()
-    assert signal.getsignal(number) == before
+    def raise_error(*_):
+        raise error
+
+    before = signal.signal(number, raise_error)
+    try:
+        thread = Thread(target=stop)
+        thread.start()
+        with pytest.raises(error):
+            found.fit(*corpus)
+        thread.join()
+        assert signal.getsignal(number) == raise_error
+    finally:
+        signal.signal(number, before)
     assert not any(temporary_files.iterdir())
     assert not hasattr(found, "classes_")
+
+
+STOPPED = """
+from sklearn.model_selection import GridSearchCV
+from textclf import TextClassifier
+texts = [f"{word} number{place}" for place in range(20) for word in ("rain", "bread")]
+search = GridSearchCV(TextClassifier(epochs=100_000, patience=100_000), {"seed": [0, 1, 2, 3]}, n_jobs=2, cv=2)
+search.fit(texts, ["weather", "food"] * 20)
+"""
+
+
+@pytest.mark.long
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signal for a group of processes")
+@pytest.mark.parametrize("signalled", [os.kill, os.killpg])
+def test_ctrl_c_in_a_search_with_two_processes_leaves_nothing(temporary_files, signalled):
+    with subprocess.Popen([sys.executable, "-c", STOPPED], start_new_session=True, stderr=subprocess.PIPE) as search:
+        while len(list(temporary_files.glob("*/runs/*/history.jsonl"))) < 2:
+            assert search.poll() is None
+            sleep(0.01)
+        signalled(search.pid, signal.SIGINT)
+        assert b"KeyboardInterrupt" in search.communicate()[1]
+    assert not list(temporary_files.glob("textclf*"))

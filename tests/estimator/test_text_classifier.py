@@ -114,6 +114,20 @@ def test_texts_are_explained_for_their_labels(fitted, corpus):
         fitted.explain(corpus.texts, label="fish")
 
 
+def test_labelled_texts_are_evaluated(corpus):
+    labels = [len(label) for label in corpus.labels]  # 7, 4 and 7
+    found = TextClassifier(**QUICK).fit(corpus.texts, labels)
+    evaluation = found.evaluate([*corpus.texts, "rain"], [*labels, 9])
+    assert evaluation.metrics.accuracy == pytest.approx(found.score(corpus.texts, labels) * 60 / 61)
+    assert evaluation.unseen == {"9": 1}
+    assert [each["label"] for each in evaluation.classes] == ["4", "7"]
+    low, high = evaluation.intervals["accuracy"]
+    assert low <= evaluation.metrics.accuracy <= high
+    assert "texts" in repr(evaluation)
+    with pytest.raises(ValueError, match=r"^texts: "):
+        found.evaluate(["rain"], [9])
+
+
 # Among scikit-learn's tools
 
 
@@ -205,6 +219,6 @@ def test_a_class_of_your_own_is_an_estimator(my_model, corpus):
     found = TextClassifier(f"{my_model}:MyModel", epochs=2, device="cpu").fit(*corpus)
     again = pickle.loads(pickle.dumps(found))
     assert np.allclose(again.predict_proba(corpus.texts), found.predict_proba(corpus.texts))
-    with pytest.raises(ValueError, match=r"add --code"):
+    with pytest.raises(ValueError, match=r"add code my_model.py"):
         TextClassifier.load(found.save("saved"))
     assert TextClassifier.load("saved", code=my_model).classes_.tolist() == found.classes_.tolist()

@@ -3,6 +3,10 @@
 Imports scikit-learn, which nothing else of textclf's public API does before it is called.
 """
 
-from textclf.estimator.text_classifier import TextClassifier
+from textclf.system.requirements import need
+
+need("TextClassifier", ("sklearn",), install=("scikit-learn",))
+
+from textclf.estimator.text_classifier import TextClassifier  # noqa: E402
 
 __all__ = ["TextClassifier"]

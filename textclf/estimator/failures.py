@@ -3,10 +3,12 @@
 Meta-estimators catch ValueError and let Ctrl-C pass: a search over parameters must not take it for a failed fit.
 """
 
+import re
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from textclf.errors import DataError, InterruptedRunError, TerminatedRunError, UsageError
+from textclf.errors import DataError, InterruptedRunError, TerminatedRunError, TextclfError, UsageError
 
 
 class InputError(DataError, ValueError):
@@ -23,22 +25,26 @@ class UnsupportedError(UsageError, AttributeError):
 
 @contextmanager
 def as_of_scikit_learn() -> Iterator[None]:
-    """Raise InputError for DataError, ParameterError for UsageError, KeyboardInterrupt or SystemExit for a signal."""
+    """Raise InputError for DataError and ParameterError for UsageError; options in messages become parameters.
+
+    A signal that was held back until all was cleaned up has the effect that it has without textclf: by default,
+    KeyboardInterrupt or the end of the process.
+    """
     try:
         yield
     except InterruptedRunError:
+        signal.raise_signal(signal.SIGINT)
         raise KeyboardInterrupt from None
     except TerminatedRunError as error:
+        signal.raise_signal(signal.SIGTERM)  # a worker of joblib would go on with its next item at an exception
         raise SystemExit(error.exit_code) from None
-    except (InputError, ParameterError):
-        raise
-    except DataError as error:
-        raise InputError(_without_options(str(error))) from error
-    except UsageError as error:
-        raise ParameterError(str(error)) from error
+    except TextclfError as error:
+        kinds = {DataError: InputError, UsageError: ParameterError}
+        raise kinds.get(type(error), type(error))(_of_parameters(str(error))) from error
 
 
-def _without_options(message: str) -> str:
-    """A message about documents in memory without options of the command line, which the caller cannot give."""
-    message = message.removeprefix("pairs: ").replace("pairs[", "texts[", 1)
-    return message.replace(": add --validation FILE", "; give more texts")
+def _of_parameters(message: str) -> str:
+    """A message with parameters in place of options of the command line, about texts in place of a source."""
+    message = message.removeprefix("documents: ").replace("documents[", "texts[", 1)
+    message = message.replace(": add --validation FILE", "; give more texts")
+    return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda option: option[1].replace("-", "_"), message)

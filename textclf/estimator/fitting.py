@@ -1,29 +1,27 @@
 """Documents in memory to a model in memory: what `textclf preprocess` and `textclf train` do, in a temporary folder."""
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from threading import Lock
+from contextlib import closing, contextmanager
 from typing import Any, Final, NamedTuple
 
-from textclf import training
+from textclf import progress, training
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset import build
 from textclf.estimator.stored import code_of, in_memory
 from textclf.estimator.temporary import temporary_folder
+from textclf.system import locks
 from textclf.system.signals import stopping
+from textclf.training.bar import TrainingBar
+from textclf.training.display import Display
 
 PREPROCESSING: Final = ("validation_size", "lowercase", "max_vocab", "max_parts", "min_count")
 """Parameters that are settings of `textclf preprocess`; the others are settings of `textclf train`, and the seed both.
 """
 
 Settings = Mapping[str, Any]
-
-_training = Lock()
-"""Held while a model is trained: torch has one generator of random numbers and one number of threads a process."""
 
 
 class Fitted(NamedTuple):
@@ -39,10 +37,13 @@ class Fitted(NamedTuple):
 
 
 def fit(texts: Sequence[str], labels: Sequence[str], *, settings: Settings, verbose: bool) -> Fitted:
-    """Train a model on documents, some of which are held out for validation; raises what the commands raise."""
+    """Train a model on documents, some of which are held out for validation; raises what the commands raise.
+
+    Threads of one process take turns, as torch has one generator of random numbers.
+    """
     made_of = {name: settings[name] for name in PREPROCESSING}
     given = {name: value for name, value in settings.items() if name not in PREPROCESSING}
-    with _training, temporary_folder() as folder, _keeping_random_numbers(), stopping():
+    with locks.one_thread("training"), temporary_folder() as folder, _keeping_random_numbers(), stopping():
         config = TrainConfig.create(**given, data=str(folder / "data" / "texts"), run_dir=folder / "runs", test=False)
         preprocessing = PreprocessConfig(
             source=("texts",),
@@ -55,10 +56,25 @@ def fit(texts: Sequence[str], labels: Sequence[str], *, settings: Settings, verb
             num_workers=1,
             **made_of,
         )
-        build.preprocess(preprocessing, held=list(zip(texts, labels, strict=True)))
-        run = training.train(config)
+        pairs = list(zip(texts, labels, strict=True))
+        if verbose:
+            build.preprocess(preprocessing, held=pairs, progress=progress.of_items)
+        else:
+            build.preprocess(preprocessing, held=pairs)
+        with _display(verbose) as display:
+            run = training.train(config, display=display)
         trained = in_memory(artefact.load(run.model, code=code_of(settings["model"])))
         return Fitted(trained, artefact.read_card(run.model), runs.read_json(run.metrics), runs.read_lines(run.history))
+
+
+@contextmanager
+def _display(verbose: bool) -> Iterator[Display | None]:
+    """A bar that stays as it is when training ends or stops, if one is wanted."""
+    if not verbose:
+        yield None
+        return
+    with closing(TrainingBar()) as bar:
+        yield bar
 
 
 @contextmanager
@@ -71,13 +87,3 @@ def _keeping_random_numbers() -> Iterator[None]:
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices):
         yield
-
-
-def _forget_the_lock() -> None:
-    """In a forked copy, in which the thread that holds the lock does not go on."""
-    global _training  # noqa: PLW0603
-    _training = Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_the_lock)

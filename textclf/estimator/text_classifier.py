@@ -15,9 +15,12 @@ from textclf.estimator import stored
 from textclf.estimator.failures import ParameterError, UnsupportedError, as_of_scikit_learn
 from textclf.estimator.inputs import Labels, classes_of, column_name, labels_of, texts_of
 from textclf.estimator.temporary import temporary_folder
+from textclf.evaluation.evaluate import Evaluation, score_files
 from textclf.inference.classifier import Classifier, batched
 from textclf.inference.explain import Explanation, explain
+from textclf.inference.labelled import predict_labelled
 from textclf.settings import Range, Rule, checked, paths
+from textclf.sources import Row
 from textclf.system.files import write_bytes
 
 NOT_SETTINGS: Final = ("cv", "verbose")
@@ -42,7 +45,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
     epochs, batch_size, lr, patience, min_gain, clip_norm, label_smoothing, refit, embedding_size, hidden_size, dropout,
     word_dropout, max_length, device, precision : see ``textclf train --help``; None: by model, tier and documents
     cv : number of folds of `fit_transform`; `fit` has no use for it
-    verbose : whether `fit` shows its progress on stderr
+    verbose : whether `fit` shows bars, in a notebook or on stderr
 
     Attributes of a fitted estimator:
 
@@ -185,6 +188,20 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
                 explain(self.classifier_.trained, text, str(each)) for text, each in zip(texts, wanted, strict=True)
             ]
         return [each._replace(label=own) for each, own in zip(found, wanted, strict=True)]
+
+    def evaluate(self, X: Any, y: Any) -> Evaluation:
+        """Figures on labelled texts: 95 % intervals, a baseline, calibration, each class, and the confusion matrix.
+
+        Classes are named by strings, in the order of ``classifier_.labels``. Labels that `fit` did not have count as
+        errors.
+        """
+        check_is_fitted(self)
+        texts = texts_of(X)
+        names = map(str, labels_of(y, texts=len(texts)).tolist())
+        rows = [Row(text, label=name) for text, name in zip(texts, names, strict=True)]
+        with as_of_scikit_learn():
+            found = predict_labelled(self.classifier_, rows, where="texts", strict=True)
+            return score_files(found, self.classifier_.trained, run=type(self).__name__, files=("texts",))
 
     @property
     def partial_fit(self) -> NoReturn:
