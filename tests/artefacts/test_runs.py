@@ -112,6 +112,15 @@ def test_a_run_may_be_called_model():
     assert runs.model_dir(Path("model")) == run.model
 
 
+def test_a_model_is_called_as_its_run_or_as_it_was_copied(tmp_path):
+    for folder in ("news-full/model", "tickets.v2", "tickets.pyz"):
+        (tmp_path / folder).mkdir(parents=True) if "pyz" not in folder else (tmp_path / folder).touch()
+    assert runs.model_name(tmp_path / "news-full" / "model") == "news-full"
+    assert runs.model_name(tmp_path / "tickets.v2") == "tickets.v2"
+    assert runs.model_name(tmp_path / "tickets.pyz") == "tickets"
+    assert runs.model_name(Path("/model")) == "model"  # as in a container
+
+
 def test_an_artefact_may_lie_anywhere_under_any_name():
     run = finish(make())
     run.model.rename("production")

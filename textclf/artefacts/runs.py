@@ -240,6 +240,13 @@ def model_dir(path: Path) -> Path:
     return path if (path / "config.json").exists() and (path / "labels.json").exists() else resolve(path).model
 
 
+def model_name(model: Path) -> str:
+    """What a model is called: as its run, or as the folder or the file that it was copied to."""
+    path = model.resolve()
+    of_run = path.parent.name if path.name == "model" else ""
+    return of_run or (path.name if path.is_dir() else path.stem)
+
+
 class TrainingData(NamedTuple):
     """The data directory that a run was trained on, as it was then."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from textclf.artefacts import runs
 from textclf.cli import options, terminal
 from textclf.cli.display import span, table
 from textclf.errors import UsageError
@@ -97,9 +98,7 @@ def _of_files(run: Path, code: tuple[Path, ...], inputs: tuple[str, ...], readin
         terminal.message(f"{counted(found.left_out, 'row is', 'rows are')} left out, the first: {found.first_error}")
     if foreign := describe_foreign(Counter(found.labels), classifier.labels):
         terminal.message(foreign)
-    folder = model.resolve()
-    name = folder.parent.name if folder.name == "model" else folder.name
-    return score_files(found, classifier.trained, run=name, files=names)
+    return score_files(found, classifier.trained, run=runs.model_name(model), files=names)
 
 
 def _json(evaluation: "Evaluation") -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from textclf.artefacts import runs
 from textclf.cli import options, terminal
 from textclf.errors import UsageError
 from textclf.settings import Range, Rule
@@ -69,8 +70,7 @@ def _load(models: list[Path], code: tuple[Path, ...]) -> "dict[str, tuple[Classi
     loaded: dict[str, tuple[Classifier, str]] = {}
     used: Counter[str] = Counter()
     for path in models:
-        folder = path.resolve()
-        name = folder.parent.name if folder.name == "model" else folder.stem
+        name = runs.model_name(path)
         used[name] += 1
         name += f" ({used[name]})" if used[name] > 1 else ""
         trained = artefact.load(path, code=code)
