@@ -147,3 +147,22 @@ def test_the_last_of_quiet_and_verbose_decides(runner: CliRunner) -> None:
 def test_an_unknown_command_or_option_names_the_nearest(runner: CliRunner) -> None:
     assert "Did you mean 'train'?" in runner.invoke(main, ["tran"]).stderr
     assert "'--tier'" in runner.invoke(main, ["train", "--tire"]).stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (["help"], "No such command 'help'; see textclf --help"),
+        (["--xyz"], "No such option '--xyz'; see textclf --help"),
+        (["compare", "a"], "Missing argument 'RUN_B'; see textclf compare --help"),
+        (["info", "a", "b"], "Got unexpected extra argument (b); see textclf info --help"),
+        (["train", "--epochs", "0"], "Invalid value for '--epochs': '0' is not a whole number at least 1 and at most "),
+    ],
+)
+def test_a_mistake_without_a_near_name_says_where_the_help_is(
+    command: list[str], message: str, runner: CliRunner
+) -> None:
+    done = runner.invoke(main, command)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"textclf: {message}")
+    assert done.stderr.count("see textclf") == message.count("see textclf")

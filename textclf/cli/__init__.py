@@ -124,13 +124,23 @@ class Commands(click.Group):
 def _report(error: BaseException) -> int | None:
     """Say on stderr why a command ended; returns its exit code, None for a bug."""
     if isinstance(error, click.ClickException):
-        return _fail(error, error.format_message(), error.exit_code)
+        return _fail(error, _with_help(error), error.exit_code)
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return _fail(error, "stopped", 130)
     if isinstance(error, ClosedPipeError):
         return error.exit_code
     explained = failures.explain(error, "stdout")  # who writes a file names it
     return None if explained is None else _fail(error, str(explained), explained.exit_code)
+
+
+def _with_help(error: click.ClickException) -> str:
+    """The message of an error of the command line; one without a remedy says where the help is."""
+    message = error.format_message()
+    says_more = getattr(error, "possibilities", None) or type(error) is click.BadParameter
+    if not isinstance(error, click.UsageError) or error.ctx is None or says_more:
+        return message
+    command = f"textclf {error.ctx.info_name}" if error.ctx.parent else "textclf"
+    return f"{message.rstrip('.')}; see {command} --help"
 
 
 def _fail(error: BaseException, message: str, code: int) -> int:
