@@ -64,6 +64,7 @@ COMMANDS = {
     "info of data as json": ["info", "{data}", "--format", "json"],
     "info of a run as json": ["info", "{run}", "--format", "json"],
     "runs": ["runs", "--run-dir", "{runs}"],
+    "data": ["data", "--data-dir", "{data}/.."],
     "check data": ["check", "{data}"],
     "check a run": ["check", "{run}"],
     "check a model": ["check", "{run}/model"],

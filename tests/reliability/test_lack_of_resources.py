@@ -37,6 +37,7 @@ COMMANDS = {
     "info": "info",
     "info data": "info data/corpus",
     "runs": "runs",
+    "data": "data",
     "completion": "completion bash",
     "help": "--help",
 }
@@ -44,7 +45,7 @@ ALL = frozenset(COMMANDS)
 WRITING = frozenset(
     {"preprocess", "train", "train with processes", "predict file", "report", "export", "learning-curve"}
 )
-READING = ALL - {"corpora", "help", "runs", "completion"}  # runs lists what it may not read
+READING = ALL - {"corpora", "help", "runs", "data", "completion"}  # the two list what they may not read
 PRINTING = ALL - {"predict file", "serve"}
 WITHOUT_RIGHTS = "" if os.getuid() else "setpriv --bounding-set=-dac_override,-dac_read_search,-fowner"
 """Root may read and write everything, unless it gives up these rights."""
@@ -80,7 +81,7 @@ SITUATIONS = {
         f'chmod -R a-rwx data/* runs/* *.csv; {WITHOUT_RIGHTS} "$@"', 2, READING, needs="setpriv"
     ),
     "a folder that may not be entered": Situation(
-        f'chmod a-rwx .; {WITHOUT_RIGHTS} "$@"', 2, READING | {"runs"}, needs="setpriv"
+        f'chmod a-rwx .; {WITHOUT_RIGHTS} "$@"', 2, READING | {"runs", "data"}, needs="setpriv"
     ),
     "a disk that is read-only": Situation(
         'mount --bind . . && mount -o remount,ro,bind . . || exit 77; cd "$PWD"; "$@"',

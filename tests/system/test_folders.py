@@ -152,3 +152,11 @@ def test_a_link_that_looks_like_a_left_folder_is_neither_taken_over_nor_followed
     (tmp_path / ".films.0123456789abcdef.tmp").symlink_to(tmp_path / "mine")
     fill(tmp_path / "films", "new")
     assert names(tmp_path / "mine") == []
+
+
+def test_the_size_of_a_folder_is_that_of_its_files_and_no_link_is_followed(tmp_path):
+    (tmp_path / "a/b").mkdir(parents=True)
+    (tmp_path / "a/b/file").write_bytes(bytes(1000))
+    (tmp_path / "file").write_bytes(bytes(10))
+    (tmp_path / "a/loop").symlink_to(tmp_path)
+    assert folders.size_of(tmp_path) == 1010 + (tmp_path / "a/loop").lstat().st_size

@@ -1,6 +1,5 @@
 """A summary of each run in a folder, from its JSON files alone, so that a thousand are listed in a second."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,6 +10,7 @@ from textclf.artefacts import runs
 from textclf.artefacts.runs import RunLayout
 from textclf.errors import ArtefactError, UsageError
 from textclf.system import locks
+from textclf.system.folders import size_of
 
 MEASURED: Final = ("test", "validation")
 """Splits whose figures are shown, the first that a run has."""
@@ -98,16 +98,3 @@ def _figures(values: Mapping[str, Any]) -> dict[str, Any]:
     if split:
         found |= {"split": split} | {name: float(values[split][name]) for name in ("accuracy", "macro_f1")}
     return found
-
-
-def size_of(root: Path) -> int:
-    """Bytes of all files in a folder; links are not followed. Raises OSError if a folder may not be read."""
-    size, folders = 0, [str(root)]
-    while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                else:
-                    size += entry.stat(follow_symlinks=False).st_size
-    return size

@@ -21,7 +21,7 @@ from textclf.system import failures, memory, startup, streams
 from textclf.system.signals import ignore, stopping
 
 GROUPS: Final[Mapping[str, Sequence[str]]] = {
-    "Data": ("preprocess", "check", "corpora"),
+    "Data": ("preprocess", "check", "data", "corpora"),
     "Train": ("train", "evaluate", "learning-curve"),
     "Use": ("predict", "serve", "export"),
     "Understand": ("explain", "compare", "report"),
@@ -35,7 +35,7 @@ _NUMPY: Final = 110_000_000
 _ARROW: Final = 310_000_000
 _TORCH: Final = 700_000_000
 ADDRESS_SPACE: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("predict", "explain", "serve"), _NUMPY),
+    **dict.fromkeys(("predict", "explain", "serve", "data"), _NUMPY),
     **dict.fromkeys(("preprocess", "check", "evaluate", "compare", "report", "export"), _ARROW),
     **dict.fromkeys(("train", "verify", "learning-curve"), _TORCH),
 }

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
-from textclf.artefacts import run_list, runs
+from textclf.artefacts import runs
 from textclf.cli import options, run_info, terminal
 from textclf.cli.display import show_columns, show_report, table
 from textclf.config import TIERS
 from textclf.errors import UsageError
 from textclf.system import escaping
+from textclf.system.folders import size_of
 from textclf.system.wording import shown_age, shown_bytes
 
 
@@ -59,7 +60,7 @@ def _data_record(path: Path) -> dict[str, Any]:
 
     made = manifest.read_manifest(path)
     report = data_report.read_report(manifest.DataLayout(path).report)
-    about = {"fingerprint": made.fingerprint, "columns": made.columns.to_json(), "bytes": run_list.size_of(path)}
+    about = {"fingerprint": made.fingerprint, "columns": made.columns.to_json(), "bytes": size_of(path)}
     return {"path": str(path), **asdict(made), **about, "report": asdict(report)}
 
 
@@ -72,6 +73,6 @@ def _data(path: Path) -> str:
     tiers = table(("tier", "documents", "epochs", "to"), rows, align="<>><")
     columns = show_columns(made.columns)
     kept = "a .pt file for each document" if made.has_tensors else "no .pt files, but the packed copy"
-    size, age = shown_bytes(run_list.size_of(path)), shown_age(time() - finding.made(path))
+    size, age = shown_bytes(size_of(path)), shown_age(time() - finding.made(path))
     end = f"{kept}\nfingerprint {made.fingerprint}, seed {made.settings['seed']}\n{size}, made {age} ago"
     return "\n\n".join(part for part in (show_report(report), columns, tiers, end) if part)

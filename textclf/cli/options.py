@@ -1,6 +1,6 @@
 """What a command is, and the options that several commands share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -364,6 +364,17 @@ def output(what: str, **more: Any) -> Decorator:
     """--output, for a command that writes this."""
     kind: click.Path[Path] = click.Path(path_type=Path, dir_okay="folder" in what)
     return click.option("--output", type=kind, metavar="PATH", help=f"Where to write {what}", **more)
+
+
+def sort(columns: Iterable[str]) -> Decorator:
+    """--sort, for a command that lists something in these columns."""
+    return click.option(
+        "--sort",
+        type=click.Choice(list(columns)),
+        default="age",
+        show_default=True,
+        help="Column to sort by: the newest, the largest or the best first.",
+    )
 
 
 data_dir = click.option(

@@ -5,7 +5,7 @@ from pathlib import Path
 from time import time
 from typing import Any, Final
 
-from textclf.artefacts import run_list, runs
+from textclf.artefacts import runs
 from textclf.artefacts.containers import Archive
 from textclf.artefacts.runs import RunLayout
 from textclf.cli import terminal
@@ -15,6 +15,7 @@ from textclf.errors import ArtefactError
 from textclf.models import MODELS, user
 from textclf.sources.document import Columns
 from textclf.system import escaping
+from textclf.system.folders import size_of
 from textclf.system.wording import counted, shown_age, shown_bytes
 
 MOST_LABELS: Final = 20
@@ -34,7 +35,7 @@ def record(run: RunLayout) -> dict[str, Any]:
         "settings": config["settings"],
         "data": config["data"],
         "versions": config["versions"],
-        "bytes": run_list.size_of(run.root),
+        "bytes": size_of(run.root),
     }
 
 
@@ -43,7 +44,7 @@ def model_record(model: Path) -> dict[str, Any]:
     is_file = model.is_file()
     config = Archive.open(model).config() if is_file else runs.read_json(model / "config.json")
     about = {name: config[name] for name in ("model", "precision", "temperature", "columns")}
-    return {**config["trained"], **about, "bytes": model.stat().st_size if is_file else run_list.size_of(model)}
+    return {**config["trained"], **about, "bytes": model.stat().st_size if is_file else size_of(model)}
 
 
 def _columns(model: Path) -> dict[str, Any]:

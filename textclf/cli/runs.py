@@ -38,13 +38,7 @@ KEYS: Final[Mapping[str, Callable[[Summary], Any]]] = {
     show_default=True,
     help="Folder of the runs.",
 )
-@click.option(
-    "--sort",
-    type=click.Choice(list(KEYS)),
-    default="age",
-    show_default=True,
-    help="Column to sort by: the newest, the largest or the best first.",
-)
+@options.sort(KEYS)
 @options.text_or_json
 def command(run_dir: Path, sort: str, layout: str) -> None:
     """List the runs with their figures, the newest first.

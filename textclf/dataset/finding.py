@@ -18,8 +18,11 @@ def made(root: Path) -> float:
 
 
 def is_data(path: Path) -> bool:
-    """Whether a folder is a data directory, finished or not."""
-    return any((path / name).exists() for name in ("manifest.json", "begun.json"))
+    """Whether a folder is a data directory, finished or not; so is one that may not be read."""
+    try:
+        return any((path / name).exists() for name in ("manifest.json", "begun.json"))
+    except OSError:
+        return True
 
 
 def home(folder: Path = DATA) -> Home:

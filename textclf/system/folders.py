@@ -95,3 +95,16 @@ def _swap(new: Path, place: Path, old: Path) -> None:
         if old.exists():
             old.replace(place)
         raise
+
+
+def size_of(root: Path) -> int:
+    """Bytes of all files in a folder; links are not followed. Raises OSError if a folder may not be read."""
+    size, folders = 0, [str(root)]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+                else:
+                    size += entry.stat(follow_symlinks=False).st_size
+    return size
