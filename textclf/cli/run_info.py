@@ -70,7 +70,7 @@ def _parts(root: Path, values: Mapping[str, Any]) -> Iterator[str]:
     )
     if settings := values.get("settings"):
         yield _settings(settings, tier=values["tier"], model=values["model"])
-    yield _labels(values.get("labels", ()), values, hint=f"figures of each label: textclf evaluate --run {root}")
+    yield _labels(values.get("labels", ()), values, hint=f"textclf evaluate --run {root}")
 
 
 def _facts(root: Path, values: Mapping[str, Any]) -> str:
@@ -154,7 +154,7 @@ def _defaults() -> dict[str, Any]:
 def _labels(labels: Sequence[Mapping[str, Any]], values: Mapping[str, Any], *, hint: str) -> str:
     """Figures of each label, or of those with the lowest F1; a model without its run has none."""
     if not labels:
-        return escaping.line(hint) if "settings" in values else ""
+        return f"figures of each label:\n  {escaping.line(hint)}" if "settings" in values else ""
     lowest = sorted(labels, key=lambda row: row["f1"])[:MOST_LABELS]
     columns = {
         "label": [row["label"] for row in lowest],
