@@ -43,7 +43,8 @@ class Size(click.ParamType[int]):
     type=click.Choice(["safetensors", "onnx", "pyz"]),
     default="safetensors",
     show_default=True,
-    help="safetensors: a run. onnx: for ONNX Runtime. pyz: one file for any Python with numpy.",
+    help="Format of what is written. safetensors: a run. onnx: for ONNX Runtime. pyz: one file for any Python with "
+    "numpy.",
 )
 @click.option(
     "--precision",
