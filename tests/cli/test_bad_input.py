@@ -141,6 +141,13 @@ def test_no_such_run(runner: CliRunner) -> None:
     fails(runner, ["info", "gone"], 2, "gone")
 
 
+@pytest.mark.parametrize(
+    "command", [["predict", "x", "--run"], ["evaluate", "--run"], ["train", "--resume"], ["compare", "."], ["verify"]]
+)
+def test_another_folder_is_no_run(runner: CliRunner, copied: Path, command: list[str]) -> None:
+    fails(runner, [*command, str(copied)], 2, " is not a run; list the runs: textclf runs")
+
+
 def test_an_unknown_tier_model_and_device(runner: CliRunner, data_dir: Path) -> None:
     fails(runner, ["train", "--tier", "huge"], 2, "'huge'", "tiny", "full")
     fails(runner, ["train", "--model", "svm"], 2, "'svm'", "mlp", "lstm")

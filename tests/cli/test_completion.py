@@ -70,8 +70,8 @@ def test_names_are_completed(line: str, expected: list[str], runner: CliRunner) 
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("textclf predict --run runs/n", "dir,runs/n"),
-        ("textclf predict --run else", "dir,else"),
+        ("textclf predict --run runs/n", "file,runs/n"),
+        ("textclf predict --run else", "file,else"),
         ("textclf predict --input ", "file,"),
         ("textclf preprocess ./rev", "file,./rev"),
         ("textclf preprocess reviews.csv --test ", "file,"),

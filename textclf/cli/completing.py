@@ -23,9 +23,9 @@ Completions = list[CompletionItem[str]]
 
 
 def of_homes(incomplete: str, homes: Iterable[Home], *others: str) -> Completions:
-    """Names in some folders that begin so, the newest first; folders if there is none, or a path was begun."""
+    """Names in some folders that begin so, the newest first; files if there is none, or a path was begun."""
     names = [*others, *(path.name for home in homes for path in home.newest_first())]
-    return _beginning(names, incomplete) or [CompletionItem(incomplete, type="dir")]
+    return _beginning(names, incomplete) or [CompletionItem(incomplete, type="file")]
 
 
 def run_names(incomplete: str) -> Completions:

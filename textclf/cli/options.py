@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from textclf.artefacts import runs
 from textclf.cli import terminal
 from textclf.cli.terminal import Volume
+from textclf.errors import UsageError
 from textclf.models import MODELS, is_known, unknown
 from textclf.settings import Range, Rule, rules, shown
 from textclf.system import names
@@ -222,17 +223,26 @@ run = click.option("--run", type=RUN, default=LATEST, show_default=True, help=RU
 
 
 def resolved(given: Path) -> Path:
-    """The directory of the run that is given; if verbose, it is printed. Raises what `runs.resolve` raises."""
-    root = runs.resolve(given).root
+    """The directory of the run that is given; if verbose, it is printed. Raises UsageError if there is no such run."""
+    root = _checked(runs.resolve(given).root)
     terminal.detail(f"reading the run {root}")
     return root
 
 
 def model_of(given: Path) -> Path:
-    """The folder of the model that is given; if verbose, it is printed. Raises what `runs.resolve` raises."""
-    folder = runs.model_dir(given)
-    terminal.detail(f"reading the model {folder}")
-    return folder
+    """The model that is given, its folder or file; if verbose, it is printed. Raises what `resolved` raises."""
+    model = runs.model_dir(given)
+    if model != given:
+        _checked(model.parent)
+    terminal.detail(f"reading the model {model}")
+    return model
+
+
+def _checked(root: Path) -> Path:
+    """A folder, if it is a run; raises UsageError if it is another one, such as a data directory."""
+    if not runs.is_run(root):
+        raise UsageError(f"{root} is not a run; list the runs: textclf runs")
+    return root
 
 
 def run_or_data(given: Path) -> Path:
