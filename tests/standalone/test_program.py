@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.odd_texts import odd_texts
-from textclf.cli import main
+from textclf.cli import main, predict
 from textclf.inference.classifier import load_model
 from textclf.inference.explain import explain
 from textclf.inference.parallel import LARGE_FILE
@@ -84,6 +84,14 @@ def test_the_command_line_prints_what_textclf_predict_prints(run, runner, pyz_fi
         assert (done.returncode, done.stdout, done.stderr) == (expected.exit_code, expected.stdout, said), options
 
 
+def test_it_has_the_options_of_textclf_predict():
+    """Except those that name a model, and say how much is said."""
+    there = {name for each in predict.command.params for name in (*each.opts, *each.secondary_opts) if name[:2] == "--"}
+    here = {name for each in program.parser("x.pyz")._actions for name in each.option_strings if name[:2] == "--"}
+    others = {"--run", "--code", "--quiet", "--verbose", "--debug", "--help"}
+    assert there - others == here - {"--serve", "--host", "--port", "--card", "--version", "--help"}
+
+
 MISTAKES = (
     ([], 2, "nothing to predict"),
     (["--top-k", "0", "x"], 2, "'0' is not a whole number at least 1"),
@@ -93,6 +101,8 @@ MISTAKES = (
     (["--input", "nowhere.csv"], 2, "no such file: nowhere.csv"),
     (["--explain", "--format", "csv", "x"], 2, "use --format jsonl"),
     (["rows.csv"], 2, "add --input before it"),
+    (["--serve", "rain"], 2, "--serve takes no texts"),
+    (["--port", "80", "rain"], 2, "go with --serve"),
 )
 
 
@@ -124,6 +134,15 @@ def test_without_numpy_help_and_version_are_printed_and_predicting_names_the_com
     done = run(pyz_file, "--serve", "--port", "0")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "pip install fastapi" in done.stderr
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_an_old_numpy_is_named(run, pyz_file, tmp_path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "numpy.py").write_text("__version__ = '1.26.4'\n")
+    done = run(pyz_file, "rain", packages=tmp_path / "old")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "numpy is 1.26.4, and 2.0 or newer is needed" in done.stderr
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)

@@ -5,7 +5,7 @@ What a file, a user or the machine can cause to fail is one line on stderr and a
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,10 @@ from textclf.system.signals import ignore, stopping
 
 COUNT: Final = Rule(int, Range(1))
 SHARE: Final = Rule(float, Range(0, 1))
-PORT: Final = Rule(int, Range(0, 65535))
+PORTS: Final = Rule(int, Range(0, 65535))
+HOST: Final = "127.0.0.1"
+PORT: Final = 8000
+OLDEST_NUMPY: Final = 2
 DELIMITERS: Final = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 LAYOUTS: Final = ("text", "json", "jsonl", "csv", "spreadsheet", "parquet", "fasttext")
 INPUT_FORMATS: Final = ("auto", "lines", "csv", "tsv", "jsonl", "json", "parquet", "xlsx", "fasttext")
@@ -107,24 +110,47 @@ def _say(path: Path, message: str) -> None:
 
 
 def _run(path: Path) -> None:
+    say = partial(_say, path)
     asked = vars(parser(path.name).parse_intermixed_args())
     serving = {name: asked.pop(name) for name in ("serve", "host", "port")}
+    _refuse_both(asked, serving)
     if asked.pop("card"):
         from textclf.artefacts import artefact
 
         sys.stdout.write(escaping.lines(artefact.read_card(path)))
         return
     if serving.pop("serve"):
+        _need_numpy()
         from textclf.standalone import serving as service
 
-        service.serve(path, **serving, say=partial(_say, path))
+        service.serve(path, serving["host"] or HOST, PORT if serving["port"] is None else serving["port"], say=say)
         return
     wanted = job.Job.create(**asked)
     files = job.check(wanted)
-    memory.refuse_small_limit(ADDRESS_SPACE)
+    _need_numpy()
     from textclf.inference.classifier import load_model  # after the checks: numpy takes 0.1 s
 
-    job.run(wanted, files, load_model(path), path, warn=partial(_say, path), watch=iter)
+    job.run(wanted, files, load_model(path), path, warn=say, watch=iter)
+
+
+def _refuse_both(asked: Mapping[str, Any], serving: Mapping[str, Any]) -> None:
+    """Raise UsageError for options of which one has no effect."""
+    if serving["serve"] and (asked["texts"] or asked["inputs"]):
+        raise UsageError("--serve takes no texts and no --input; leave them out")
+    if not serving["serve"] and any(serving[name] is not None for name in ("host", "port")):
+        raise UsageError("--host and --port go with --serve; add it, or leave them out")
+
+
+def _need_numpy() -> None:
+    """Raise UsageError if numpy is too old, ResourceError if memory is limited to less than it needs."""
+    memory.refuse_small_limit(ADDRESS_SPACE)
+    import numpy as np
+
+    if int(np.__version__.split(".")[0]) < OLDEST_NUMPY:
+        raise UsageError(
+            f"numpy is {np.__version__}, and {OLDEST_NUMPY}.0 or newer is needed: {Path(sys.executable).name} -m pip "
+            "install --upgrade numpy"
+        )
 
 
 def parser(name: str) -> argparse.ArgumentParser:
@@ -207,8 +233,8 @@ def _add_input(group: Any) -> None:
 def _add_serving(group: Any) -> None:
     add = group.add_argument
     add("--serve", action="store_true", help="answer over HTTP, with a page to try the model")
-    add("--host", default="127.0.0.1", help="address to listen on; default: 127.0.0.1")
-    add("--port", type=_number(PORT), default=8000, help="default: 8000; 0: any free port")
+    add("--host", help=f"address to listen on; default: {HOST}")
+    add("--port", type=_number(PORTS), help=f"default: {PORT}; 0: any free port")
 
 
 def _number(rule: Rule) -> Callable[[str], int | float]:

@@ -8,7 +8,7 @@ from textclf.inference.classifier import Classifier
 from textclf.system import requirements
 
 
-def serve(path: Path, *, host: str, port: int, say: Callable[[str], None]) -> None:
+def serve(path: Path, host: str, port: int, *, say: Callable[[str], None]) -> None:
     """Serve until Ctrl-C or SIGTERM; raises UsageError if a package is missing or the address cannot be listened on."""
     requirements.need("--serve", requirements.SERVING)
     from textclf.serve import launch
