@@ -1,4 +1,5 @@
 import itertools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -255,3 +256,13 @@ def test_with_one_thread_workers_are_forked_copies():
     refused = "ArtefactError x.json is damaged"
     assert done.stdout.splitlines() == ["{1} 3", "[1, 1, 1]", refused, *killed, "none is left"]
     assert done.stderr == ""
+
+
+def test_a_daemon_starts_no_workers_and_works_alone(monkeypatch):
+    assert workers.may_start()
+    monkeypatch.setattr(multiprocessing.current_process(), "_config", {"daemon": True})
+    assert not workers.may_start()
+    assert not workers.can_fork()
+    with workers.lazy_pool(2, imports="math", alone_seconds=0) as pool:
+        assert list(pool.map(abs, [-1, 2])) == [1, 2]
+        assert multiprocessing.active_children() == []

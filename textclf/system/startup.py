@@ -18,6 +18,9 @@ from textclf.system.search_path import SAFE
 
 _WAIT_POLICY: Final = "OMP_WAIT_POLICY"
 
+_forked_with_torch: set[int] = set()
+"""This process, and those it was forked from, if they are copies of one that had imported torch."""
+
 GARBAGE_THRESHOLDS: Final = (100_000, 50, 100)
 """New objects before Python looks for garbage among them, and how often it does before it looks among older ones."""
 
@@ -73,10 +76,11 @@ def let_torch_threads_sleep() -> None:
 def no_spinning() -> Iterator[None]:
     """Use one torch thread here if torch was imported before `let_torch_threads_sleep`; the number is restored after.
 
-    That takes as long as two threads that sleep (12 s on 20newsgroups), at half the CPU time of two that spin.
+    That takes as long as two threads that sleep (12 s on 20newsgroups), at half the CPU time of two that spin. So does
+    a forked copy of a process that has torch: OpenMP would wait for threads that the copy does not have.
     """
     torch = sys.modules.get("torch")
-    if torch is None or _WAIT_POLICY in os.environ:
+    if torch is None or (_WAIT_POLICY in os.environ and not _forked_with_torch):
         yield
         return
     threads = torch.get_num_threads()
@@ -85,6 +89,12 @@ def no_spinning() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def sound_after_fork() -> None:
+    """Use one torch thread from now on in a forked copy of a process that had torch, as `no_spinning` does."""
+    if _forked_with_torch:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def refuse_few_threads(count: int) -> None:
@@ -107,6 +117,15 @@ def refuse_few_threads(count: int) -> None:
         done.set()
         for thread in started:
             thread.join()
+
+
+def _remember_torch() -> None:
+    if "torch" in sys.modules:
+        _forked_with_torch.add(os.getpid())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_remember_torch)
 
 
 def processors() -> int:

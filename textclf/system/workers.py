@@ -174,11 +174,18 @@ def pool(count: int, *, imports: str, advice: str = "try --num-workers 1") -> It
 def lazy_pool(count: int, *, imports: str, alone_seconds: float = ALONE_SECONDS) -> Iterator[LazyPool]:
     """Workers as of `pool`, started after ``alone_seconds`` of work; raises ResourceError if one is killed."""
     with ExitStack() as stack:
-        yield LazyPool(count, imports=imports, alone_seconds=alone_seconds, stack=stack)
+        yield LazyPool(count if may_start() else 1, imports=imports, alone_seconds=alone_seconds, stack=stack)
+
+
+def may_start() -> bool:
+    """Whether this process may start others: a worker of a ``multiprocessing.Pool`` may not."""
+    return not multiprocessing.current_process().daemon
 
 
 def can_fork() -> bool:
     """Whether a forked copy would work: one thread, on Linux. A lock that another thread holds would stay locked."""
+    if not may_start():
+        return False
     threads = Path("/proc/self/task")
     for _ in range(10 if threads.is_dir() else 0):
         if len(list(threads.iterdir())) == 1:

@@ -131,7 +131,9 @@ class Setup:
             self.cache.clear()
 
     def _workers(self, processor: "torch.device") -> int:
-        """Number of loader processes: as configured, else 0 for the packed store on a CPU."""
+        """Number of loader processes: as configured, else 0 for the packed store on a CPU; 0 where none may start."""
+        if not workers.may_start():
+            return 0
         if self.config.num_workers is not None:
             return self.config.num_workers
         return 0 if self.config.store == "packed" and processor.type == "cpu" else min(processors(), MOST_WORKERS)

@@ -12,6 +12,7 @@ from textclf.models.sequences.batch import Batch
 from textclf.models.sequences.features import SequenceInputs
 from textclf.models.user.code import Code, naming_line
 from textclf.models.user.trial import build, checked
+from textclf.system import startup
 
 
 class TorchForward:
@@ -24,6 +25,7 @@ class TorchForward:
 
     def __call__(self, weights: Weights, inputs: SequenceInputs) -> Floats:
         """Logits, the mean of all views; raises UsageError, with the line of the user's file, if it fails."""
+        startup.sound_after_fork()
         network = self._network(weights)
         documents = len(inputs.lengths)
         batch = Batch(torch.from_numpy(inputs.tokens), torch.from_numpy(inputs.lengths), torch.full((documents,), -1))
