@@ -101,6 +101,7 @@ COMMANDS = [
     (0, "report"),
     (0, "compare", "runs/r", "runs/r"),
     (0, "export", "--output", "small", "--max-drop", "100"),
+    (0, "export", "--output", "small.pyz", "--format", "pyz", "--max-drop", "100"),
     (1, "verify"),  # which names the modules
     (0, "info"),
     (0, "info", "data/d"),

@@ -6,6 +6,7 @@ the choice.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -183,7 +184,8 @@ def _write_file(run: FinishedRun, candidate: Candidate, before: Predictions, req
         made = _make(Path(name) / "model", run, candidate, before, request)
     files.make_folder(request.output.parent)
     files.write_bytes(request.output, pyz.pack(made.model))
-    request.output.chmod(request.output.stat().st_mode | 0o111)
+    with suppress(OSError):  # some file systems have no such bit; python FILE needs none
+        request.output.chmod(request.output.stat().st_mode | 0o111)
     return made.exported
 
 
