@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from textclf.errors import ResourceError
 from textclf.estimator.temporary import PREFIX, remove_left_folders, temporary_folder
 
 WAITING = """
@@ -53,3 +55,9 @@ def test_other_things_with_such_a_name_stay(temporary_files):
     (temporary_files / f"{PREFIX}link").symlink_to("target")
     remove_left_folders()
     assert len(list(temporary_files.iterdir())) == 3
+
+
+def test_no_folder_for_temporary_files_is_an_error_in_one_line(monkeypatch):
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
+    with pytest.raises(ResourceError, match=r"no folder for temporary files .*; set TMPDIR"), temporary_folder():
+        pass

@@ -1,5 +1,7 @@
 """The estimator among scikit-learn's tools: what it answers, and what its callers rely on."""
 
+from dataclasses import fields
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +18,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from tests.estimator.conftest import QUICK
 from textclf import TextClassifier, TextclfError
+from textclf.config import PreprocessConfig, TrainConfig
 from textclf.models import MODELS
 
 
@@ -95,6 +98,20 @@ def test_there_is_no_partial_fit_and_the_reason_is_said():
         TextClassifier().partial_fit(["a"], ["b"])
 
 
+def test_parameters_are_settings_of_the_commands_with_their_defaults():
+    ours = TextClassifier().get_params()
+    others = {"tier": "full", "cv": 5, "verbose": False}
+    assert {name: ours.pop(name) for name in others} == others
+    preprocessing = {field.name: field.default for field in fields(PreprocessConfig)}
+    training = TrainConfig.create()
+    chosen = {"epochs", "min_gain", "label_smoothing", "embedding_size", "dropout", "word_dropout"}  # by tier and model
+    for name, value in ours.items():
+        expected = preprocessing[name] if name in preprocessing else getattr(training, name)
+        assert value == (None if name in chosen else expected), name
+    elsewhere = {"data", "data_dir", "run_dir", "test", "store", "num_workers", "user_model", "tier"}
+    assert {field.name for field in fields(TrainConfig)} - elsewhere <= ours.keys()
+
+
 def test_parameters_are_read_set_cloned_and_shown():
     made = TextClassifier("cnn", hidden_size=8)
     assert repr(made.set_params(seed=3)) == "TextClassifier(hidden_size=8, model='cnn', seed=3)"
@@ -148,7 +165,7 @@ def test_several_classifiers_vote_and_are_calibrated(corpus):
 
 @pytest.mark.slow
 def test_a_search_with_two_processes_finds_what_one_process_finds(corpus, temporary_files):
-    grid = {"hidden_size": [4, 8], "epochs": [1]}
+    grid = {"hidden_size": [4], "epochs": [1]}
     scores = [
         GridSearchCV(TextClassifier(**QUICK), grid, cv=2, n_jobs=jobs, refit=False)
         .fit(*corpus)
@@ -167,25 +184,24 @@ def table(corpus):
     return pd.DataFrame({"body": corpus.texts, "length": [float(len(text)) for text in corpus.texts]})
 
 
-def test_features_are_probabilities_named_by_column_and_class(corpus, table):
+def test_features_are_probabilities_of_models_that_have_not_learned_from_the_text(corpus, table):
     found = TextClassifier(**QUICK)
     features = found.set_output(transform="pandas").fit_transform(table[["body"]], corpus.labels)
     assert list(features.columns) == ["body_animals", "body_food", "body_weather"]
     assert found.feature_names_in_.tolist() == ["body"]
-    assert np.allclose(features.sum(axis=1), 1)
-    assert (found.transform(table["body"]).to_numpy() == found.predict_proba(corpus.texts)).all()
-    without = TextClassifier(**QUICK).fit(*corpus)
-    assert without.get_feature_names_out().tolist() == ["text_animals", "text_food", "text_weather"]
-
-
-def test_features_of_a_text_come_from_a_model_that_has_not_learned_from_it(corpus):
-    found = TextClassifier(**QUICK)
-    features = found.fit_transform(*corpus)
     folds = StratifiedKFold(2, shuffle=True, random_state=0)
-    assert (features == cross_val_predict(clone(found), *corpus, cv=folds, method="predict_proba")).all()
-    assert (features != found.transform(corpus.texts)).any()
+    out_of_fold = cross_val_predict(clone(found), *corpus, cv=folds, method="predict_proba")
+    assert (features.to_numpy() == out_of_fold).all()
+    of_all = found.transform(table["body"]).to_numpy()
+    assert (of_all == found.predict_proba(corpus.texts)).all()
+    assert (of_all != out_of_fold).any()
     with pytest.raises(ValueError, match=r"^cv: 1 is not"):
         found.set_params(cv=1).fit_transform(*corpus)
+
+
+def test_features_of_texts_without_a_name_are_named_text(fitted):
+    assert fitted.get_feature_names_out().tolist() == ["text_animals", "text_food", "text_weather"]
+    assert fitted.get_feature_names_out(["body"]).tolist()[0] == "body_animals"
 
 
 def test_a_text_stands_next_to_other_columns(corpus, table):

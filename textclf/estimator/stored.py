@@ -15,6 +15,7 @@ from textclf.artefacts import artefact
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import ArtefactError, UsageError
 from textclf.estimator.inputs import Labels
+from textclf.settings import shown
 from textclf.system import checksums, failures, files, folders
 
 NAME: Final = "estimator.json"
@@ -102,7 +103,7 @@ def _encoded(described: Described) -> bytes:
     classes = described.classes
     return checksums.seal(
         {
-            "parameters": {name: _plain(value) for name, value in described.parameters.items()},
+            "parameters": {name: _plain(name, value) for name, value in described.parameters.items()},
             "type": "str_" if classes.dtype.kind == "U" else classes.dtype.name.replace("object", "object_"),
             "classes": classes.tolist(),
             "metrics": described.metrics,
@@ -111,8 +112,9 @@ def _encoded(described: Described) -> bytes:
     )
 
 
-def _plain(value: Any) -> Any:
-    """A parameter as JSON can hold it."""
-    if isinstance(value, np.generic):
-        return value.item()
-    return str(value) if isinstance(value, Path) else value
+def _plain(name: str, value: Any) -> Any:
+    """A parameter as JSON can hold it; raises UsageError if it cannot."""
+    plain = value.item() if isinstance(value, np.generic) else str(value) if isinstance(value, Path) else value
+    if plain is not None and not isinstance(plain, str | int | float):
+        raise UsageError(f"{name}: {shown(value)} cannot be saved; set another value first")
+    return plain

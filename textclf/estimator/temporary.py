@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from textclf.errors import ResourceError
 from textclf.system import locks
 from textclf.system.files import remove
 
@@ -19,7 +20,10 @@ PREFIX: Final = "textclf-fit-"
 
 @contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """A new folder that only this user may enter, where temporary files are kept (``TMPDIR``)."""
+    """A new folder that only this user may enter, where temporary files are kept (``TMPDIR``).
+
+    Raises ResourceError if it cannot be made.
+    """
     remove_left_folders()
     with ExitStack() as held:
         folder = _new_folder(held)
@@ -31,17 +35,20 @@ def temporary_folder() -> Iterator[Path]:
 
 def remove_left_folders() -> None:
     """Remove the folders of this user's processes that were killed, as a search does with its workers on Ctrl-C."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            if _is_mine(folder):
-                with locks.holding(folder) as is_held:
-                    if is_held:
-                        remove(folder)
+    with suppress(OSError):  # there is no folder of temporary files
+        for folder in filter(_is_mine, Path(tempfile.gettempdir()).glob(f"{PREFIX}*")):
+            with suppress(OSError), locks.holding(folder) as is_held:
+                if is_held:
+                    remove(folder)
 
 
 def _new_folder(held: ExitStack) -> Path:
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        except OSError as error:
+            lack = ResourceError(f"no folder for temporary files ({error.strerror}); set TMPDIR to one that has room")
+            raise lack from error
         with suppress(FileNotFoundError):  # another process took it for what a killed one had left
             held.enter_context(locks.holding(folder))
             return folder

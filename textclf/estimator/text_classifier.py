@@ -1,6 +1,6 @@
 """A text classifier with the interface of scikit-learn's: https://scikit-learn.org/stable/developers/develop.html."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
@@ -216,7 +216,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         check_is_fitted(self)
         with as_of_scikit_learn():
             (root,) = paths("path", path)
-            stored.save(root, self._contents())
+            stored.save(root, self._contents(self.get_params(deep=False)))
         return root
 
     @classmethod
@@ -255,7 +255,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         state = dict(super().__getstate__())
         if "classifier_" in state:
             state = {name: value for name, value in state.items() if name not in ("classifier_", "_card", "_places")}
-            state["_files"] = self._contents()
+            state["_files"] = self._contents({})
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -288,6 +288,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         empty = np.empty((0, len(self.classes_)), dtype=np.float32)
         return np.concatenate([empty, *batches])[:, self._places]
 
-    def _contents(self) -> dict[str, bytes]:
-        described = stored.Described(self.get_params(deep=False), self.classes_, self.metrics_, self.history_)
+    def _contents(self, parameters: Mapping[str, Any]) -> dict[str, bytes]:
+        """The files of the model folder by name."""
+        described = stored.Described(parameters, self.classes_, self.metrics_, self.history_)
         return stored.contents(self.classifier_.trained, described, card=self._card)
