@@ -254,7 +254,7 @@ textclf.preprocess(5)
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_program_that_uses_textclf_is_type_checked():
     Path("user.py").write_text(SCRIPT)
     environment = {**os.environ, "MYPYPATH": str(Path(textclf.__file__).parents[1])}
@@ -272,3 +272,59 @@ def test_a_program_that_uses_textclf_is_type_checked():
         '"str"',
         '"pathlib.Path"',
     ]
+
+
+def test_runs_are_listed_newest_first(data_dir):
+    assert textclf.runs() == []
+    made = [textclf.train(data_dir, epochs=1, hidden_size=8, device="cpu", seed=seed) for seed in (0, 1)]
+    assert textclf.runs() == made[::-1]
+    assert textclf.runs("elsewhere") == []
+    with pytest.raises(textclf.TextclfError, match="run_dir: 5 is not a path"):
+        textclf.runs(5)
+
+
+@pytest.mark.parametrize("source", [None, 5, b"x.csv", {("a", "b")}, object()])
+def test_what_holds_no_documents_is_named_with_what_does(source):
+    with pytest.raises(textclf.TextclfError, match=r"^source: .* names no documents; give a DataFrame"):
+        textclf.preprocess(source)
+    if source is not None:
+        with pytest.raises(textclf.TextclfError, match=r"^data: .* names no documents; give a DataFrame"):
+            textclf.train(source)
+    assert not any(Path().iterdir())
+
+
+def test_splits_in_memory_go_with_documents_in_memory(corpus_csv):
+    frame = pd.read_csv(corpus_csv)
+    pairs = list(zip(frame["text"], frame["label"], strict=True))
+    data = textclf.preprocess(frame[10:], test=frame[:10], validation=pairs)
+    assert read_manifest(data.path).splits == {"train": 50, "validation": 60, "test": 10}
+    assert textclf.preprocess({"train": frame[10:]}, test=str(corpus_csv)).report.splits["test"].documents == 60
+    with pytest.raises(textclf.TextclfError, match="test: documents in memory go with a source in memory"):
+        textclf.preprocess(corpus_csv, test=frame)
+    with pytest.raises(textclf.TextclfError, match="test: the source has this split of its own"):
+        textclf.preprocess({"train": frame, "test": frame}, test=frame)
+
+
+def test_train_makes_data_of_documents_a_corpus_or_a_file_and_takes_what_is_there(corpus_csv, data_dir):
+    settings = {"epochs": 1, "hidden_size": 8, "device": "cpu"}
+    for data in (pd.read_csv(corpus_csv), corpus_csv, str(corpus_csv), [corpus_csv], textclf.Data(data_dir)):
+        run = textclf.train(data, **settings, run_dir=f"runs{type(data).__name__}")
+        assert (run / "model" / "model.safetensors").is_file()
+    made = sorted(path.name for path in Path("data").iterdir())
+    assert made[1:] == ["tiny_corpus"]
+    assert made[0].startswith("dataframe-")
+    with pytest.raises(textclf.TextclfError, match=r"add --text-column NAME.*; textclf\.preprocess has settings"):
+        textclf.train([{"words": "a", "label": "b"}])
+    with pytest.raises(textclf.TextclfError, match="no tier named 'huge'"):
+        textclf.train([("a", "b")], tier="huge")
+
+
+def test_reprs_are_one_line(run_dir):
+    model = textclf.load_model(run_dir)
+    assert repr(model).endswith("3 labels: 'animals', 'food', 'weather')")
+    (prediction,) = model.predict("rain qqq", top_k=2)
+    first, second = prediction.top
+    assert repr(prediction) == (
+        f"Prediction({first.label!r} {first.probability:.4f}, {second.label!r} {second.probability:.4f}, unknown=0.50)"
+    )
+    assert repr(prediction._replace(unlike=True)).endswith(", unknown=0.50, unlike=True)")

@@ -228,6 +228,7 @@ def test_parts_of_words_are_looked_at_in_short_training_text_or_as_told(tokens, 
     ("choice", "message"),
     [
         ({"tier": "huge"}, "no tier named 'huge'; there are tiny, small, mid, full"),
+        ({"tier": "smal"}, "no tier named 'smal'; did you mean small? there are tiny, small, mid, full"),
         (
             {"model": "bert"},
             f"no model named 'bert'; there are {', '.join(MODELS)}, and a class of your own: FILE.py:CLASS",

@@ -27,6 +27,7 @@ __all__ = [
     "load_model",
     "preprocess",
     "resume",
+    "runs",
     "train",
 ]
 
@@ -155,6 +156,13 @@ def resume(
     from textclf import api
 
     return api.resume(run, code=code, progress=progress)
+
+
+def runs(run_dir: str | PathLike[str] = "runs") -> "list[Run]":
+    """The runs in a folder, the newest first: those that are finished, stopped or just being trained."""
+    from textclf import api
+
+    return api.runs_in(run_dir)
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ from textclf.dataset import build
 from textclf.errors import UsageError
 from textclf.results import Data, Run
 from textclf.settings import Rule, check_names, checked, paths
+from textclf.settings import shown as shown_value
 
 if TYPE_CHECKING:
     from textclf.training.display import Display
@@ -29,6 +30,7 @@ def preprocess(given: dict[str, Any]) -> Data:
     """Make a data directory; given the arguments of `textclf.preprocess`."""
     settings = _known(PreprocessConfig, given)
     progress = settings.pop("progress")
+    _refuse_others("source", settings["source"])
     held = _held(settings)
     if held is not None:
         settings |= {"source": IN_MEMORY} | {name: () for name in SPLITS if sources.is_in_memory(settings[name])}
@@ -47,6 +49,8 @@ def train(given: dict[str, Any]) -> Run:
 
     settings = _known(TrainConfig, given)
     data, progress = settings.pop("data"), settings.pop("progress")
+    if data is not None:
+        _refuse_others("data", data)
     is_held = sources.is_in_memory(data) or isinstance(data, list | tuple)
     config = TrainConfig.create(**settings, data=None if is_held else data)
     if is_held or _is_source(config):
@@ -82,10 +86,21 @@ def _display(progress: bool | None) -> Iterator["Display | None"]:
         yield bar
 
 
+def runs_in(run_dir: str | PathLike[str]) -> list[Run]:
+    """The runs in a folder, the newest first."""
+    return [Run(path) for path in runs.home(checked("run_dir", run_dir, Rule(Path))).newest_first()]
+
+
 def _known(config: type, given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a function; raises UsageError at a name that is none of its keywords."""
     check_names(config, given["unknown"])
     return {name: value for name, value in given.items() if name != "unknown"}
+
+
+def _refuse_others(name: str, source: object) -> None:
+    """Raise UsageError at what neither names documents nor holds any."""
+    if not isinstance(source, str | PathLike | list | tuple) and not sources.is_in_memory(source):
+        raise UsageError(f"{name}: {shown_value(source)} names no documents; {sources.GOOD}")
 
 
 def _held(settings: Mapping[str, Any]) -> object:

@@ -14,7 +14,7 @@ from textclf.errors import UsageError
 from textclf.models import find, find_user_model
 from textclf.models.model import Model
 from textclf.models.user import UserModel
-from textclf.settings import Choice, Range, Rule, check, check_names, checked
+from textclf.settings import Choice, Range, Rule, check, check_names, checked, nearest
 
 STORES: Final = ("packed", "files")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
@@ -317,5 +317,5 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _row(table: Mapping[str, Row], name: str, kind: str) -> Row:
     if name not in table:
-        raise UsageError(f"no {kind} named {name!r}; there are {', '.join(table)}")
+        raise UsageError(f"no {kind} named {name!r}; {nearest(name, table)}there are {', '.join(table)}")
     return table[name]

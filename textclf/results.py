@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from textclf.artefacts import runs
 from textclf.errors import TextclfError, UsageError
@@ -82,7 +83,7 @@ class Run:
 
     __slots__ = ("_layout",)
 
-    def __init__(self, path: "str | Path | Run" = "runs/latest") -> None:
+    def __init__(self, path: str | PathLike[str] = "runs/latest") -> None:
         """Find a run by its directory or by ``runs/latest``; raises UsageError if there is none."""
         self._layout = runs.resolve(checked("path", path, Rule(Path)))
 
@@ -117,13 +118,18 @@ class Run:
         """Whether training has ended; `textclf.resume` trains a run that was stopped to its end."""
         return self._layout.metrics.exists()
 
-    def load(self, *, code: str | Path | Iterable[str | Path] = ()) -> "Classifier":
+    def load(self, *, code: str | PathLike[str] | Iterable[str | PathLike[str]] = ()) -> "Classifier":
         """The trained model; raises what `textclf.load_model` raises."""
         from textclf.inference.classifier import load_model
 
         return load_model(self.path, code=code)
 
-    def evaluate(self, split: str = "test", *, code: str | Path | Iterable[str | Path] = ()) -> "Evaluation":
+    def evaluate(
+        self,
+        split: Literal["test", "validation"] = "test",
+        *,
+        code: str | PathLike[str] | Iterable[str | PathLike[str]] = (),
+    ) -> "Evaluation":
         """Scores on the validation or test split, with intervals; raises what `predictions.predict` raises."""
         from textclf.evaluation.evaluate import score
         from textclf.evaluation.predictions import predict
@@ -132,10 +138,10 @@ class Run:
 
     def report(
         self,
-        output: str | Path | None = None,
+        output: str | PathLike[str] | None = None,
         *,
-        split: str = "test",
-        code: str | Path | Iterable[str | Path] = (),
+        split: Literal["test", "validation"] = "test",
+        code: str | PathLike[str] | Iterable[str | PathLike[str]] = (),
     ) -> Path:
         """Write the report, one HTML file, and return its path; by default ``report.html`` in the run's directory."""
         from textclf.evaluation import report

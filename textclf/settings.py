@@ -101,9 +101,14 @@ def check_names(config: type, names: Iterable[str]) -> None:
     known = [name for name, rule in rules(config).items() if rule.kind in CONVERTERS]
     for name in names:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(known)}"
+            hint = nearest(name, known).rstrip() or f"there are {', '.join(known)}"
             raise UsageError(f"no setting named {shown(name)}; {hint}")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Ask whether the known name that is spelled most like another was meant: "did you mean tier? "; "" if none is."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}? " if close else ""
 
 
 def rules(config: type) -> Mapping[str, Rule]:

@@ -233,7 +233,7 @@ def test_a_mistake_that_shows_when_predicting_is_one_line_too(invoke, train, my_
         (["--model", "my_model.py:Other"], "my_model.py has no class 'Other'; it has MyModel"),
         (["--model", "my_model.py:torch"], "my_model.py: torch is not a class of torch.nn.Module"),
         (["--model", "my_model.py"], "my_model.py is a file: name the class in it, too, as my_model.py:CLASS"),
-        (["--model", "lstn"], "Invalid value for '--model': no model named 'lstn'; there are mlp, lstm"),
+        (["--model", "lstn"], "Invalid value for '--model': no model named 'lstn'; did you mean lstm? there are mlp"),
         (
             ["--model", "my_model.py:MyModel", "--hidden-size", "3"],
             "--hidden-size is not a setting of MyModel; add",

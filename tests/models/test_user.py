@@ -86,12 +86,12 @@ def test_a_constructor_that_cannot_be_called_is_named_with_its_line(signature, s
     assert str(caught.value).startswith(f"my_model.py:5: {said}")
 
 
-@pytest.mark.parametrize("name", ["lstn", "", "mlp "])
-def test_an_unknown_model_is_answered_with_those_there_are(name):
+@pytest.mark.parametrize(("name", "hint"), [("lstn", "did you mean lstm? "), ("", ""), ("mlp ", "did you mean mlp? ")])
+def test_an_unknown_model_is_answered_with_those_there_are(name, hint):
     assert not is_known(name)
     with pytest.raises(UsageError) as caught:
         find_user_model(name)
-    said = f"there are {', '.join(MODELS)}, and a class of your own: FILE.py:CLASS"
+    said = f"{hint}there are {', '.join(MODELS)}, and a class of your own: FILE.py:CLASS"
     assert str(caught.value) == f"no model named {name!r}; {said}"
 
 

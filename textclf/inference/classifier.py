@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Set
 from itertools import chain
 from math import isnan
+from os import PathLike
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -184,7 +185,9 @@ def batched(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def load_model(path: str | Path = "runs/latest", *, code: str | Path | Iterable[str | Path] = ()) -> Classifier:
+def load_model(
+    path: str | PathLike[str] = "runs/latest", *, code: str | PathLike[str] | Iterable[str | PathLike[str]] = ()
+) -> Classifier:
     """The classifier of a run: its path, its name under runs/, a unique beginning of that, or a ``model/`` folder.
 
     ``latest`` is the newest finished run.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from textclf.errors import UsageError
 from textclf.models import bag_mlp, cnn, lstm, user
 from textclf.models.model import Model
+from textclf.settings import nearest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -48,8 +49,9 @@ def is_known(name: str) -> bool:
 
 def unknown(name: str) -> str:
     """What is said of a name that no model has."""
-    others = ", ".join((*MODELS, *user.code.entry_points()))
-    return f"no model named {name!r}; there are {others}, and a class of your own: FILE.py:CLASS"
+    known = (*MODELS, *user.code.entry_points())
+    others = f"there are {', '.join(known)}, and a class of your own: FILE.py:CLASS"
+    return f"no model named {name!r}; {nearest(name, known)}{others}"
 
 
 def summary(model: "nn.Module") -> str:

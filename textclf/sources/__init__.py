@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textclf.sources.document import LABEL, SPLITS, Columns, Corpus, Document, Documents, Row, SourceOptions
+from textclf.sources.document import GOOD, LABEL, SPLITS, Columns, Corpus, Document, Documents, Row, SourceOptions
 
 if TYPE_CHECKING:
     from textclf.sources.formats import Beginning
 
 __all__ = [
+    "GOOD",
     "LABEL",
     "SPLITS",
     "Columns",

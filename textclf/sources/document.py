@@ -143,6 +143,13 @@ class Document(NamedTuple):
     label: str
 
 
+GOOD: Final = (
+    "give a DataFrame, an Arrow table, a datasets.Dataset, pairs such as [('a text', 'a label')], "
+    "or a mapping of splits such as {'train': ..., 'test': ...}"
+)
+"""What may be given in memory, for messages."""
+
+
 class ArrowTable(Protocol):
     """A table that offers its rows through the Arrow PyCapsule interface: of polars, pyarrow, duckdb and others."""
 

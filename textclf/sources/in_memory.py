@@ -29,7 +29,7 @@ from textclf.sources.columns import (
     refuse_repeated,
     to_row,
 )
-from textclf.sources.document import SPLITS, Columns, Corpus, Document, Rows, documents
+from textclf.sources.document import GOOD, SPLITS, Columns, Corpus, Document, Rows, documents
 from textclf.sources.layouts import split_of
 
 ROWS_AT_ONCE: Final = 1_000
@@ -37,11 +37,6 @@ ROWS_AT_ONCE: Final = 1_000
 
 PAIR: Final = Roles(("text",), "label", None)
 TRIPLE: Final = PAIR._replace(id="id")
-
-GOOD: Final = (
-    "give a DataFrame, an Arrow table, a datasets.Dataset, pairs such as [('a text', 'a label')], "
-    "or a mapping of splits such as {'train': ..., 'test': ...}"
-)
 
 Records = Iterable[Mapping[str, object]]
 
