@@ -141,7 +141,10 @@ def test_what_else_works(light, model):
     assert "bread" in light("predict", "--run", model, "--explain", "bread and butter")[1]
     assert light("explain", "--run", model, "--top-words", "food")[0] == 0
     assert light("check", model)[:2] == (0, "no problems\n")
+    assert light("info", model)[0] == 0
     assert light("corpora")[0] == 0
+    assert light("runs")[0] == 0
+    assert light("completion", "bash")[0] == 0
     assert light("--version")[0] == 0
 
 

@@ -15,8 +15,11 @@ ALL: Final = ("textclf",)
 """What pip is given where training needs it: it brings what is missing of all that textclf requires."""
 
 ALONE: Final[Mapping[str, str]] = {
+    "click": "click",
     "datasets": "datasets",
+    "numpy": "numpy",
     "pyarrow": "pyarrow",
+    "safetensors": "safetensors",
     "scipy": "scipy",
     "sklearn": "scikit-learn",
     "torch": "torch",
