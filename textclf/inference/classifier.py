@@ -15,6 +15,7 @@ from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
 from textclf.models.arithmetic import Floats, softmax
 from textclf.settings import Range, Rule, checked, paths, shown
+from textclf.system.wording import counted
 
 BATCH: Final = 64  # texts that go through the model together
 MOST_CHARACTERS: Final = 500_000  # of a batch, not counting its last text
@@ -83,7 +84,7 @@ class Classifier:
 
     def __repr__(self) -> str:
         labels = ", ".join(map(repr, self.labels[:MOST_NAMED])) + (", …" if len(self.labels) > MOST_NAMED else "")
-        return f"Classifier({self.trained.model!r}, {len(self.labels)} labels: {labels})"
+        return f"Classifier({self.trained.model!r}, {counted(len(self.labels), 'label')}: {labels})"
 
     def predict(self, texts: str | Iterable[str], *, top_k: int = 1) -> list[Prediction]:
         """Classify texts, or one text; returns one prediction per text, in order.
