@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import stat
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -88,18 +89,22 @@ def sealed(entries):
 def test_an_archive_made_by_hand_is_refused_in_little_memory(run_dir, tmp_path):
     model = model_files(run_dir)
     path = tmp_path / "made.pyz"
-    bomb = b'{"a": "' + b" " * 100_000_000 + b'"}'
+    bomb = b'{"a": "' + b" " * 30_000_000 + b'"}'
     for content in (
         sealed([]),
         sealed((f"model/{name}", content) for name, content in model.items() if name != "labels.json"),
         sealed((f"model/{name}", bomb if name == "config.json" else content) for name, content in model.items()),
         sealed((f"model/{name}", bomb if name == "tokenizer.json" else content) for name, content in model.items()),
+        sealed((f"model/{name}", bomb if name == artefact.WEIGHTS else content) for name, content in model.items()),
         sealed((f"x{number}", b"") for number in range(containers.MOST_FILES + 1)),
         b"no archive" + MARK + containers._checksum(memoryview(b"no archive" + MARK)),
     ):
         path.write_bytes(content)
+        tracemalloc.start()
         with pytest.raises(ArtefactError, match=r"made\.pyz"):
             artefact.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)

@@ -27,7 +27,9 @@ DIGITS: Final = 8
 MODEL: Final = "model/"
 """The folder of the artefact in the archive."""
 MOST_FILES: Final = 1000
-"""Files in an archive; ours have about a hundred."""
+"""Files in an archive; ours have about two hundred."""
+MOST_UNPACKED: Final = 16_000_000
+"""Bytes that a file of the artefact may become, if the archive itself has fewer."""
 
 ALIGNMENT: Final = 64
 """The weights begin at a multiple of it: numpy computes slowly with numbers that a processor's word does not hold."""
@@ -102,7 +104,7 @@ class Archive:
         try:
             content = files.map_file(path)
             _verify(content)
-            entries = _entries(path)
+            entries = _entries(path, most_unpacked=max(MOST_UNPACKED, len(content)))
         except (OSError, ValueError) as error:
             damage = ArtefactError(f"{path} is damaged or no model ({error}); export it again: textclf export")
             raise failures.refused(error, path) or damage from error
@@ -176,8 +178,8 @@ def _verify(content: memoryview) -> None:
         raise ValueError("its checksum is wrong")
 
 
-def _entries(path: Path) -> "dict[str, ZipInfo]":
-    """The files of the artefact in an archive; raises ValueError if it is no archive, or has too many."""
+def _entries(path: Path, *, most_unpacked: int) -> "dict[str, ZipInfo]":
+    """The files of the artefact in an archive; raises ValueError if it is no archive, or they are too many or large."""
     from zipfile import BadZipFile, ZipFile
 
     try:
@@ -187,7 +189,10 @@ def _entries(path: Path) -> "dict[str, ZipInfo]":
         raise ValueError(str(error)) from error
     if len(found) > MOST_FILES:
         raise ValueError(f"it has more than {MOST_FILES} files")
-    return {entry.filename.removeprefix(MODEL): entry for entry in found if entry.filename.startswith(MODEL)}
+    entries = {entry.filename.removeprefix(MODEL): entry for entry in found if entry.filename.startswith(MODEL)}
+    if too_large := [entry.filename for entry in entries.values() if entry.file_size > most_unpacked]:
+        raise ValueError(f"{too_large[0]} is far larger than the file itself")
+    return entries
 
 
 def pack(code: Mapping[str, bytes], model: Mapping[str, bytes], *, mapped: str, most_bytes: int = MOST_BYTES) -> bytes:

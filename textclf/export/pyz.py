@@ -102,7 +102,7 @@ def _compiled(sources: Mapping[str, bytes]) -> dict[str, bytes]:
         for module in (name for name in sources if name.endswith(".py")):
             (folder / module).parent.mkdir(parents=True, exist_ok=True)
             (folder / module).write_bytes(sources[module])
-        # Beside each module, not to be compared with it when it is imported, and without the name of this folder.
+        # Next to each module, not to be compared with it when it is imported, and without the name of this folder.
         how = ("-q", "-b", "--invalidation-mode", "unchecked-hash", "-s", name, str(folder / "textclf"))
         done = subprocesses.run_module("compileall", *how, timeout=COMPILE_SECONDS)
         if done.returncode:

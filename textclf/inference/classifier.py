@@ -191,7 +191,7 @@ def load_model(
 ) -> Classifier:
     """The classifier of a run: its path, its name under runs/, a unique beginning of that, or a ``model/`` folder.
 
-    ``latest`` is the newest finished run.
+    ``latest`` is the newest finished run. A model in one file, of `textclf export --format pyz`, is given by its path.
 
     A model of your own needs its ``code``, the Python file that it was trained with, which is run. Raises UsageError if
     there is no model or not that file, ArtefactError if the model is damaged or of another format.
