@@ -68,6 +68,15 @@ def test_evaluate_reads_several_files(runner, run_dir, labelled):
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_one_document_has_no_interval(runner, run_dir, tmp_path):
+    (tmp_path / "one.csv").write_text("text,label\nrain,weather\n")
+    arguments = ["evaluate", "--run", run_dir, "--input", tmp_path / "one.csv"]
+    values = json.loads(invoke(runner, *arguments, "--format", "json").stdout, parse_constant=pytest.fail)
+    assert values["intervals"] == {"accuracy": None, "macro_f1": None}
+    assert "nan" not in invoke(runner, *arguments).stdout
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 @pytest.mark.parametrize(
     ("given", "code", "words"),
     [

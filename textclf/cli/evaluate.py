@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,7 @@ from textclf.system.wording import counted
 if TYPE_CHECKING:
     from textclf.evaluation.calibration import Point
     from textclf.evaluation.evaluate import Evaluation
+    from textclf.evaluation.metrics import Interval
 
 MOST_COLUMNS: Final = 12
 """Classes up to which the text shows the confusion matrix; with more classes, it lists the most frequent confusions."""
@@ -106,6 +108,7 @@ def _json(evaluation: "Evaluation") -> str:
     values: dict[str, Any] = {
         **asdict(evaluation),
         "metrics": evaluation.metrics._asdict(),
+        "intervals": {name: None if isnan(ends[0]) else ends for name, ends in evaluation.intervals.items()},
         "baseline": evaluation.baseline._asdict(),
         "thresholds": {name: p._asdict() for name, p in evaluation.thresholds.items()},
         "curve": [point._asdict() for point in evaluation.curve],
@@ -131,14 +134,19 @@ def _text(evaluation: "Evaluation") -> str:
 def _scores(evaluation: "Evaluation") -> str:
     metrics, intervals, baseline = evaluation.metrics, evaluation.intervals, evaluation.baseline
     rows = [
-        ("accuracy", f"{metrics.accuracy:.4f}", span(intervals["accuracy"]), f"{baseline.accuracy:.4f}"),
-        ("macro-F1", f"{metrics.macro_f1:.4f}", span(intervals["macro_f1"]), f"{baseline.macro_f1:.4f}"),
+        ("accuracy", f"{metrics.accuracy:.4f}", _interval(intervals["accuracy"]), f"{baseline.accuracy:.4f}"),
+        ("macro-F1", f"{metrics.macro_f1:.4f}", _interval(intervals["macro_f1"]), f"{baseline.macro_f1:.4f}"),
         ("micro-F1", f"{metrics.micro_f1:.4f}", "", ""),
         ("weighted F1", f"{metrics.weighted_f1:.4f}", "", ""),
     ]
     scores = table(("", "", "95 % interval", "baseline"), rows, align="<>>>")
     where = "of the files" if evaluation.files else "in training"
     return f"{scores}\nbaseline: always {baseline.label!r}, the most frequent label {where}"
+
+
+def _interval(ends: "Interval") -> str:
+    """An interval as text; one document has none."""
+    return "" if isnan(ends[0]) else span(ends)
 
 
 def _calibration(evaluation: "Evaluation") -> str:
