@@ -85,10 +85,10 @@ def test_the_command_line_prints_what_textclf_predict_prints(run, runner, pyz_fi
 
 
 def test_it_has_the_options_of_textclf_predict():
-    """Except those that name a model, and say how much is said."""
+    """Except those that name a model or a file of settings, and say how much is said."""
     there = {name for each in predict.command.params for name in (*each.opts, *each.secondary_opts) if name[:2] == "--"}
     here = {name for each in program.parser("x.pyz")._actions for name in each.option_strings if name[:2] == "--"}
-    others = {"--run", "--code", "--quiet", "--verbose", "--debug", "--help"}
+    others = {"--run", "--code", "--config", "--quiet", "--verbose", "--debug", "--help"}
     assert there - others == here - {"--serve", "--host", "--port", "--card", "--version", "--help"}
 
 
