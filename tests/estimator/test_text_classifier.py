@@ -163,7 +163,7 @@ def test_several_classifiers_vote_and_are_calibrated(corpus):
     assert calibrated.predict_proba(corpus.texts).shape == (60, 3)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_with_two_processes_finds_what_one_process_finds(corpus, temporary_files):
     grid = {"hidden_size": [4], "epochs": [1]}
     scores = [
@@ -204,6 +204,7 @@ def test_features_of_texts_without_a_name_are_named_text(fitted):
     assert fitted.get_feature_names_out(["body"]).tolist()[0] == "body_animals"
 
 
+@pytest.mark.long
 def test_a_text_stands_next_to_other_columns(corpus, table):
     columns = make_column_transformer((TextClassifier(**QUICK), "body"), ("passthrough", ["length"]))
     made = make_pipeline(columns, LogisticRegression(max_iter=1000)).fit(table, corpus.labels)

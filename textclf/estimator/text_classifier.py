@@ -112,7 +112,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any) -> Self:
-        """Learn from D texts X and their labels y.
+        """Learn from D texts X and their labels y; torch's threads are treated as in `textclf.train`.
 
         Raises ValueError, which is a TextclfError as well, if a text or a label is missing or of another type, if there
         are too few texts to hold any out, and for a parameter that has a wrong value.
