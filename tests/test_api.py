@@ -16,8 +16,10 @@ import pandas as pd
 import pytest
 
 import textclf
+from textclf import api
 from textclf.config import TIERS, PreprocessConfig, TrainConfig
 from textclf.dataset.manifest import read_manifest
+from textclf.errors import UsageError
 from textclf.settings import Choice, rules
 
 
@@ -313,7 +315,7 @@ def test_train_makes_data_of_documents_a_corpus_or_a_file_and_takes_what_is_ther
     made = sorted(path.name for path in Path("data").iterdir())
     assert made[1:] == ["tiny_corpus"]
     assert made[0].startswith("dataframe-")
-    with pytest.raises(textclf.TextclfError, match=r"add --text-column NAME.*; textclf\.preprocess has settings"):
+    with pytest.raises(textclf.TextclfError, match=r"add text_column=NAME.*; textclf\.preprocess has settings"):
         textclf.train([{"words": "a", "label": "b"}])
     with pytest.raises(textclf.TextclfError, match="no tier named 'huge'"):
         textclf.train([("a", "b")], tier="huge")
@@ -328,3 +330,29 @@ def test_reprs_are_one_line(run_dir):
         f"Prediction({first.label!r} {first.probability:.4f}, {second.label!r} {second.probability:.4f}, unknown=0.50)"
     )
     assert repr(prediction._replace(unlike=True)).endswith(", unknown=0.50, unlike=True)")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("which column is it? add --text-column NAME; x has a", "which column is it? add text_column=NAME; x has a"),
+        ("(--seed was 0 and is 2); with --overwrite,", "(seed was 0 and is 2); with overwrite=True,"),
+        ("try less than --lr 0.5, or --no-refit", "try less than lr 0.5, or refit=False"),
+        ("train without one: --no-test", "train without one: test=False"),
+        ("--label-prefix '' takes the first word", "label_prefix='' takes the first word"),
+        ("resume it: textclf train --resume runs/x", "resume it: textclf train --resume runs/x"),
+        ("rebuild it: textclf preprocess --overwrite", "rebuild it: textclf preprocess --overwrite"),
+        ("add --code FILE, not --colour", "add code=FILE, not --colour"),
+        ("x--seed is none", "x--seed is none"),
+    ],
+)
+def test_messages_name_keywords_in_place_of_options(message, expected):
+    assert api.in_python(message) == expected
+
+
+def test_errors_keep_their_type_and_exit_code_and_name_keywords(corpus_csv):
+    textclf.preprocess(corpus_csv)
+    with pytest.raises(UsageError, match=r"\(seed was 0 and is 1\); replace it with overwrite=True, or"):
+        textclf.preprocess(corpus_csv, seed=1)
+    with pytest.raises(UsageError, match=r"^no column 'nothing'"):
+        textclf.preprocess(corpus_csv, text_column="nothing")

@@ -1,5 +1,6 @@
 """What the functions of `textclf` do with their arguments; `textclf/__init__.py` has their signatures."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -12,9 +13,9 @@ from textclf import sources
 from textclf.artefacts import runs
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset import build
-from textclf.errors import UsageError
+from textclf.errors import TextclfError, UsageError
 from textclf.results import Data, Run
-from textclf.settings import Rule, check_names, checked, paths
+from textclf.settings import Rule, check_names, checked, paths, rules
 from textclf.settings import shown as shown_value
 
 if TYPE_CHECKING:
@@ -26,6 +27,37 @@ IN_MEMORY: Final = ("in memory",)
 """The source in the settings, where it has no name."""
 
 
+_OPTION: Final = re.compile(r"(?<![\w-])--(no-)?([a-z]+(?:-[a-z]+)*)( (?:[A-Z]+\b|'[^']*'))?")
+
+
+@contextmanager
+def naming_keywords() -> Iterator[None]:
+    """Name the keyword in place of each option in the message of an error, as in ``text_column=NAME``."""
+    try:
+        yield
+    except TextclfError as error:
+        raise type(error)(in_python(str(error))) from error
+
+
+def in_python(message: str) -> str:
+    """A message with keywords in place of the options of the command line; a command at its end stays as it is."""
+    before, colon, command = message.partition(": textclf ")
+    return _OPTION.sub(_keyword, before) + colon + command
+
+
+def _keyword(option: re.Match[str]) -> str:
+    """The keyword of an option, with the value that a flag has or the message names; others stay as they are."""
+    negated, spelled, value = option.groups(default="")
+    name = spelled.replace("-", "_")
+    rule = {**rules(TrainConfig), **rules(PreprocessConfig), "code": Rule(Path)}.get(name)
+    if rule is None:
+        return option[0]
+    if rule.kind is bool or negated:
+        return f"{name}={not negated}{value}"
+    return f"{name}={value.strip()}" if value else name
+
+
+@naming_keywords()
 def preprocess(given: dict[str, Any]) -> Data:
     """Make a data directory; given the arguments of `textclf.preprocess`."""
     settings = _known(PreprocessConfig, given)
@@ -43,6 +75,7 @@ def _make(config: PreprocessConfig, held: object, progress: bool | None) -> Data
     return Data(build.preprocess(config, held=held, progress=shown.of_items)[0])
 
 
+@naming_keywords()
 def train(given: dict[str, Any]) -> Run:
     """Train a model; given the arguments of `textclf.train`."""
     from textclf import training  # late: it sets how torch's threads wait
@@ -60,6 +93,7 @@ def train(given: dict[str, Any]) -> Run:
         return Run(training.train(config, display=display).root)
 
 
+@naming_keywords()
 def resume(
     run: str | PathLike[str],
     *,

@@ -203,7 +203,7 @@ def _parts(config: TrainConfig, data: DataDirectory) -> dict[str, Part]:
     if not config.test:
         parts.pop("test", None)
     if config.test and "test" not in parts:
-        raise DataError(f"{data.layout.root} has no test split; train without one: --no-test, in Python test=False")
+        raise DataError(f"{data.layout.root} has no test split; train without one: --no-test")
     for split in ("validation", "test") if config.test else ("validation",):
         if split not in parts or (parts[split].labels <= UNSEEN).all():
             raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
