@@ -30,6 +30,12 @@ def test_a_run_killed_while_sealing_is_sealed_on_resume(settings):
     assert not list(layout.root.rglob(".*.tmp"))
 
 
+def test_a_run_without_its_settings_is_not_resumed(tmp_path):
+    layout = runs.create(tmp_path, corpus="news", tier="tiny", model="mlp")
+    with pytest.raises(UsageError, match=r"it stopped before its settings were saved; train again: textclf train$"):
+        resume(layout)
+
+
 @pytest.mark.parametrize(
     "stop",
     [

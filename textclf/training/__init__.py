@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textclf.artefacts import runs
 from textclf.config import TrainConfig
 from textclf.dataset.directory import DataDirectory
+from textclf.errors import UsageError
 from textclf.system import locks, requirements, startup
 from textclf.training.display import Display
 from textclf.training.setup import set_up, set_up_while_torch_loads, settings_of
@@ -52,6 +53,10 @@ def resume(
 def _resume(
     layout: runs.RunLayout, *, display: Display | None, pace: "Pace | None", code: Sequence[Path]
 ) -> runs.RunLayout:
+    if not layout.config.exists():
+        raise UsageError(
+            f"{layout.root} has no config.json: it stopped before its settings were saved; train again: textclf train"
+        )
     config, made = settings_of(layout, code=code), runs.data_of(layout)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     runs.clear_temporaries(layout)
