@@ -34,8 +34,8 @@ def test_training_in_two_threads_gives_the_weights_of_one_after_the_other(data_d
     assert expected[0] != expected[1]
 
 
-def test_a_model_predicts_while_another_is_trained(data_dir, run_dir):
-    model = textclf.load_model(run_dir)
+def test_a_model_predicts_while_another_is_trained(data_dir, wordless_run):
+    model = textclf.load_model(wordless_run)
     expected = model.predict(["rain and wind", "the cat sat"])
     training = Thread(target=partial(textclf.train, data_dir, **SETTINGS))
     training.start()
