@@ -1,6 +1,7 @@
 """What the tests share: a small corpus, a data directory and a run made from it once, and no network."""
 
 import csv
+import json
 import os
 import socket
 from pathlib import Path
@@ -143,6 +144,45 @@ def numpy_alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (packages / name).exists():
             (folder / name).symlink_to(packages / name)
     return folder
+
+
+NEUTRAL = ["one more line", "nothing to say"]
+"""Texts of no label."""
+
+
+@pytest.fixture(scope="session")
+def several_jsonl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Documents of several labels: each text with that of another label after it, alone, and texts of no label."""
+    path = tmp_path_factory.mktemp("corpus") / "several.jsonl"
+    labels, texts = list(TEXTS), list(TEXTS.values())
+    with path.open("w", encoding="utf-8") as file:
+        for copy in range(5):
+            for one, text in ((label, text) for label in range(3) for text in range(4)):
+                other = (one + 1 + text % 2) % 3
+                both = f"{texts[one][text]}, {texts[other][copy % 4]} number{copy}"
+                some = {"text": both, "labels": [labels[one], labels[other]]} if text else {}
+                alone = {"text": f"{texts[one][text]} number{copy}", "labels": [labels[one]]}
+                file.writelines(f"{json.dumps(record)}\n" for record in (some, alone) if record)
+            file.writelines(f"{json.dumps({'text': f'{text} {copy}', 'labels': []})}\n" for text in NEUTRAL)
+    return path
+
+
+@pytest.fixture(scope="session")
+def several_data(several_jsonl: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data directory of documents of several labels; not to be changed by a test."""
+    from textclf.dataset.build import preprocess
+
+    config = PreprocessConfig(source=str(several_jsonl), data_dir=tmp_path_factory.mktemp("data"), num_workers=1)
+    return preprocess(config)[0]
+
+
+@pytest.fixture(scope="session", params=list(MODELS))
+def several_run(request: pytest.FixtureRequest, several_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of each model on documents of several labels; not to be changed by a test."""
+    from textclf.training import train
+
+    config = small_config(request.param, several_data, tmp_path_factory.mktemp("runs"), epochs=3, lr=0.02)
+    return train(config).root
 
 
 @pytest.fixture(scope="session")

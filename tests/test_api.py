@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from os import PathLike
 from pathlib import Path
@@ -198,6 +198,7 @@ SPECIAL = {
     "data": "the same",
     "tier": Literal[tuple(TIERS)],
     "model": str | PathLike[str],
+    "class_weights": str | Mapping[str, float],
 }
 """Parameters whose types are written otherwise than the rule of their setting."""
 

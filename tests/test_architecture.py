@@ -27,7 +27,7 @@ ALLOWED = {
     "standalone": {"artefacts", "inference", "serve"},
     "evaluation": {"artefacts", "dataset", "inference", "models", "text"},
     "training": {"artefacts", "config", "dataset", "evaluation", "models", "progress", "text"},
-    "experiments": {"artefacts", "config", "dataset", "evaluation", "training"},
+    "experiments": {"artefacts", "config", "dataset", "evaluation", "inference", "training"},
     "export": {"artefacts", "dataset", "evaluation", "inference", "models", "text"},
     "estimator": {"artefacts", "config", "dataset", "evaluation", "inference", "progress", "sources", "training"},
     "results": {"artefacts", "dataset", "evaluation", "inference"},

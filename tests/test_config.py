@@ -11,6 +11,8 @@ from textclf.config import (
     FEW_PATIENCE,
     LARGEST_BATCH,
     MOST_PARTS,
+    MULTI_GAIN,
+    MULTI_PATIENCE,
     PARTS_UP_TO,
     REFIT_AT_MOST,
     REFIT_FROM,
@@ -25,7 +27,7 @@ from textclf.models.bag_mlp import LONG_TEXT, NARROW_LR
 
 MIDDLE = Tier(share=0.25, at_least=10, at_most=100, epochs=1, purpose="try the bounds")
 DOCUMENTS = {"documents": 3_000, "tokens": 90_000, "length": 80}
-BY_DOCUMENTS = {"batch_size", "lr", "hidden_size", "max_length", "patience", "refit"}
+BY_DOCUMENTS = {"batch_size", "lr", "hidden_size", "max_length", "patience", "refit", "min_gain", "label_smoothing"}
 WHOLE = Tier(share=1.0, at_least=0, at_most=None, epochs=1, purpose="take everything")
 
 
@@ -79,6 +81,19 @@ def test_what_follows_from_the_documents_is_open_until_they_are_known(model):
     assert all(getattr(complete, name) is not None for name in BY_DOCUMENTS - {"max_length"})
     kept = {field.name for field in fields(config)} - BY_DOCUMENTS
     assert {name: getattr(complete, name) for name in kept} == {name: getattr(config, name) for name in kept}
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_gain_and_smoothing_are_those_of_the_preset_or_of_several_labels(model):
+    config, preset = TrainConfig.create(model=model), MODELS[model].PRESET
+    one, several = (config.completed(**DOCUMENTS, is_multi=is_multi) for is_multi in (False, True))
+    assert (one.min_gain, one.label_smoothing) == (preset.min_gain, preset.label_smoothing)
+    assert (several.min_gain, several.label_smoothing) == (MULTI_GAIN, 0.0)
+    assert several.patience >= max(one.patience, MULTI_PATIENCE)
+    given = TrainConfig.create(model=model, min_gain=0.0, label_smoothing=0.2, patience=1)
+    for is_multi in (False, True):
+        complete = given.completed(**DOCUMENTS, is_multi=is_multi)
+        assert (complete.min_gain, complete.label_smoothing, complete.patience) == (0.0, 0.2, 1)
 
 
 @pytest.mark.parametrize("tier", ["mid", "full"])

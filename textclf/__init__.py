@@ -11,7 +11,7 @@
 import textclf.system.search_path  # noqa: F401  first, so that no other module comes from the current folder
 
 # isort: split
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Never
@@ -60,6 +60,9 @@ def preprocess(  # noqa: PLR0913 (written out, so that an editor and a notebook 
     test: "str | PathLike[str] | Sequence[str | PathLike[str]] | Documents" = (),
     text_column: str | Sequence[str] = (),
     label_column: str | None = None,
+    label_columns: str | Sequence[str] = (),
+    label_separator: str | None = None,
+    task: Literal["auto", "single", "multi"] = "auto",
     id_column: str | None = None,
     columns: str | Sequence[str] = (),
     delimiter: str | None = None,
@@ -110,6 +113,8 @@ def train(  # noqa: PLR0913
     lr: float | None = None,
     patience: int | None = None,
     min_gain: float | None = None,
+    monitor: Literal["loss", "accuracy", "macro_f1", "micro_f1"] = "loss",
+    class_weights: "str | Mapping[str, float]" = "none",
     clip_norm: float = 1.0,
     label_smoothing: float | None = None,
     refit: bool | None = None,

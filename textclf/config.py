@@ -4,6 +4,7 @@ A setting that the user does not give comes from the tier and the model (`TrainC
 length of the training documents (`TrainConfig.completed`); nothing else fills settings.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from math import log2, sqrt
@@ -19,6 +20,7 @@ from textclf.settings import Choice, Range, Rule, check, check_names, checked, n
 STORES: Final = ("packed", "files")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
 TENSORS: Final = ("all", "none")
+TASKS: Final = ("auto", "single", "multi")
 TENSORS_UP_TO: Final = 200_000
 """Maximum number of documents that get a tensor file each by default: a file takes 4 KB, however short the text is."""
 MOST_WORKERS: Final = 1_024
@@ -114,6 +116,13 @@ class PreprocessConfig:
     text_column: tuple[str, ...] = ()
     """Columns that make up the text, joined in order. Empty: the column with a usual name."""
     label_column: str | None = None
+    label_columns: tuple[str, ...] = ()
+    """Columns that say with 1 or 0 whether a document has the label that each is named for, in place of label_column;
+    anger..trust stands for those from one to another."""
+    label_separator: str | None = None
+    """What is between several labels in one cell."""
+    task: Annotated[str, Choice(TASKS)] = "auto"
+    """Whether a document has a single label or multiple ones. auto: as the source has them."""
     id_column: str | None = None
     columns: tuple[str, ...] = ()
     """Names of all columns, in order, of a CSV or TSV file without a header line."""
@@ -168,6 +177,15 @@ class PreprocessConfig:
         return MOST_PARTS if tokens <= PARTS_UP_TO else 0
 
 
+NONE: Final = "none"
+BALANCED: Final = "balanced"
+
+MONITORS: Final = ("loss", "accuracy", "macro_f1", "micro_f1")
+
+MULTI_PATIENCE: Final = 3
+"""Epochs without a better validation loss, where documents may have several labels."""
+MULTI_GAIN: Final = 0.002
+
 CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
 """Fields of a preset that are not settings; `TrainConfig.completed` derives settings from them."""
 
@@ -198,12 +216,16 @@ class TrainConfig:
     """Adam's learning rate. None: from the model and the batch size."""
     patience: Size | None = None
     """Epochs without a better validation loss after which training stops. None: the preset, more for few documents."""
-    min_gain: Share
-    """Fraction by which an epoch must lower the validation loss to be better."""
+    min_gain: Share | None = None
+    """Fraction by which an epoch must lower the validation loss to be better. None: the preset."""
+    monitor: Annotated[str, Choice(MONITORS)] = "loss"
+    """The validation figure by which the best epoch is chosen."""
+    class_weights: str = "none"
+    """Weight of each class in the training loss: none, balanced, or a JSON object from label to weight."""
     clip_norm: Positive = 1.0
     """Maximum gradient norm of a step."""
-    label_smoothing: Share
-    """Share of the target's probability that is spread over all classes."""
+    label_smoothing: Share | None = None
+    """Share of the target's probability that is spread over all classes. None: the preset, 0 for several labels."""
     refit: bool | None = None
     """Train REFIT_EPOCHS more on train + validation. None: if the best epoch is REFIT_FROM or later, and preset,
     tier (full) and the number of documents allow it."""
@@ -241,6 +263,8 @@ class TrainConfig:
         """
         check_names(cls, given)
         given = {name: value for name, value in given.items() if value is not None}
+        if isinstance(weights := given.get("class_weights"), Mapping):
+            given["class_weights"] = json.dumps(dict(weights), ensure_ascii=False)
         tier = "mid" if tier is None else checked("tier", tier, Rule(str))
         model = "mlp" if model is None else checked("model", model, Rule(str))
         length = _row(TIERS, tier, "tier")
@@ -251,7 +275,9 @@ class TrainConfig:
         if foreign := [name for name, usual in sizes.items() if usual is None and name in given]:
             whose = f"{model}; add {foreign[0]} to its __init__, or" if user_model else f"the {model};"
             raise UsageError(f"--{foreign[0].replace('_', '-')} is not a setting of {whose} leave it out")
-        by_documents = dict.fromkeys(("batch_size", "lr", "hidden_size", "max_length"))
+        by_documents = dict.fromkeys(
+            ("batch_size", "lr", "hidden_size", "max_length", "patience", "min_gain", "label_smoothing")
+        )
         return cls(
             tier=tier, model=model, user_model=user_model, **{"epochs": length.epochs, **sizes, **by_documents, **given}
         )
@@ -261,8 +287,10 @@ class TrainConfig:
         """What the model brings."""
         return self.user_model or find(self.model)
 
-    def completed(self, *, documents: int, tokens: int, length: int) -> "TrainConfig":
+    def completed(self, *, documents: int, tokens: int, length: int, is_multi: bool = False) -> "TrainConfig":
         """Fill settings that depend on the training documents: their number, tokens, and 95th percentile of lengths.
+
+        is_multi: whether a document may have several labels.
 
         The rules were chosen on validation splits of corpora from 2,000 to 15,000 documents.
         """
@@ -271,13 +299,17 @@ class TrainConfig:
         few = documents < FEW_DOCUMENTS
         smallest = preset.smallest_batch // 2 if few else preset.smallest_batch
         batch_size = self.batch_size or min(max(usual, smallest), LARGEST_BATCH * preset.smallest_batch)
+        patience = max(preset.patience, FEW_PATIENCE if few else 0, MULTI_PATIENCE if is_multi else 0)
+        gain, smoothing = (MULTI_GAIN, 0.0) if is_multi else (preset.min_gain, preset.label_smoothing)
         may_refit = preset.refits and self.tier == "full" and documents <= REFIT_AT_MOST
         return replace(
             self,
             hidden_size=self.hidden_size or preset.hidden_size,
             batch_size=batch_size,
             lr=self.lr or preset.lr * sqrt(batch_size / preset.smallest_batch),
-            patience=self.patience or max(preset.patience, FEW_PATIENCE if few else 0),
+            patience=self.patience or patience,
+            min_gain=gain if self.min_gain is None else self.min_gain,
+            label_smoothing=smoothing if self.label_smoothing is None else self.label_smoothing,
             max_length=self.max_length or (preset.max_length and min(preset.max_length, length)),
             refit=False if self.refit is None and not may_refit else self.refit,
         )

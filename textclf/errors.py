@@ -6,6 +6,7 @@
     ├── ArtefactError            4  a file of ours is damaged, foreign, or from a newer version
     ├── ResourceError            5  out of disk, memory, open files, threads or processes
     ├── DivergedError            6  training produced a loss that is not a number
+    ├── QualityError             7  a score is lower than it must be
     ├── InterruptedRunError    130  Ctrl-C, after saving
     ├── ClosedPipeError        141  the reader of stdout closed it; nothing is said, as by other programs
     └── TerminatedRunError     143  SIGTERM, after saving
@@ -49,6 +50,12 @@ class DivergedError(TextclfError):
     """Training produced a loss that is not a number."""
 
     exit_code = 6
+
+
+class QualityError(TextclfError):
+    """A score is lower than the command was told that it must be."""
+
+    exit_code = 7
 
 
 class InterruptedRunError(TextclfError):

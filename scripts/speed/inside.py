@@ -183,13 +183,13 @@ def _reuters(folder: Path) -> tuple[Any, Any]:
     from textclf.training import batches as loading
 
     documents = list(load("reuters_r8", options=SourceOptions()).splits["train"])[::READ_BY_LSTM]
-    labels = sorted({document.label for document in documents})
+    labels = sorted({str(document.label) for document in documents})
     fitted = Tokenizer.fit(document.text for document in documents)
     ids = [fitted.encode(document.text) for document in documents]
     lengths = np.array([len(run) for run in ids])
     packed.write_tokens(packed.PackedLayout(folder), ids)
     copy = packed.open_packed(packed.PackedLayout(folder), lengths=lengths.astype(np.int32))
-    classes = np.array([labels.index(document.label) for document in documents])
+    classes = np.array([labels.index(str(document.label)) for document in documents])
     return loading.TokenDataset(copy, np.arange(len(ids)), classes, lengths), fitted
 
 

@@ -71,7 +71,7 @@ class Materials:
         """20 Newsgroups, the training documents in random order."""
         splits = load("20newsgroups", options=SourceOptions()).splits
         train, test = (
-            [Text(" ".join(document.text.split()), document.label) for document in splits[name]]
+            [Text(" ".join(document.text.split()), str(document.label)) for document in splits[name]]
             for name in ("train", "test")
         )
         random.Random(SEED).shuffle(train)  # noqa: S311 (no secret)

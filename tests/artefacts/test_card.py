@@ -119,14 +119,15 @@ def test_the_interval_is_that_of_scipy(accuracy, documents):
 
 
 def test_the_card_of_an_export_says_what_was_lost_and_how_to_use_it():
-    figures = {"precision": "float32", "features": 9_000, "size": 5_000_000, "accuracy": 0.9}
-    smaller = figures | {"precision": "int4", "features": 1_234, "size": 99_999, "accuracy": 0.8876}
+    figures = {"precision": "float32", "features": 9_000, "size": 5_000_000, "accuracy": 0.9, "micro_f1": 0.9}
+    score = {"accuracy": 0.8876, "micro_f1": 0.8876}
+    smaller = figures | {"precision": "int4", "features": 1_234, "size": 99_999, **score}
     exported = {"before": figures, "after": smaller, "split": "test", "agreement": 0.98765, "form": "onnx"}
     card = card_of(exported=exported)
     sentence = " ".join(card.split())
     assert "int4 weights, 1,234 of 9,000 features, about 100 of 5,000 kB" in sentence
     assert "On test, its accuracy is 0.8876, that of the original model 0.9000" in sentence
-    assert "98.77% of the documents the same label. The figures above are those of the smaller model" in sentence
+    assert "98.77% of the documents the same answer. The figures above are those of the smaller model" in sentence
     assert "onnxruntime.InferenceSession" in card
     assert "textclf predict" not in card
     assert "textclf predict" in card_of(exported=exported | {"form": "safetensors"})

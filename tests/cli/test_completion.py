@@ -56,7 +56,7 @@ NEWS, MAIL = "news-tiny-mlp-20260101T000000Z", "mail-tiny-mlp-20270101T000000Z"
         ("textclf train --data-dir nowhere --data ", ["latest"]),
         ("textclf info n", [NEWS, "notes", "news"]),
         ("textclf check ma", [MAIL]),
-        ("textclf preprocess 20", ["20newsgroups"]),
+        ("textclf preprocess 20", ["20newsgroups", "20newsgroups_topics"]),
         ("textclf completion ", ["bash", "zsh", "fish"]),
         ("textclf runs --sort a", ["accuracy", "age"]),
     ],

@@ -2,6 +2,7 @@ import csv
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -443,8 +444,14 @@ def test_a_source_that_cannot_be_used_leaves_no_directory():
 def test_labels_that_look_like_lists_are_refused_unless_they_are_wanted_whole(cell):
     rows = [(f"the cat{number} sat", ["billing", "cancel"][number % 2]) for number in range(40)]
     rows += [(f"a dog{number} ran", cell) for number in range(20)]
-    with pytest.raises(DataError, match=r"films.csv: 1 of 3 labels looks like a list of labels, .* add --whole-labels"):
+    with pytest.raises(
+        DataError,
+        match=r"films.csv: 1 of 3 labels looks like a list of labels, .* add --label-separator .* or --whole-",
+    ) as caught:
         make(rows)
+    separator = re.search(r"add --label-separator '(.)'", str(caught.value))[1]
+    parted = make(rows, label_separator=separator, name="parted")[1]
+    assert {*parted.splits["train"].labels} == {"billing", "cancel"}  # what is advised is right
     root, report = make(rows, whole_labels=True)
     assert report.splits["train"].labels[cell] > 0
     assert make(whole_labels=False)[0] == root  # the option changes nothing of what is made

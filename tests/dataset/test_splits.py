@@ -18,24 +18,19 @@ def make(labels):
 
 
 def divided(parts):
-    """Documents by split as arrays, the documents in that order, and the names of their labels."""
+    """Documents by split as arrays, and the documents in that order."""
     documents = [document for split in SPLITS for document in parts.get(split, ())]
     names = sorted({document.label for document in documents})
     places = [place for place, split in enumerate(SPLITS) for _ in parts.get(split, ())]
     codes = [names.index(document.label) for document in documents]
     texts = number_texts(b"".join(digest(fold(document.text)) for document in documents))
-    return DocumentCodes(np.array(places, dtype=np.int8), np.array(codes), texts), documents, names
+    return DocumentCodes(np.array(places, dtype=np.int8), np.array(codes), texts), documents
 
 
 def draw(parts, **options):
-    division, documents, _ = divided(parts)
+    division, documents = divided(parts)
     places = splits.draw_missing(division, **options)
     return {split: [documents[row] for row in np.flatnonzero(places == at)] for at, split in enumerate(SPLITS)}
-
-
-def unseen_labels(parts):
-    division, _, names = divided(parts)
-    return splits.unseen_labels(division, names)
 
 
 def duplicates(parts):
@@ -132,7 +127,6 @@ def test_train_keeps_every_label_even_one_that_shares_its_text(seed):
     train = [*make("aaaaaaaaaaaabbbbbbbbc"), Document("x", "TEXT 0", "d"), Document("y", "text 1", "e")]
     drawn = draw({"train": train}, test_size=0.3, validation_size=0.3, seed=seed)
     assert {document.label for document in drawn["train"]} == set("abcde")
-    assert unseen_labels(drawn) == {}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -211,11 +205,6 @@ def test_the_nested_order_depends_on_the_seed_alone():
     labels = list("abcd" * 25)
     assert nested_order(labels, seed=1).tolist() == nested_order(labels, seed=1).tolist()
     assert nested_order(labels, seed=1).tolist() != nested_order(labels, seed=2).tolist()
-
-
-def test_unseen_labels_are_counted():
-    splits = {"train": make("ab"), "validation": make("abz"), "test": make("zyb")}
-    assert unseen_labels(splits) == {"y": 1, "z": 2}
 
 
 def test_duplicates_counts_copies_crossings_and_conflicts():

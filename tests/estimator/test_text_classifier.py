@@ -100,7 +100,7 @@ def test_there_is_no_partial_fit_and_the_reason_is_said():
 
 def test_parameters_are_settings_of_the_commands_with_their_defaults():
     ours = TextClassifier().get_params()
-    others = {"tier": "full", "cv": 5, "verbose": False}
+    others = {"tier": "full", "cv": 5, "verbose": False, "class_weight": None}
     assert {name: ours.pop(name) for name in others} == others
     preprocessing = {field.name: field.default for field in fields(PreprocessConfig)}
     training = TrainConfig.create()
@@ -108,7 +108,7 @@ def test_parameters_are_settings_of_the_commands_with_their_defaults():
     for name, value in ours.items():
         expected = preprocessing[name] if name in preprocessing else getattr(training, name)
         assert value == (None if name in chosen else expected), name
-    elsewhere = {"data", "data_dir", "run_dir", "test", "store", "num_workers", "user_model", "tier"}
+    elsewhere = {"data", "data_dir", "run_dir", "test", "store", "num_workers", "user_model", "tier", "class_weights"}
     assert {field.name for field in fields(TrainConfig)} - elsewhere <= ours.keys()
 
 

@@ -4,7 +4,8 @@ from scipy.stats import binomtest
 
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation import calibration
-from textclf.evaluation.calibration import curve, learn, point, unknown_shares
+from textclf.evaluation.calibration import curve, learn, point
+from textclf.evaluation.predictions import unknown_shares
 from textclf.models.arithmetic import softmax
 from textclf.system import files
 from textclf.text.tokenizer import UNK_ID, Tokenizer

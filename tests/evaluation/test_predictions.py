@@ -17,19 +17,27 @@ def test_documents_are_those_of_the_split_with_their_labels(run_dir):
 def test_answers_and_probabilities_are_those_of_predict(run_dir):
     found = predict(run_dir, split="test")
     said = load_model(run_dir).predict([found.text(place) for place in range(len(found.rows))])
-    assert [found.names[answer] for answer in found.answers] == [one.label for one in said]
-    assert found.probabilities.max(axis=1) == pytest.approx([one.probability for one in said], abs=1e-5)
+    assert [found.outcome.answer(place) for place in range(len(said))] == [one.label for one in said]
+    assert found.outcome.probabilities.max(axis=1) == pytest.approx([one.probability for one in said], abs=1e-5)
 
 
 def test_mistakes_come_with_the_surest_first(run_dir):
     found = predict(run_dir, split="train")
     labels = np.roll(found.labels, 1)  # of other documents: most answers are wrong now
     wrong = replace(found, labels=labels)
-    places = wrong.mistakes(10)
-    sure = wrong.probabilities.max(axis=1)[places]
+    places = wrong.outcome.mistakes(10)
+    sure = wrong.outcome.probabilities.max(axis=1)[places]
     assert len(places) == 10
-    assert (wrong.answers[places] != labels[places]).all()
+    assert (wrong.raw.argmax(axis=1)[places] != labels[places]).all()
     assert (np.diff(sure) <= 0).all()
+
+
+def test_documents_of_several_labels_have_all_of_them(several_run):
+    found = predict(several_run, split="test")
+    names = [found.label(place).split(", ") if found.label(place) else [] for place in range(len(found.rows))]
+    assert found.outcome.truth.tolist() == [[name in some for name in found.names] for some in names]
+    assert {len(some) for some in names} == {0, 1, 2}
+    assert found.unseen() == {}
 
 
 def test_a_long_text_is_cut(run_dir):

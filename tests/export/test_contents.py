@@ -8,8 +8,8 @@ from textclf.export import contents
 from textclf.export.contents import Candidate, Exported, Figures
 from textclf.export.finished_run import FinishedRun
 
-BEFORE = Figures("float32", 90, 5_000_000, 0.75, 0.5, 0.25)
-AFTER = BEFORE._replace(precision="int8", size=1_234_567, accuracy=0.5)
+BEFORE = Figures("float32", 90, 5_000_000, accuracy=0.75, macro_f1=0.5, micro_f1=0.75, loss=0.25)
+AFTER = BEFORE._replace(precision="int8", size=1_234_567, accuracy=0.5, micro_f1=0.5)
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def bytes_of(folder):
 
 def test_an_export_shows_both_models_and_is_an_artefact(runner, run_dir, tmp_path):
     shown = export(runner, run_dir, tmp_path / "out").stdout
-    for words in ("before", "after", "float32", "int8", "accuracy", "bytes of model/", "get the same label"):
+    for words in ("before", "after", "float32", "int8", "accuracy", "bytes of model/", "get the same answer"):
         assert words in shown
     model = tmp_path / "out" / "model"
     assert {path.name for path in model.iterdir()} == ALL
@@ -133,8 +133,7 @@ def test_a_model_that_knows_no_word_is_pruned_and_predicts(size, wordless_run, r
 
 def test_the_figures_are_those_of_the_texts_themselves(runner, run_dir, corpus_csv, tmp_path):
     """The pruned model's answers from the data directory, whose ids are of the whole vocabulary, and from texts."""
-    from textclf.evaluation.calibration import unknown_shares
-    from textclf.evaluation.predictions import predict
+    from textclf.evaluation.predictions import predict, unknown_shares
 
     export(runner, run_dir, tmp_path / "int4", "--precision", "int4")
     output = tmp_path / "out"
@@ -142,7 +141,7 @@ def test_the_figures_are_those_of_the_texts_themselves(runner, run_dir, corpus_c
     found = predict(output, split="test")
     texts = [found.text(place, most=1000) for place in range(len(found.rows))]
     classifier = load_model(output)
-    np.testing.assert_allclose(classifier.logits(texts), found.logits, atol=1e-5)
+    np.testing.assert_allclose(classifier.logits(texts), found.trained.calibrated(found.raw), atol=1e-5)
     shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
     np.testing.assert_allclose(shares, [prediction.unknown for prediction in classifier.predict(texts)])
 

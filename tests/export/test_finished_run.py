@@ -18,7 +18,7 @@ def test_its_predictions_are_those_of_evaluate(run, run_dir):
     found = run.predict(run.trained)
     assert list(found) == ["validation", "test"]
     for split, predictions in found.items():
-        np.testing.assert_array_equal(predictions.logits, predict(run_dir, split=split).logits)
+        np.testing.assert_array_equal(predictions.raw, predict(run_dir, split=split).raw)
 
 
 def test_a_smaller_vocabulary_reads_the_same_documents(run):

@@ -178,7 +178,7 @@ def test_the_temperature_divides_the_logits_and_changes_no_answer(temperature, r
 
 def test_answers_are_plain_python(classifier):
     (prediction,) = classifier.predict("the cat", top_k=2)
-    assert [type(value) for value in prediction] == [str, float, tuple, float, bool, bool]
+    assert [type(value) for value in prediction] == [str, float, tuple, float, bool, bool, type(None)]
     assert [type(value) for value in prediction.top[1]] == [str, float]
 
 
@@ -248,3 +248,48 @@ assert not heavy, heavy
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# Several labels
+
+
+def test_a_text_gets_each_label_above_its_threshold_the_most_probable_first(several_run):
+    classifier = load_model(several_run)
+    thresholds = dict(zip(classifier.labels, classifier.trained.thresholds, strict=True))
+    for prediction in classifier.predict(["the cat sat, rain and wind", "bread", "", "unheardof"], top_k=3):
+        above = [score for score in prediction.top if score.probability >= np.float32(thresholds[score.label])]
+        assert list(prediction.given) == above
+        assert prediction.labels == tuple(score.label for score in above)
+        assert prediction[:2] == prediction.top[0]
+
+
+def test_a_threshold_of_all_labels_changes_what_is_given_and_nothing_else(several_run):
+    classifier = Classifier(replace(load_model(several_run).trained, temperature=5.0))  # no probability rounds to one
+    texts = ["the cat sat, rain and wind", "bread"]
+    before = classifier.predict(texts, top_k=3)
+    for threshold, given in ((0.0, 3), (1.0, 0)):
+        after = Classifier(classifier.trained.with_threshold(threshold)).predict(texts, top_k=3)
+        assert [len(prediction.given) for prediction in after] == [given, given]
+        assert [prediction._replace(given=None) for prediction in after] == [
+            prediction._replace(given=None) for prediction in before
+        ]
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_with_one_label_the_labels_are_that_one(classifier):
+    (prediction,) = classifier.predict("rain")
+    assert prediction.given is None
+    assert prediction.labels == (prediction.label,)
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_class_weights_decide_the_answer_and_leave_its_probability(classifier):
+    texts = ["the cat sat", "rain", ""]
+    shift = (5.0, 0.0, -5.0)
+    weighted = Classifier(replace(classifier.trained, shift=shift))
+    raw = classifier.trained.raw_logits(*classifier.trained.tokenizer.encode_all(texts))
+    expected = softmax((raw - np.array(shift, dtype=np.float32)) / np.float32(classifier.trained.temperature))
+    for row, prediction in enumerate(weighted.predict(texts, top_k=3)):
+        assert prediction.label == classifier.labels[raw[row].argmax()]
+        for label, probability in prediction.top:
+            assert probability == pytest.approx(expected[row, classifier.labels.index(label)], abs=1e-6)

@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import TEXTS
 from textclf.cli import main
 from textclf.errors import UsageError
-from textclf.inference.classifier import Classifier
+from textclf.inference.classifier import Classifier, load_model
 from textclf.inference.explain import MOST_EXPLAINED, explain, top_words
 
 LABELS = ["animals", "food", "weather"]
@@ -209,3 +209,45 @@ def test_a_text_that_is_too_long_to_explain_is_named_in_one_line(run_dir, runner
     )
     assert line in result.stderr.splitlines()[-1]
     assert runner.invoke(main, ["predict", "--run", str(run_dir), "--input", "long.txt"]).exit_code == 0
+
+
+# Several labels
+
+
+@pytest.fixture
+def several(several_run):
+    return Classifier(replace(load_model(several_run).trained, temperature=5.0))  # no probability rounds to one
+
+
+def logit(classifier, text, label):
+    """From the probability that predicting gives."""
+    (found,) = classifier.predict(text, top_k=3)
+    p = dict(found.top)[label]
+    return math.log(p) - math.log1p(-p)
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_contributions_to_one_label_of_several_add_up_to_its_logit(text, several):
+    for label in LABELS:
+        found = explain(several.trained, text, label)
+        total = math.fsum(token.contribution for token in found.tokens) + found.rest
+        assert found.margin == pytest.approx(several.logits([text])[0][LABELS.index(label)], abs=1e-4)
+        assert found.margin == pytest.approx(logit(several, text, label), abs=1e-4)
+        assert total == pytest.approx(found.margin, abs=1e-4)
+
+
+@pytest.mark.parametrize("text", ALL_TEXTS[:3])
+def test_what_class_weights_added_is_in_no_explanation(text, several):
+    weighted = Classifier(replace(several.trained, shift=(0.7, -1.0, 0.0), temperature=1.5))
+    for label in LABELS:
+        found = explain(weighted.trained, text, label)
+        total = math.fsum(token.contribution for token in found.tokens) + found.rest
+        assert found.margin == pytest.approx(weighted.logits([text])[0][LABELS.index(label)], abs=1e-4)
+        assert total == pytest.approx(found.margin, abs=1e-4)
+
+
+def test_top_words_of_one_label_of_several_are_those_that_alone_are_most_probable(several):
+    words = top_words(several.trained, ["weather"], top_k=5)["weather"]
+    for word in words:
+        scores = dict(several.predict(word.word, top_k=3)[0].top)
+        assert word.probability == pytest.approx(scores["weather"], abs=1e-5)

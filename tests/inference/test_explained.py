@@ -6,6 +6,7 @@ import pytest
 
 from textclf.cli import main
 from textclf.inference import explained
+from textclf.inference.classifier import Classifier, load_model
 from textclf.inference.explain import Explanation, Token, explain
 from textclf.inference.explained import coloured
 
@@ -42,3 +43,23 @@ def test_json_has_the_answer_and_each_token_with_its_text(layout, classifier, ca
         found = explain(classifier.trained, text, prediction.label)
         assert (record["label"], record["margin"], record["rest"]) == (prediction.label, found.margin, found.rest)
         assert [token["text"] for token in record["tokens"]] == [text[t.start : t.end] for t in found.tokens]
+
+
+@pytest.mark.parametrize("several_run", ["mlp"], indirect=True)
+def test_each_given_label_is_explained_and_the_best_where_none_is_given(several_run, capsys):
+    classifier = load_model(several_run)
+    texts = ["rain and wind", ""]
+    for threshold, given in ((0.0, 3), (1.0, 0)):
+        trained = classifier.trained.with_threshold(threshold)
+        explained.write(Classifier(trained), iter(texts), top_k=1, layout="jsonl")
+        records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        for text, record in zip(texts, records, strict=True):
+            assert len(record["labels"]) == len(record["probabilities"]) == given
+            labels = record["labels"] or [record["top"][0]["label"]]
+            assert [each["label"] for each in record["explanations"]] == labels
+            for each in record["explanations"]:
+                assert each["margin"] == explain(trained, text, each["label"]).margin
+        explained.write(Classifier(trained), iter(texts), top_k=1, layout="text")
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2 * 2 * max(given, 1)
+        assert [line.endswith("(not given)") for line in lines[::2]] == [given == 0] * (len(lines) // 2)

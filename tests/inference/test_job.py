@@ -1,14 +1,19 @@
 """What is asked of a job of predicting is checked before anything is loaded, and done the same whoever asks."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from textclf.errors import UsageError
 from textclf.inference import job
+from textclf.inference.classifier import load_model
 from textclf.inference.job import Job
 
-COLUMNS = dict.fromkeys(("label_column", "id_column", "delimiter", "quote", "encoding", "label_prefix"))
+COLUMNS = {
+    **dict.fromkeys(("label_column", "label_separator", "id_column", "delimiter", "quote", "encoding", "label_prefix")),
+    "label_columns": (),
+}
 
 
 def test_options_about_columns_become_columns():
@@ -70,3 +75,20 @@ def test_every_row_is_answered_and_watched(run_dir, classifier, capsys):
     assert [line.split(",")[0] for line in lines] == ["id", "7", "8"]
     assert [answer.row.id for answer in watched] == ["7", "8"]
     assert "on 2 rows with a label" in said[0]
+
+
+@pytest.mark.parametrize("several_run", ["mlp"], indirect=True)
+@pytest.mark.parametrize(
+    ("given", "count"), [({"threshold": 0.0}, 3), ({"threshold": 0.0, "top_k": 2}, 2), ({"threshold": 1.0}, 0)]
+)
+def test_a_threshold_and_a_number_limit_the_labels_of_a_text(given, count, several_run, capsys):
+    wanted = Job(texts=("the cat sat", "rain"), layout="jsonl", **given)
+    job.run(wanted, [], load_model(several_run), several_run / "model", warn=print, watch=iter)
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [len(record["labels"]) for record in records] == [count, count]
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_a_threshold_is_refused_where_a_text_has_one_label(run_dir, classifier):
+    with pytest.raises(UsageError, match=r"^--threshold is for several labels per text, and this model gives one"):
+        job.run(Job(texts=("x",), threshold=0.5), [], classifier, run_dir / "model", warn=print, watch=iter)

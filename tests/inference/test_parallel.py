@@ -8,7 +8,7 @@ import pytest
 from textclf.artefacts import runs
 from textclf.errors import UsageError
 from textclf.inference import parallel
-from textclf.inference.classifier import BATCH, MOST_CHARACTERS, batched, load_model
+from textclf.inference.classifier import BATCH, MOST_CHARACTERS, Classifier, batched, load_model
 
 WORDS = ["cat", "dog", "bread", "butter", "rain", "wind", "catty", "unheardof", "猫", ""]
 
@@ -104,3 +104,15 @@ def test_a_batch_is_cut_where_texts_are_long():
     assert [len(batch) for batch in batched([long] * 7)] == [3, 3, 1]
     assert [len(batch) for batch in batched(["x"] * (2 * BATCH + 1))] == [BATCH, BATCH, 1]
     assert list(batched([])) == []
+
+
+@pytest.mark.parametrize("several_run", ["mlp"], indirect=True)
+@pytest.mark.parametrize("threshold", [None, 0.3])
+def test_several_processes_give_the_same_labels_by_the_same_thresholds(threshold, several_run):
+    folder = runs.RunLayout(several_run).model
+    learned = load_model(folder)
+    classifier = learned if threshold is None else Classifier(learned.trained.with_threshold(threshold))
+    expected = classifier.predict(texts(10 * BATCH + 3), top_k=2)
+    assert expected != learned.predict(texts(10 * BATCH + 3), top_k=2) or threshold is None
+    batches = parallel.predict(classifier, folder, texts(10 * BATCH + 3), top_k=2, num_workers=2, alone_seconds=0)
+    assert list(itertools.chain.from_iterable(batches)) == expected

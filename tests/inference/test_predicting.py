@@ -9,7 +9,7 @@ from textclf.inference.classifier import Prediction, Score
 from textclf.inference.outputs import Answer
 from textclf.inference.predicting import MOST_SHOWN, Rejection, Tally, accuracy, answer, columns_of, macro_f1
 from textclf.sources import Columns, Row
-from textclf.sources.columns import Roles
+from textclf.sources.columns import Roles, to_row
 
 PREDICTION = Prediction("a", 0.75, (Score("a", 0.75),), unknown=0.5, truncated=True, unlike=False)
 GIVEN = Answer(Row("", "7", "x"), PREDICTION, rejected=False)
@@ -39,7 +39,7 @@ def test_each_row_gets_the_answer_to_its_text_and_texts_are_dropped():
     [(None, None, (0, False)), (0.3, None, (0.3, False)), (0.3, 0.9, (0.8, True)), (0.9, 0.9, (0.9, True))],
 )
 def test_a_target_precision_takes_the_learned_threshold_and_rejects_unlike_texts(below, target, expected):
-    assert Rejection.of(Abstention({"0.9": 0.8}), below=below, target_precision=target) == expected
+    assert Rejection.of(Abstention({"0.9": 0.8}), below=below, target_precision=target) == Rejection(*expected)
 
 
 def test_a_target_precision_needs_learned_thresholds():
@@ -115,3 +115,67 @@ def test_labels_that_the_model_does_not_have_are_named_and_without_any_other_the
     some = "1 of 2 rows has a label that the model does not have, which counts as an error"
     assert said("a", "A") == [some, "accuracy 0.5000, macro-F1 0.3333 on 2 rows with a label"]
     assert said("a") == ["accuracy 1.0000, macro-F1 1.0000 on 1 row with a label"]
+
+
+# Several labels
+
+SEVERAL = PREDICTION._replace(given=(Score("a", 0.75), Score("b", 0.5)), top=(Score("a", 0.75), Score("b", 0.5)))
+
+
+@pytest.mark.parametrize(
+    ("rejection", "unlike", "labels"),
+    [
+        (Rejection(), True, ("a", "b")),
+        (Rejection(below=0.6), False, ("a",)),
+        (Rejection(below=0.8), False, ()),
+        (Rejection(most=1), False, ("a",)),
+        (Rejection(most=9), False, ("a", "b")),
+        (Rejection(below=0.6, unlike=True), True, ()),
+        (Rejection(unlike=True), False, ("a", "b")),
+    ],
+)
+def test_of_several_labels_each_is_rejected_by_itself(rejection, unlike, labels):
+    prediction = SEVERAL._replace(unlike=unlike)
+    assert rejection.applied(prediction).labels == labels
+    assert not rejection.applies(prediction)
+
+
+def test_one_label_is_left_as_it_is():
+    assert Rejection(below=0.9, most=1).applied(PREDICTION) == PREDICTION
+
+
+def several_rows(*labels, given=SEVERAL):
+    return [Answer(Row("", None, *some[:1], other_labels=some[1:], has_labels=True), given, False) for some in labels]
+
+
+def test_a_tally_of_several_labels_scores_rows_that_have_labels_or_none():
+    tally = Tally(["a", "b"], several=True)
+    list(tally.watch([several_rows(("a", "b"), ("b",), ()), [BROKEN], [Answer(Row(""), SEVERAL, False)]]))
+    errors = "1 of 5 rows could not be read, the first: f, line 2: no"
+    # a: 1 right, 3 given, 1 labelled; b: 2, 3, 2
+    score = (
+        f"micro-F1 {6 / 9:.4f}, macro-F1 {(2 / 4 + 4 / 5) / 2:.4f}, all labels right for 33.33% of 3 rows with labels"
+    )
+    assert tally.summary(with_coverage=False) == [errors, score]
+
+
+def test_rows_without_any_label_have_no_score():
+    tally = Tally(["a", "b"], several=True)
+    list(tally.watch([several_rows((), ()), [Answer(Row(""), SEVERAL, False)]]))
+    assert tally.summary(with_coverage=False) == []
+
+
+def test_a_row_whose_labels_cannot_be_read_has_no_score():
+    tally = Tally(["a", "b"], several=True)
+    flags = Roles(("text",), None, None, ("a", "b"))
+    rows = [to_row("f:2", {"text": "x", "a": 1, "b": 2}, flags), to_row("f:3", {"text": "x", "a": 1, "b": 1}, flags)]
+    list(tally.watch([[Answer(row, SEVERAL, False) for row in rows]]))
+    (score,) = tally.summary(with_coverage=False)
+    assert score == "micro-F1 1.0000, macro-F1 1.0000, all labels right for 100.00% of 1 row with labels"
+
+
+def test_foreign_labels_of_several_are_named():
+    tally = Tally(["a", "b"], several=True)
+    list(tally.watch([several_rows(("a", "b", "C"))]))
+    foreign, _ = tally.summary(with_coverage=False)
+    assert "'C'" in foreign

@@ -72,3 +72,15 @@ def test_the_texts_of_rows_have_no_errors():
     assert list(texts_of([Row("a"), Row("b")])) == ["a", "b"]
     with pytest.raises(DataError, match="line 2"):
         list(texts_of([Row("a"), Row("", error="line 2: no")]))
+
+
+def test_several_labels_are_a_warning_once_where_a_text_has_one(tmp_path):
+    path, warnings = tmp_path / "f.ft", []
+    path.write_bytes(b"__label__a fine\n__label__a __label__b two\n__label__a __label__b three\n")
+    for several in (True, False):
+        found = list(rows([], [path], Reading(several=several), warn=warnings.append))
+        assert [row.label for row in found] == ["a", "a", "a"]
+        expected = (
+            [] if several else [f"{path}:2: more than one label; here and in the rows that follow, the first counts"]
+        )
+        assert warnings == expected

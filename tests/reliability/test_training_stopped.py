@@ -93,7 +93,7 @@ def test_a_signal_at_any_moment_ends_it_in_order_and_it_goes_on_to_the_same_bits
 def test_a_second_signal_ends_it_at_once(sent, data_dir):
     process = start(data_dir, "mlp", 0)
     for line in process.stderr:
-        if line.startswith("epoch"):
+        if line.split()[:1] == ["1"]:
             break
     process.send_signal(signal.SIGSTOP)  # so that both are there before it can do anything
     process.send_signal(sent)

@@ -48,9 +48,10 @@ def test_an_empty_text_gets_no_label_and_the_others_theirs(options, served):
 
 def test_an_explanation_has_the_answer_as_well(served):
     ((plain,), (explained,)) = ask(served, Query(text=TEXTS[0]), Query(text=TEXTS[0], explain=True))
+    assert json.loads(explained)["explained"] == json.loads(plain)["label"]
     assert json.loads(explained) == {
         **json.loads(plain),
-        **{name: json.loads(explained)[name] for name in ("margin", "rest", "tokens")},
+        **{name: json.loads(explained)[name] for name in ("explained", "margin", "rest", "tokens")},
     }
 
 

@@ -8,9 +8,9 @@ from textclf.sources.catalogue import CATALOGUE, nearest
 
 def test_names_the_corpora():
     assert list(CATALOGUE) == [
-        "bbc_news", "20newsgroups", "reuters_r8", "reuters_r52", "ag_news", "dbpedia_14", "imdb", "yelp_polarity",
-        "yelp_review_full", "yahoo_answers_topics", "amazon_polarity", "sst2", "rotten_tomatoes", "trec", "emotion",
-        "banking77",
+        "bbc_news", "20newsgroups", "20newsgroups_topics", "reuters_r8", "reuters_r52", "ag_news", "dbpedia_14",
+        "imdb", "yelp_polarity", "yelp_review_full", "yahoo_answers_topics", "amazon_polarity", "sst2",
+        "rotten_tomatoes", "trec", "emotion", "banking77",
     ]  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from datetime import date, time, timedelta
 from decimal import Decimal
 
+import numpy as np
 import pytest
 
 from textclf.errors import DataError, UsageError
@@ -27,7 +28,7 @@ ANY = Columns()
     ],
 )
 def test_columns_are_found(present, columns, found):
-    assert find_columns(columns, present, where="t.csv", needs_label=True) == found
+    assert find_columns(columns, present, where="t.csv", needs_label=True) == Roles(*found)
 
 
 KNOWN = Columns(("summary", "message"), "team", "ticket")
@@ -47,13 +48,13 @@ KNOWN = Columns(("summary", "message"), "team", "ticket")
     ],
 )
 def test_known_columns_come_after_those_asked_for_and_before_usual_names(present, columns, found):
-    assert find_columns(columns, present, where="t.csv", needs_label=False, known=KNOWN) == found
+    assert find_columns(columns, present, where="t.csv", needs_label=False, known=KNOWN) == Roles(*found)
 
 
 def test_a_known_text_may_have_the_usual_name_of_a_label():
     known = Columns(("category",), "team")
     found = find_columns(ANY, ["category", "text"], where="t.csv", needs_label=False, known=known)
-    assert found == (("category",), None, None)
+    assert found == Roles(("category",), None, None)
 
 
 @pytest.mark.parametrize(
@@ -87,8 +88,8 @@ def test_names_that_a_message_cannot_hold_are_cut_and_spelled_out():
 
 def test_a_label_may_be_absent_where_it_is_not_needed():
     find = lambda names: find_columns(ANY, names, where="t.csv", needs_label=False)  # noqa: E731
-    assert find(["id", "text"]) == (("text",), None, None)
-    assert find(["text", "label"]) == (("text",), "label", None)
+    assert find(["id", "text"]) == Roles(("text",), None, None)
+    assert find(["text", "label"]) == Roles(("text",), "label", None)
     with pytest.raises(UsageError, match="which column is the text"):
         find(["label"])
 
@@ -132,8 +133,7 @@ def test_one_value_becomes_a_string(value, spelled):
     [
         (None, "no value in the column '{}'"),
         (float("nan"), "no value in the column '{}'"),
-        (["a"], "the column '{0}' holds a list, not one value; in it is {0}.0"),
-        ([], "the column '{}' holds a list, not one value"),
+        ({"a": 1}, "the column '{0}' holds a dict, not one value; in it is {0}.a"),
         (b"a", "the column '{}' holds a bytes, not one value"),
         (timedelta(1), "the column '{}' holds a timedelta, not one value"),
         ("\ud800", "half a surrogate pair, which no file can hold"),
@@ -220,3 +220,171 @@ def test_nested_columns_are_rows():
     assert (row.text, row.label, row.id, row.training_error) == ("fine", "x", "7", None)
     empty = to_row("f:1", {**NESTED, "annotations": []}, roles)
     assert empty.training_error == "f:1: no value in the column 'annotations.0.label'"
+
+
+# Several labels
+
+RECORDS = [
+    {"text": "one", "a": 0, "b": "1", "n": 3},
+    {"text": "two", "a": 1.0, "b": " 0 ", "n": 1},
+    {"text": "three", "a": False, "b": "True", "n": 0},
+]
+
+
+def find(present=("text", "a", "b", "n"), records=RECORDS, columns=ANY, **options):
+    return find_columns(columns, present, lambda: records, where="t.csv", **{"needs_label": True, **options})
+
+
+def test_columns_of_1_and_0_are_labels_where_no_column_is_the_label():
+    assert find() == Roles(("text",), None, None, ("a", "b"))
+    assert find(("text", "a", "b", "n", "label")) == Roles(("text",), "label", None)
+    assert find(columns=Columns(label="n")) == Roles(("text",), "n", None)
+    assert find(columns=Columns(id="a"), present=("text", "a", "b", "c"), records=[{"b": 1, "c": 0}]).flags == (
+        "b",
+        "c",
+    )
+    assert find(needs_label=False) == Roles(("text",), None, None)  # a text to predict has columns of numbers, too
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        [{"text": "x", "a": 1, "b": "yes", "n": 3}],
+        [{"text": "x", "a": 0, "b": 0, "n": 0}] * 3,
+        [*RECORDS, {"text": "four", "a": 2, "b": 0, "n": 0}],
+        [*RECORDS, {"text": "four", "a": None, "b": 0, "n": 0}],
+        [*RECORDS, {"text": "four", "b": 0, "n": 0}],
+    ],
+    ids=["no rows", "one column", "zeros alone", "a 2", "null", "nothing"],
+)
+def test_other_columns_are_no_labels(records):
+    with pytest.raises(UsageError, match="which column is the label"):
+        find(records=records)
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [
+        (("a",), ("a",)),
+        (("b", "a"), ("b", "a")),
+        (("a..c",), ("a", "b", "c")),
+        (("b..d", "a"), ("b", "c", "d", "a")),
+        (("a..b", "b..c"), ("a", "b", "c")),
+        (("c..c",), ("c",)),
+        (("x..y",), ("x..y",)),  # a column of this name
+    ],
+)
+def test_columns_of_flags_may_be_named_one_by_one_or_from_one_to_another(flags, found):
+    present = ["text", "a", "b", "c", "d", "x..y", "label"]
+    assert find(present, columns=Columns(flags=flags)).flags == found
+    assert find(present, columns=Columns(flags=flags)).label is None
+
+
+@pytest.mark.parametrize("name", ["z", "a..z", "z..a", "c..a", "..", "a.."])
+def test_a_column_of_flags_that_is_not_there_is_named(name):
+    with pytest.raises(UsageError) as caught:
+        find(["text", "a", "b", "c"], columns=Columns(flags=(name,)))
+    assert str(caught.value) == f"no column {name!r}; t.csv has the columns text, a, b, c"
+
+
+def test_a_text_is_no_flag():
+    with pytest.raises(UsageError, match=r"^the column 'text' cannot be both the text and the label"):
+        find(columns=Columns(("text",), flags=("text", "a")))
+
+
+def test_known_columns_of_flags_are_taken_where_all_are_there():
+    known = Columns(("text",), flags=("a", "b"))
+    assert find(known=known, needs_label=False).flags == ("a", "b")
+    assert find(("text", "a"), known=known, needs_label=False).flags == ()
+    assert find(("text", "a", "b", "n"), known=known, columns=Columns(label="n")).flags == ()
+
+
+def test_a_separator_goes_with_the_column_that_it_was_learned_for():
+    known = Columns(("text",), "tags", separator=";")
+    assert find(("text", "tags"), known=known).separator == ";"
+    assert find(("text", "label"), known=known).separator is None
+    assert find(("text", "tags"), known=known, columns=Columns(separator="|")).separator == "|"
+
+
+def labels_of(values, roles):
+    """The labels, whether they are a list, and what is wrong with them."""
+    row = to_row("f:2", {"text": "x", **values}, roles)
+    return row.labels, row.has_labels, row.training_error
+
+
+FLAGGED = Roles(("text",), None, None, ("a", "b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ((1, 0, "1"), ("a", "c")),
+        ((True, "true", " TRUE "), ("a", "b", "c")),
+        ((0, "0.0", False), ()),
+        ((1.0, Decimal("0"), "1.0"), ("a", "c")),
+    ],
+)
+def test_flags_say_which_labels_a_row_has(values, labels):
+    assert labels_of(dict(zip("abc", values, strict=True)), FLAGGED) == (labels, True, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(2, "'2'"), ("yes", "'yes'"), (None, "'None'"), ("", "''"), (float("nan"), "'nan'"), ([1], "'[1]'")],
+)
+def test_a_flag_that_is_neither_is_named_with_its_row_and_column(value, shown):
+    wrong = f"f:2: the column 'b' holds {shown}; for each document it must hold 1 or 0"
+    assert labels_of({"a": 1, "b": value, "c": 0}, FLAGGED) == ((), False, wrong)
+
+
+CELLS = Roles(("text",), "tags", None, separator=";")
+LISTED = Roles(("text",), "tags", None)
+
+
+@pytest.mark.parametrize(
+    ("value", "roles", "labels"),
+    [
+        ("a;b", CELLS, ("a", "b")),
+        (" a ; b b ;", CELLS, ("a", "b b")),
+        ("", CELLS, ()),
+        (None, CELLS, ()),
+        (";", CELLS, ()),
+        ("['a'; 'b b']", CELLS, ("a", "b b")),
+        ('{"a";"it\'s"}', CELLS, ("a", "it's")),
+        ("[0; 27]", CELLS, ("0", "27")),
+        ("[]", CELLS, ()),
+        ("[a]; [b]", CELLS, ("[a]", "[b]")),
+        ("'a'; b", CELLS, ("'a'", "b")),
+        ("a|b", CELLS, ("a|b",)),
+        (7, CELLS, ("7",)),
+        (["a;b", "c"], CELLS, ("a", "b", "c")),
+        (["a;b", "c"], LISTED, ("a;b", "c")),
+        ([], LISTED, ()),
+        (("b", "a", "b"), LISTED, ("b", "a", "b")),
+        ([1, True, 0.5], LISTED, ("1", "true", "0.5")),
+        (np.array(["a", "b"]), LISTED, ("a", "b")),
+        ({"only"}, LISTED, ("only",)),
+    ],
+)
+def test_lists_and_cells_hold_any_number_of_labels(value, roles, labels):
+    assert labels_of({"tags": value}, roles) == (labels, True, None)
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        (["a", None], "no value in the column 'tags'"),
+        (["a", " "], "a label is empty (column 'tags')"),
+        (["a", ["b"]], "the column 'tags' holds a list, not one value; in it is tags.0"),
+        (["a", {"b": 1}], "the column 'tags' holds a dict, not one value; in it is tags.b"),
+        (["a", "\ud800"], "half a surrogate pair, which no file can hold"),
+    ],
+)
+def test_what_is_no_label_in_a_list_is_an_error_of_training(value, wrong):
+    assert labels_of({"tags": value}, LISTED) == ((), False, f"f:2: {wrong}")
+
+
+def test_a_column_without_lists_has_one_label_per_row():
+    assert labels_of({"tags": "a;b"}, LISTED) == (("a;b",), False, None)
+    assert labels_of({"tags": None}, LISTED) == ((), False, "f:2: no value in the column 'tags'")

@@ -244,7 +244,10 @@ def test_blank_lines_are_skipped_but_counted_in_errors(tmp_path):
     [
         ('{"text": "a", "label": null}', "no value in the column 'label'"),
         ('{"text": null, "label": "x"}', "no value in the column 'text'"),
-        ('{"text": "a", "label": ["x", "y"]}', "the column 'label' holds a list, not one value; in it is label.0"),
+        ('{"text": "a", "label": ["x", ["y"]]}', "the column 'label' holds a list, not one value; in it is label.0"),
+        ('{"text": "a", "label": ["x", null]}', "no value in the column 'label'"),
+        ('{"text": "a", "label": ["x", " "]}', "a label is empty (column 'label')"),
+        ('{"text": "a", "label": {"x": 1}}', "the column 'label' holds a dict, not one value; in it is label.x"),
         ('{"text": {"en": "a"}, "label": "x"}', "the column 'text' holds a dict, not one value; in it is text.en"),
         ('{"text": "a", "label": NaN}', "not JSON that can be read (NaN is not a JSON value)"),
         ('{"text": -Infinity, "label": "x"}', "not JSON that can be read (-Infinity is not a JSON value)"),
@@ -272,7 +275,8 @@ def test_json_nested_without_end_is_refused(tmp_path):
     [
         (["a", None], "a.parquet:2: no value in the column 'label'"),
         ([1.0, float("nan")], "a.parquet:2: no value in the column 'label'"),
-        ([["a"], ["b"]], "a.parquet:1: the column 'label' holds a list, not one value; in it is label.0"),
+        ([["a"], ["b", None]], "a.parquet:2: no value in the column 'label'"),
+        ([[["a"]], [["b"]]], "a.parquet:1: the column 'label' holds a list, not one value; in it is label.0"),
         ([b"a", b"b"], "a.parquet:1: the column 'label' holds a bytes, not one value"),
     ],
 )
@@ -297,8 +301,8 @@ def test_fasttext_lines(tmp_path, ending):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("__label__a __label__b text", "more than one label; a document has one: keep one of 'a', 'b'"),
         ("__label__ text", "the label is empty"),
+        ("__label__a __label__ text", "the label is empty"),
     ],
 )
 def test_broken_fasttext_is_refused_with_its_line(tmp_path, line, message):

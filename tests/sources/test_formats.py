@@ -105,13 +105,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path):
         list(rows(tmp_path, kind="csv"))
 
 
-def test_several_labels_are_a_warning_once(tmp_path):
-    path, warnings = tmp_path / "f.ft", []
-    path.write_bytes(b"__label__a fine\n__label__a __label__b two\n__label__a __label__b three\n")
-    assert [row.label for row in rows(path, warn=warnings.append)] == ["a", "a", "a"]
-    assert warnings == [f"{path}:2: more than one label; here and in the lines that follow, the first counts"]
-
-
 def test_a_broken_row_costs_that_row_alone_and_a_file_is_closed_with_its_rows(tmp_path, monkeypatch):
     (tmp_path / "f.csv").write_bytes(b"text\none\ntwo,more\nthree\n")
     opened = []

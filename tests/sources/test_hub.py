@@ -123,19 +123,44 @@ def test_splits_can_be_chosen_as_sst2_needs():
 
 
 @pytest.mark.parametrize(
+    ("labels", "feature"),
+    [
+        ([[1, 0], [], [0]], List(SENTIMENT)),
+        ([["positive", "negative"], [], ["negative"]], None),
+        ([["positive", "negative", "positive"], [], ["negative"]], List(Value("string"))),
+    ],
+    ids=["named", "strings", "one twice"],
+)
+def test_lists_of_labels_keep_their_names_and_may_be_empty(labels, feature):
+    found, _ = convert({"train": split(["a", "b", "c"], labels, feature)})
+    assert found["train"] == [
+        Document("1", "a", "negative", ("positive",)),
+        Document("2", "b", None),
+        Document("3", "c", "negative"),
+    ]
+
+
+def test_columns_of_flags_are_labels_and_unlabelled_splits_have_them_too():
+    columns = {"anger": [1, 0, 0], "joy": [True, False, True]}
+    found, _ = convert({"train": Dataset.from_dict({"text": ["a", "b", "c"], **columns})})
+    assert [document.labels for document in found["train"]] == [("anger", "joy"), (), ("joy",)]
+
+
+@pytest.mark.parametrize(
     ("data", "message"),
     [
         ({"test": split(["a"], ["x"]), "dev": split(["a"], ["x"])}, "own/data has no train split; it has test, dev"),
         ({"train": split(["a"], [-1], SENTIMENT)}, "own/data: the split 'train' has no labels"),
         ({"train": split(["a", "b"], [0, -1], SENTIMENT)}, "own/data/train:2: no value in the column 'label'"),
         ({"train": split(["a", None], ["x", "y"])}, "own/data/train:2: no value in the column 'text'"),
+        ({"train": split(["a", "b"], [["x"], ["y", None]])}, "own/data/train:2: no value in the column 'label'"),
         (
-            {"train": split(["a"], [["x", "y"]])},
+            {"train": split(["a"], [[["x"]]])},
             "own/data/train:1: the column 'label' holds a list, not one value; in it is label.0",
         ),
         (
-            {"train": split(["a"], [[0]], List(SENTIMENT))},
-            "own/data/train:1: the column 'label' holds a list, not one value; in it is label.0",
+            {"train": split(["a", "b"], [[0], [-1]], List(SENTIMENT))},
+            "own/data/train:2: no value in the column 'label'",
         ),
     ],
 )

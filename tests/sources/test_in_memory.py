@@ -108,7 +108,7 @@ def test_nested_values_are_named_by_dotted_paths():
     rows = [{"data": {"body": "one"}, "labels": ["x"]}, {"data": {"body": "two"}, "labels": ["y"]}]
     for held in (rows, pa.Table.from_pylist(rows), Dataset.from_list(rows)):
         found = train(held, text=("data.body",), label="labels.0")
-        assert [document[1:] for document in found] == [("one", "x"), ("two", "y")]
+        assert [(document.text, *document.labels) for document in found] == [("one", "x"), ("two", "y")]
 
 
 MISSING = [None, float("nan"), np.nan, np.float32("nan"), pd.NA, pd.NaT, Decimal("nan")]

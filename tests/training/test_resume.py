@@ -227,3 +227,17 @@ def test_resume_of_a_damaged_config_names_the_file(damage, settings):
     with pytest.raises(ArtefactError) as caught:
         resume(layout)
     assert str(layout.config) in str(caught.value)
+
+
+@pytest.mark.parametrize("stop", [{"stop_in_epoch": 2, "after_steps": 3}, {"stop_after_epoch": 1}], ids=str)
+def test_a_resumed_run_of_several_labels_ends_as_an_uninterrupted_one(stop, settings, several_data):
+    given = {"data": several_data, "class_weights": "balanced", "monitor": "micro_f1"}
+    straight = train(settings(epochs=3, **given))
+    display = Shown(**stop)
+    with pytest.raises(Stopped):
+        train(settings(epochs=3, **given), display=display)
+    resume(display.run)
+    assert same(display.run, straight)
+    assert list(map(without_seconds, history(display.run))) == list(map(without_seconds, history(straight)))
+    for path in straight.model.iterdir():
+        assert (display.run.model / path.name).read_bytes() == path.read_bytes()

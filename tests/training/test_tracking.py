@@ -22,6 +22,8 @@ CURVES = {
     "Loss/validation": lambda epoch: epoch["validation"]["loss"],
     "Accuracy/train": lambda epoch: epoch["train"]["accuracy"],
     "Accuracy/validation": lambda epoch: epoch["validation"]["accuracy"],
+    "Macro-F1/train": lambda epoch: epoch["train"]["macro_f1"],
+    "Macro-F1/validation": lambda epoch: epoch["validation"]["macro_f1"],
     "Training/learning_rate": lambda epoch: epoch["learning_rate"],
     "Training/gradient_norm": lambda epoch: epoch["gradient_norm"],
     "Training/documents_per_second": lambda epoch: epoch["train"]["documents"] / epoch["seconds"],
@@ -74,8 +76,18 @@ def test_the_run_has_one_event_file(run_dir):
 
 def test_scalars_are_those_of_the_lecture_and_of_training(events, finished):
     final = {f"Final/{split}_{name}" for split in ("validation", "test") for name in ("accuracy", "macro_f1", "loss")}
-    refit = {"Loss/refit", "Accuracy/refit"} if refitted(finished) else set()
-    assert set(events.Tags()["scalars"]) == {*CURVES, "Loss/test", "Accuracy/test", *refit, *final}
+    refit = {"Loss/refit", "Accuracy/refit", "Macro-F1/refit"} if refitted(finished) else set()
+    test = {"Loss/test", "Accuracy/test", "Macro-F1/test"}
+    assert set(events.Tags()["scalars"]) == {*CURVES, *test, *refit, *final}
+
+
+def test_several_labels_have_a_curve_of_micro_f1_and_no_confusion_matrix(several_run):
+    events, layout = read(several_run), runs.RunLayout(several_run)
+    scalars = set(events.Tags()["scalars"])
+    assert {"Micro-F1/train", "Micro-F1/validation", "Micro-F1/test", "Final/test_micro_f1"} <= scalars
+    values = [point.value for point in events.Scalars("Micro-F1/validation")]
+    assert values == pytest.approx([epoch["validation"]["micro_f1"] for epoch in history(layout)])
+    assert events.Tags()["images"] == ["Test/reliability"]
 
 
 def test_every_epoch_of_the_refit_is_a_point(events, finished):

@@ -21,7 +21,7 @@ from textclf.artefacts.containers import Archive, Container, Folder
 from textclf.artefacts.weight_files import Arrays
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS, find, user
-from textclf.models.arithmetic import Floats
+from textclf.models.arithmetic import Floats, sigmoid, softmax
 from textclf.models.model import EMBEDDING, Features, Model
 from textclf.models.user import UserModel
 from textclf.sources.document import Columns
@@ -29,8 +29,8 @@ from textclf.system import checksums, failures, files
 from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 6
-"""Formats before 6 did not keep the columns of the training documents."""
+FORMAT_VERSION: Final = 7
+"""Formats before 7 had no thresholds for texts of several labels."""
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
@@ -43,6 +43,8 @@ MOST_JSON: Final = 16_000_000
 
 LARGEST_WEIGHT: Final = 1e9
 """Larger weights are refused: products of them could be infinite, and probabilities no numbers."""
+LARGEST_SHIFT: Final = 100.0
+"""Maximum shift of a logit: no class weighs so much."""
 LARGEST_LOGIT: Final = 1e30
 """Stands for an infinite logit, so that differences of logits are numbers."""
 
@@ -129,6 +131,10 @@ class Artefact:
     """The user's class, if the model is not built in."""
     columns: Columns = field(default_factory=Columns)
     """Those of the training documents; files to predict that have them are read alike."""
+    shift: tuple[float, ...] = ()
+    """What class weights have added to each logit: answers keep it, probabilities do not. Empty: nothing."""
+    thresholds: tuple[float, ...] = ()
+    """The probability from which on a text gets each label. Empty: a text has one label."""
 
     @property
     def kind(self) -> Model:
@@ -144,9 +150,36 @@ class Artefact:
             logits = self.kind.runtime().logits(self.weights, self.inputs(tokens, lengths))
         return np.nan_to_num(logits, copy=False, posinf=LARGEST_LOGIT, neginf=-LARGEST_LOGIT)
 
+    @property
+    def is_multi(self) -> bool:
+        """Whether a text may have several labels, or none."""
+        return bool(self.thresholds)
+
     def logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
-        """Calibrated logits: their softmax says how often the model is right; shape (B, C)."""
-        return self.raw_logits(tokens, lengths) / np.float32(self.temperature)
+        """Calibrated logits: their probabilities say how often the model is right; shape (B, C)."""
+        return self.calibrated(self.raw_logits(tokens, lengths))
+
+    def calibrated(self, raw: Floats) -> Floats:
+        """Logits after calibration; shape (B, C)."""
+        unshifted = raw - np.array(self.shift, dtype=np.float32) if self.shift else raw
+        logits: Floats = unshifted / np.float32(self.temperature)
+        return logits
+
+    def order(self, logits: Floats) -> Floats | None:
+        """What calibrated logits (B, C) rank labels by, as the model was trained to; None: by their probabilities."""
+        return logits + np.array(self.shift, dtype=np.float32) / np.float32(self.temperature) if self.shift else None
+
+    def with_threshold(self, threshold: float) -> "Artefact":
+        """The same, but each of several labels is given from this probability on."""
+        return replace(self, thresholds=(threshold,) * len(self.labels))
+
+    def given(self, probabilities: Floats) -> NDArray[np.bool_]:
+        """Which texts get which of several labels; shape (B, C), as the probabilities."""
+        return probabilities >= np.array(self.thresholds, dtype=np.float32)
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """Of calibrated logits (B, C): of each label among all or, where there may be several, by itself."""
+        return sigmoid(logits) if self.is_multi else softmax(logits)
 
 
 def save(root: Path, artefact: Artefact, *, card: str, precision: str = "float32") -> None:
@@ -184,6 +217,8 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
         "trained": dict(artefact.trained),
         "abstention": asdict(artefact.abstention),
         "columns": artefact.columns.to_json(),
+        "shift": list(artefact.shift),
+        "thresholds": list(artefact.thresholds),
     }
     written = {**checked, layout.card.name: card.encode()}
     config["crc32"] = {name: zlib.crc32(content) for name, content in written.items()}
@@ -387,6 +422,8 @@ def _assemble(
         trained=config["trained"],
         abstention=Abstention(**config["abstention"]),
         columns=Columns.from_json(config["columns"]),
+        shift=tuple(map(float, config["shift"])),
+        thresholds=tuple(map(float, config["thresholds"])),
     )
 
 
@@ -443,6 +480,12 @@ def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
     shares = (artefact.abstention.unlike, *artefact.abstention.thresholds.values())
     if not all(0 <= share <= 1 for share in (*shares, *map(float, artefact.abstention.thresholds))):
         raise ValueError("a threshold is not a number between 0 and 1")
+    if not {len(artefact.shift), len(artefact.thresholds)} <= {0, len(labels)}:
+        raise ValueError("there is not one threshold per label")
+    if not all(0 <= threshold <= 1 for threshold in artefact.thresholds):
+        raise ValueError("a threshold is not a number between 0 and 1")
+    if not all(abs(shift) <= LARGEST_SHIFT for shift in artefact.shift):
+        raise ValueError(f"a logit is shifted by more than {LARGEST_SHIFT:g}")
     if not artefact.inputs.fits(artefact.tokenizer):
         raise ValueError("the inputs are not those of the tokenizer")
     if network is not None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from textclf.dataset.label_sets import MULTI
 from textclf.dataset.manifest import Manifest
 from textclf.sources.catalogue import CATALOGUE
 from textclf.system.escaping import code_span, line
@@ -49,6 +50,11 @@ logits, probabilities = session.run(None, Feeder("DIR")(["text"]))  # columns as
 """,
 }
 """How to use the model, by the form of its files."""
+HEAD: Final = """| split | documents | accuracy | 95 % interval | macro-F1 | loss |
+|---|---|---|---|---|---|"""
+HEAD_OF_SEVERAL: Final = """| split | documents | micro-F1 | macro-F1 | all labels right | loss |
+|---|---|---|---|---|---|"""
+"""The head of the table of figures."""
 _NORMAL: Final = 1.959964
 """Standard deviations that contain 95 % of a normal distribution."""
 
@@ -68,14 +74,15 @@ def model_card(
     export in metrics.json.
     """
     labels = list(documents)
+    several = data.task == MULTI
+    gives = "those that apply, or none, of" if several else "one of"
     return f"""# {code_span(metrics["corpus"])}: text classifier ({code_span(metrics["model"])})
 
-Gives each text one of {counted(len(labels), "label")}: {_listed(labels)}.
+Gives each text {gives} {counted(len(labels), "label")}: {_listed(labels)}.
 
-| split | documents | accuracy | 95 % interval | macro-F1 | loss |
-|---|---|---|---|---|---|
-{_row("validation", metrics["validation"])}
-{_test(metrics)}{_exported(exported, metrics["refit"])}{_warnings(metrics)}
+{HEAD_OF_SEVERAL if several else HEAD}
+{_row("validation", metrics["validation"], several=several)}
+{_test(metrics, several=several)}{_exported(exported, metrics["refit"])}{_warnings(metrics)}
 ## Data
 
 Trained on {counted(metrics["train"]["documents"], "document")} (tier {metrics["tier"]}) of {code_span(data.source)},
@@ -91,14 +98,19 @@ For texts like those it was trained on, where a wrong label does little harm or 
 {_use(exported["form"] if exported else "safetensors", metrics.get("network"))}
 ## Limits
 
-It knows only the language, the period and the kind of text it was trained on. It gives every text one of its labels,
-even if none fits, and it repeats errors in the labels of its training documents.
+It knows only the language, the period and the kind of text it was trained on{_fits(several)}, and it repeats errors in
+the labels of its training documents.
 {_rare(documents)}
 ## Technical
 
 {counted(metrics["parameters"], "parameter")}; about {size / 1e6:.1f} MB of weights and vocabulary.
 Trained with {_versions(versions)}.
 """
+
+
+def _fits(several: bool) -> str:
+    """What becomes of a text that no label fits."""
+    return "" if several else ". It gives every text one of its labels,\neven if none fits"
 
 
 def _use(form: str, network: Mapping[str, Any] | None) -> str:
@@ -112,7 +124,10 @@ def _use(form: str, network: Mapping[str, Any] | None) -> str:
     return f"{code} (SHA-256 {network['sha256']}).\n\n{use}"
 
 
-def _row(split: str, figures: Mapping[str, Any]) -> str:
+def _row(split: str, figures: Mapping[str, Any], *, several: bool) -> str:
+    if several:
+        scores = " | ".join(f"{figures[name]:.4f}" for name in ("micro_f1", "macro_f1", "accuracy", "loss"))
+        return f"| {split} | {figures['documents']:,} | {scores} |"
     low, high = wilson(figures["accuracy"], figures["documents"])
     scores = f"{figures['macro_f1']:.4f} | {figures['loss']:.4f}"
     return f"| {split} | {figures['documents']:,} | {figures['accuracy']:.4f} | {low:.4f} to {high:.4f} | {scores} |"
@@ -123,9 +138,9 @@ def _warnings(metrics: Mapping[str, Any]) -> str:
     return "".join(f"\n**Warning: {warning}.**\n" for warning in metrics.get("warnings", ()))
 
 
-def _test(metrics: Mapping[str, Any]) -> str:
+def _test(metrics: Mapping[str, Any], *, several: bool) -> str:
     """The row of the test split; nothing if the model was not measured on it."""
-    return _row("test", metrics["test"]) + "\n" if "test" in metrics else ""
+    return _row("test", metrics["test"], several=several) + "\n" if "test" in metrics else ""
 
 
 def wilson(accuracy: float, documents: int) -> tuple[float, float]:
@@ -156,11 +171,12 @@ def _exported(exported: Mapping[str, Any] | None, refit: Any) -> str:
     if exported is None:
         return ""
     old, new = exported["before"], exported["after"]
+    score = "accuracy" if old["accuracy"] == old["micro_f1"] else "micro-F1"
     return f"""
 Made smaller: {new["precision"]} weights, {new["features"]:,} of {counted(old["features"], "feature")},
-about {new["size"] / 1000:,.0f} of {old["size"] / 1000:,.0f} kB. On {exported["split"]}, its accuracy is
-{new["accuracy"]:.4f}, that of the original model {old["accuracy"]:.4f}; both give {exported["agreement"]:.2%} of the
-documents the same label. The {"test " if refit else ""}figures above are those of the smaller model.
+about {new["size"] / 1000:,.0f} of {old["size"] / 1000:,.0f} kB. On {exported["split"]}, its {score} is
+{new["micro_f1"]:.4f}, that of the original model {old["micro_f1"]:.4f}; both give {exported["agreement"]:.2%} of the
+documents the same answer. The {"test " if refit else ""}figures above are those of the smaller model.
 """
 
 

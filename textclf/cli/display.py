@@ -194,7 +194,7 @@ def show_preview(preview: "Preview") -> str:
     if len(labels) > MOST_LABELS:
         rows.append((f"and {len(labels) - MOST_LABELS:,} more", *("" for _ in preview.labels)))
     rows.append(("all", *(f"{sum(split.values()):,}" for split in preview.labels.values())))
-    first = [(document.id, document.label, shortened(document.text)) for document in preview.documents]
+    first = [(document.id, ", ".join(document.labels), shortened(document.text)) for document in preview.documents]
     lines = [
         escaping.line(f"{preview.name}, from {preview.source}"),
         show_columns(preview.columns),
@@ -224,8 +224,10 @@ def show_columns(columns: "Columns") -> str:
     from textclf.sources.columns import listed
     from textclf.sources.dialect import in_shell
 
-    roles = {"text": columns.text, "label": (columns.label or "",), "id": (columns.id or "",)}
+    roles = {"text": columns.text, "label": columns.flags or (columns.label or "",), "id": (columns.id or "",)}
     parts = [f"{role} {listed(names)}" for role, names in roles.items() if any(names)]
+    if columns.separator is not None:
+        parts += [f"labels separated by {in_shell(columns.separator)}"]
     if parts and columns.delimiter is not None:
         parts += [f"delimiter {in_shell(columns.delimiter)}", f"quote {in_shell(columns.quote or '')}"]
     if parts and columns.encoding is not None:

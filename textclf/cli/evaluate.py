@@ -1,20 +1,17 @@
 """`textclf evaluate`."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
-from click.core import ParameterSource
 
-from textclf.artefacts import runs
-from textclf.cli import options, terminal
+from textclf.cli import labelled_files, options, terminal
 from textclf.cli.display import span, table
 from textclf.errors import UsageError
-from textclf.inference import job
+from textclf.evaluation.gate import Bound
 from textclf.system import escaping
 from textclf.system.wording import counted
 
@@ -22,10 +19,37 @@ if TYPE_CHECKING:
     from textclf.evaluation.calibration import Point
     from textclf.evaluation.evaluate import Evaluation
     from textclf.evaluation.metrics import Interval
+    from textclf.experiments.compare import Side
 
 MOST_COLUMNS: Final = 12
 """Classes up to which the text shows the confusion matrix; with more classes, it lists the most frequent confusions."""
 MOST_CONFUSIONS: Final = 15
+FIGURES: Final = (
+    ("accuracy", "accuracy"),
+    ("macro-F1", "macro_f1"),
+    ("micro-F1", "micro_f1"),
+    ("weighted F1", "weighted_f1"),
+)
+FIGURES_OF_SEVERAL: Final = (
+    ("micro-F1", "micro_f1"),
+    ("macro-F1", "macro_f1"),
+    ("weighted F1", "weighted_f1"),
+    ("F1 per document", "document_f1"),
+    ("precision", "micro_precision"),
+    ("recall", "micro_recall"),
+    ("all labels right", "accuracy"),
+    ("Hamming loss", "hamming_loss"),
+    ("precision at 1", "precision_at_1"),
+    ("precision at 3", "precision_at_3"),
+    ("precision at 5", "precision_at_5"),
+    ("recall at 5", "recall_at_5"),
+    ("nDCG at 5", "ndcg_at_5"),
+    ("ranking precision", "ranking_average_precision"),
+)
+"""Names for people, and fields of the metrics."""
+COLUMNS: Final = {"precision": "precision", "recall": "recall", "F1": "f1"}
+COLUMNS_OF_SEVERAL: Final = {**COLUMNS, "threshold": "threshold", "average precision": "average_precision"}
+"""Columns of the table of labels, and the figures in them."""
 LEAST_COVERAGE: Final = 0.5
 """The text shows the curve above this coverage, in tenths; JSON has all of it."""
 
@@ -37,9 +61,32 @@ LEAST_COVERAGE: Final = 0.5
 @options.inputs("Their labels are compared with the answers, in place of those of a split.")
 @options.of_rows
 @click.option("--strict", is_flag=True, help="Exit with 3 at the first row that cannot be scored.")
+@click.option(
+    "--min",
+    "least",
+    multiple=True,
+    metavar="FIGURE=VALUE",
+    help="Exit with 7 if a figure is lower, such as accuracy=0.9 or macro_f1=0.8; repeatable.",
+)
+@click.option("--baseline", type=options.RUN, help="Run, or model folder, to compare with on the same documents.")
+@click.option(
+    "--max-drop",
+    type=options.POINTS,
+    help="Maximum loss of accuracy in percentage points, or of micro-F1 of several labels, against --baseline; if "
+    "more is lost, the exit code is 7.",
+)
 @options.text_or_json
 def command(
-    run: Path, code: tuple[Path, ...], split: str, inputs: tuple[str, ...], layout: str, **reading: Any
+    run: Path,
+    code: tuple[Path, ...],
+    *,
+    split: str,
+    inputs: tuple[str, ...],
+    least: tuple[str, ...],
+    baseline: Path | None,
+    max_drop: float | None,
+    layout: str,
+    **reading: Any,
 ) -> None:
     """Score a run on a split of its data, or on labelled files.
 
@@ -56,51 +103,67 @@ def command(
       textclf evaluate
       textclf evaluate --run runs/latest --split validation --format json
       textclf evaluate --run model/ --input reviews.csv --text-column body --label-column stars
+      textclf evaluate --input reviews.csv --min accuracy=0.9 --min macro_f1=0.8
+      textclf evaluate --input reviews.csv --baseline runs/OLD --max-drop 0.5
     """
-    _refuse_mixture(reading, has_files=bool(inputs))
-    evaluation = _of_files(run, code, inputs, reading) if inputs else _of_split(run, code, split)
-    terminal.result(_json(evaluation) if layout == "json" else _text(evaluation))
+    labelled_files.refuse_mixture(reading, has_files=bool(inputs))
+    bounds = [Bound.parse(bound) for bound in least]
+    if (baseline is None) != (max_drop is None):
+        raise UsageError("--baseline RUN and --max-drop POINTS belong together")
+
+    def scored(which: Path) -> _Scored:
+        return _of_files(which, code, inputs, reading) if inputs else _of_split(which, code, split)
+
+    found = scored(run)
+    terminal.result(_json(found.evaluation) if layout == "json" else _text(found.evaluation))
+    if baseline is not None and max_drop is not None:
+        _refuse_drop(found, scored(baseline), most=max_drop)
+    _hold(found, bounds)
 
 
-def _refuse_mixture(reading: Mapping[str, Any], *, has_files: bool) -> None:
-    """Raise UsageError for --split with files, and for an option of files without files."""
-    context = click.get_current_context()
-    given = [name for name in context.params if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
-    if has_files and "split" in given:
-        raise UsageError("--split is of the run's data, and --input names files: leave out one of them")
-    if not has_files and (of_files := [name for name in given if name in reading]):
-        raise UsageError(f"--{of_files[0].replace('_', '-')} says how files are read: add --input FILE")
+class _Scored(NamedTuple):
+    """An evaluation, and the same documents for a comparison with another model."""
+
+    evaluation: "Evaluation"
+    side: "Side"
 
 
-def _of_split(run: Path, code: tuple[Path, ...], split: str) -> "Evaluation":
+def _of_split(run: Path, code: tuple[Path, ...], split: str) -> _Scored:
     from textclf.evaluation.evaluate import score
     from textclf.evaluation.predictions import predict
+    from textclf.experiments.compare import Side
 
     found = predict(options.resolved(run), split=split, code=code)
     options.note_torch(found.trained)
-    return score(found)
+    return _Scored(score(found), Side.of_split(found))
 
 
-def _of_files(run: Path, code: tuple[Path, ...], inputs: tuple[str, ...], reading: Mapping[str, Any]) -> "Evaluation":
-    """Score the rows of files; stderr gets the number of those that are left out, and labels that are not known."""
-    asked = job.Job.create(inputs=inputs, id_column=None, **reading)
-    files = job.check(asked)
-    model = options.model_of(run)
+def _of_files(run: Path, code: tuple[Path, ...], inputs: tuple[str, ...], reading: Mapping[str, Any]) -> _Scored:
+    on = labelled_files.predict_files(run, code, inputs, reading)
     from textclf.evaluation.evaluate import score_files
-    from textclf.inference.classifier import load_model
-    from textclf.inference.foreign_labels import describe_foreign
-    from textclf.inference.labelled import predict_labelled
+    from textclf.experiments.compare import Side
 
-    classifier = load_model(model, code=code)
-    options.note_torch(classifier.trained)
-    names = tuple("stdin" if str(file) == "-" else str(file) for file in files)
-    rows = job.rows_of(asked, files, classifier, warn=terminal.message)
-    found = predict_labelled(classifier, rows, where=", ".join(names), strict=asked.strict)
-    if found.left_out:
-        terminal.message(f"{counted(found.left_out, 'row is', 'rows are')} left out, the first: {found.first_error}")
-    if foreign := describe_foreign(Counter(found.labels), classifier.labels):
-        terminal.message(foreign)
-    return score_files(found, classifier.trained, run=runs.model_name(model), files=names)
+    side = Side.of_files(on.found, on.trained, run=on.run)
+    return _Scored(score_files(on.found, on.trained, run=on.run, files=on.files), side)
+
+
+def _hold(scored: _Scored, bounds: Sequence["Bound"]) -> None:
+    """Raise QualityError if a figure is too low, in a line that says where."""
+    from textclf.evaluation import gate
+
+    evaluation = scored.evaluation
+    figures = {name: value for name, value in evaluation.metrics._asdict().items() if name != "documents"}
+    gate.hold(bounds, {name: value for name, value in figures.items() if "loss" not in name}, evaluation.intervals)
+
+
+def _refuse_drop(scored: _Scored, other: _Scored, *, most: float) -> None:
+    """Raise QualityError if the model has lost more than this many points against another, on the same documents."""
+    from textclf.evaluation import gate
+    from textclf.experiments.compare import compare_sides
+
+    found = compare_sides(other.side, scored.side, where="")
+    name = "micro_f1" if scored.side.outcome.trained.is_multi else "accuracy"
+    gate.refuse_drop(name, -100 * found.micro_f1, found.micro_f1_interval, most=most, baseline=other.side.run)
 
 
 def _json(evaluation: "Evaluation") -> str:
@@ -127,21 +190,27 @@ def _text(evaluation: "Evaluation") -> str:
     where = escaping.line(f"{evaluation.run}, {documents}")
     head = f"{where}: {counted(metrics.documents, 'document')}"
     note = "\nnote: the model was also trained on these documents; see --split test" if evaluation.seen else ""
-    parts = (_scores, _calibration, _classes, _abstention, _confusion)
+    parts = (_scores, _calibration, _classes, _abstention, *(() if evaluation.is_multi else (_confusion,)))
     return "\n\n".join([head + note, *(part(evaluation) for part in parts)])
 
 
 def _scores(evaluation: "Evaluation") -> str:
     metrics, intervals, baseline = evaluation.metrics, evaluation.intervals, evaluation.baseline
+    several = evaluation.is_multi
     rows = [
-        ("accuracy", f"{metrics.accuracy:.4f}", _interval(intervals["accuracy"]), f"{baseline.accuracy:.4f}"),
-        ("macro-F1", f"{metrics.macro_f1:.4f}", _interval(intervals["macro_f1"]), f"{baseline.macro_f1:.4f}"),
-        ("micro-F1", f"{metrics.micro_f1:.4f}", "", ""),
-        ("weighted F1", f"{metrics.weighted_f1:.4f}", "", ""),
+        (title, f"{getattr(metrics, name):.4f}", *_beside(name, intervals, baseline))
+        for title, name in (FIGURES_OF_SEVERAL if several else FIGURES)
     ]
     scores = table(("", "", "95 % interval", "baseline"), rows, align="<>>>")
     where = "of the files" if evaluation.files else "in training"
-    return f"{scores}\nbaseline: always {baseline.label!r}, the most frequent label {where}"
+    what = "labels" if several else "label"
+    return f"{scores}\nbaseline: always {baseline.label!r}, the most frequent {what} {where}"
+
+
+def _beside(name: str, intervals: Mapping[str, "Interval"], baseline: Any) -> tuple[str, str]:
+    """The interval of a figure, and what the baseline has; empty where there is none."""
+    interval = _interval(intervals[name]) if name in intervals else ""
+    return interval, f"{getattr(baseline, name):.4f}" if hasattr(baseline, name) else ""
 
 
 def _interval(ends: "Interval") -> str:
@@ -160,20 +229,24 @@ def _calibration(evaluation: "Evaluation") -> str:
 
 
 def _classes(evaluation: "Evaluation") -> str:
+    columns = COLUMNS_OF_SEVERAL if evaluation.is_multi else COLUMNS
     rows = [
-        (row["label"], *(f"{row[name]:.4f}" for name in ("precision", "recall", "f1")), f"{row['documents']:,}")
+        (row["label"], *(f"{row[name]:.4f}" for name in columns.values()), f"{row['documents']:,}")
         for row in evaluation.classes
     ]
-    rows += [(label, *("0.0000",) * 3, f"{documents:,}") for label, documents in evaluation.unseen.items()]
-    return table(("label", "precision", "recall", "F1", "documents"), rows, align="<>>>>")
+    zeros = ("0.0000",) * len(COLUMNS) + ("",) * (len(columns) - len(COLUMNS))
+    rows += [(label, *zeros, f"{documents:,}") for label, documents in evaluation.unseen.items()]
+    return table(("label", *columns, "documents"), rows, align="<" + ">" * (len(columns) + 1))
 
 
 def _abstention(evaluation: "Evaluation") -> str:
     """Coverage and precision of each learned threshold, and of falling coverage."""
     rows = [(f"--target-precision {precision}", *_cells(point)) for precision, point in evaluation.thresholds.items()]
-    rows += [("", *_cells(point)) for point in evaluation.curve[::-2] if point.coverage >= LEAST_COVERAGE]
+    head = ("labels given" if evaluation.is_multi else "answers given", "probability", "coverage", "precision")
+    if not evaluation.is_multi:  # else most pairs of a document and a label are no answer
+        rows += [("", *_cells(point)) for point in evaluation.curve[::-2] if point.coverage >= LEAST_COVERAGE]
     lines = [
-        table(("answers given", "probability", "coverage", "precision"), rows, align="<>>>"),
+        table(head, rows, align="<>>>"),
         f"{evaluation.unlike:.2%} of the documents are unlike the corpus: they have more unknown words than others",
     ]
     return "\n".join(lines)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from textclf.export.contents import Exported
 
 UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-SCORES: Final = (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("loss", "loss"))
+SCORES: Final = (("accuracy", "accuracy"), ("micro-F1", "micro_f1"), ("macro-F1", "macro_f1"), ("loss", "loss"))
 
 
 class Size(click.ParamType[int]):
@@ -82,6 +82,7 @@ def command(run: Path, code: tuple[Path, ...], form: str, **given: Any) -> None:
 
 def _text(exported: "Exported") -> str:
     before, after = exported.before, exported.after
+    lost = "accuracy" if before.accuracy == before.micro_f1 else "micro-F1"
     scores = [(name, f"{getattr(before, key):.4f}", f"{getattr(after, key):.4f}") for name, key in SCORES]
     rows = [
         ("weights", before.precision, after.precision),
@@ -95,7 +96,7 @@ def _text(exported: "Exported") -> str:
             "",
             table(("", "before", "after"), rows, align="<>>"),
             "",
-            f"{exported.drop:.2f} points of accuracy lost, {exported.agreement:.2%} of documents get the same label",
+            f"{exported.drop:.2f} points of {lost} lost, {exported.agreement:.2%} of documents get the same answer",
             escaping.line(exported.output),
         ]
     )

@@ -63,5 +63,5 @@ def _text(curve: "LearningCurve", picture: Path) -> str:
         )
         for point in curve.points
     ]
-    head = ("tier", "documents", "test accuracy", "macro-F1", "seconds", "run")
+    head = ("tier", "documents", f"test {curve.points[-1].score}", "macro-F1", "seconds", "run")
     return f"{table(head, rows, align='<>>>><')}\n\n{curve.verdict}\npicture: {escaping.line(picture)}"

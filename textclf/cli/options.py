@@ -122,6 +122,7 @@ def setting(config: type, name: str) -> Number:
 
 COUNT: Final = Number(Rule(int, Range(1)))
 SHARE: Final = Number(Rule(float, Range(0, 1)))
+POINTS: Final = Number(Rule(float, Range(0, 100)))
 
 
 class Character(click.ParamType[str]):
@@ -327,8 +328,35 @@ text_column = click.option(
     metavar="NAME",
     help="Column with the text; repeat it to join several, in order. [default: one with a usual name]",
 )
+
+
+def _one_or_flags(context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> str | None:
+    """The one column; several are columns of 1 and 0, as those of --label-columns."""
+    if len(names) > 1:
+        context.params["label_columns"] = (*context.params.get("label_columns", ()), *names)
+    return names[0] if len(names) == 1 else None
+
+
+def _more_flags(context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    return (*context.params.get("label_columns", ()), *names)
+
+
 label_column = click.option(
-    "--label-column", metavar="NAME", help="Column with the label. [default: one with a usual name]"
+    "--label-column",
+    metavar="NAME",
+    multiple=True,
+    callback=_one_or_flags,
+    help="Column with the label; repeat the option for columns of 1 and 0, one per label. [default: found]",
+)
+label_columns = click.option(
+    "--label-columns",
+    multiple=True,
+    metavar="FIRST..LAST",
+    callback=_more_flags,
+    help="Columns of 1 and 0, one per label, from the first to the last.",
+)
+label_separator = click.option(
+    "--label-separator", metavar="TEXT", help="What is between several labels in one cell, such as ';'."
 )
 
 
@@ -346,8 +374,9 @@ def inputs(use: str) -> Decorator:
 
 def of_rows(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options that say how the rows of --input are read."""
-    of_tables = (text_column, label_column, label_prefix, delimiter, quote, column_names, encoding)
-    for option in reversed((input_format, part, *of_tables)):
+    of_labels = (label_column, label_columns, label_separator, label_prefix)
+    of_tables = (delimiter, quote, column_names, encoding)
+    for option in reversed((input_format, part, text_column, *of_labels, *of_tables)):
         command = option(command)
     return command
 

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 @click.option(
     "--top-k",
     type=options.COUNT,
-    help="Number of labels per text, the most probable first. [default: 1]",
+    help="Number of labels per text, the most probable first; of several labels, at most so many. [default: 1, or all]",
+)
+@click.option(
+    "--threshold",
+    type=options.SHARE,
+    help="Where a text may have several labels, give those that are at least this probable. [default: as learned]",
 )
 @click.option(
     "--reject-below",

@@ -7,7 +7,7 @@ import click
 
 from textclf.cli import display, options, terminal
 from textclf.cli.terminal import Volume
-from textclf.config import TENSORS, TENSORS_UP_TO, PreprocessConfig
+from textclf.config import TASKS, TENSORS, TENSORS_UP_TO, PreprocessConfig
 
 DEFAULTS = PreprocessConfig()
 
@@ -20,6 +20,15 @@ number = partial(options.setting, PreprocessConfig)
 @options.data_dir
 @options.text_column
 @options.label_column
+@options.label_columns
+@options.label_separator
+@click.option(
+    "--task",
+    type=click.Choice(TASKS),
+    default=DEFAULTS.task,
+    show_default=True,
+    help="Whether a document has a single label or may have several; auto: as the source has them.",
+)
 @options.id_column(". [default: its row number]")
 @options.input_format
 @options.part

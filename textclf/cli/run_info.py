@@ -21,7 +21,10 @@ from textclf.system.wording import counted, shown_age, shown_bytes
 MOST_LABELS: Final = 20
 """Labels whose figures are shown: those with the lowest F1."""
 FIGURES: Final = {"accuracy": "accuracy", "macro-F1": "macro_f1", "weighted F1": "weighted_f1", "loss": "loss"}
-BY_DOCUMENTS: Final = ("batch_size", "lr", "patience", "max_length", "hidden_size", "refit")
+FIGURES_OF_SEVERAL: Final = {"micro-F1": "micro_f1", "macro-F1": "macro_f1", "all right": "accuracy", "loss": "loss"}
+BY_DOCUMENTS: Final = (
+    "batch_size", "lr", "patience", "min_gain", "label_smoothing", "max_length", "hidden_size", "refit",
+)  # fmt: skip
 """Settings that follow from the documents unless they are given; the run does not say which they were."""
 OF_NO_INTEREST: Final = ("tier", "model", "data", "data_dir", "run_dir")
 
@@ -118,9 +121,10 @@ def _splits(values: Mapping[str, Any]) -> str:
         "split": splits,
         "documents": [f"{values[split]['documents']:,}" for split in splits],
     }
-    for head, name in FIGURES.items():
+    is_one = all(values[split].get("micro_f1") == values[split].get("accuracy") for split in splits)
+    for head, name in (FIGURES if is_one else FIGURES_OF_SEVERAL).items():
         columns[head] = [f"{values[split][name]:.4f}" if name in values[split] else "" for split in splits]
-    return fitted(columns, right=(*FIGURES, "documents"), drop=("weighted F1",), cut="split")
+    return fitted(columns, right=(*FIGURES, *FIGURES_OF_SEVERAL, "documents"), drop=("weighted F1",), cut="split")
 
 
 def _settings(settings: Mapping[str, Any], *, tier: str, model: str) -> str:

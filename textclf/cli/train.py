@@ -11,8 +11,8 @@ from click.core import ParameterSource
 from textclf.cli import options, terminal, training_options
 from textclf.cli.display import table
 from textclf.cli.settings_file import read_settings_file
-from textclf.cli.training_options import DEFAULTS
-from textclf.config import PRECISIONS, STORES, TIERS, TrainConfig
+from textclf.cli.training_options import DEFAULTS, ClassWeights
+from textclf.config import MONITORS, PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
 from textclf.system.wording import counted
 
@@ -52,6 +52,21 @@ number: Final = partial(options.setting, TrainConfig)
     "--min-gain",
     type=number("min_gain"),
     help="Fraction by which a validation loss must be lower to be better. [default: by model]",
+)
+@click.option(
+    "--monitor",
+    type=click.Choice(MONITORS),
+    default=DEFAULTS.monitor,
+    show_default=True,
+    help="Validation figure by which the best epoch is chosen.",
+)
+@click.option(
+    "--class-weights",
+    type=ClassWeights(),
+    default=DEFAULTS.class_weights,
+    show_default=True,
+    help="Weight of each class in the training loss: balanced makes rare classes weigh as much as frequent ones; a "
+    "JSON file has the weight of each label.",
 )
 @click.option(
     "--clip-norm",
@@ -187,8 +202,10 @@ def _spread(metrics: Sequence[Mapping[str, Any]]) -> str:
     from textclf.experiments.repeated import spread
 
     rows = []
+    is_one = all(run["validation"]["micro_f1"] == run["validation"]["accuracy"] for run in metrics)
+    main = ("accuracy", "accuracy") if is_one else ("micro-F1", "micro_f1")  # of several labels per document
     for split in (split for split in ("validation", "test") if split in metrics[0]):
-        figures = [spread(metrics, split, name) for name in ("accuracy", "macro_f1", "loss")]
+        figures = [spread(metrics, split, name) for name in (main[1], "macro_f1", "loss")]
         rows.append((split, *(f"{figure.mean:.4f} ± {figure.deviation:.4f}" for figure in figures)))
-    shown = table((counted(len(metrics), "seed"), "accuracy", "macro-F1", "loss"), rows, align="<>>>")
+    shown = table((counted(len(metrics), "seed"), main[0], "macro-F1", "loss"), rows, align="<>>>")
     return f"\nmean ± standard deviation\n\n{shown}"

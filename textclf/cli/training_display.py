@@ -32,7 +32,8 @@ BAR: Final = "{desc}  {percentage:3.0f}% |{bar}| {remaining} left{postfix}"
 """The time left is that of all epochs, and less if training stops early."""
 
 COLUMNS: Final = ("train loss", "validation: loss", "accuracy", "macro-F1", "documents/s")
-"""Of a line for each epoch, after its number; accuracy and macro-F1 are those of validation."""
+COLUMNS_OF_SEVERAL: Final = ("train loss", "validation: loss", "micro-F1", "macro-F1", "documents/s")
+"""Of a line for each epoch, after its number; F1 and accuracy are those of validation."""
 
 
 class TerminalDisplay(Display):
@@ -57,8 +58,8 @@ class TerminalDisplay(Display):
             whole = 1 - float((lengths > config.max_length).mean())
             read = counted(config.max_length, "token")
             terminal.above_bar(f"reading the first {read}, all of {whole:.0%} of the documents")
-        terminal.above_bar(f"\n{summary(learner.model)}\n\n{header(config.epochs)}")
-        self._epochs = config.epochs
+        terminal.above_bar(f"\n{summary(learner.model)}\n\n{header(config.epochs, several=setup.data.is_multi)}")
+        self._epochs, self._several = config.epochs, setup.data.is_multi
         self._show_bar(len(lengths), config.epochs, "at most", first_epoch=first_epoch)
 
     def note(self, line: str) -> None:
@@ -97,15 +98,16 @@ class TerminalDisplay(Display):
 
     def epoch(self, epoch: "Epoch") -> None:
         """Add a line."""
-        terminal.above_bar(epoch_line(epoch, epochs=self._epochs))
+        terminal.above_bar(epoch_line(epoch, epochs=self._epochs, several=self._several))
 
     def end(self, metrics: Mapping[str, Any]) -> None:
         """Show the figures of the finished model."""
         self._bar.close()
         split = "test" if "test" in metrics else "validation"
         figures = metrics[split]
+        main = f"micro-F1 {figures['micro_f1']:.4f}" if self._several else f"accuracy {figures['accuracy']:.4f}"
         terminal.above_bar(
-            f"\n{split}: accuracy {figures['accuracy']:.4f}, macro-F1 {figures['macro_f1']:.4f}, "
+            f"\n{split}: {main}, macro-F1 {figures['macro_f1']:.4f}, "
             f"loss {shown_loss(figures['loss'])} on {counted(figures['documents'], 'document')}"
         )
         terminal.above_bar(f"{_of_epoch(metrics)}; {metrics['seconds']['total']:,.1f} s in all")
@@ -115,17 +117,17 @@ class TerminalDisplay(Display):
             terminal.warning_above_bar(warning)
 
 
-def header(epochs: int) -> str:
-    """The line above those of `epoch_line`, of a run of at most this many epochs."""
-    return "  ".join(("epoch".rjust(_width(epochs)), *COLUMNS))
+def header(epochs: int, *, several: bool = False) -> str:
+    """The line above those of `epoch_line`, of a run of at most this many epochs; several: labels per document."""
+    return "  ".join(("epoch".rjust(_width(epochs)), *(COLUMNS_OF_SEVERAL if several else COLUMNS)))
 
 
-def epoch_line(epoch: "Epoch", *, epochs: int) -> str:
+def epoch_line(epoch: "Epoch", *, epochs: int, several: bool = False) -> str:
     """The figures of an epoch, below their names in `header`; at most 80 columns wide."""
     figures = (
         shown_loss(epoch.train.loss),
         shown_loss(epoch.validation.loss),
-        f"{epoch.validation.accuracy:.4f}",
+        f"{epoch.validation.micro_f1 if several else epoch.validation.accuracy:.4f}",
         f"{epoch.validation.macro_f1:.4f}",
         f"{epoch.train.documents / epoch.seconds:,.0f}",
     )

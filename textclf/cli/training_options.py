@@ -1,15 +1,41 @@
 """Options of the commands that train."""
 
+import json
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from textclf.cli import options
-from textclf.config import TrainConfig
+from textclf.config import BALANCED, NONE, TrainConfig
+from textclf.errors import UsageError
+from textclf.settings import shown
+from textclf.system import failures, files
 
 DEFAULTS: Final = TrainConfig.create()
 FOLDER: Final = click.Path(path_type=Path, file_okay=False)
+
+
+class ClassWeights(click.ParamType[str]):
+    """none, balanced, or a JSON file with the weight of each label."""
+
+    name = "weights"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What the help shows in place of a value."""
+        return "[none|balanced|FILE.json]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, or the content of the file; which labels there are is checked where they are known."""
+        if value in (NONE, BALANCED) or str(value).startswith("{"):
+            return str(value)
+        try:
+            return json.dumps(files.read_object(Path(value)), ensure_ascii=False)
+        except (OSError, ValueError) as error:
+            raise failures.refused(error, Path(value)) or UsageError(
+                f"--class-weights {shown(value)}: give none, balanced, or a JSON file with a weight per label ({error})"
+            ) from error
+
 
 data = click.option(
     "--data",

@@ -17,6 +17,7 @@ from textclf.dataset import documents, examples, existing, packed, splits
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
 from textclf.dataset.documents import Documents, write_documents
 from textclf.dataset.label_lists import find_label_lists
+from textclf.dataset.label_sets import MULTI, LabelSets, find_task
 from textclf.dataset.manifest import DataLayout, Manifest, write_manifest
 from textclf.dataset.near_copies import find_near_copies
 from textclf.dataset.odd_labels import refuse_odd_labels
@@ -24,6 +25,7 @@ from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progre
 from textclf.dataset.write_tensors import NumberedDocuments, WrittenDocuments, room_needed, write_tensors
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
+from textclf.sources.dialect import in_shell
 from textclf.sources.document import shortened
 from textclf.system import checksums, files, folders, requirements, workers
 from textclf.system.startup import processors
@@ -82,18 +84,21 @@ def _build(
     files.make_folder(scratch)
     texts = read_corpus(corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", work=work)
 
-    check_labels(corpus, _train_labels(texts), texts=len(np.unique(texts.documents.text)), config=config)
-    split = _split(texts, config)
+    labelled = label_sets_of(texts, corpus, config)
+    counts = labelled.counts(texts.documents.of_split("train").label)
+    check_labels(corpus, counts, texts=len(np.unique(texts.documents.text)), config=config, task=labelled.task)
+    strata = labelled.strata(texts.documents.label, counts=counts)
+    split = _split(texts, strata, config)
     order = np.argsort(split, kind="stable")
     codes = texts.documents._replace(split=split).take(order)
     if config.strict:
-        _refuse_unseen_labels(codes, texts.labels)
+        _refuse_unseen_labels(codes, labelled)
     pre_tokens = texts.pre_tokens.tokenize()
     tokenizer = _learn_vocabulary(texts, pre_tokens, split == 0, config)
     files.write_json(layout.tokenizer, tokenizer.to_json())
 
     starts, lengths = texts.offsets[order], np.diff(texts.offsets)[order]
-    table = _make_table(texts, codes, order, seed=config.seed)
+    table = _make_table(texts, labelled, codes, strata[order], order, seed=config.seed)
     has_tensors = config.has_tensors(documents=len(order))
     origin = _origin_of_tensors(layout, corpus, config, table)
     if reused := existing.begin(layout, origin=origin, has_tensors=has_tensors):
@@ -110,7 +115,7 @@ def _build(
     files.remove(scratch)
 
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
-    report = _describe(corpus, table, written, lengths == 0, codes)
+    report = replace(_describe(corpus, table, written, lengths == 0, codes), task=labelled.task)
     _finish(layout, corpus, config, table, report, tokenizer.size)
     return report
 
@@ -129,28 +134,38 @@ def options_of(config: PreprocessConfig) -> SourceOptions:
     )
 
 
-def _split(texts: NumberedCorpus, config: PreprocessConfig) -> NDArray[np.int8]:
+def label_sets_of(texts: NumberedCorpus, corpus: Corpus, config: PreprocessConfig) -> LabelSets:
+    """The labels of a corpus; raises DataError if a document has none, or several, and must have one."""
+    first = np.unique(texts.documents.label, return_index=True)[1].tolist()
+    ids = texts.source_ids() if any(len(labels) != 1 for labels in texts.sets) else []
+    names = [ids[place] for place in first] if ids else []
+    return LabelSets(texts.sets, find_task(config.task, texts.sets, corpus.columns, source=corpus.source, first=names))
+
+
+def _split(texts: NumberedCorpus, strata: NDArray[np.int64], config: PreprocessConfig) -> NDArray[np.int8]:
     """The split of each document: as in the source, or drawn where the source has no such split."""
     return splits.draw_missing(
-        texts.documents, test_size=config.test_size, validation_size=config.validation_size, seed=config.seed
+        texts.documents._replace(label=strata),
+        test_size=config.test_size,
+        validation_size=config.validation_size,
+        seed=config.seed,
     )
 
 
-def check_labels(corpus: Corpus, labels: Mapping[str, int], *, texts: int, config: PreprocessConfig) -> None:
+def check_labels(corpus: Corpus, labels: Mapping[str, int], *, texts: int, config: PreprocessConfig, task: str) -> None:
     """Raise DataError if a model cannot learn these labels: one class, texts, numbers, ids or lists of labels.
 
     labels: training documents of each label. texts: different texts of all documents.
     """
+    if not labels:
+        raise DataError(f"{corpus.source}: no training document has a label")
+    if task == MULTI:
+        return
     if len(labels) < 2:
         raise DataError(f"{corpus.source}: needs at least two classes, found one: {next(iter(labels))!r}")
     refuse_odd_labels(corpus.source, corpus.columns, labels, texts=texts)
     if not config.whole_labels:
         _refuse_label_lists(corpus.source, list(labels))
-
-
-def _train_labels(texts: NumberedCorpus) -> dict[str, int]:
-    counts = np.bincount(texts.documents.of_split("train").label, minlength=len(texts.labels)).tolist()
-    return {label: count for label, count in zip(texts.labels, counts, strict=True) if count}
 
 
 def _refuse_label_lists(source: str, labels: list[str]) -> None:
@@ -160,14 +175,17 @@ def _refuse_label_lists(source: str, labels: list[str]) -> None:
         raise DataError(
             f"{source}: {len(lists.labels):,} of {counted(len(labels), 'label')} "
             f"{form(len(lists.labels), 'looks like a list', 'look like lists')} of labels, separated by "
-            f"{lists.separator!r}: {most}; a document has one label: keep one of them in the file, or add "
-            "--whole-labels to make each list a class of its own"
+            f"{lists.separator!r}: {most}; add --label-separator {in_shell(lists.separator)} to give a document all "
+            "of its labels, or --whole-labels to make each list a class of its own"
         )
 
 
-def _refuse_unseen_labels(codes: splits.DocumentCodes, labels: list[str]) -> None:
+def _refuse_unseen_labels(codes: splits.DocumentCodes, labelled: LabelSets) -> None:
     """Raise DataError if validation or test has a label that train has not."""
-    if unseen := splits.unseen_labels(codes, labels):
+    is_train = codes.split == 0
+    trained = labelled.counts(codes.label[is_train])
+    others = labelled.counts(codes.label[~is_train])
+    if unseen := {label: count for label, count in others.items() if label not in trained}:
         listed = ", ".join(f"{label!r} ({count})" for label, count in unseen.items())
         raise DataError(
             f"no training document has these labels, so their documents count as errors: {listed}; "
@@ -190,18 +208,24 @@ def _learn_vocabulary(
 
 
 def _make_table(
-    texts: NumberedCorpus, codes: splits.DocumentCodes, order: NDArray[np.int64], *, seed: int
+    texts: NumberedCorpus,
+    labelled: LabelSets,
+    codes: splits.DocumentCodes,
+    strata: NDArray[np.int64],
+    order: NDArray[np.int64],
+    *,
+    seed: int,
 ) -> Documents:
-    """The table of documents in this order, that of ``codes``; tokens and checksums are still 0."""
+    """The table of documents in this order, that of ``codes`` and ``strata``; tokens and checksums are still 0."""
     counts = np.bincount(codes.split, minlength=len(SPLITS)).tolist()
     tiers = np.full(len(order), "", dtype="<U5")
-    tiers[: counts[0]] = splits.tiers(codes.of_split("train").label, seed=seed)
+    tiers[: counts[0]] = splits.tiers(strata[: counts[0]], seed=seed)
     return Documents(
         id=np.array(
             [f"{split}-{number:07}" for split, count in zip(SPLITS, counts, strict=True) for number in range(count)]
         ),
         source=np.array(texts.source_ids(), dtype=object)[order],
-        label=np.array(texts.labels, dtype=object)[codes.label],
+        label=labelled.column(codes.label),
         split=np.repeat(SPLITS, counts),
         tier=tiers,
         tokens=np.zeros(len(order), dtype=np.int32),
@@ -259,7 +283,7 @@ def _describe(
             split: describe_split(
                 written.words[some],
                 written.unknown[some],
-                table.label[some].tolist(),
+                table.label[some],
                 empty=int(is_empty[some].sum()),
             )
             for split, some in rows.items()
@@ -273,7 +297,12 @@ def _describe(
 
 
 def _finish(
-    layout: DataLayout, corpus: Corpus, config: PreprocessConfig, table: Documents, report: DataReport, vocabulary: int
+    layout: DataLayout,
+    corpus: Corpus,
+    config: PreprocessConfig,
+    table: Documents,
+    report: DataReport,
+    vocabulary: int,
 ) -> None:
     """Write the report, the table, the index of the packed copy, and last of all the manifest."""
     write_report(layout.report, report)
@@ -284,6 +313,7 @@ def _finish(
         revision=corpus.revision,
         settings=existing.settings_of(config),
         columns=corpus.columns,
+        task=report.task,
         has_tensors=layout.tensors.exists(),
         labels=sorted(report.splits["train"].labels),
         splits=_sizes(table),

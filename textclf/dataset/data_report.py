@@ -9,7 +9,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.dataset.documents import labels_in
 from textclf.dataset.examples import Example, Examples
+from textclf.dataset.label_sets import SINGLE
 from textclf.dataset.odd_labels import are_measured
 from textclf.errors import ArtefactError
 from textclf.system import failures, files
@@ -41,6 +43,8 @@ class SplitReport:
     """Tokens of the shortest and longest document, and at the median and the 95th percentile."""
     labels: Mapping[str, int]
     """Documents of each label, the most frequent first."""
+    unlabelled: int = 0
+    """Documents without a label, where that may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class DataReport:
     """What people should know about the source."""
     examples: Examples = field(default_factory=dict)
     """Documents that show a problem."""
+    task: str = SINGLE
+    """SINGLE if each document has one label, MULTI if it may have several or none."""
 
 
 class Problem(NamedTuple):
@@ -71,9 +77,9 @@ class Problem(NamedTuple):
 
 
 def describe_split(
-    lengths: NDArray[np.int32], unknown: NDArray[np.int32], labels: Sequence[str], *, empty: int
+    lengths: NDArray[np.int32], unknown: NDArray[np.int32], labels: NDArray[np.object_], *, empty: int
 ) -> SplitReport:
-    """Sum up D documents: their lengths and unknown tokens, shape (D,), their labels, and how many are empty."""
+    """Sum up D documents: their lengths, unknown tokens and labels, shape (D,), and how many are empty."""
     percentiles = np.percentile(lengths, (0, 50, 95, 100)).round().astype(int).tolist()
     return SplitReport(
         documents=len(lengths),
@@ -82,7 +88,8 @@ def describe_split(
         empty=empty,
         truncated=int((lengths > USUALLY_READ).sum()),
         lengths=dict(zip(("min", "median", "p95", "max"), percentiles, strict=True)),
-        labels=dict(sorted(Counter(labels).items(), key=lambda item: (-item[1], item[0]))),
+        labels=dict(sorted(Counter(labels_in(labels)).items(), key=lambda item: (-item[1], item[0]))),
+        unlabelled=sum(1 for label in labels.tolist() if label == ()),
     )
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from textclf.config import TIERS, changes
 from textclf.dataset import packed
-from textclf.dataset.documents import Documents, read_documents
+from textclf.dataset.documents import Documents, labels_in, read_documents
+from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.dataset.manifest import DataLayout, Manifest, read_manifest
 from textclf.dataset.packed import PackedTokens
 from textclf.dataset.tensors import TensorFiles, read_tensor
@@ -26,7 +27,7 @@ class Part(NamedTuple):
     rows: NDArray[np.int64]
     """Shape (D,), row numbers in documents.parquet."""
     labels: NDArray[np.int64]
-    """Shape (D,), class indices; negative for a label that the training split does not have."""
+    """Shape (D,), class indices, see `DataDirectory.classes`; negative for a label that training does not have."""
     lengths: NDArray[np.int64]
     """Shape (D,), tokens."""
 
@@ -80,11 +81,28 @@ class DataDirectory:
             return np.flatnonzero(np.isin(self.documents.tier, smaller_or_equal))
         return np.flatnonzero(self.documents.split == part)
 
+    @property
+    def is_multi(self) -> bool:
+        """Whether a document may have several labels, or none."""
+        return self.manifest.task == MULTI
+
+    def label_sets(self) -> LabelSets:
+        """The distinct sets of labels of documents that may have several, in alphabetical order."""
+        return LabelSets(sorted(set(self.documents.label)), MULTI)
+
+    def unseen_labels(self) -> list[str]:
+        """The labels that the training split does not have, sorted."""
+        return sorted(set(labels_in(self.documents.label)).difference(self.manifest.labels))
+
     def classes(self) -> NDArray[np.int64]:
         """Class index of each document: that of its label in ``manifest.labels``, or else a negative number.
 
-        Each label that the training split does not have is a class of its own: UNSEEN, UNSEEN - 1 and so on.
+        Each label that the training split does not have is a class of its own: UNSEEN, UNSEEN - 1 and so on. Where a
+        document may have several labels, its class is the place of their set in `label_sets`.
         """
+        if self.is_multi:
+            place = {labels: at for at, labels in enumerate(self.label_sets().sets)}
+            return np.array([place[labels] for labels in self.documents.label], dtype=np.int64)
         index = {label: place for place, label in enumerate(self.manifest.labels)}
         unseen = sorted(set(self.documents.label).difference(index))
         index |= {label: UNSEEN - place for place, label in enumerate(unseen)}
@@ -93,6 +111,9 @@ class DataDirectory:
     def counts(self, part: str) -> dict[str, int]:
         """How many documents of a tier or a split have each label."""
         classes = self.classes()[self.rows(part)]
+        if self.is_multi:
+            found = self.label_sets().counts(classes)
+            return {label: found.get(label, 0) for label in self.manifest.labels}
         counts = np.bincount(classes[classes > UNSEEN], minlength=len(self.manifest.labels))
         return dict(zip(self.manifest.labels, counts.tolist(), strict=True))
 

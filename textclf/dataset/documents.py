@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, fields
 from importlib import import_module
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from threading import Thread
 from typing import Any, Final
@@ -33,6 +33,7 @@ class Documents:
     source: NDArray[np.object_]
     """The source's id: from an id column, a file name, a row number."""
     label: NDArray[np.object_]
+    """A string, or the tuple of its labels where a document may have several."""
     split: NDArray[np.str_]
     tier: NDArray[np.str_]
     """The smallest tier that the document is in; empty outside of train."""
@@ -71,7 +72,9 @@ def read_documents(path: Path, *, rows: int) -> Documents:
     texts = [field.name for field in fields(Documents) if field.name not in ("tokens", "crc32")]
     try:
         refuse_other_kind(path)
-        with pq.ParquetFile(path, read_dictionary=texts) as file:
+        is_list = pa.types.is_list(pq.read_schema(path).field("label").type)
+        leaves = ["label.list.element" if name == "label" and is_list else name for name in texts]
+        with pq.ParquetFile(path, read_dictionary=leaves) as file:
             _check_size(file.metadata, rows=rows, size=path.stat().st_size)
             # Threads save little, and Arrow crashes at the end of a process that could start only some of them.
             table = file.read(columns=[field.name for field in fields(Documents)], use_threads=False)
@@ -79,7 +82,7 @@ def read_documents(path: Path, *, rows: int) -> Documents:
         found = Documents(
             id=_short(columns["id"]),
             source=_texts(columns["source"]),
-            label=_texts(columns["label"]),
+            label=_lists(columns["label"]) if is_list else _texts(columns["label"]),
             split=_short(columns["split"]),
             tier=_short(columns["tier"]),
             tokens=_numbers(columns["tokens"], np.dtype(np.int32)),
@@ -101,6 +104,25 @@ def _check_size(metadata: Any, *, rows: int, size: int) -> None:
     needed = rows * _ROW + sum(group.total_byte_size for group in groups)  # a damaged column may crash Arrow
     if needed > MOST_INFLATED * size + (1 << 20):
         raise ValueError(f"its {counted(size, 'byte')} would become {needed:,}")
+
+
+def labels_in(column: NDArray[np.object_]) -> list[str]:
+    """All labels of a column of labels, as often as they occur."""
+    return [label for value in column.tolist() for label in ((value,) if isinstance(value, str) else value)]
+
+
+def _lists(column: Any) -> NDArray[np.object_]:
+    """Tuples of texts, where equal tuples share one."""
+    if column.null_count or column.offset:
+        raise ValueError("a list is missing")
+    labels = _texts(column.values).tolist()
+    ends = np.from_dlpack(column.offsets).tolist()
+    shared: dict[tuple[str, ...], tuple[str, ...]] = {}
+    found = np.empty(len(column), dtype=object)
+    for place, (start, end) in enumerate(pairwise(ends)):
+        one = tuple(labels[start:end])
+        found[place] = shared.setdefault(one, one)
+    return found
 
 
 def _texts(column: Any) -> NDArray[np.object_]:
@@ -131,6 +153,9 @@ def _arrow(column: NDArray[Any]) -> Any:
     """A column from its buffers: `pa.array` would import pandas, if installed, which takes longer than all the rest."""
     import pyarrow as pa
 
+    if len(column) and isinstance(column[0], tuple):
+        ends = np.fromiter(accumulate(map(len, column), initial=0), dtype=np.int32, count=len(column) + 1)
+        return pa.ListArray.from_arrays(_arrow(ends), _arrow(np.array(labels_in(column), dtype=object)))
     if column.dtype.kind in "iu":
         values = pa.py_buffer(np.ascontiguousarray(column))
         return pa.Array.from_buffers(pa.from_numpy_dtype(column.dtype), len(column), [None, values])

@@ -72,5 +72,10 @@ def named(table: Documents, rows: Mapping[str, Iterable[Sequence[int]]]) -> Exam
     return {problem: [[_example(table, row) for row in group] for group in groups] for problem, groups in rows.items()}
 
 
+def _shown(label: str | tuple[str, ...]) -> str:
+    """The label of a document, or its labels; nothing if it has none."""
+    return label if isinstance(label, str) else ", ".join(label)
+
+
 def _example(table: Documents, row: int) -> Example:
-    return Example(str(table.source[row]), str(table.split[row]), str(table.label[row]), str(table.id[row]))
+    return Example(str(table.source[row]), str(table.split[row]), _shown(table.label[row]), str(table.id[row]))

@@ -23,6 +23,8 @@ COLUMNS: Final = {
     "quote": "quote",
     "encoding": "encoding",
     "label_prefix": "label_prefix",
+    "flags": "label_columns",
+    "separator": "label_separator",
 }
 """Fields of `Columns`, and the settings that ask for them: it does not matter whether they were asked for or found."""
 

@@ -8,16 +8,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from textclf.sources.columns import BRACKETS, QUOTES
+
 SEPARATORS: Final = (";", "|", "\n", "\t", ",")
 """Parts that recur are enough to tell a list."""
 
 USUAL_IN_NAMES: Final = ("/", "+", ":", " ")
 """Separators that names of classes often have: all parts must be labels themselves, and words, not letters."""
-
-BRACKETS: Final = {"[": "]", "(": ")", "{": "}"}
-"""Around a list that was written as a program spells it."""
-
-QUOTES: Final = "'\""
 
 
 class LabelLists(NamedTuple):

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from textclf.config import TIERS
 from textclf.dataset import packed
+from textclf.dataset.label_sets import MULTI, SINGLE
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.sources.document import Columns
 from textclf.system import checksums, files
 
-FORMAT_VERSION: Final = 4
-"""Formats before 4 did not keep the columns that were read."""
+FORMAT_VERSION: Final = 5
+"""Formats before 5 did not say whether a document may have several labels."""
 
 REPORT: Final = "report.json"
 
@@ -90,6 +91,8 @@ class Manifest:
     """SHA-256 of tokenizer.json, report.json, and documents.parquet, whose rows hold the CRC-32 of each document."""
     columns: Columns = field(default_factory=Columns)
     """Those that were read."""
+    task: str = SINGLE
+    """SINGLE if each document has one label, MULTI if it may have several or none."""
     has_tensors: bool = True
     """Whether each document has a tensor file; else its tokens are in the packed copy alone."""
     format_version: int = FORMAT_VERSION
@@ -108,7 +111,7 @@ class Manifest:
     def described(self) -> dict[str, Any]:
         """What the directory was made from and its sizes, to tell how it differs from another."""
         documents = {f"{split} documents": count for split, count in self.splits.items()}
-        sizes = {"classes": len(self.labels), "vocabulary": self.vocabulary}
+        sizes = {"task": self.task, "classes": len(self.labels), "vocabulary": self.vocabulary}
         return {**self.origin, **documents, **sizes}
 
 
@@ -183,6 +186,7 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
         and isinstance(values["checksums"], dict)
         and set(values["checksums"]) - {REPORT} == {layout.tokenizer.name, layout.documents.name}
         and _are_columns(values["columns"])
+        and values["task"] in (SINGLE, MULTI)
         and isinstance(values["has_tensors"], bool)
         and isinstance(values["settings"], dict)
         and "seed" in values["settings"]

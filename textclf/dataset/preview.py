@@ -9,6 +9,7 @@ import numpy as np
 
 from textclf.config import TENSORS, PreprocessConfig
 from textclf.dataset.build import check_labels, options_of
+from textclf.dataset.label_sets import find_task
 from textclf.dataset.splits import digest_of_pieces
 from textclf.dataset.write_tensors import Room, room_needed
 from textclf.sources import SPLITS, Columns, Document, load
@@ -43,17 +44,20 @@ class _Seen:
     def __init__(self) -> None:
         self.first: list[Document] = []
         self.texts: set[bytes] = set()
+        self.sets: dict[tuple[str, ...], str] = {}
+        """The distinct sets of labels, and the id of the first document with each."""
         self.words = array("q")
         """Number of words of each document, separated by white space."""
 
     def labels_of(self, documents: Iterable[Document]) -> Iterator[str]:
-        """The label of each document."""
+        """The labels of each document."""
         for document in documents:
             if len(self.first) < SHOWN:
                 self.first.append(document)
             self.texts.add(digest_of_pieces(pieces_of(document.text)))
             self.words.append(sum(len(piece.split()) for piece in pieces_of(document.text)))
-            yield document.label
+            self.sets.setdefault(document.labels, document.id)
+            yield from document.labels
 
 
 def preview(config: PreprocessConfig) -> Preview:
@@ -68,7 +72,10 @@ def preview(config: PreprocessConfig) -> Preview:
         for split in SPLITS
         if split in corpus.splits
     }
-    check_labels(corpus, labels["train"], texts=len(seen.texts), config=config)
+    sets = sorted(seen.sets)  # as in `build`, so that both name the same document
+    first = [seen.sets[labels] for labels in sets]
+    task = find_task(config.task, sets, corpus.columns, source=corpus.source, first=first)
+    check_labels(corpus, labels["train"], texts=len(seen.texts), config=config, task=task)
     sizes = {"validation": config.validation_size, "test": config.test_size}
     words = np.array(seen.words, dtype=np.int64)
     return Preview(

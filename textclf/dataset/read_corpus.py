@@ -64,8 +64,8 @@ class NumberedCorpus(NamedTuple):
     """A corpus whose texts are numbers of pre-tokens. Documents are in the order of SPLITS, then of the source."""
 
     documents: DocumentCodes
-    labels: list[str]
-    """Sorted by name."""
+    sets: list[tuple[str, ...]]
+    """The distinct sets of labels that documents have, in alphabetical order; `documents.label` is a place in it."""
     ids: list[bytes]
     """The source's ids of the documents of each batch, in UTF-8, end to end."""
     id_lengths: NDArray[np.int32]
@@ -141,7 +141,7 @@ class _Columns:
     """Collects all but the texts of documents while they pass."""
 
     def __init__(self) -> None:
-        self._labels: dict[str, int] = {}
+        self._labels: dict[tuple[str, ...], int] = {}
         self._label = array("q")
         self.split, self.id_lengths = array("b"), array("i")
         self.ids: list[bytes] = []
@@ -150,14 +150,14 @@ class _Columns:
         """The texts in batches, in the order of the splits."""
         for place, split in enumerate(SPLITS):
             for batch in batches(splits.get(split, ()), size):
-                self._label.extend([self._labels.setdefault(document.label, len(self._labels)) for document in batch])
+                self._label.extend([self._labels.setdefault(document.labels, len(self._labels)) for document in batch])
                 self.split.extend([place] * len(batch))
                 self.ids.append("".join([document.id for document in batch]).encode())
                 self.id_lengths.extend([len(document.id) for document in batch])
                 yield [document.text for document in batch]
 
-    def by_label(self) -> tuple[list[str], NDArray[np.int64]]:
-        """The labels, sorted by name, and the index of each document's label among them."""
+    def by_label(self) -> tuple[list[tuple[str, ...]], NDArray[np.int64]]:
+        """The sets of labels, in alphabetical order, and the index of each document's set among them."""
         labels = sorted(self._labels)
         places = np.zeros(len(labels), dtype=np.int64)
         places[[self._labels[label] for label in labels]] = np.arange(len(labels))

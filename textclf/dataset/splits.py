@@ -5,7 +5,7 @@ Documents are integers here, so that millions of them take megabytes and the tex
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -127,14 +127,6 @@ def nested_order(labels: Indices, *, seed: int) -> Indices:
     order = _stratified_order(codes, np.ones_like(codes), seed)
     first = np.sort(np.unique(codes[order], return_index=True)[1])  # (C,), the place of each label's first document
     return np.concatenate([order[first], np.delete(order, first)])
-
-
-def unseen_labels(documents: DocumentCodes, names: Sequence[str]) -> dict[str, int]:
-    """Count the documents of validation and test by label, for each label that train does not have."""
-    is_train = documents.split == 0
-    unseen = np.bincount(documents.label[~is_train], minlength=len(names))
-    unseen[documents.label[is_train]] = 0
-    return {names[label]: int(unseen[label]) for label in np.flatnonzero(unseen).tolist()}
 
 
 def duplicates(documents: DocumentCodes) -> Duplicates:

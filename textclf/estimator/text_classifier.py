@@ -23,7 +23,7 @@ from textclf.settings import Range, Rule, checked, paths
 from textclf.sources import Row
 from textclf.system.files import write_bytes
 
-NOT_SETTINGS: Final = ("cv", "verbose")
+NOT_SETTINGS: Final = ("cv", "verbose", "class_weight")
 """Parameters that do not change the model."""
 FOLDS: Final = Rule(int, Range(2))
 SEED: Final = Rule(int, Range(0))
@@ -42,8 +42,9 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
     tier : "full" learns from all texts; "tiny", "small" and "mid" from a part, to try something
     validation_size : fraction of the texts that is held out
     lowercase, max_vocab, max_parts, min_count : see ``textclf preprocess --help``
-    epochs, batch_size, lr, patience, min_gain, clip_norm, label_smoothing, refit, embedding_size, hidden_size, dropout,
-    word_dropout, max_length, device, precision : see ``textclf train --help``; None: by model, tier and documents
+    class_weight : None, "balanced", or a mapping from label to its weight in the training loss
+    epochs, batch_size, lr, patience, min_gain, monitor, clip_norm, label_smoothing, refit, embedding_size, hidden_size,
+    dropout, word_dropout, max_length, device, precision : see ``textclf train --help``; None: by model and texts
     cv : number of folds of `fit_transform`; `fit` has no use for it
     verbose : whether `fit` shows bars, in a notebook or on stderr
 
@@ -72,6 +73,8 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         lr: float | None = None,
         patience: int | None = None,
         min_gain: float | None = None,
+        monitor: str = "loss",
+        class_weight: "str | Mapping[Any, float] | None" = None,
         clip_norm: float = 1.0,
         label_smoothing: float | None = None,
         refit: bool | None = None,
@@ -98,6 +101,8 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         self.lr = lr
         self.patience = patience
         self.min_gain = min_gain
+        self.monitor = monitor
+        self.class_weight = class_weight
         self.clip_norm = clip_norm
         self.label_smoothing = label_smoothing
         self.refit = refit
@@ -124,6 +129,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         names = classes.names()
         parameters = self.get_params(deep=False)
         settings = {name: value for name, value in parameters.items() if name not in NOT_SETTINGS}
+        settings["class_weights"] = self._class_weights(dict(zip(classes.values.tolist(), names, strict=True)))
         with as_of_scikit_learn():
             found = fitting.fit(
                 texts, [names[place] for place in classes.of_rows.tolist()], settings=settings, verbose=self.verbose
@@ -134,9 +140,17 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         self._take_name(X)
         return self
 
+    def _class_weights(self, names: Mapping[Any, str]) -> str | dict[str, float]:
+        """The weights, by the names that labels have in training."""
+        if isinstance(self.class_weight, Mapping):
+            return {names.get(label, str(label)): weight for label, weight in self.class_weight.items()}
+        return "none" if self.class_weight is None else str(self.class_weight)
+
     def predict(self, X: Any) -> Labels:
         """The most probable label of each text, shape (D,), in the type of the labels in `fit`."""
-        places = self.predict_proba(X).argmax(axis=1)
+        check_is_fitted(self)
+        found = [self.classifier_.answer(batch, top_k=1).places[:, 0] for batch in batched(texts_of(X))]
+        places = np.argsort(self._places)[np.concatenate([np.empty(0, dtype=np.int64), *found])]
         labels: Labels = self.classes_[places]
         return labels
 

@@ -9,10 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts.artefact import Abstention
-from textclf.dataset.directory import DataDirectory
-from textclf.evaluation.predictions import Tokens
 from textclf.models.arithmetic import softmax
-from textclf.text.tokenizer import Tokenizer
 
 BINS: Final = 15
 LOWEST: Final = 0.05
@@ -71,9 +68,12 @@ def fit_temperature(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> f
 
 def reliability(labels: NDArray[np.int64], logits: NDArray[np.float32], *, bins: int = BINS) -> Reliability:
     """Confidence and accuracy of the answers in each bin."""
-    probabilities = softmax(logits).astype(np.float64)
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
+    return binned(*answers(labels, logits), bins=bins)
+
+
+def binned(confidence: NDArray[np.float32], right: NDArray[np.bool_], *, bins: int = BINS) -> Reliability:
+    """The same, given the probability of each answer and whether it is right."""
+    confidence = confidence.astype(np.float64)
     edges = np.linspace(0, 1, bins + 1)
     in_bin = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # a bin includes its upper edge
     documents = np.bincount(in_bin, minlength=bins)
@@ -88,7 +88,11 @@ def reliability(labels: NDArray[np.int64], logits: NDArray[np.float32], *, bins:
 
 def calibration_error(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> float:
     """Expected calibration error: mean difference of confidence and accuracy over the documents, between 0 and 1."""
-    found = reliability(labels, logits)
+    return error_of(reliability(labels, logits))
+
+
+def error_of(found: Reliability) -> float:
+    """The same, from the bins."""
     gaps = np.nan_to_num(np.abs(found.confidence - found.accuracy))
     return float((gaps * found.documents).sum() / max(found.documents.sum(), 1))
 
@@ -109,16 +113,24 @@ def learn(labels: NDArray[np.int64], logits: NDArray[np.float32], unknown: NDArr
     A precision that the documents cannot show has no threshold. Where more than RARE of the documents have no known
     word at all, as in a language without spaces or in a list of names, unknown words say nothing: no text is unlike.
     """
-    confidence, right = _answers(labels, logits)
+    return learn_from(*answers(labels, logits), unknown)
+
+
+def learn_from(confidence: NDArray[np.float32], right: NDArray[np.bool_], unknown: NDArray[np.float64]) -> Abstention:
+    """The same, given the probability of each answer and whether it is right."""
     found = {precision: _threshold(confidence, right, precision) for precision in PRECISIONS}
     thresholds = {f"{precision:g}": threshold for precision, threshold in found.items() if threshold is not None}
     return Abstention(thresholds, max(MOSTLY, float(np.quantile(unknown, 1 - RARE, method="higher"))))
 
 
-def _answers(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """The probability of each answer, and whether it is right."""
+def answers(
+    labels: NDArray[np.int64], logits: NDArray[np.float32], given: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The probability of each answer, by default the most probable class, and whether it is right."""
     probabilities = softmax(logits)
-    return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    if given is None:
+        return probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    return probabilities[np.arange(len(given)), given], given == labels
 
 
 def _threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_], precision: float) -> float | None:
@@ -137,19 +149,13 @@ def _threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_], precis
     return min(float(np.ceil(round(least * 10_000, 6)) / 10_000), 1.0)
 
 
-def unknown_shares(data: DataDirectory, rows: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.float64]:
-    """Share of unknown words of each document, shape (rows,), by a tokenizer with the data's words or fewer."""
-    batches = Tokens(data, tokenizer).batches(rows)
-    counts = [tokenizer.words_and_unknown(*batch) for batch in batches]
-    return np.concatenate([unknown / words for words, unknown in counts])
-
-
 def point(labels: NDArray[np.int64], logits: NDArray[np.float32], threshold: float) -> Point:
     """Coverage and precision at a threshold."""
-    return _point(*_answers(labels, logits), threshold)
+    return point_of(*answers(labels, logits), threshold)
 
 
-def _point(confidence: NDArray[np.float32], right: NDArray[np.bool_], threshold: float) -> Point:
+def point_of(confidence: NDArray[np.float32], right: NDArray[np.bool_], threshold: float) -> Point:
+    """The same, given the probability of each answer and whether it is right."""
     is_given = confidence >= threshold
     precision = float(right[is_given].mean()) if is_given.any() else None
     return Point(threshold, float(is_given.mean()), precision)
@@ -157,7 +163,11 @@ def _point(confidence: NDArray[np.float32], right: NDArray[np.bool_], threshold:
 
 def curve(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> list[Point]:
     """Points from answers to a twentieth of the documents, the most probable ones, to answers to all."""
-    confidence, right = _answers(labels, logits)
+    return curve_of(*answers(labels, logits))
+
+
+def curve_of(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> list[Point]:
+    """The same, given the probability of each answer and whether it is right."""
     ordered = np.sort(confidence)[::-1]
     last = np.unique(np.ceil(np.arange(1, POINTS + 1) / POINTS * len(ordered)).astype(int)) - 1
-    return [_point(confidence, right, threshold) for threshold in ordered[last].astype(float).tolist()]
+    return [point_of(confidence, right, threshold) for threshold in ordered[last].astype(float).tolist()]

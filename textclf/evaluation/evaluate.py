@@ -1,5 +1,6 @@
 """Score a finished model on a split of its data or on labelled files, with confidence intervals."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts.artefact import Artefact
-from textclf.evaluation import metrics
-from textclf.evaluation.calibration import Point, calibration_error, curve, point, unknown_shares
-from textclf.evaluation.metrics import Baseline, Interval, Metrics, accuracies, interval, macro_f1s
-from textclf.evaluation.predictions import Predictions, predict
+from textclf.dataset.label_sets import MULTI, LabelSets
+from textclf.evaluation import metrics, multi_label
+from textclf.evaluation.calibration import Point, binned, curve_of, error_of, point_of
+from textclf.evaluation.metrics import Baseline, Interval, Metrics, interval
+from textclf.evaluation.multi_label import MultiBaseline, MultiMetrics
+from textclf.evaluation.outcome import Outcome
+from textclf.evaluation.predictions import Predictions, predict, unknown_shares
+from textclf.evaluation.scoring import OneLabel, SeveralLabels
 from textclf.inference.labelled import Labelled
 
 
@@ -41,17 +46,18 @@ class Evaluation:
     """None if the documents are those of files."""
     files: Sequence[str]
     """Empty if the documents are those of a split."""
-    metrics: Metrics
+    metrics: Metrics | MultiMetrics
     intervals: dict[str, Interval]
-    """Accuracy and macro_f1: 95 % intervals."""
-    baseline: Baseline
+    """Accuracy, or micro_f1 of several labels, and macro_f1: 95 % intervals."""
+    baseline: Baseline | MultiBaseline
     calibration: Calibration
     classes: list[dict[str, Any]]
-    """Label, precision, recall, f1 and documents of each class."""
+    """Label, precision, recall, f1 and documents of each class; of several labels also threshold and
+    average_precision."""
     unseen: dict[str, int]
     """Documents of each label that the training split does not have. Its F1, 0, counts in the macro-F1."""
     confusion: list[list[int]]
-    """Number of documents by label (row) and answer (column)."""
+    """Number of documents by label (row) and answer (column); empty where a document may have several."""
     seen: bool
     """Whether the model was also trained on these documents."""
     thresholds: dict[str, Point]
@@ -60,6 +66,11 @@ class Evaluation:
     """Coverage and precision, from the most probable answers to all."""
     unlike: float
     """Share of the documents that have too many unknown words to be like the corpus."""
+
+    @property
+    def is_multi(self) -> bool:
+        """Whether a document may have several labels."""
+        return isinstance(self.metrics, MultiMetrics)
 
     def __repr__(self) -> str:
         measured = self.metrics
@@ -83,67 +94,91 @@ class Origin(NamedTuple):
     seen: bool
 
 
-class Outcome(NamedTuple):
-    """What a model makes of D documents."""
-
-    trained: Artefact
-    labels: NDArray[np.int64]
-    """Class indices, shape (D,); a negative number of its own for each label that the model does not have."""
-    raw: NDArray[np.float32]
-    """Logits before calibration, shape (D, C)."""
-    unknown: NDArray[np.float64]
-    """Share of unknown words, shape (D,)."""
-    frequent_in: NDArray[np.int64]
-    """Class indices of the documents whose most frequent label the baseline always gives."""
-
-
 def score(found: Predictions) -> Evaluation:
     """Compare predictions for a split with its labels."""
     seen = found.split == "validation" and bool(found.trained.trained.get("refit"))
     origin = Origin(found.run, found.data.manifest.name, found.split, (), found.unseen(), seen)
     shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
     trained_on = found.data.classes()[found.data.rows("full")]
-    return _score(origin, Outcome(found.trained, found.labels, found.raw, shares, trained_on))
+    baseline: Baseline | MultiBaseline
+    if found.data.is_multi:
+        sets = found.data.label_sets().sets
+        frequent = sets[int(np.bincount(trained_on).argmax())]
+        baseline = multi_label.baseline(found.outcome.truth, frequent, [*found.names, *found.data.unseen_labels()])
+    else:
+        baseline = metrics.baseline(found.labels, trained_on, found.names)
+    return _score(origin, found.outcome, baseline, unknown=shares)
 
 
 def score_files(found: Labelled, trained: Artefact, *, run: str, files: Sequence[str]) -> Evaluation:
     """Compare predictions for the rows of files with their labels; the baseline gives the most frequent of these."""
-    corpus, labels = str(trained.trained.get("corpus", "")), found.classes(trained.labels)
+    corpus = str(trained.trained.get("corpus", ""))
     origin = Origin(run, corpus, None, files, found.foreign(trained.labels), seen=False)
-    return _score(origin, Outcome(trained, labels, found.raw, found.unknown, labels))
+    outcome = outcome_of(found, trained)
+    baseline: Baseline | MultiBaseline
+    if trained.is_multi:
+        (frequent, _), *_ = Counter(found.labels).most_common(1)
+        names = [*trained.labels, *sorted({*found.counts()} - {*trained.labels})]
+        baseline = multi_label.baseline(outcome.truth, frequent, names)
+    else:
+        baseline = metrics.baseline(outcome.labels, outcome.labels, trained.labels)
+    return _score(origin, outcome, baseline, unknown=found.unknown)
 
 
-def _score(origin: Origin, outcome: Outcome) -> Evaluation:
-    trained, labels, raw = outcome.trained, outcome.labels, outcome.raw
-    logits: NDArray[np.float32] = raw / np.float32(trained.temperature)
-    answers = raw.argmax(axis=1)
-    measured = metrics.measure(labels, logits)
-    is_unlike = trained.abstention.is_unlike(outcome.unknown)
+def outcome_of(found: Labelled, trained: Artefact) -> Outcome:
+    """What a model makes of the rows of files."""
+    if not trained.is_multi:
+        return Outcome(trained, OneLabel(), found.classes(trained.labels), found.raw)
+    sets = LabelSets(sorted({*found.labels}), MULTI)
+    place = {labels: at for at, labels in enumerate(sets.sets)}
+    codes = np.array([place[labels] for labels in found.labels], dtype=np.int64)
+    return Outcome(trained, SeveralLabels.of(sets, trained.labels), codes, found.raw)
+
+
+def _score(
+    origin: Origin, outcome: Outcome, baseline: Baseline | MultiBaseline, *, unknown: NDArray[np.float64]
+) -> Evaluation:
+    """The figures, given the share of unknown words of each document, shape (D,)."""
+    trained, scoring, labels, raw = outcome.trained, outcome.scoring, outcome.labels, outcome.raw
+    before = outcome.how._replace(temperature=1.0)
+    confidence, right = outcome.confident()
+    measured, resampled = outcome.measure(), outcome.resampled()
+    is_unlike = trained.abstention.is_unlike(unknown)
+    shown = ("micro_f1", "macro_f1") if trained.is_multi else ("accuracy", "macro_f1")
     return Evaluation(
         **origin._asdict(),
         metrics=measured,
-        intervals={
-            "accuracy": interval(accuracies(labels, answers), len(labels)),
-            "macro_f1": interval(macro_f1s(labels, answers), len(labels)),
-        },
-        baseline=metrics.baseline(labels, outcome.frequent_in, trained.labels),
+        intervals={name: interval(resampled[name], len(labels)) for name in shown},
+        baseline=baseline,
         calibration=Calibration(
             trained.temperature,
-            calibration_error(labels, raw),
-            calibration_error(labels, logits),
-            metrics.cross_entropy(labels, raw),
+            error_of(binned(*outcome.confident(before))),
+            error_of(binned(confidence, right)),
+            scoring.measure(labels, raw, before).loss,
             measured.loss,
         ),
-        classes=metrics.per_class(labels, logits, trained.labels),
-        confusion=metrics.confusion(labels, answers, classes=len(trained.labels)).tolist(),
-        thresholds=_thresholds(outcome, logits, is_unlike),
-        curve=curve(labels, logits),
+        classes=scoring.by_label(labels, raw, outcome.how, names=trained.labels),
+        confusion=_confusion(outcome),
+        thresholds=_thresholds(outcome, confidence, right, is_unlike),
+        curve=curve_of(confidence, right),
         unlike=float(is_unlike.mean()),
     )
 
 
-def _thresholds(outcome: Outcome, logits: NDArray[np.float32], is_unlike: NDArray[np.bool_]) -> dict[str, Point]:
+def _confusion(outcome: Outcome) -> list[list[int]]:
+    """Documents by label and answer; none where a document may have several."""
+    if outcome.trained.is_multi:
+        return []
+    answers = outcome.raw.argmax(axis=1)
+    counts: list[list[int]] = metrics.confusion(outcome.labels, answers, classes=len(outcome.trained.labels)).tolist()
+    return counts
+
+
+def _thresholds(
+    outcome: Outcome, confidence: NDArray[np.float32], right: NDArray[np.bool_], is_unlike: NDArray[np.bool_]
+) -> dict[str, Point]:
     """Coverage and precision of each threshold; as in `textclf predict`, texts unlike the corpus get no answer."""
+    answers_each = len(confidence) // max(len(is_unlike), 1)  # one, or one per label
+    given = np.where(np.repeat(is_unlike, answers_each), np.float32(0), confidence)
     thresholds = outcome.trained.abstention.thresholds
-    given = np.where(is_unlike[:, None], np.float32(0), logits)  # 0: the lowest probability
-    return {precision: point(outcome.labels, given, threshold) for precision, threshold in thresholds.items()}
+    return {precision: point_of(given, right, threshold) for precision, threshold in thresholds.items()}

@@ -69,9 +69,11 @@ def count(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> Counts:
     return Counts(names, *(np.bincount(each, minlength=len(names)) for each in (label, answer, label[label == answer])))
 
 
-def measure(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> Metrics:
-    """Metrics of logits, shape (D, C), against class indices, shape (D,)."""
-    counts = count(labels, logits.argmax(axis=1))
+def measure(
+    labels: NDArray[np.int64], logits: NDArray[np.float32], answers: NDArray[np.int64] | None = None
+) -> Metrics:
+    """Metrics of logits, shape (D, C), and answers, by default the highest, against class indices, shape (D,)."""
+    counts = count(labels, logits.argmax(axis=1) if answers is None else answers)
     f1, accuracy = counts.f1(), float(counts.right.sum() / len(labels))
     weighted = float(np.average(f1, weights=counts.documents))
     return Metrics(len(labels), accuracy, float(f1.mean()), accuracy, weighted, cross_entropy(labels, logits))

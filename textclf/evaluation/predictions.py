@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,8 @@ from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import DataError, UsageError
-from textclf.models.arithmetic import softmax
+from textclf.evaluation.outcome import Outcome
+from textclf.evaluation.scoring import scoring_of
 from textclf.system import files
 from textclf.text import arrays
 from textclf.text.tokenizer import Tokenizer
@@ -25,9 +27,9 @@ MOST_TOKENS: Final = 60
 """Tokens of a document that `Predictions.text` shows by default."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Predictions:
-    """Labels and logits of the D documents of a split."""
+    """Labels and logits of the D documents of a split, of a model of C classes."""
 
     run: str
     data: DataDirectory
@@ -43,34 +45,26 @@ class Predictions:
     """The word of each id in the data, if the data has a larger vocabulary than the model."""
 
     @property
-    def logits(self) -> NDArray[np.float32]:
-        """Calibrated logits: divided by the temperature."""
-        calibrated: NDArray[np.float32] = self.raw / np.float32(self.trained.temperature)
-        return calibrated
-
-    @property
-    def probabilities(self) -> NDArray[np.float32]:
-        """Calibrated probabilities, shape (D, C)."""
-        return softmax(self.logits)
-
-    @property
     def names(self) -> list[str]:
         """Label names by class index."""
         return self.trained.labels
 
-    @property
-    def answers(self) -> NDArray[np.int64]:
-        """Shape (D,), the most probable class."""
-        answers: NDArray[np.int64] = self.raw.argmax(axis=1)
-        return answers
+    @cached_property
+    def outcome(self) -> Outcome:
+        """Answers and figures."""
+        return Outcome(self.trained, scoring_of(self.data), self.labels, self.raw)
 
     def unseen(self) -> dict[str, int]:
         """Documents of each label that the training split does not have, by label."""
+        if self.trained.is_multi:
+            names, counts = self.data.unseen_labels(), self.outcome.truth[:, len(self.names) :].sum(axis=0).tolist()
+            return {name: count for name, count in zip(names, counts, strict=True) if count}
         return dict(sorted(Counter(map(self.label, np.flatnonzero(self.labels < 0).tolist())).items()))
 
     def label(self, place: int) -> str:
-        """The name of a document's own label."""
-        return str(self.data.documents.label[self.rows[place]])
+        """The name of a document's own label, or the names of its labels."""
+        label = self.data.documents.label[self.rows[place]]
+        return str(label) if isinstance(label, str) else ", ".join(label)
 
     def document(self, place: int) -> str:
         """The id of a document."""
@@ -82,13 +76,6 @@ class Predictions:
         tokens = self.data.tokens(int(self.rows[place]))
         known = [words[token] for token in tokens.tolist() if token < len(words)]
         return " ".join(known[:most]) + (" …" if len(known) > most else "")
-
-    def mistakes(self, most: int) -> list[int]:
-        """Places of the wrong answers, the most probable first."""
-        wrong = np.flatnonzero(self.answers != self.labels)
-        sure = self.probabilities.max(axis=1)
-        places: list[int] = wrong[np.argsort(-sure[wrong], kind="stable")][:most].tolist()
-        return places
 
 
 def predict(run: Path, *, split: str, code: Sequence[Path] = ()) -> Predictions:
@@ -127,10 +114,18 @@ class Tokens:
             yield self._map(*batch) if self._map else batch
 
 
+def unknown_shares(data: DataDirectory, rows: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.float64]:
+    """Share of unknown words of each document, shape (rows,), by a tokenizer with the data's words or fewer."""
+    batches = Tokens(data, tokenizer).batches(rows)
+    counts = [tokenizer.words_and_unknown(*batch) for batch in batches]
+    return np.concatenate([unknown / words for words, unknown in counts])
+
+
 def predict_split(trained: Artefact, tokens: Tokens, *, split: str, run: str) -> Predictions:
     """Predict every document of a split.
 
-    Raises UsageError if there is no such split, DataError if none of its documents has a label of a training document.
+    Raises UsageError if there is no such split or the data has labels of another kind, DataError if none of its
+    documents has a label of a training document.
     """
     data = tokens.data
     rows, labels = data.rows(split), data.classes()

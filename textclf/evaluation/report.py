@@ -8,7 +8,7 @@ import numpy as np
 
 from textclf.artefacts import runs
 from textclf.evaluation import plots
-from textclf.evaluation.calibration import reliability
+from textclf.evaluation.calibration import binned
 from textclf.evaluation.evaluate import score
 from textclf.evaluation.predictions import predict
 from textclf.system import escaping, files, requirements
@@ -27,7 +27,9 @@ def write(run: Path, path: Path, *, split: str, code: Sequence[Path] = ()) -> No
     layout = runs.resolve(run)
     figures = runs.read_json(layout.metrics)
     history = runs.read_lines(layout.history)
-    confidence = found.probabilities.max(axis=1)
+    outcome = found.outcome
+    before, after = (binned(*outcome.confident(how)) for how in (outcome.how._replace(temperature=1.0), None))
+    counts = np.array(evaluation.confusion)
     loader = PackageLoader("textclf.evaluation", ".")
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, finalize=_shown)
     html = environment.get_template(TEMPLATE).render(
@@ -37,19 +39,17 @@ def write(run: Path, path: Path, *, split: str, code: Sequence[Path] = ()) -> No
         evaluation=evaluation,
         settings=runs.read_json(layout.config)["settings"],
         curves=plots.svg(plots.curves(history, best_epoch=figures["best_epoch"])),
-        confusion=plots.svg(plots.confusion(np.array(evaluation.confusion), found.names)),
-        reliability=plots.svg(
-            plots.reliability(reliability(found.labels, found.logits), before=reliability(found.labels, found.raw))
-        ),
+        confusion=plots.svg(plots.confusion(counts, found.names)) if len(counts) else "",
+        reliability=plots.svg(plots.reliability(after, before=before)),
         mistakes=[
             {
                 "document": found.document(place),
                 "label": found.label(place),
-                "answer": found.names[found.answers[place]],
-                "probability": float(confidence[place]),
+                "answer": outcome.answer(place),
+                "probability": outcome.sureness(place),
                 "text": found.text(place, most=120),
             }
-            for place in found.mistakes(MISTAKES)
+            for place in outcome.mistakes(MISTAKES)
         ],
     )
     files.write_text(path, html)

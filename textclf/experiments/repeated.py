@@ -52,11 +52,13 @@ class Point(NamedTuple):
     tier: str
     documents: int
     accuracy: float
-    """On the test split."""
+    """On the test split; of several labels per document, micro-F1."""
     macro_f1: float
     seconds: float
     """Spent training."""
     run: str
+    score: str = "accuracy"
+    """What `accuracy` is called."""
 
 
 class Outlook(NamedTuple):
@@ -112,10 +114,11 @@ def over_tiers(config: TrainConfig, *, display: Display) -> Iterator[Point]:
         yield Point(
             tier,
             metrics["train"]["documents"],
-            test["accuracy"],
+            test["micro_f1"],  # with one label per document, it is the accuracy
             test["macro_f1"],
             metrics["seconds"]["train"],
             run.root.name,
+            "accuracy" if test["micro_f1"] == test["accuracy"] else "micro-F1",
         )
 
 
@@ -130,7 +133,8 @@ def verdict(points: Sequence[Point], expected: Outlook | None) -> str:
         whole = ", and as a whole it did not fall over the last tiers" if max(changes) > 0 else ""
         return f"more documents would likely bring little: {_moves(changes)}{whole}"
     last, then = f"{points[-1].accuracy:.4f}", f"{expected.accuracy:.4f}"
-    change = f"leave accuracy at {last}" if then == last else f"raise accuracy from {last} to about {then}"
+    score = points[-1].score
+    change = f"leave {score} at {last}" if then == last else f"raise {score} from {last} to about {then}"
     return (
         f"twice as many documents, {expected.documents:,}, would likely {change}: {_moves(changes)}; "
         f"over the last tiers it falls like documents to the power of -{expected.exponent:.2f}"

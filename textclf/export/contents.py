@@ -38,13 +38,16 @@ class Figures(NamedTuple):
     """Bytes of its folder."""
     accuracy: float
     macro_f1: float
+    micro_f1: float
+    """With one label per document it equals the accuracy."""
     loss: float
 
     @classmethod
     def of(cls, candidate: Candidate, metrics: Mapping[str, Any], *, size: int) -> "Figures":
         """Figures of a model from its metrics on one split."""
         features = next(iter(candidate.trained.inputs.sizes.values()))
-        return cls(candidate.precision, features, size, metrics["accuracy"], metrics["macro_f1"], metrics["loss"])
+        scores = (metrics[name] for name in ("accuracy", "macro_f1", "micro_f1", "loss"))
+        return cls(candidate.precision, features, size, *scores)
 
 
 class Exported(NamedTuple):
@@ -62,7 +65,7 @@ class Exported(NamedTuple):
     agreement: float
     """Share of the documents that get the same label from both models, between 0 and 1."""
     drop: float
-    """Percentage points of accuracy that are lost; negative if the export is better."""
+    """Percentage points of micro-F1, which is the accuracy of one label per document; negative if it is better."""
 
     def sized(self, size: int) -> "Exported":
         """The same with the size of the exported model, in bytes."""
@@ -138,7 +141,7 @@ def _onnx(trained: Artefact, *, card: str, precision: str) -> dict[str, bytes]:
         layout.tokenizer.name: artefact.encode(trained.tokenizer.to_json()),
         layout.labels.name: artefact.encode(trained.labels, indent=2),
         layout.card.name: card.encode(),
-        THRESHOLDS: artefact.encode(asdict(trained.abstention), indent=2),
+        THRESHOLDS: artefact.encode(_thresholds(trained), indent=2),
         **onnx.contents(trained, precision=precision),
     }
 
@@ -157,3 +160,9 @@ FORMS: Final[Mapping[str, Form]] = {
     "onnx": Form(_onnx),
     "pyz": Form(artefact.contents, pyz.pack),
 }
+
+
+def _thresholds(trained: Artefact) -> dict[str, Any]:
+    """The thresholds of precisions and, where a text may have several labels, of each label."""
+    found = asdict(trained.abstention)
+    return found | {"labels": dict(zip(trained.labels, trained.thresholds, strict=True))} if trained.is_multi else found

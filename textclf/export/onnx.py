@@ -47,8 +47,14 @@ def serialise(trained: Artefact, *, precision: str) -> bytes:
     stored = quantise(trained.weights, precision)
     graph = Graph(stored, scale=stored.get(SCALE))
     logits = form.logits(graph, np.float32(trained.temperature))
+    if trained.shift:
+        shift = np.array(trained.shift, dtype=np.float32) / np.float32(trained.temperature)
+        logits = graph.add("Sub", logits, graph.constant(shift))
     graph.add("Identity", logits, output="logits")
-    graph.add("Softmax", logits, output="probabilities", axis=1)
+    if trained.is_multi:
+        graph.add("Sigmoid", logits, output="probabilities")
+    else:
+        graph.add("Softmax", logits, output="probabilities", axis=1)
     inputs = [
         helper.make_tensor_value_info(name, getattr(TensorProto, kind), shape) for name, kind, shape in form.inputs
     ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
-from textclf.models.arithmetic import Floats, softmax
+from textclf.models.arithmetic import Floats
 from textclf.settings import Range, Rule, checked, paths, shown
 from textclf.system.wording import counted
 
@@ -28,7 +28,7 @@ class Score(NamedTuple):
 
     label: str
     probability: float
-    """Between 0 and 1; those of all labels add up to 1."""
+    """Between 0 and 1; those of all labels add up to 1, unless a text may have several labels."""
 
 
 class Prediction(NamedTuple):
@@ -44,6 +44,13 @@ class Prediction(NamedTuple):
     """Whether the model read only the beginning of the text."""
     unlike: bool
     """Whether most of its words are unknown, and more than in nearly all validation texts: the answer says little."""
+    given: tuple[Score, ...] | None = None
+    """Where a text may have several labels, those that it gets, the most probable first, perhaps none; else None."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that the text gets: one, unless a text may have several or none."""
+        return (self.label,) if self.given is None else tuple(score.label for score in self.given)
 
     def __repr__(self) -> str:
         scores = ", ".join(f"{label!r} {probability:.4f}" for label, probability in self.top)
@@ -54,6 +61,8 @@ class Prediction(NamedTuple):
 class Scores(NamedTuple):
     """What the model computes for B texts."""
 
+    logits: Floats
+    """Calibrated, shape (B, C)."""
     probabilities: Floats
     """Shape (B, C)."""
     unknown: NDArray[np.float64]
@@ -73,6 +82,8 @@ class Answers(NamedTuple):
     """Share of unknown words, shape (B,), like the rest."""
     truncated: NDArray[np.bool_]
     unlike: NDArray[np.bool_]
+    given: Floats | None = None
+    """Where a text may have several labels: the probabilities of those that it gets, else 0, shape (B, C)."""
 
 
 class Classifier:
@@ -104,18 +115,26 @@ class Classifier:
     def answer(self, texts: list[str], *, top_k: int) -> Answers:
         """Classify texts at once; raises what `predict` raises."""
         top_k = checked("top_k", top_k, TOP_K)
-        scores = self.scores(list(strings(texts)))
-        places, probabilities = most_probable(scores.probabilities, top_k)
-        return Answers(places, probabilities, scores.unknown, scores.truncated, scores.unlike)
+        return self.best_of(self.scores(list(strings(texts))), top_k=top_k)
+
+    def best_of(self, scores: Scores, *, top_k: int) -> Answers:
+        """The most probable classes and, where a text may have several labels, those that it gets."""
+        places, probabilities = most_probable(scores.probabilities, top_k, order=self.trained.order(scores.logits))
+        about = (scores.unknown, scores.truncated, scores.unlike)
+        if not self.trained.is_multi:
+            return Answers(places, probabilities, *about)
+        is_given = self.trained.given(scores.probabilities)
+        return Answers(places, probabilities, *about, np.where(is_given, scores.probabilities, np.float32(0)))
 
     def scores(self, texts: list[str]) -> Scores:
         """The probabilities of all classes for texts that are classified at once."""
         tokens, lengths = self.trained.tokenizer.encode_all(texts)
-        probabilities = softmax(self.trained.logits(tokens, lengths))
+        logits = self.trained.logits(tokens, lengths)
         words, unknown = self.trained.tokenizer.words_and_unknown(tokens, lengths)
         share = unknown / words
         return Scores(
-            probabilities,
+            logits,
+            self.trained.probabilities(logits),
             share,
             self.trained.inputs.cuts(tokens, lengths),
             self.trained.abstention.is_unlike(share),
@@ -124,22 +143,35 @@ class Classifier:
     def name(self, answers: Answers) -> list[Prediction]:
         """The answers with label names instead of class indices."""
         named = []
-        for places, probabilities, *about in zip(*(column.tolist() for column in answers), strict=True):
+        columns = (column.tolist() for column in answers if column is not None)
+        for places, probabilities, unknown, truncated, unlike, *given in zip(*columns, strict=True):
             top = tuple(map(Score, map(self.labels.__getitem__, places), probabilities))
-            named.append(Prediction(*top[0], top, *about))
+            several = self._given(given[0]) if given else None
+            named.append(Prediction(*top[0], top, unknown, truncated, unlike, several))
         return named
+
+    def _given(self, probabilities: list[float]) -> tuple[Score, ...]:
+        """The labels with a probability above 0, the most probable first."""
+        found = [Score(label, score) for label, score in zip(self.labels, probabilities, strict=True) if score > 0]
+        return tuple(sorted(found, key=lambda score: -score.probability))
 
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
         return self.trained.logits(*self.trained.tokenizer.encode_all(list(strings(texts))))
 
 
-def most_probable(probabilities: Floats, top_k: int) -> tuple[NDArray[np.int64], Floats]:
-    """The K most probable classes of B texts and their probabilities, best first; both of shape (B, K)."""
+def most_probable(
+    probabilities: Floats, top_k: int, *, order: Floats | None = None
+) -> tuple[NDArray[np.int64], Floats]:
+    """The K most probable classes of B texts and their probabilities, best first; both of shape (B, K).
+
+    order: shape (B, C), what to rank by in place of the probabilities.
+    """
+    ranked = probabilities if order is None else order
     if top_k == 1:
-        places = probabilities.argmax(axis=1, keepdims=True)
+        places = ranked.argmax(axis=1, keepdims=True)
     else:
-        places = np.argsort(-probabilities, axis=1, kind="stable")[:, :top_k]
+        places = np.argsort(-ranked, axis=1, kind="stable")[:, :top_k]
     return places, np.take_along_axis(probabilities, places, axis=1)
 
 

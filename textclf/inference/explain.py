@@ -1,7 +1,8 @@
 """Why a text has its label: the contribution of each token, and the words that speak most for a label. No torch.
 
 The margin of a label is explained: its calibrated logit minus the mean logit of all other labels. It rises and falls
-with the probability, whatever a model adds to all logits alike. Each model divides the margin among tokens in its own
+with the probability, whatever a model adds to all logits alike. Where a text may have several labels, each is a
+question of its own, and its margin is its logit. Each model divides the margin among tokens in its own
 way: the mlp exactly (`textclf.models.bag_mlp.predict.contributions`), the others by leaving out one token at a time
 (`textclf.models.sequences.features.LeaveOneOut`).
 """
@@ -13,7 +14,7 @@ import numpy as np
 
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
-from textclf.models.arithmetic import Doubles
+from textclf.models.arithmetic import Doubles, sigmoid
 from textclf.text.token_offsets import spans
 from textclf.text.tokenizer import UNK_ID
 
@@ -37,7 +38,7 @@ class Explanation(NamedTuple):
 
     label: str
     margin: float
-    """The label's logit minus the mean of all others."""
+    """The label's logit minus the mean of all others or, where a text may have several labels, its logit."""
     rest: float
     """The part of no token: the bias of the mlp, or what leaving out single tokens does not show."""
     tokens: tuple[Token, ...]
@@ -65,9 +66,13 @@ def explain(trained: Artefact, text: str, label: str) -> Explanation:
     where = spans(text, lowercase=trained.tokenizer.lowercase)
     against = _against_others(trained, label)
     found = trained.kind.runtime().contributions(trained.weights, trained.inputs, ids, against)
+    shift = float(against @ np.array(trained.shift)) if trained.shift else 0.0  # which the model's logits have
     placed = zip(where, found.tokens[: len(where)].tolist(), strict=True)  # an empty text has an <unk>, but no token
     return Explanation(
-        label, found.margin, found.rest, tuple(Token(*span, contribution) for span, contribution in placed)
+        label,
+        found.margin - shift,
+        found.rest - shift,
+        tuple(Token(*span, contribution) for span, contribution in placed),
     )
 
 
@@ -105,6 +110,8 @@ def _best(so_far: list[Word], words: Sequence[str], probabilities: Doubles, top_
 def _probabilities_of_words(trained: Artefact, words: range) -> Doubles:
     """Calibrated probabilities of texts of one word each, shape (classes, words)."""
     logits = trained.logits(np.array(words, dtype=np.int32), np.ones(len(words), dtype=np.int64)).astype(np.float64)
+    if trained.is_multi:
+        return sigmoid(logits).T
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: Doubles = exponentials.T / exponentials.sum(axis=1)
     return probabilities
@@ -118,6 +125,7 @@ def _place(trained: Artefact, label: str) -> int:
 
 def _against_others(trained: Artefact, label: str) -> Doubles:
     """Weights of the logits whose weighted sum is the margin, shape (classes,)."""
-    weights = np.full(len(trained.labels), -1 / max(len(trained.labels) - 1, 1))
+    others = 0 if trained.is_multi else -1 / max(len(trained.labels) - 1, 1)
+    weights = np.full(len(trained.labels), others, dtype=np.float64)
     weights[_place(trained, label)] = 1
     return weights / trained.temperature

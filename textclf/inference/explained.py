@@ -6,8 +6,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from textclf.inference.classifier import Classifier, Prediction
+from textclf.inference.classifier import Classifier, Prediction, Score
 from textclf.inference.explain import Explanation, explain
+from textclf.inference.outputs import as_json
 from textclf.system import escaping, failures
 
 _SPACE: Final = re.compile(r"\s")
@@ -30,17 +31,28 @@ def write(classifier: Classifier, texts: Iterable[str], *, top_k: int, layout: s
             sys.stdout.flush()
 
 
-def _lines(answers: Iterable[tuple[str, Prediction, Explanation]], layout: str, *, in_colour: bool) -> Iterator[str]:
+def _lines(
+    answers: Iterable[tuple[str, Prediction, list[Explanation]]], layout: str, *, in_colour: bool
+) -> Iterator[str]:
     """What is written, in pieces of one or more lines."""
     if layout == "json":
         yield escaping.to_json([_record(*answer) for answer in answers], indent=2)
         return
-    for text, prediction, explanation in answers:
+    show = coloured if in_colour else strongest
+    for text, prediction, explanations in answers:
         if layout == "jsonl":
-            yield escaping.to_json(_record(text, prediction, explanation))
+            yield escaping.to_json(_record(text, prediction, explanations))
             continue
-        scores = "\t".join(f"{escaping.line(label)}\t{probability:.4f}" for label, probability in prediction.top)
-        yield f"{scores}\n  {coloured(text, explanation) if in_colour else strongest(text, explanation)}"
+        if prediction.given is None:
+            yield "\t".join(map(_score, prediction.top))
+        for score, explanation in zip(_explained(prediction), explanations, strict=True):
+            if prediction.given is not None:
+                yield _score(score) + ("" if prediction.given else "\t(not given)")
+            yield f"  {show(text, explanation)}"
+
+
+def _score(score: Score) -> str:
+    return f"{escaping.line(score.label)}\t{score.probability:.4f}"
 
 
 def coloured(text: str, explanation: Explanation) -> str:
@@ -62,21 +74,31 @@ def strongest(text: str, explanation: Explanation) -> str:
     return ", ".join(f"{_plain(text[token.start : token.end])} {token.contribution:+.2f}" for token in tokens)
 
 
-def _answer(classifier: Classifier, text: str, top_k: int) -> tuple[Prediction, Explanation]:
+def _answer(classifier: Classifier, text: str, top_k: int) -> tuple[Prediction, list[Explanation]]:
+    """The prediction, and an explanation of its label, or of each of its labels."""
     (prediction,) = classifier.predict(text, top_k=top_k)
-    return prediction, explain(classifier.trained, text, prediction.label)
+    return prediction, [explain(classifier.trained, text, score.label) for score in _explained(prediction)]
+
+
+def _explained(prediction: Prediction) -> tuple[Score, ...]:
+    """The label; of several labels those that the text gets or, if there are none, the most probable."""
+    return prediction.given or prediction.top[:1]
 
 
 def _plain(text: str) -> str:
     return escaping.line(_SPACE.sub(" ", text))
 
 
-def _record(text: str, prediction: Prediction, explanation: Explanation) -> dict[str, object]:
-    tokens = [{"text": text[token.start : token.end], **token._asdict()} for token in explanation.tokens]
-    return {
-        **prediction._asdict(),
-        "top": [score._asdict() for score in prediction.top],
-        "margin": explanation.margin,
-        "rest": explanation.rest,
-        "tokens": tokens,
-    }
+def _record(text: str, prediction: Prediction, explanations: list[Explanation]) -> dict[str, object]:
+    explained = [
+        {
+            "margin": explanation.margin,
+            "rest": explanation.rest,
+            "tokens": [{"text": text[token.start : token.end], **token._asdict()} for token in explanation.tokens],
+        }
+        for explanation in explanations
+    ]
+    if prediction.given is None:
+        return as_json(prediction) | explained[0]
+    named = [{"label": each.label, **about} for each, about in zip(explanations, explained, strict=True)]
+    return as_json(prediction) | {"explanations": named}

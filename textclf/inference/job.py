@@ -25,6 +25,8 @@ EXPLAINED: Final = ("text", "json", "jsonl")
 _OF_COLUMNS: Final = {
     "text_column": "text",
     "label_column": "label",
+    "label_columns": "flags",
+    "label_separator": "separator",
     "id_column": "id",
     "columns": "names",
     "delimiter": "delimiter",
@@ -53,6 +55,8 @@ class Job:
     columns: Columns = field(default_factory=Columns)
     strict: bool = False
     top_k: int | None = None
+    threshold: float | None = None
+    """The probability from which on labels are given, where a text may have several. None: as learned."""
     reject_below: float | None = None
     target_precision: float | None = None
     explain: bool = False
@@ -64,7 +68,9 @@ class Job:
     def create(cls, **options: Any) -> "Job":
         """A job from the options of a command line by name; those of `_OF_COLUMNS` become its columns."""
         columns = {name: options.pop(option) for option, name in _OF_COLUMNS.items()}
-        return cls(columns=Columns(**{**columns, "text": tuple(columns["text"])}), **options)
+        return cls(
+            columns=Columns(**{**columns, **{name: tuple(columns[name]) for name in ("text", "flags")}}), **options
+        )
 
     @property
     def is_rejecting(self) -> bool:
@@ -93,16 +99,17 @@ def run(job: Job, files: list[Path], classifier: "Classifier", model: Path, *, w
     """
     from textclf.inference import predicting
 
+    classifier = _with_threshold(classifier, job.threshold)
     rows = rows_of(job, files, classifier, warn=warn)
     if job.explain:
         from textclf.inference import explained
 
         explained.write(classifier, predicting.texts_of(rows), top_k=job.top_k or 1, layout=job.layout)
         return
-    tally = predicting.Tally(classifier.labels)
+    tally = predicting.Tally(classifier.labels, several=classifier.trained.is_multi)
     with closing(_answers(job, rows, files, classifier, model)) as batches:  # which ends the other processes
         _write(job, tally.watch(watch(batches)), classifier, files)
-    for sentence in tally.summary(with_coverage=job.is_rejecting):
+    for sentence in tally.summary(with_coverage=job.is_rejecting and not classifier.trained.is_multi):
         warn(sentence)
 
 
@@ -116,7 +123,8 @@ def rows_of(job: Job, files: list[Path], classifier: "Classifier", *, warn: Warn
 def _reading(job: Job, classifier: "Classifier") -> "Reading":
     from textclf.inference.predicting import Reading
 
-    return Reading(job.input_format, job.part, job.columns, classifier.trained.columns, job.strict)
+    trained = classifier.trained
+    return Reading(job.input_format, job.part, job.columns, trained.columns, job.strict, several=trained.is_multi)
 
 
 def _answers(
@@ -130,7 +138,7 @@ def _answers(
     workers = job.num_workers or startup.processors()
     best = job.best(classifier)
     predict = parallel.predictor(classifier, model, top_k=best, num_workers=workers, files=files)
-    return predicting.answer(rows, predict, rejection)
+    return predicting.answer(rows, predict, rejection._replace(most=job.top_k))
 
 
 def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier", files: list[Path]) -> None:
@@ -140,10 +148,20 @@ def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier"
         top_k=job.best(classifier),
         probabilities=job.top_k is not None,
         ids=predicting.have_ids(files, _reading(job, classifier)),
-        rejected=job.is_rejecting,
+        rejected=job.is_rejecting and not classifier.trained.is_multi,
         details=bool(files),
+        separator=outputs.separator_of(classifier.trained),
     )
     outputs.write(answers, job.layout, fields, job.output)
+
+
+def _with_threshold(classifier: "Classifier", threshold: float | None) -> "Classifier":
+    """The model with one threshold for all labels; raises UsageError if a text has one label."""
+    if threshold is None:
+        return classifier
+    if not classifier.trained.is_multi:
+        raise UsageError("--threshold is for several labels per text, and this model gives one: use --reject-below")
+    return type(classifier)(classifier.trained.with_threshold(threshold))
 
 
 def _refuse_names_of_files(job: Job) -> None:

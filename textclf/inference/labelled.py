@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from itertools import chain
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,30 +14,43 @@ from textclf.inference.foreign_labels import describe_foreign
 from textclf.models.arithmetic import Floats
 from textclf.sources import Row
 
+MOST_SHOWN: Final = 120
+"""Characters of a text that are kept."""
+
 
 class Labelled(NamedTuple):
     """Labels and logits of the D rows that have a text and a label."""
 
-    labels: list[str]
+    labels: list[tuple[str, ...]]
+    """Of each row: one, unless the model may give several or none."""
     raw: Floats
     """Logits before calibration, shape (D, C)."""
     unknown: NDArray[np.float64]
     """Share of unknown words, shape (D,)."""
+    places: list[str]
+    """Where each row is."""
+    beginnings: list[str]
+    """Of the texts, on one line."""
     left_out: int
     """Number of the rows that cannot be scored."""
     first_error: str
     """Why the first of those cannot be; empty if there is none."""
 
     def classes(self, known: list[str]) -> NDArray[np.int64]:
-        """Class indices, shape (D,); a negative number of its own for each label that is not known."""
+        """Class indices of the only labels, shape (D,); a negative number of its own for each that is not known."""
+        labels = [label for (label,) in self.labels]
         places = {label: place for place, label in enumerate(known)}
-        for label in sorted({*self.labels} - {*known}):
+        for label in sorted({*labels} - {*known}):
             places[label] = len(known) - 1 - len(places)
-        return np.array([places[label] for label in self.labels], dtype=np.int64)
+        return np.array([places[label] for label in labels], dtype=np.int64)
+
+    def counts(self) -> Counter[str]:
+        """Rows of each label."""
+        return Counter(chain.from_iterable(self.labels))
 
     def foreign(self, known: list[str]) -> dict[str, int]:
         """Rows of each label that is not known."""
-        counts = Counter(self.labels)
+        counts = self.counts()
         return {label: counts[label] for label in sorted({*counts} - {*known})}
 
 
@@ -46,8 +60,8 @@ def predict_labelled(classifier: Classifier, rows: Iterable[Row], *, where: str,
     A row that cannot be read, or that has no label, is left out, or if strict raises DataError. Raises DataError, too,
     if no row has a label that the model has.
     """
-    usable = _Usable(rows, strict=strict)
     trained = classifier.trained
+    usable = _Usable(rows, strict=strict, several=trained.is_multi)
     logits, unknown = [], []
     for texts in batched(usable.texts()):
         tokens, lengths = trained.tokenizer.encode_all(texts)
@@ -56,28 +70,45 @@ def predict_labelled(classifier: Classifier, rows: Iterable[Row], *, where: str,
         unknown.append(without / words)
     if not logits:
         raise DataError(f"{where}: {usable.why_none()}")
-    if not {*usable.labels} & {*classifier.labels}:
-        raise DataError(f"{where}: {describe_foreign(Counter(usable.labels), classifier.labels)}")
-    return Labelled(usable.labels, np.concatenate(logits), np.concatenate(unknown), usable.left_out, usable.first_error)
+    found = Labelled(
+        labels=usable.labels,
+        raw=np.concatenate(logits),
+        unknown=np.concatenate(unknown),
+        places=usable.places,
+        beginnings=usable.beginnings,
+        left_out=usable.left_out,
+        first_error=usable.first_error,
+    )
+    counts = found.counts()
+    if not counts.keys() & {*classifier.labels}:
+        foreign = describe_foreign(counts, classifier.labels) if counts else "no row has a label"
+        raise DataError(f"{where}: {foreign}")
+    return found
 
 
 class _Usable:
     """Passes the texts of rows with a label on, and keeps the labels."""
 
-    def __init__(self, rows: Iterable[Row], *, strict: bool) -> None:
+    def __init__(self, rows: Iterable[Row], *, strict: bool, several: bool) -> None:
         self._rows = rows
         self._strict = strict
-        self.labels: list[str] = []
+        self._several = several
+        self.labels: list[tuple[str, ...]] = []
+        self.places: list[str] = []
+        self.beginnings: list[str] = []
         self.left_out = 0
         self.first_error = ""
 
     def texts(self) -> Iterator[str]:
         """The texts, one by one."""
         for row in self._rows:
-            if row.error or not (row.label or "").strip():
+            has_none = row.label is None and not (self._several and row.has_labels)
+            if row.error or row.training_error or has_none:
                 self._leave_out(row.error or row.training_error or f"{row.place}: no label")
             else:
-                self.labels.append(str(row.label))
+                self.labels.append(tuple(sorted({*row.labels})) if self._several else row.labels[:1])
+                self.places.append(row.place)
+                self.beginnings.append(" ".join(row.text[: 2 * MOST_SHOWN].split())[:MOST_SHOWN])
                 yield row.text
 
     def _leave_out(self, error: str) -> None:

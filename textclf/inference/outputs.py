@@ -20,7 +20,8 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, NamedTuple
 
-from textclf.inference.classifier import Prediction
+from textclf.artefacts.artefact import Artefact
+from textclf.inference.classifier import Prediction, Score
 from textclf.sources import LABEL, Row
 from textclf.system import escaping, failures, files
 
@@ -28,6 +29,18 @@ _SPACE: Final = re.compile(r"\s")
 
 GROUP_ROWS: Final = 16_384
 """Rows per Parquet row group, which are in memory together."""
+
+
+SEPARATORS: Final = (";", "|", "\t")
+"""Between the labels of a cell, if the training documents had no other: the first that is in no label."""
+
+
+def separator_of(trained: Artefact) -> str | None:
+    """What is between the labels of a cell; None if a text has one."""
+    if not trained.is_multi:
+        return None
+    free = (one for one in SEPARATORS if not any(one in label for label in trained.labels))
+    return trained.columns.separator or next(free, SEPARATORS[0])
 
 
 class Answer(NamedTuple):
@@ -44,6 +57,11 @@ class Answer(NamedTuple):
     def label(self) -> str | None:
         """The label; None if it is rejected or the row has an error."""
         return None if self.rejected or self.row.error else self.prediction.label
+
+    @property
+    def several(self) -> tuple[Score, ...] | None:
+        """The labels, perhaps none, where a text may have several; else None, and if the row has an error."""
+        return None if self.row.error else self.prediction.given
 
 
 Batches = Iterable[list[Answer]]
@@ -62,6 +80,8 @@ class Fields(NamedTuple):
     """Whether labels can be rejected."""
     details: bool
     """Whether tables have columns for more than labels and probabilities."""
+    separator: str | None = None
+    """What is between the labels of a cell, where a text may have several; None: it has one."""
 
 
 def write(batches: Batches, layout: str, fields: Fields, output: Path | None) -> None:
@@ -96,6 +116,11 @@ def write_text(batches: Batches, out: IO[str], fields: Fields) -> None:
 def _text(answer: Answer, *, with_probabilities: bool) -> str:
     if answer.label is None:
         return ""
+    if answer.several is not None:
+        return "\t".join(
+            f"{_on_one_line(label)}\t{probability:.4f}" if with_probabilities else _on_one_line(label)
+            for label, probability in answer.several
+        )
     if not with_probabilities:
         return _on_one_line(answer.label)
     return "\t".join(f"{_on_one_line(label)}\t{probability:.4f}" for label, probability in answer.prediction.top)
@@ -113,7 +138,8 @@ def write_fasttext(batches: Batches, out: IO[str], fields: Fields) -> None:
 def _fasttext(answer: Answer, *, with_probabilities: bool) -> str:
     if answer.label is None:
         return ""
-    labels = ((f"{LABEL}{escaping.line(_SPACE.sub('_', label))}", score) for label, score in answer.prediction.top)
+    scores = answer.prediction.top if answer.several is None else answer.several
+    labels = ((f"{LABEL}{escaping.line(_SPACE.sub('_', label))}", score) for label, score in scores)
     if with_probabilities:  # with six digits, as C++ prints a number
         return " ".join(f"{label} {score:g}" for label, score in labels)
     return " ".join(label for label, _ in labels)
@@ -139,10 +165,29 @@ def _record(answer: Answer, fields: Fields) -> dict[str, object]:
     """An answer as a JSON object."""
     record: dict[str, object] = {"id": answer.row.id} if fields.ids else {}
     if answer.row.error:
-        return {**record, "label": None, "probability": None, "top": [], "error": answer.row.error}
+        nothing: dict[str, object] = (
+            {"label": None, "probability": None} if fields.separator is None else {"labels": [], "probabilities": []}
+        )
+        return {**record, **nothing, "top": [], "error": answer.row.error}
     prediction = answer.prediction
-    record |= prediction._asdict() | {"label": answer.label, "top": [score._asdict() for score in prediction.top]}
+    record |= as_json(prediction)
+    if answer.several is None:
+        record["label"] = answer.label
     return record | {"rejected": answer.rejected} if fields.rejected else record
+
+
+def as_json(prediction: Prediction) -> dict[str, object]:
+    """A prediction as a JSON object: its label, or the list of its labels where a text may have several."""
+    record = prediction._asdict() | {"top": [score._asdict() for score in prediction.top]}
+    given = record.pop("given")
+    if given is None:
+        return record
+    about = {name: value for name, value in record.items() if name not in ("label", "probability")}
+    return {
+        "labels": [score.label for score in given],
+        "probabilities": [score.probability for score in given],
+        **about,
+    }
 
 
 # Tables
@@ -171,10 +216,12 @@ def _write_csv(batches: Batches, out: IO[str], fields: Fields, *, text: Callable
 
 def cells(answer: Answer, fields: Fields, *, text: Callable[[str], str]) -> list[Any]:
     """An answer as cells of CSV under `columns`; ``text`` escapes those that are text."""
-    return [_cell(value, text) for value in _values(answer, fields)]
+    return [_cell(value, text, fields.separator or "") for value in _values(answer, fields)]
 
 
-def _cell(value: Any, text: Callable[[str], str]) -> Any:
+def _cell(value: Any, text: Callable[[str], str], separator: str) -> Any:
+    if isinstance(value, list):
+        return text(separator.join(str(_cell(each, str, separator)) for each in value))
     if isinstance(value, str):
         return text(value)
     if isinstance(value, bool):
@@ -187,7 +234,13 @@ def write_parquet(batches: Batches, file: BinaryIO, fields: Fields, *, group_row
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {"text": pa.string(), "number": pa.float64(), "truth": pa.bool_()}
+    types = {
+        "text": pa.string(),
+        "number": pa.float64(),
+        "truth": pa.bool_(),
+        "texts": pa.list_(pa.string()),
+        "numbers": pa.list_(pa.float64()),
+    }
     schema = pa.schema([(name, types[kind]) for name, kind in columns(fields).items()])
     rows = (_values(answer, fields) for answer in chain.from_iterable(batches))
     with pq.ParquetWriter(file, schema) as writer:
@@ -200,8 +253,11 @@ def write_parquet(batches: Batches, file: BinaryIO, fields: Fields, *, group_row
 def columns(fields: Fields) -> dict[str, str]:
     """Names and kinds of the columns of a table."""
     kinds = {"id": "text"} if fields.ids else {}
-    kinds |= {"label": "text", "probability": "number"}
-    for place in range(2, fields.top_k + 1):
+    if fields.separator is not None:
+        kinds |= {"labels": "texts", "probabilities": "numbers"}
+    else:
+        kinds |= {"label": "text", "probability": "number"}
+    for place in range(2, fields.top_k + 1 if fields.separator is None else 0):
         kinds |= {f"label_{place}": "text", f"probability_{place}": "number"}
     if fields.details:
         kinds |= {"unknown": "number", "truncated": "truth", "unlike": "truth"}
@@ -216,8 +272,11 @@ def _values(answer: Answer, fields: Fields) -> list[Any]:
     values: list[Any] = [row.id] if fields.ids else []
     if row.error:
         return [*values, *[None] * (len(columns(fields)) - len(values) - 1), row.error]
-    values += chain.from_iterable(prediction.top)
-    values[fields.ids] = answer.label
+    if answer.several is None:
+        values += chain.from_iterable(prediction.top)
+        values[fields.ids] = answer.label
+    else:
+        values += [[score.label for score in answer.several], [score.probability for score in answer.several]]
     if fields.details:
         values += (prediction.unknown, prediction.truncated, prediction.unlike)
     if fields.rejected:

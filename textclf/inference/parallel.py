@@ -7,6 +7,7 @@ this process works alone at first, and starts others only if there are enough te
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -81,11 +82,12 @@ def _predict_together(
     others = num_workers - 1
     pending: deque[Future[list[Answers]]] = deque()
     with workers.pool(others, imports=__name__) as pool:
-        ready = [pool.submit(_load, model) for _ in range(others)]
+        thresholds = classifier.trained.thresholds
+        ready = [pool.submit(_load, model, thresholds) for _ in range(others)]
         while chunk := list(islice(batches, CHUNK)):
             has_help = any(loaded.done() for loaded in ready)
             if has_help and sum(not answers.done() for answers in pending) < QUEUED_CHUNKS * others:
-                pending.append(pool.submit(_answer, model, top_k, chunk))
+                pending.append(pool.submit(_answer, model, thresholds, top_k, chunk))
             else:
                 done: Future[list[Answers]] = Future()
                 done.set_result([classifier.answer(batch, top_k=top_k) for batch in chunk])
@@ -96,16 +98,16 @@ def _predict_together(
             yield from map(classifier.name, answers.result())
 
 
-def _load(model: Path) -> None:
-    _classifier(model)
+def _load(model: Path, thresholds: tuple[float, ...]) -> None:
+    _classifier(model, thresholds)
 
 
-def _answer(model: Path, top_k: int, batches: list[list[str]]) -> list[Answers]:
-    return [_classifier(model).answer(batch, top_k=top_k) for batch in batches]
+def _answer(model: Path, thresholds: tuple[float, ...], top_k: int, batches: list[list[str]]) -> list[Answers]:
+    return [_classifier(model, thresholds).answer(batch, top_k=top_k) for batch in batches]
 
 
-def _classifier(model: Path) -> Classifier:
-    """The model, loaded once per process instead of sent with every chunk."""
+def _classifier(model: Path, thresholds: tuple[float, ...]) -> Classifier:
+    """The model with these thresholds, loaded once per process instead of sent with every chunk."""
     if model not in _loaded:
-        _loaded[model] = load_model(model)
+        _loaded[model] = Classifier(replace(load_model(model).trained, thresholds=thresholds))
     return _loaded[model]

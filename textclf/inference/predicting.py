@@ -10,6 +10,7 @@ from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.errors import DataError
 from textclf.inference.classifier import Prediction
 from textclf.inference.foreign_labels import describe_foreign
+from textclf.inference.label_counts import LabelCounts
 from textclf.inference.outputs import Answer
 from textclf.sources import Columns, Row
 from textclf.sources.columns import Roles, find_columns
@@ -36,6 +37,8 @@ class Rejection(NamedTuple):
     """Predictions less probable than this."""
     unlike: bool = False
     """Whether to reject texts unlike the corpus."""
+    most: int | None = None
+    """Maximum number of labels, where a text may have several."""
 
     @classmethod
     def of(cls, abstention: Abstention, *, below: float | None, target_precision: float | None) -> "Rejection":
@@ -44,9 +47,23 @@ class Rejection(NamedTuple):
             return cls(below or 0)
         return cls(max(below or 0, abstention.threshold(target_precision)), unlike=True)
 
+    def applied(self, prediction: Prediction) -> Prediction:
+        """The prediction of several labels without those that are rejected, at most ``most`` of them."""
+        if prediction.given is None or (self == NONE_REJECTED):
+            return prediction
+        if self.unlike and prediction.unlike:
+            return prediction._replace(given=())
+        kept = tuple(score for score in prediction.given if score.probability >= self.below)
+        return prediction._replace(given=kept[: self.most])
+
     def applies(self, prediction: Prediction) -> bool:
-        """Whether to reject this prediction."""
+        """Whether to reject this prediction; of several labels, each is rejected by itself."""
+        if prediction.given is not None:
+            return False
         return prediction.probability < self.below or (self.unlike and prediction.unlike)
+
+
+NONE_REJECTED: Final = Rejection()
 
 
 def answer(rows: Iterable[Row], predict: Predict, rejection: Rejection) -> Generator[list[Answer], None, None]:
@@ -59,14 +76,19 @@ def answer(rows: Iterable[Row], predict: Predict, rejection: Rejection) -> Gener
             yield row.text  # rows with an error are predicted, too, to keep rows and predictions in step
 
     for predictions in predict(texts()):
-        yield [Answer(pending.popleft(), prediction, rejection.applies(prediction)) for prediction in predictions]
+        yield [
+            Answer(pending.popleft(), rejection.applied(prediction), rejection.applies(prediction))
+            for prediction in predictions
+        ]
 
 
 class Tally:
     """Counts the answers of a model with these labels as they pass by."""
 
-    def __init__(self, labels: Collection[str]) -> None:
+    def __init__(self, labels: Collection[str], *, several: bool = False) -> None:
         self.labels = frozenset(labels)
+        self.several = LabelCounts() if several else None
+        """Of a model whose answers may have several labels."""
         self.rows = 0
         self.errors = 0
         self.first_error = ""
@@ -88,7 +110,10 @@ class Tally:
             self.first_error = self.first_error or answer.row.error
             return
         self.rejected += answer.rejected
-        if answer.row.label is not None:
+        if self.several is not None:
+            if answer.row.label is not None or answer.row.has_labels:
+                self.several.add(answer.row.labels, answer.prediction.labels)
+        elif answer.row.label is not None:
             self.pairs[answer.row.label, answer.label] += 1
 
     def summary(self, *, with_coverage: bool) -> list[str]:
@@ -102,7 +127,16 @@ class Tally:
             coverage = answered / max(self.rows, 1)
             have = form(answered, "has", "have")
             sentences.append(f"{answered:,} of {counted(self.rows, 'row')} {have} an answer ({coverage:.2%})")
+        if self.several is not None:
+            return [*sentences, *self._figures_of_several(self.several)]
         return [*sentences, *self._figures()] if self.pairs else sentences
+
+    def _figures_of_several(self, several: LabelCounts) -> list[str]:
+        """The score of rows that have labels, and the labels that the model does not have."""
+        if not several.labelled:  # lines without a label are no rows that none applies to
+            return []
+        foreign = describe_foreign(several.labelled, self.labels)
+        return [*([foreign] if foreign else []), several.score()]
 
     def _figures(self) -> list[str]:
         """The score, unless the model has none of the rows' labels, and the labels that it does not have."""
@@ -163,6 +197,8 @@ class Reading(NamedTuple):
     """Those of the training documents, taken where nothing is asked for and the file has them."""
     strict: bool = False
     """Whether a row that cannot be read is an error of the whole file."""
+    several: bool = False
+    """Whether all labels of a row count, not only the first."""
 
 
 def have_ids(files: Iterable[Path], reading: Reading) -> bool:
@@ -186,6 +222,7 @@ def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn:
     Raises DataError at a line of stdin that is not text and, if strict, at a row without a text that can be read.
     """
     yield from _rows_of_texts(texts, reading)
+    is_warned = reading.several
     for file in files:
         of_file = sources.rows(
             file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn, part=reading.part
@@ -193,6 +230,9 @@ def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn:
         for row in of_file:
             if row.error and reading.strict:
                 raise DataError(row.error)
+            if row.other_labels and not is_warned:
+                is_warned = True
+                warn(f"{row.place}: more than one label; here and in the rows that follow, the first counts")
             yield row
 
 

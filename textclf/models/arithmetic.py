@@ -1,4 +1,4 @@
-"""What the numpy forward passes share: array types, softmax, a linear layer."""
+"""What the numpy forward passes share: array types, softmax, sigmoid, a linear layer."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -16,6 +16,12 @@ def softmax(logits: Floats) -> Floats:
     """Probabilities of each class, rows that add up to 1; shape (B, C)."""
     exponentials: Floats = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def sigmoid(logits: NDArray[Number]) -> NDArray[Number]:
+    """The probability of each class by itself, between 0 and 1, without overflow; of the same shape and type."""
+    probabilities: NDArray[Number] = np.exp(-np.logaddexp(logits.dtype.type(0), -logits))
     return probabilities
 
 

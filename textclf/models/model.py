@@ -178,8 +178,9 @@ class Architecture(NamedTuple):
     """
     collate: Callable[..., Any]
     """``collate(examples, inputs=features)`` makes a NamedTuple of tensors, one of them ``labels``; sent to workers."""
-    head_start: Callable[[Any, Iterable[Any]], None] | None = None
-    """Called with the new network and the training batches before the first epoch."""
+    head_start: Callable[[Any, Iterable[Any], Any], None] | None = None
+    """Called with the new network and the training batches before the first epoch, and with the classes of each set of
+    labels, shape (S, C), if documents may have several."""
     sorts_by_length: bool = False
     """Whether a batch should hold documents of similar length, since they are padded."""
     settings: tuple[str, ...] = ("embedding_size", "hidden_size", "dropout", "word_dropout")

@@ -51,11 +51,15 @@ class Contribution(BaseModel):
 
 
 class Answer(BaseModel):
-    """The answer for one text. Tokens, margin and rest only with explain; error only for an empty text."""
+    """The answer for one text. Explained, tokens, margin and rest only with explain; error only for an empty text."""
 
-    label: str | None
+    label: str | None = None
     """None if rejected, as the probability is below reject_below, and for an empty text."""
-    probability: float | None
+    probability: float | None = None
+    labels: list[str] | None = None
+    """In place of label, where a text may have several: all that it gets, the most probable first, perhaps none."""
+    probabilities: list[float] | None = None
+    """Of these labels."""
     top: list[LabelScore]
     error: str | None = None
     """Why there is no answer; the fields below are missing then."""
@@ -66,8 +70,10 @@ class Answer(BaseModel):
     unlike: bool | None = None
     """Whether most words are unknown, more than in nearly all validation texts: do not rely on the answer."""
     rejected: bool | None = None
+    explained: str | None = None
+    """The label that is explained."""
     margin: float | None = None
-    """The logit of the most probable label minus the mean of all others."""
+    """The logit of that label minus the mean of all others or, where a text may have several labels, its logit."""
     rest: float | None = None
     """The part of the margin that no token adds."""
     tokens: list[Contribution] | None = None

@@ -31,6 +31,7 @@ LONGEST_TEXT: Final = 1_000_000
 
 FIELDS: Final = Fields(top_k=1, probabilities=False, ids=False, rejected=False, details=True)
 LABEL: Final = "predicted_label"
+LABELS: Final = "predicted_labels"
 """The column with the answers: a file may have a column of labels already."""
 
 Piece = dict[str, Any]
@@ -79,12 +80,14 @@ def label(classifier: Classifier, upload: Upload, column: int | None) -> Generat
 
 def _labelled(classifier: Classifier, rows: Iterable[Row], names: tuple[str, ...], upload: Upload) -> Iterator[Piece]:
     """Yield CSV with the answers to the rows, and at the end what they come to."""
-    tally, unlike = Tally(classifier.labels), 0
-    names = names or ("text",)
-    header = (*names, *(LABEL if column == "label" else column for column in outputs.columns(FIELDS)))
+    trained, unlike = classifier.trained, 0
+    tally = Tally(classifier.labels, several=trained.is_multi)
+    fields = FIELDS._replace(separator=outputs.separator_of(trained))
+    names, renamed = names or ("text",), {"label": LABEL, "labels": LABELS}
+    header = (*names, *(renamed.get(column, column) for column in outputs.columns(fields)))
     for number, batch in enumerate(tally.watch(predicting.answer(rows, _predictor(classifier), Rejection()))):
         unlike += sum(answer.prediction.unlike and not answer.row.error for answer in batch)
-        lines = [_line(answer, len(names), upload) for answer in batch]
+        lines = [_line(answer, len(names), fields, upload) for answer in batch]
         yield {"rows": tally.rows, "csv": _csv([header, *lines] if number == 0 else lines)}
     sentences = [upload.shown(sentence) for sentence in tally.summary(with_coverage=False)]
     if unlike:
@@ -107,11 +110,11 @@ def _checked(row: Row) -> Row:
     return row._replace(text="", cells=cells, error=problem)
 
 
-def _line(answer: Answer, width: int, upload: Upload) -> list[Any]:
+def _line(answer: Answer, width: int, fields: Fields, upload: Upload) -> list[Any]:
     """The cells of a row, none if it could not be read, and those of the answer."""
     cells = answer.row.cells or ("",) * width
     row = answer.row._replace(error=answer.row.error and upload.shown(answer.row.error))
-    return [*cells, *outputs.cells(answer._replace(row=row), FIELDS, text=escaping.spreadsheet_cell)]
+    return [*cells, *outputs.cells(answer._replace(row=row), fields, text=escaping.spreadsheet_cell)]
 
 
 def _csv(lines: Iterable[Iterable[Any]]) -> str:

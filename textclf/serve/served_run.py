@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property
 from typing import Any, Final, TypeVar, TypeVarTuple
 
-from textclf.inference.classifier import Classifier, Scores, batched, most_probable
+from textclf.inference.classifier import Classifier, Scores, batched
 from textclf.inference.explain import explain
+from textclf.inference.outputs import as_json
+from textclf.inference.predicting import Rejection
 from textclf.serve.asgi import Refused
 from textclf.serve.batching import Batcher
 from textclf.serve.counting import Counts
@@ -87,6 +89,7 @@ class ServedRun:
             "name": self.name,
             "model": trained.model,
             "labels": trained.labels,
+            "several": trained.is_multi,
             "trained": dict(trained.trained),
             "card": self._card,
         }
@@ -156,27 +159,16 @@ class ServedRun:
         (answer,) = self._answers(self._classifier.scores([text]), query)
         found = explain(self._classifier.trained, text, answer["top"][0]["label"])
         tokens = [token._asdict() for token in found.tokens]
-        return _json({**answer, "margin": found.margin, "rest": found.rest, "tokens": tokens})
+        return _json({**answer, "explained": found.label, "margin": found.margin, "rest": found.rest, "tokens": tokens})
 
     def _answers(self, scores: Scores, query: Query) -> Iterator[dict[str, Any]]:
-        labels = self._classifier.labels
-        columns = (*most_probable(scores.probabilities, query.top_k), *scores[1:])
-        for places, probabilities, unknown, truncated, unlike in zip(*(each.tolist() for each in columns), strict=True):
-            top = [
-                {"label": labels[place], "probability": probability}
-                for place, probability in zip(places, probabilities, strict=True)
-            ]
-            rejected = probabilities[0] < query.reject_below
-            label = None if rejected else labels[places[0]]
-            yield {
-                "label": label,
-                "probability": probabilities[0],
-                "top": top,
-                "unknown": unknown,
-                "truncated": truncated,
-                "unlike": unlike,
-                "rejected": rejected,
-            }
+        rejection = Rejection(query.reject_below)
+        for found in self._classifier.name(self._classifier.best_of(scores, top_k=query.top_k)):
+            answer = as_json(rejection.applied(found))
+            if found.given is None:  # of several labels, each is left out by itself
+                rejected = rejection.applies(found)
+                answer |= {"label": None if rejected else found.label, "rejected": rejected}
+            yield answer
 
 
 def _parts(query: Query) -> Iterator[list[str]]:

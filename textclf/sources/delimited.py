@@ -7,6 +7,7 @@ line after its first one. Errors name the options that read the file, where its 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from statistics import fmean
 from typing import Final, NamedTuple
@@ -77,8 +78,8 @@ class Table(NamedTuple):
     def columns(self) -> Columns:
         """The columns and the dialect that were taken."""
         names = () if self.has_header else tuple(self.names)
-        taken = Columns(*self.roles, names, self.dialect.delimiter, self.dialect.quote)
-        return replace(taken, quote_was_asked_for=self.quote_was_asked_for)
+        taken = Columns(names=names, delimiter=self.dialect.delimiter, quote=self.dialect.quote)
+        return replace(taken, **self.roles._asdict(), quote_was_asked_for=self.quote_was_asked_for)
 
     @property
     def quote_was_asked_for(self) -> bool:
@@ -116,15 +117,22 @@ def open_table(lines: Iterator[Line], name: str, find: FindColumns, options: Tab
         return None
     table = Table(name, first.fields, Roles((), None, None), True, dialect, records, (), sample, options)
     if asked.names:
-        return _without_header(table, first, asked.names, find)
+        return _without_header(table, first, asked.names, partial(find, sample=partial(_sampled, table, asked.names)))
     if first.error:
         raise DataError(f"{first.error}{_advice(table)}")
     refuse_repeated(f"{name}:{first.number}", first.fields)
+    find = partial(find, sample=partial(_sampled, table, first.fields))
     if roles := _try(find, first.fields):
         return table._replace(roles=roles)
     if known.names and len(known.names) == len(first.fields):
         return _without_header(table, first, known.names, find)
     return table._replace(roles=_find_or_explain(table, first.number, find))
+
+
+def _sampled(table: Table, names: Sequence[str]) -> list[dict[str, object]]:
+    """The first rows of a table whose columns have these names, after its header."""
+    records = list(Records(iter(table.sample), table.name, table.dialect))[not table.options.asked.names :]
+    return [dict(zip(names, record.fields, strict=True)) for record in records if len(record.fields) == len(names)]
 
 
 def _sample(lines: Iterator[Line], most: int) -> list[Line]:

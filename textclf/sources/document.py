@@ -51,6 +51,10 @@ class Columns:
 
     label_prefix: str | None = None
     """How words begin that are labels, in fastText lines. None: LABEL; empty: the first word is the label."""
+    flags: tuple[str, ...] = ()
+    """One column per label, which says with 1 or 0 whether a document has it, in place of the one of the label."""
+    separator: str | None = None
+    """What is between several labels in one cell."""
     quote_was_asked_for: bool = False
     """Whether the quote is not just the usual one: then what it encloses is one row, though it looks like several."""
 
@@ -65,11 +69,14 @@ class Columns:
             name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
         }
         columns = cls(**plain)
+        several = (columns.text, columns.names, columns.flags)
         one = (columns.label, columns.id, columns.delimiter, columns.quote, columns.encoding, columns.label_prefix)
-        if not all(isinstance(names, tuple) and _are_texts(names) for names in (columns.text, columns.names)):
+        if not all(isinstance(names, tuple) and _are_texts(names) for names in several):
             raise ValueError("names of columns are not lists of strings")
-        if not _are_texts(value for value in one if value is not None) or columns.quote_was_asked_for not in (0, 1):
+        if not _are_texts(value for value in (*one, columns.separator) if value is not None):
             raise ValueError("what is said about columns is not a string")
+        if columns.quote_was_asked_for not in (0, 1):
+            raise ValueError("what is said about quotes is not true or false")
         return columns
 
 
@@ -109,13 +116,20 @@ class Row(NamedTuple):
     training_error: str | None = None
     """Where the row is and why it cannot be trained on although it has a text: what is wrong with its label or id."""
     other_labels: tuple[str, ...] = ()
-    """The labels after the first, on a fastText line that has several."""
+    """The labels after the first, where a row can have several."""
+    has_labels: bool = False
+    """Whether its labels are a list, which may be empty."""
     is_blank: bool = False
     """Whether it is a blank line of a text file; training skips those."""
     place: str = ""
     """``path:line`` of its first line, or ``path:row`` in Parquet and on the Hub."""
     cells: tuple[str, ...] = ()
     """All fields of its record, if they are asked for and it is of delimited text."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All its labels."""
+        return () if self.label is None else (self.label, *self.other_labels)
 
 
 Rows = Generator[Row, None, None]
@@ -135,12 +149,20 @@ def refuse_empty(row: Row) -> Row:
 
 
 class Document(NamedTuple):
-    """One labelled text."""
+    """One text with its label, or with several or none where the source has lists of labels."""
 
     id: str
     """The source's own name for it: an id column, a file name or a row number. Shown to the user, never a path."""
     text: str
-    label: str
+    label: str | None
+    """The first in alphabetical order."""
+    other_labels: tuple[str, ...] = ()
+    """The others, distinct, in that order."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All its labels."""
+        return () if self.label is None else (self.label, *self.other_labels)
 
 
 GOOD: Final = (
@@ -207,23 +229,29 @@ def documents(rows: Rows, *, where: str) -> Iterator[Document]:
                 continue
             if problem := row.error or row.training_error:
                 raise DataError(problem)
-            if row.label is None:
+            if row.label is None and not row.has_labels:
                 raise DataError(f"{row.place}: no label")
             _refuse_long(row)
             number += 1
+            labels = _in_order(row) if row.other_labels else (row.label,)
             if row.id is None:
-                yield Document(str(number), row.text, row.label)
+                yield Document(str(number), row.text, labels[0], labels[1:])
                 continue
             if (first := places.setdefault(row.id, row.place)) != row.place:
                 raise DataError(f"{row.place}: the id {shortened(row.id)} is taken by {first}; ids must differ")
-            yield Document(row.id, row.text, row.label)
+            yield Document(row.id, row.text, labels[0], labels[1:])
     if number == 0:
         raise DataError(f"{where}: no documents in it")
 
 
+def _in_order(row: Row) -> tuple[str, ...]:
+    """Its labels, each once, in alphabetical order."""
+    return tuple(sorted({*row.labels}))
+
+
 def _refuse_long(row: Row) -> None:
     """Raise DataError if a label or an id is as long as a text: all of them are kept in memory."""
-    for name, value in (("label", row.label), ("id", row.id)):
+    for name, value in (*(("label", label) for label in row.labels), ("id", row.id)):
         if value is not None and len(value) > MAX_NAME:
             raise DataError(
                 f"{row.place}: the {name} has {len(value):,} characters, and the most is {MAX_NAME:,}; "

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from textclf.errors import UsageError
-from textclf.sources.columns import FindColumns, Roles, find_columns
+from textclf.sources.columns import FindColumns, Roles, Sample, find_columns, no_sample
 from textclf.sources.delimited import SAMPLED, Table, TableOptions, open_table, read_delimited
 from textclf.sources.dialect import check, refuse_dialect
 from textclf.sources.document import LABEL, Columns, Row, Rows, refuse_empty
@@ -109,15 +109,15 @@ def columns_of(path: Path, kind: str, reading: Reading) -> Columns:
         return replace(table.columns(), encoding=encoding) if table else asked
     find = _finder(path, reading)
 
-    def stop(names: Sequence[str]) -> Roles:
-        raise _Found(find(names))
+    def stop(names: Sequence[str], sample: Sample = no_sample) -> Roles:
+        raise _Found(find(names, sample=sample))
 
     try:
         with closing(read_rows(path, kind, reading, find=stop)) as rows:
             deque(islice(rows, _BROKEN_ROWS), maxlen=0)
     except _Found as found:
-        text, label, row_id = found.args[0]
-        return replace(asked, text=text, label=label, id=row_id)
+        roles: Roles = found.args[0]
+        return replace(asked, **roles._asdict())
     return asked
 
 
@@ -140,7 +140,7 @@ def beginning_of(path: Path, reading: Reading) -> Beginning:
     try:
         table = _open_table(path, kind, reading, _finder(path, reading))
     except UsageError:
-        table = _open_table(path, kind, reading, lambda _names: Roles((), None, None))
+        table = _open_table(path, kind, reading, lambda _names, **_: Roles((), None, None))
     return Beginning(kind, tuple(table.names), table.roles.text) if table else Beginning(kind)
 
 
@@ -156,15 +156,18 @@ def rows_to_predict(path: Path, reading: Reading) -> Iterator[Row]:
     `read_rows` raises.
     """
     columns, kind = reading.columns, kind_to_predict(path, reading)
-    if kind in TEXT_FORMATS and not TEXT_FORMATS[kind].has_columns and (columns.text or columns.label or columns.id):
+    if kind in TEXT_FORMATS and not TEXT_FORMATS[kind].has_columns and _names_columns(columns):
         lines = "fasttext" if kind == "fasttext" else "lines"
         raise UsageError(f"{lines} have no columns: leave out --text-column, --label-column and --id-column")
     if kind in WHOLE_FILES and path == STDIN:
         raise UsageError(f"{kind.capitalize()} is not read from a pipe, as it begins with its end: name a file")
     check_asked(path, kind, columns)
     refuse_part(path, kind, reading)
-    rows = read_rows(path, kind, reading._replace(needs_label=False))
-    return _checked(rows, reading.warn)
+    return _checked(read_rows(path, kind, reading._replace(needs_label=False)))
+
+
+def _names_columns(columns: Columns) -> bool:
+    return bool(columns.text or columns.label or columns.id or columns.flags)
 
 
 def kind_to_predict(path: Path, reading: Reading) -> str:
@@ -197,14 +200,9 @@ def refuse_part(path: Path, kind: str, reading: Reading) -> None:
         raise UsageError(f"{name_of(path)} has no parts, as JSON and XLSX may have: leave out --part")
 
 
-def _checked(rows: Iterator[Row], warn: Warn) -> Iterator[Row]:
-    """Pass rows through, empty texts as errors; warn at the first with several labels."""
-    is_warned = False
-    for row in rows:
-        if row.other_labels and not is_warned:
-            is_warned = True
-            warn(f"{row.place}: more than one label; here and in the lines that follow, the first counts")
-        yield refuse_empty(row)
+def _checked(rows: Iterator[Row]) -> Iterator[Row]:
+    """Pass rows through; an empty text is an error."""
+    yield from map(refuse_empty, rows)
 
 
 def read_rows(path: Path, kind: str, reading: Reading, *, find: FindColumns | None = None) -> Rows:
@@ -250,7 +248,7 @@ def parts_of(path: Path, kind: str, reading: Reading) -> list[str]:
 def _json_options(stream: io.BufferedReader, reading: Reading) -> JsonOptions:
     asked = reading.columns
     encoding = encoding_for(stream, asked=asked.encoding, known=reading.known.encoding)
-    wanted = tuple(name for name in (*asked.text, asked.label, *asked.names) if name is not None)
+    wanted = tuple(name for name in (*asked.text, asked.label, *asked.names, *asked.flags) if name is not None)
     return JsonOptions(encoding, reading.part, wanted)
 
 

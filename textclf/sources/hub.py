@@ -5,12 +5,14 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from textclf.errors import DataError, UsageError
 from textclf.sources.catalogue import PARQUET_BRANCH
-from textclf.sources.columns import find_columns, follow, to_row
+from textclf.sources.columns import SAMPLED_RECORDS, find_columns, follow, to_row
 from textclf.sources.document import Columns, Corpus, Document, Rows, documents
 from textclf.sources.layouts import split_of
 from textclf.sources.opening import is_there
@@ -94,20 +96,25 @@ class HubDocuments:
         from textclf.sources.parquet import paths_of  # late: pyarrow, which files of text do not need
 
         paths = paths_of(dataset.features.arrow_schema)
-        self._roles = find_columns(columns, paths, where=where, needs_label=True)
+        sample = partial(islice, _records(dataset), SAMPLED_RECORDS)
+        self._roles = find_columns(columns, paths, sample, where=where, needs_label=True)
         self._dataset, self._where = dataset.select_columns(self._roles.within(dataset.column_names)), where
-        self._label = cast("str", self._roles.label)
+        self._label = self._roles.label
 
     @property
     def columns(self) -> Columns:
         """Those that are taken."""
-        return Columns(self._roles.text, self._roles.label, self._roles.id)
+        text, label, row_id, flags, separator = self._roles
+        return Columns(text, label, row_id, flags=flags, separator=separator)
 
     def are_labelled(self) -> bool:
         """Tell whether any document has a label: a competition hides those of its test split, as None or -1."""
+        label = self._label
+        if label is None:
+            return True
         roles = self._roles._replace(text=(), id=None)
         data = self._dataset.select_columns(roles.within(self._dataset.column_names))
-        return any(follow(values, self._label) not in (None, -1) for values in _records(data))
+        return any(follow(values, label) not in (None, -1) for values in _records(data))
 
     def __iter__(self) -> Iterator[Document]:
         return documents(self._rows(), where=self._where)
@@ -123,19 +130,28 @@ class HubDocuments:
             raise failures.refused(error, f"the cache of {self._where}") or damage from error
 
 
-def labelled_records(dataset: Any, label: str, *, where: str) -> Iterator[dict[str, object]]:
+def labelled_records(dataset: Any, label: str | None, *, where: str) -> Iterator[dict[str, object]]:
     """Yield the rows of a ``datasets.Dataset``, with the names of its labels; raises DataError if one has none."""
+    if label is None:
+        yield from _records(dataset)
+        return
     name_of = _label_names(dataset, label)
     for number, values in enumerate(_records(dataset), start=1):
         yield {**values, label: name_of(follow(values, label), f"{where}:{number}")}
 
 
 def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
-    """Return a function that names a label, as a ClassLabel does, and takes its place, too; None if it is hidden."""
+    """Return a function that names a label, or a list of them, as a ClassLabel does, and takes its place, too.
+
+    It returns None for one that is hidden.
+    """
     from datasets import ClassLabel
 
     feature = _feature(dataset.features, column)
-    if not isinstance(feature, ClassLabel):
+    several = getattr(feature, "feature", None)
+    if isinstance(several, ClassLabel):
+        feature = several
+    elif not isinstance(feature, ClassLabel):
         return lambda value, _: value
 
     def name(value: Any, place: str) -> object:
@@ -145,6 +161,8 @@ def _label_names(dataset: Any, column: str) -> Callable[[Any, str], object]:
             raise DataError(f"{place}: the label {value} has no name; the dataset names {feature.num_classes}")
         return feature.int2str(value)
 
+    if several is not None:
+        return lambda values, place: values and [name(value, place) for value in values]
     return name
 
 

@@ -14,12 +14,13 @@ None of these libraries is imported. Rows count from 0, as in Python.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from os import PathLike
 from typing import Any, Final, NamedTuple
 
 from textclf.errors import DataError, UsageError
 from textclf.sources.columns import (
+    SAMPLED_RECORDS,
     Roles,
     find_columns,
     follow,
@@ -68,15 +69,19 @@ class DocumentsInMemory:
         """Find the columns; raises UsageError if they are not clear or if this holds no documents."""
         table = table_of(held, where)
         if table.pairs is None:
-            roles = find_columns(columns, table.names, where=where, needs_label=True)
-            return cls(table, roles, where, Columns(*roles))
-        if columns.text or columns.label or columns.id:
+            everything = Roles(tuple(table.names), None, None)
+            sample = lambda: islice(table.records(everything), SAMPLED_RECORDS)  # noqa: E731
+            roles = find_columns(columns, table.names, sample, where=where, needs_label=True)
+            return cls(table, roles, where, Columns(**roles._asdict()))
+        if columns.text or columns.label or columns.id or columns.flags:
             raise UsageError(f"{where} have no columns: leave out --text-column, --label-column and --id-column")
         return cls(table, table.pairs, where)
 
     def are_labelled(self) -> bool:
         """Whether any document has a label: competitions hide those of their test split."""
-        label = str(self.roles.label)
+        if self.roles.label is None:
+            return True
+        label = self.roles.label
         records = self.table.records(self.roles._replace(text=(), id=None))
         return any(not is_missing(_value(values, label)) for values in records)
 
@@ -130,7 +135,7 @@ def _measured(splits: Mapping[str, Iterable[Document]]) -> tuple[str, int]:
     digest, size = hashlib.sha256(), 0
     for split in SPLITS:
         for document in splits.get(split, ()):
-            values = [value.encode() for value in document]
+            values = [value.encode() for value in (document.id, document.text, *document.labels)]
             size += len(values[1])
             digest.update(b"".join([b"%s:" % split.encode(), *(b"%d:%b" % (len(value), value) for value in values)]))
     return digest.hexdigest()[:16], size
@@ -194,7 +199,7 @@ def _of_dataset(held: Any, where: str) -> Table:
 
     def records(roles: Roles) -> Records:
         chosen = held.with_format(None).select_columns(roles.within(held.column_names))
-        return labelled_records(chosen, str(roles.label), where=where)
+        return labelled_records(chosen, roles.label, where=where)
 
     return Table(paths_of(held.features.arrow_schema), records)
 

@@ -2,12 +2,13 @@
 
 import io
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from textclf.errors import DataError, UsageError
 from textclf.sources.binary import MAGIC
-from textclf.sources.columns import FindColumns, listed, to_row
+from textclf.sources.columns import SAMPLED_RECORDS, FindColumns, listed, to_row
 from textclf.sources.document import Row
 from textclf.sources.json_shapes import Table, tables_of
 from textclf.sources.readers import JSON
@@ -41,8 +42,9 @@ def read_json(stream: io.BufferedReader, name: str, find: FindColumns, options: 
             f"{name} has several lists of documents, {listing}; name one, as in --part {next(iter(tables))}"
         )
     for table in tables.values():
-        roles = find(table.names)
-        for number, values in enumerate(table.records, start=1):
+        records = table.records if isinstance(table.records, Sequence) else list(table.records)
+        roles = find(table.names, sample=partial(_sampled, records))
+        for number, values in enumerate(records, start=1):
             place = f"{name}:{number}"
             if isinstance(values, Mapping):
                 yield to_row(place, values, roles)
@@ -50,6 +52,11 @@ def read_json(stream: io.BufferedReader, name: str, find: FindColumns, options: 
                 yield Row(
                     "", error=f"{place}: a {type(values).__name__} in place of a record like the first", place=place
                 )
+
+
+def _sampled(records: Sequence[object]) -> list[Mapping[str, object]]:
+    """The first records."""
+    return [values for values in records[:SAMPLED_RECORDS] if isinstance(values, Mapping)]
 
 
 def read_tables(stream: io.BufferedReader, name: str, options: JsonOptions) -> dict[str, Table]:

@@ -146,6 +146,8 @@ def kind_of_table(lines: Sequence[str]) -> str | None:
 def advice_on_lines(path: Path, columns: Columns) -> str | None:
     """Name the options that read lines without labels as a table, if they look like one without a header."""
     lines = [line for line in _lines(_head(path), columns) if line.strip()]
+    if any(map(_has_label, lines)):  # the first may have none, where a document may have several
+        return None
     if long := long_delimiter(lines):
         return f"columns separated by {long}: {with_tabs(long, str(path))}"
     for delimiter in (";", "|", ","):

@@ -1,6 +1,7 @@
 """Rows of Parquet files, of which few are in memory at a time."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +32,7 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
     try:
         with pq.ParquetFile(path) as file:
             refuse_repeated(str(path), file.schema_arrow.names)
-            roles = find(paths_of(file.schema_arrow))
+            roles = find(paths_of(file.schema_arrow), sample=partial(_sampled, file))
             for batch in _batches(file, roles.within(file.schema_arrow.names)):
                 for values in batch.to_pylist():
                     number += 1
@@ -47,6 +48,14 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
             raise refused from error
         reason = str(error).partition("\n")[0] or "not enough memory"
         raise DataError(f"{path}:{number + 1}: not Parquet that can be read ({reason})") from error
+
+
+def _sampled(file: pq.ParquetFile) -> list[dict[str, object]]:
+    """The first rows, of the columns that may be of 1 and 0."""
+    kinds = {field.name: field.type for field in file.schema_arrow}
+    names = [name for name, kind in kinds.items() if pa.types.is_integer(kind) or pa.types.is_boolean(kind)]
+    rows: list[dict[str, object]] = next(_batches(file, names)).to_pylist() if names and file.metadata.num_rows else []
+    return rows
 
 
 def _rows_at_once(metadata: pq.FileMetaData, *, size: int = BYTES_IN_MEMORY, most: int = ROWS_IN_MEMORY) -> int:

@@ -91,12 +91,17 @@ def _columns_of_classes(paths: Sequence[Path], reading: Reading) -> Columns:
 
 def _refuse_other_columns(path: Path, columns: Columns, first: Columns) -> None:
     """Raise UsageError if a file has its text or label in another column than the first file of its split."""
-    pairs = (("text", columns.text, first.text), ("label", columns.label, first.label))
+    pairs = (("text", columns.text, first.text), ("label", _of_labels(columns), _of_labels(first)))
     for role, here, there in pairs:
         if here and there and here != there:  # lines have no columns
             raise UsageError(
                 f"{path} has its {role} in {here!r}, and the file before it in {there!r}: name one with --{role}-column"
             )
+
+
+def _of_labels(columns: Columns) -> str | tuple[str, ...] | None:
+    """The column of the label, or those of 1 and 0."""
+    return columns.flags or columns.label
 
 
 def read_documents(part: Part, reading: Reading) -> Iterator[Document]:

@@ -5,13 +5,20 @@ Each yields rows, with their error where they cannot be read.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.columns import FindColumns, names_in, to_row
-from textclf.sources.document import LABEL, Row, shortened
+from textclf.sources.columns import SAMPLED_RECORDS, FindColumns, names_in, to_row
+from textclf.sources.document import LABEL, Row
 from textclf.sources.text_lines import Line
+
+MOST_AHEAD: Final = 1_000_000
+"""Characters of the lines that are read ahead, at about which no more are."""
 
 _FIRST_WORD: Final = re.compile(r"\A\s*(\S+)\s?", flags=re.ASCII)
 
@@ -19,7 +26,8 @@ _FIRST_WORD: Final = re.compile(r"\A\s*(\S+)\s?", flags=re.ASCII)
 def read_json_lines(lines: Iterator[Line], name: str, find: FindColumns) -> Iterator[Row]:
     """Yield a row per line; raises UsageError if the first object has no such keys."""
     roles = None
-    for number, text, error in lines:
+    ahead: deque[Line] = deque()
+    for number, text, error in _after(ahead, lines):
         place = f"{name}:{number}"
         is_blank = not text.strip()
         if error or is_blank:
@@ -30,8 +38,29 @@ def read_json_lines(lines: Iterator[Line], name: str, find: FindColumns) -> Iter
         except DataError as broken:
             yield Row("", error=f"{place}: {broken}")
             continue
-        roles = roles or find(names_in(values))
+        roles = roles or find(names_in(values), sample=partial(_sampled, values, ahead, lines))
         yield to_row(place, values, roles)
+
+
+def _after(ahead: deque[Line], lines: Iterator[Line]) -> Iterator[Line]:
+    """The lines, after those that were read ahead."""
+    while line := ahead.popleft() if ahead else next(lines, None):
+        yield line
+
+
+def _sampled(first: Mapping[str, object], ahead: deque[Line], lines: Iterator[Line]) -> Iterator[Mapping[str, object]]:
+    """The first object and those on the lines that follow, which are read ahead."""
+    size = 0
+    for line in islice(lines, SAMPLED_RECORDS - 1):
+        ahead.append(line)
+        size += len(line[1])
+        if size > MOST_AHEAD:
+            break
+    yield first
+    for _, text, error in ahead:
+        with suppress(DataError):  # a broken line is refused when its turn comes
+            if not error and text.strip():
+                yield _decode(text)
 
 
 def _decode(line: str) -> dict[str, object]:
@@ -77,7 +106,7 @@ def read_plain(
 def read_fasttext(lines: Iterator[Line], name: str, _find: FindColumns, *, prefix: str = LABEL) -> Iterator[Row]:
     """Yield a row per line: the words that begin with the prefix are its labels, the rest is its text.
 
-    With an empty prefix, the first word of a line is its label. Training needs one label.
+    With an empty prefix, the first word of a line is its label.
     """
     pattern = re.compile(rf"(?<!\S){re.escape(prefix)}(\S*)\s?", flags=re.ASCII) if prefix else _FIRST_WORD
     for number, line, error in lines:
@@ -86,23 +115,13 @@ def read_fasttext(lines: Iterator[Line], name: str, _find: FindColumns, *, prefi
             continue
         place, text = f"{name}:{number}", line.rstrip("\r\n")
         labels = pattern.findall(text) if prefix in text else []
-        problem = _training_error(labels, prefix)
+        is_empty = not all(label.strip() for label in labels)
         yield Row(
             pattern.sub("", text) if labels else text,
             label=labels[0] if labels else None,
-            training_error=problem and f"{place}: {problem}",
+            training_error=f"{place}: the label is empty" if is_empty else None,
             other_labels=tuple(labels[1:]),
+            has_labels=True,
             is_blank=not text.strip(),
             place=place,
         )
-
-
-def _training_error(labels: list[str], prefix: str) -> str | None:
-    if not labels:
-        return (
-            f"no label; each line must have one, a word that begins with {prefix}; --label-prefix names another "
-            "beginning, and --label-prefix '' takes the first word of each line for its label"
-        )
-    if len(labels) > 1:
-        return f"more than one label; a document has one: keep one of {', '.join(map(shortened, labels[:3]))}"
-    return None if labels[0].strip() else "the label is empty"

@@ -238,9 +238,18 @@ def wide_encoding(start: bytes) -> str | None:
     if len(second) < FEWEST_PAIRS:
         return None
     for codec, zeros, others in (("utf-16-le", second, first), ("utf-16-be", first, second)):
-        if 0 in zeros and all(others) and (not any(zeros) or _is_no_text(start)):
+        if 0 in zeros and all(others) and (not any(zeros) or _is_no_text(start)) and _is_text(start, codec):
             return codec
     return None
+
+
+def _is_text(start: bytes, codec: str) -> bool:
+    """Whether the beginning of a file could be text in an encoding: it has no control characters, and no others."""
+    try:
+        text = codecs.getincrementaldecoder(codec)().decode(start)
+    except UnicodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text)
 
 
 def _is_no_text(start: bytes) -> bool:

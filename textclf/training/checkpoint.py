@@ -252,4 +252,4 @@ def _reading(path: Path) -> Iterator[dict[str, Any]]:
 
 def _record(epoch: Epoch) -> dict[str, Any]:
     """A line of history.jsonl."""
-    return {**epoch._asdict(), "train": epoch.train.record(), "validation": epoch.validation.record()}
+    return {**epoch._asdict(), "train": epoch.train._asdict(), "validation": epoch.validation._asdict()}

@@ -11,10 +11,13 @@ from torch import nn
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.artefacts.card import model_card
-from textclf.config import REFIT_EPOCHS
-from textclf.evaluation.calibration import learn, unknown_shares
-from textclf.evaluation.metrics import Metrics, per_class
-from textclf.evaluation.predictions import Predictions
+from textclf.config import NONE, REFIT_EPOCHS
+from textclf.dataset.directory import Part
+from textclf.evaluation.calibration import learn_from
+from textclf.evaluation.metrics import Metrics
+from textclf.evaluation.multi_label import MultiMetrics
+from textclf.evaluation.predictions import Predictions, unknown_shares
+from textclf.evaluation.scoring import Calibrated, Scoring, scoring_of
 from textclf.models import parameters
 from textclf.system import files, memory
 from textclf.training import device, loop
@@ -26,6 +29,9 @@ from textclf.training.tracking import Tracker
 
 MOST_LABELS: Final = 1_000
 """Labels of which metrics.json has figures, at most."""
+
+
+AnyMetrics = Metrics | MultiMetrics
 
 
 class Trained(NamedTuple):
@@ -53,19 +59,18 @@ def finish(
     Without ``test`` the test split is neither read nor evaluated, and the metrics have no "test"; those of each label
     are then on validation.
     """
-    objective, validation = trained.options.objective, setup.parts["validation"]
-    temperature = objective.temperature(validation.labels, trained.validation)
-    calibrated = trained.validation / np.float32(temperature)
+    scoring, validation = scoring_of(setup.data), setup.parts["validation"]
+    how = scoring.calibrate(validation.labels, trained.validation, shift=_shift(setup))
     unknown = unknown_shares(setup.data, validation.rows, setup.tokenizer)
-    abstention = learn(validation.labels, calibrated, unknown)
-    measured = {"validation": objective.measure(validation.labels, calibrated)}
+    abstention = learn_from(*scoring.confident(validation.labels, trained.validation, how), unknown)
+    measured = {"validation": scoring.measure(validation.labels, trained.validation, how)}
     if test:
         tested = setup.parts["test"]
         logits = logits_of(trained.model, setup.loader("test", trained.options.device), options=trained.options)
-        measured["test"] = objective.measure(tested.labels, logits / np.float32(temperature))
-    metrics = _metrics(setup, run, trained, measured, temperature)
-    metrics |= _by_label(setup, *((tested.labels, logits) if test else (validation.labels, trained.validation)))
-    made = _artefact(setup, trained.model, metrics, abstention)
+        measured["test"] = scoring.measure(tested.labels, logits, how)
+    metrics = _metrics(setup, run, trained, measured, how.temperature)
+    metrics |= _by_label(setup, scoring, how, *((tested, logits) if test else (validation, trained.validation)))
+    made = _artefact(setup, trained.model, metrics, how, abstention)
     tracker.finish(setup.config.to_json(), metrics)
     artefact.save(run.model, made, card=_card(setup, run, made, metrics))
     memory.return_freed_memory()  # of the files that were written: figures need more
@@ -77,6 +82,12 @@ def finish(
     return metrics
 
 
+def _shift(setup: Setup) -> tuple[float, ...]:
+    """What class weights have added to each logit: they multiply the odds that a model learns."""
+    weights = setup.class_weights()
+    return () if weights is None else tuple(np.log(weights).tolist())
+
+
 def logits_of(model: nn.Module, batches: BatchLoader, *, options: StepOptions) -> NDArray[np.float32]:
     """Logits (D, C) of the documents of a part, in its order, though the batches are sorted by length."""
     found, _ = loop.predict(model, batches, options=options)
@@ -86,7 +97,7 @@ def logits_of(model: nn.Module, batches: BatchLoader, *, options: StepOptions) -
 
 
 def _metrics(
-    setup: Setup, run: runs.RunLayout, trained: Trained, measured: Mapping[str, Metrics], temperature: float
+    setup: Setup, run: runs.RunLayout, trained: Trained, measured: Mapping[str, AnyMetrics], temperature: float
 ) -> dict[str, Any]:
     """The figures of the finished model, as metrics.json holds them."""
     config, history = setup.config, files.read_lines(run.history)
@@ -115,14 +126,18 @@ def _metrics(
     }
 
 
-def _by_label(setup: Setup, labels: NDArray[np.int64], logits: NDArray[np.float32]) -> dict[str, Any]:
+def _by_label(
+    setup: Setup, scoring: Scoring, how: Calibrated, part: Part, logits: NDArray[np.float32]
+) -> dict[str, Any]:
     """Precision, recall, F1 and documents of each label, if they are few enough to be read."""
     names = setup.data.manifest.labels
-    return {"labels": per_class(labels, logits, names)} if len(names) <= MOST_LABELS else {}
+    return {"labels": scoring.by_label(part.labels, logits, how, names=names)} if len(names) <= MOST_LABELS else {}
 
 
 def _doubts(setup: Setup, epoch: Mapping[str, Any], accuracy: float) -> list[str]:
     """Why the model may be worthless."""
+    if setup.data.is_multi or setup.config.class_weights != NONE:  # whose answers are not the most probable ones
+        return []
     most_frequent = np.bincount(setup.parts["train"].labels).argmax()
     return doubts(
         epoch,
@@ -133,7 +148,9 @@ def _doubts(setup: Setup, epoch: Mapping[str, Any], accuracy: float) -> list[str
     )
 
 
-def _artefact(setup: Setup, model: nn.Module, metrics: Mapping[str, Any], abstention: Abstention) -> Artefact:
+def _artefact(
+    setup: Setup, model: nn.Module, metrics: Mapping[str, Any], how: Calibrated, abstention: Abstention
+) -> Artefact:
     """The trained model, without torch."""
     kept = ("corpus", "tier", "seed", "refit", "validation", "test")
     return Artefact(
@@ -142,7 +159,9 @@ def _artefact(setup: Setup, model: nn.Module, metrics: Mapping[str, Any], absten
         tokenizer=setup.tokenizer,
         inputs=setup.features,
         labels=setup.data.manifest.labels,
-        temperature=metrics["temperature"],
+        temperature=how.temperature,
+        shift=how.shift,
+        thresholds=how.thresholds,
         trained={name: metrics[name] for name in kept if name in metrics},
         abstention=abstention,
         user_model=setup.user_model(),

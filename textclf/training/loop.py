@@ -19,7 +19,7 @@ from textclf.training import device
 from textclf.training.batches import to_device
 from textclf.training.learner import AVERAGE_EVERY, Learner, clip_gradients
 from textclf.training.meters import Clock, Meter, Score
-from textclf.training.objective import Softmax
+from textclf.training.objective import Objective
 
 Batches = Iterable[Any]
 """NamedTuples of tensors with a field ``labels`` of shape (B,), made by a model's ``collate``. To train on them they
@@ -37,7 +37,7 @@ class Epoch(NamedTuple):
     """Measured while training: with dropout on, and with weights that change from batch to batch."""
     validation: Score
     is_best: bool
-    """Whether its validation loss is the best so far: see EarlyStopping."""
+    """Whether its validation score is the best so far: see EarlyStopping."""
     learning_rate: float
     gradient_norm: float
     """Mean over the steps, before clipping."""
@@ -61,12 +61,20 @@ class EarlyStopping:
     """Remembers the lowest validation loss, and ends training when ``patience`` epochs have not lowered it.
 
     A loss must be lower by the fraction ``min_gain`` to count: late epochs gain too little to change a prediction.
+    Where another figure of a `Score` is monitored, what it lacks of 1 stands for the loss.
     """
 
     patience: int
     best_epoch: int = 0
     best_loss: float = inf
     min_gain: float = 0.0
+    monitor: str = "loss"
+    """Field of `Score`."""
+
+    def loss(self, score: Score) -> float:
+        """The number to lower."""
+        value: float = getattr(score, self.monitor)
+        return value if self.monitor == "loss" else 1 - value
 
     def is_best(self, number: int, loss: float) -> bool:
         """Whether this epoch is better than all before; if so it is remembered."""
@@ -85,7 +93,7 @@ class StepOptions:
     """How every step is computed."""
 
     device: torch.device
-    objective: Softmax
+    objective: Objective
     seed: int = 0
     """Random seed for dropout."""
     autocast: torch.dtype | None = None
@@ -127,7 +135,7 @@ def fit(
         validation = evaluate(learner.average, batches["validation"], options=options)
         if not isfinite(validation.loss):
             raise DivergedError(f"the validation loss is not a number in epoch {number}; try less than --lr {lr:g}")
-        is_best = stopping.is_best(number, validation.loss)
+        is_best = stopping.is_best(number, stopping.loss(validation))
         seconds = sum(profile.values())
         yield Epoch(number, meter.score(), validation, is_best, lr, meter.gradient_norm(), seconds, profile)
 
@@ -193,17 +201,12 @@ def _stop_if_diverged(meter: Meter, batches: Any, number: int, lr: float) -> Non
 def evaluate(model: nn.Module, batches: Batches, *, options: StepOptions) -> Score:
     """Score the model as it predicts: without dropout, without gradients."""
     model.eval()
-    objective = options.objective
-    meter = Meter(objective, options.device)
-    labels, answers = [], []
+    meter = Meter(options.objective, options.device)
     for loaded in batches:
         batch = to_device(loaded, options.device)
         logits = options.logits(model, batch).mean(dim=0)  # (B, C)
-        meter.add(logits, batch.labels, objective.validation_loss(logits, batch.labels))
-        labels.append(batch.labels)
-        answers.append(objective.answers(logits))
-    macro_f1 = objective.macro_f1(torch.cat(labels).cpu().numpy(), torch.cat(answers).cpu().numpy())
-    return meter.score()._replace(macro_f1=macro_f1)
+        meter.add(logits, batch.labels, options.objective.validation_loss(logits, batch.labels))
+    return meter.score()
 
 
 @torch.inference_mode()

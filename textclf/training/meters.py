@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from textclf.training.batches import BatchSeconds
-from textclf.training.objective import Softmax
+from textclf.training.objective import Objective
 
 
 class Score(NamedTuple):
@@ -17,20 +17,18 @@ class Score(NamedTuple):
     loss: float
     """Mean cross-entropy in nats, over the documents whose label the model can give."""
     accuracy: float
-    """Share of all documents that got their label, between 0 and 1."""
+    """Share of all documents that got their label, or just their labels, between 0 and 1."""
     documents: int
-    macro_f1: float | None = None
-    """Mean F1 over all labels, between 0 and 1; None in training, where answers are not kept."""
-
-    def record(self) -> dict[str, float]:
-        """The figures that there are, by name."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
+    macro_f1: float = 0.0
+    """Mean F1 of the classes that a document or an answer has."""
+    micro_f1: float = 0.0
+    """F1 over all answers and labels together."""
 
 
 class Meter:
     """Sums losses and right answers on the device, and copies them to Python only when asked: no step waits."""
 
-    def __init__(self, objective: Softmax, device: torch.device) -> None:
+    def __init__(self, objective: Objective, device: torch.device) -> None:
         self.objective = objective
         self.steps = 0
         self.documents = 0
@@ -40,6 +38,7 @@ class Meter:
         self._loss = torch.zeros((), device=device)
         self._with_loss = torch.zeros((), device=device, dtype=torch.int64)
         self._right = torch.zeros((), device=device, dtype=torch.int64)
+        self._counts = torch.zeros((3, 1), device=device, dtype=torch.int64)  # (3, C): see `Objective.counts`
         self._gradient_norm = torch.zeros((), device=device)
 
     def add(self, logits: Tensor, labels: Tensor, loss: Tensor, gradient_norm: Tensor | None = None) -> None:
@@ -49,6 +48,7 @@ class Meter:
         self._loss += loss
         self._with_loss += self.objective.has_loss(labels).sum()
         self._right += self.objective.is_right(logits, labels).sum()
+        self._counts = self._counts + self.objective.counts(logits, labels)
         if gradient_norm is not None:
             self._gradient_norm += gradient_norm
         is_finite = (self._loss + self._gradient_norm).isfinite()  # a sum that is not finite stays so
@@ -57,7 +57,8 @@ class Meter:
 
     def score(self) -> Score:
         """Means over all batches so far."""
-        return Score(float(self._loss / self._with_loss), float(self._right) / max(self.documents, 1), self.documents)
+        accuracy = float(self._right) / max(self.documents, 1)
+        return Score(float(self._loss / self._with_loss), accuracy, self.documents, *_f1(self._counts.cpu()))
 
     def gradient_norm(self) -> float:
         """Mean over the steps so far."""
@@ -76,6 +77,15 @@ class Meter:
         """Continue from these counts."""
         for name, value in saved.items():
             setattr(self, name, value.to(self._loss.device) if isinstance(value, Tensor) else value)
+
+
+def _f1(counts: Tensor) -> tuple[float, float]:
+    """Macro- and micro-F1 from right answers, answers and documents of each class, shape (3, C)."""
+    right, answered, labelled = counts.double()
+    either = answered + labelled
+    occurs = either > 0
+    macro = (2 * right[occurs] / either[occurs]).mean() if occurs.any() else either.sum()
+    return float(macro), float(2 * right.sum() / either.sum().clamp(min=1))
 
 
 class Clock:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from textclf import __version__
 from textclf.artefacts import runs
-from textclf.config import REFIT_EPOCHS, TrainConfig
+from textclf.config import REFIT_EPOCHS
 from textclf.models import summary
 from textclf.models.user.code import naming_line
 from textclf.system import failures, files, memory
@@ -30,7 +30,6 @@ from textclf.training.learner import Learner
 from textclf.training.loader_processes import LoaderError
 from textclf.training.loop import Batches, EarlyStopping, StepOptions, Watch
 from textclf.training.meters import Meter
-from textclf.training.objective import Softmax
 from textclf.training.refit import Refit
 from textclf.training.setup import Setup, required
 from textclf.training.tracking import Tracker, quiet_writer_thread
@@ -126,19 +125,19 @@ def _started(setup: Setup) -> Iterator[Start]:
 def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display: Display, pace: Pace) -> runs.RunLayout:
     """Train until early stopping, refit if the settings say so, and finish."""
     config, learner, processor = setup.config, start.learner, start.learner.device
-    stopping = EarlyStopping(required(config.patience), min_gain=config.min_gain)
+    stopping = EarlyStopping(required(config.patience), min_gain=required(config.min_gain), monitor=config.monitor)
     memory.return_freed_memory()
     checkpointer = Checkpointer(run, learner, stopping, settings=config.shaping_steps(), pace=pace)
     progress = checkpointer.resume()
     display.begin(run, setup, learner, first_epoch=progress.epoch + 1)
     with (
         quiet_writer_thread(),
-        Tracker(run.root, first_epoch=progress.epoch + 1) as tracker,
+        Tracker(run.root, first_epoch=progress.epoch + 1, several=setup.data.is_multi) as tracker,
         Interrupt(f"resume it: textclf train --resume {run.root}") as interrupt,
     ):
         if progress.epoch == 0:
             tracker.introduce(summary(learner.model), config.to_json())
-        options = _step_options(config, processor)
+        options = _step_options(setup, processor)
         observers = (tracker, checkpointer, display)
         fitting = replace(options, watch=_watcher(interrupt, display, checkpointer))
         train_seconds = _fit(checkpointer, start.batches, fitting, observers, epochs=config.epochs)
@@ -163,10 +162,11 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
     return run
 
 
-def _step_options(config: TrainConfig, processor: torch.device) -> StepOptions:
+def _step_options(setup: Setup, processor: torch.device) -> StepOptions:
+    config = setup.config
     return StepOptions(
         processor,
-        Softmax(config.label_smoothing),
+        setup.objective(processor),
         seed=config.seed,
         autocast=device.autocast(config.precision, processor),
         clip_norm=config.clip_norm,

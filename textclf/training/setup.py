@@ -29,12 +29,14 @@ from textclf.system.startup import processors
 from textclf.system.wording import counted
 from textclf.text import arrays
 from textclf.text.tokenizer import Tokenizer
+from textclf.training.class_weights import weigh
 
 if TYPE_CHECKING:
     import torch
 
     from textclf.training.batches import BatchLoader
     from textclf.training.learner import Learner
+    from textclf.training.objective import Sigmoid, Softmax
 
 READ_AT_ONCE: Final = 256  # documents
 TOKENS_AT_ONCE: Final = 1_000_000  # of these documents, unless one alone has more
@@ -99,15 +101,38 @@ class Setup:
         import torch
 
         from textclf.training.batches import to_device
-        from textclf.training.learner import Adam, Learner
+        from textclf.training.learner import Adam, Learner, start_at_log_odds
 
         config, architecture = self.config, self.config.kind.architecture()
         torch.manual_seed(config.seed % 2**63)
         model = architecture.network(**self.network_arguments()).to(processor)
+        if self.data.is_multi and not config.user_model:
+            counts = self.data.counts(config.tier)
+            start_at_log_odds(model, np.array(list(counts.values())), documents=len(self.parts["train"]))
         if architecture.head_start is not None:
             batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # the order follows from the seed as well
-            architecture.head_start(model, (to_device(batch, processor) for batch in batches))
+            sets = getattr(self.objective(processor), "sets", None)
+            architecture.head_start(model, (to_device(batch, processor) for batch in batches), sets)
         return Learner.of(model, Adam(model.parameters(), lr=required(config.lr), fused=processor.type != "mps"))
+
+    def objective(self, processor: "torch.device") -> "Softmax | Sigmoid":
+        """The loss: one label per document, or several, as the data has them."""
+        import torch
+
+        from textclf.training.objective import Sigmoid, Softmax
+
+        weights, smoothing = self.class_weights(), required(self.config.label_smoothing)
+        on_device = None if weights is None else torch.from_numpy(weights).to(processor)
+        if not self.data.is_multi:
+            return Softmax(smoothing, on_device)
+        sets = self.data.label_sets().matrix(self.data.manifest.labels)
+        return Sigmoid(torch.from_numpy(sets.astype(np.float32)).to(processor), smoothing, on_device)
+
+    def class_weights(self) -> NDArray[np.float32] | None:
+        """The weight of each class in the training loss, shape (C,); None if all weigh the same."""
+        counts = self.data.counts(self.config.tier)
+        documents = len(self.parts["train"])
+        return weigh(self.config.class_weights, counts, documents=documents, is_multi=self.data.is_multi)
 
     def network_arguments(self) -> dict[str, Any]:
         """Keyword arguments of the network: sizes that follow from the data, and the settings that it has."""
@@ -184,9 +209,10 @@ def set_up(config: TrainConfig, data: DataDirectory | None = None, *, read_at_on
     data = data or DataDirectory.open(finding.find(config.data, config.data_dir))
     store = data.store(config.store)
     parts = _parts(config, data)
+    weigh(config.class_weights, data.counts(config.tier), documents=len(parts["train"]), is_multi=data.is_multi)
     lengths = parts["train"].lengths
     size = {"documents": len(lengths), "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, PERCENTILE))}
-    config = config.completed(**size)
+    config = config.completed(**size, is_multi=data.is_multi)
     if config.refit is not False:
         parts["refit"] = together(parts["train"], parts["validation"])
     tokenizer = read_tokenizer(data)

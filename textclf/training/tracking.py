@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from textclf.evaluation import plots
-from textclf.evaluation.calibration import reliability
+from textclf.evaluation.calibration import binned
 from textclf.evaluation.metrics import confusion
 from textclf.evaluation.predictions import Predictions
 from textclf.models.model import EMBEDDING
@@ -43,10 +43,14 @@ def quiet_writer_thread() -> Iterator[None]:
 
 
 class Tracker:
-    """Writes one event file into the run directory; the horizontal axis is the epoch."""
+    """Writes one event file into the run directory; the horizontal axis is the epoch.
 
-    def __init__(self, run: Path, *, first_epoch: int = 1) -> None:
+    several: whether documents may have several labels, so that micro-F1 is not the accuracy.
+    """
+
+    def __init__(self, run: Path, *, first_epoch: int = 1, several: bool = False) -> None:
         self._writer = SummaryWriter(str(run), purge_step=first_epoch)
+        self._several = several
 
     def __enter__(self) -> "Tracker":
         return self
@@ -63,8 +67,8 @@ class Tracker:
 
     def epoch(self, epoch: Epoch) -> None:
         """Add a point to every curve."""
-        self._score("train", epoch.train.record(), epoch.number)
-        self._score("validation", epoch.validation.record(), epoch.number)
+        self._score("train", epoch.train._asdict(), epoch.number)
+        self._score("validation", epoch.validation._asdict(), epoch.number)
         self._writer.add_scalar("Training/learning_rate", epoch.learning_rate, epoch.number)
         self._writer.add_scalar("Training/gradient_norm", epoch.gradient_norm, epoch.number)
         self._writer.add_scalar("Training/documents_per_second", epoch.train.documents / epoch.seconds, epoch.number)
@@ -74,16 +78,13 @@ class Tracker:
 
     def refit(self, score: Score, epoch: int) -> None:
         """Add a point to the curves of the training that includes the validation documents."""
-        self._score("refit", score.record(), epoch)
+        self._score("refit", score._asdict(), epoch)
 
     def finish(self, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
         """Add the test score at the epoch of its weights, and a row to the table of hyperparameters."""
         splits = [split for split in ("validation", "test") if split in metrics]
-        figures = {
-            f"Final/{split}_{name}": metrics[split][name]
-            for split in splits
-            for name in ("accuracy", "macro_f1", "loss")
-        }
+        names = ("accuracy", *(("micro_f1",) if self._several else ()), "macro_f1", "loss")
+        figures = {f"Final/{split}_{name}": metrics[split][name] for split in splits for name in names}
         if "test" in metrics:
             self._score("test", metrics["test"], metrics["best_epoch"])
         shown = {
@@ -100,18 +101,20 @@ class Tracker:
 
         The words go to the projector tab, which lays them out by their embeddings.
         """
-        raw, calibrated = reliability(found.labels, found.raw), reliability(found.labels, found.logits)
-        probabilities = found.probabilities
-        counts = confusion(found.labels, found.answers, classes=len(found.names))
-        figures = {
-            "confusion": plots.confusion(counts, found.names),
-            "reliability": plots.reliability(calibrated, before=raw),
-        }
+        outcome = found.outcome
+        before, after = (binned(*outcome.confident(how)) for how in (outcome.how._replace(temperature=1.0), None))
+        figures = {"reliability": plots.reliability(after, before=before)}
+        if not found.trained.is_multi:  # a document of several labels is in no one cell
+            counts = confusion(found.labels, found.raw.argmax(axis=1), classes=len(found.names))
+            figures["confusion"] = plots.confusion(counts, found.names)
         for name, figure in figures.items():
             self._writer.add_image(f"Test/{name}", plots.pixels(figure), epoch, dataformats="HWC")
         for place, name in enumerate(found.names[:MOST_CURVES]):
             self._writer.add_pr_curve(
-                f"Precision and recall/{escaping.line(name)}", found.labels == place, probabilities[:, place], epoch
+                f"Precision and recall/{escaping.line(name)}",
+                outcome.truth[:, place],
+                outcome.probabilities[:, place],
+                epoch,
             )
         self._writer.add_text("Test/mistakes", _mistakes(found), epoch)
         words = found.trained.tokenizer.words[FIRST_WORD : FIRST_WORD + WORDS]
@@ -124,6 +127,9 @@ class Tracker:
     def _score(self, split: str, score: Mapping[str, float], epoch: int) -> None:
         self._writer.add_scalar(f"Loss/{split}", score["loss"], epoch)
         self._writer.add_scalar(f"Accuracy/{split}", score["accuracy"], epoch)
+        self._writer.add_scalar(f"Macro-F1/{split}", score["macro_f1"], epoch)
+        if self._several:
+            self._writer.add_scalar(f"Micro-F1/{split}", score["micro_f1"], epoch)
 
 
 def _preformatted(text: str) -> str:
@@ -132,10 +138,10 @@ def _preformatted(text: str) -> str:
 
 def _mistakes(found: Predictions) -> str:
     """A Markdown table of the mistakes that the model is surest of."""
-    confidence = found.probabilities.max(axis=1)
     lines = ["| document | label | answer | probability | text |", "|---|---|---|---|---|"]
-    for place in found.mistakes(MISTAKES):
-        answer, probability = found.names[found.answers[place]], f"{confidence[place]:.3f}"
+    outcome = found.outcome
+    for place in outcome.mistakes(MISTAKES):
+        answer, probability = outcome.answer(place), f"{outcome.sureness(place):.3f}"
         cells = (found.document(place), found.label(place), answer, probability, found.text(place))
         lines.append(f"| {' | '.join(map(escaping.table_cell, cells))} |")
     return "\n".join(lines)

@@ -122,19 +122,21 @@ class BagMLP(nn.Module):
         return torch.stack([output(view) for output, view in zip(self.outputs, views, strict=True)])
 
     @torch.no_grad()
-    def learn_labels(self, batches: Iterable[Batch]) -> None:
+    def learn_labels(self, batches: Iterable[Batch], sets: Tensor | None = None) -> None:
         """Move each feature's embedding towards the classes whose documents have it: a head start, before training.
 
         The output layers have a vector for each class. A feature's embedding goes to the mean of those of its
         documents, less the mean over all documents (of the same batch), weighted as the bags are and shrunk for
         features that occur little. The model then classifies about as naive Bayes does, and training begins where it
-        would have come after an epoch or two. The batches must be on the model's device.
+        would have come after an epoch or two. The batches must be on the model's device. A document of several labels,
+        whose sets have the classes ``sets``, shape (S, C), has the sum of their vectors.
         """
         classes = torch.stack([output.get_parameter("weight") for output in self.outputs])  # (V, C, H)
         sums = torch.zeros_like(self.embedding.weight)  # (F, H)
         totals = torch.full_like(sums[:, :1], SHRINKAGE)  # (F, 1)
         for batch in batches:
-            answers = classes[:, batch.labels]  # (V, B, H)
+            # (V, B, H)
+            answers = classes[:, batch.labels] if sets is None else sets[batch.labels] @ classes
             surplus = (answers - answers.mean(dim=1, keepdim=True)).flatten(end_dim=1)  # (V * B, H)
             sums.index_add_(0, batch.columns, transposed_sums(batch, surplus))
             totals.index_add_(0, batch.columns, transposed_sums(batch, torch.ones_like(surplus[:, :1])))

@@ -92,15 +92,17 @@ class Panel {
   show(text, found) {
     this.part("waiting").hidden = true;
     this.part("answer").hidden = false;
-    this.part("label").textContent = found.label;
-    this.part("percent").textContent = percent(found.probability);
+    const several = found.labels; // of a model that gives a text several labels, perhaps none
+    this.part("label").textContent = several ? several.join(", ") || "no label" : found.label;
+    this.part("percent").textContent = several ? "" : percent(found.probability);
     const notes = [];
     if (found.unlike) notes.push("The model does not know most of these words; do not trust it here.");
     if (found.truncated) notes.push("The text is so long that the model read only its beginning.");
+    if (several && found.tokens) notes.push(`The words are marked for ${found.explained}.`);
     if (!found.tokens) notes.push("The text is too long to show which words decided it.");
     this.part("note").textContent = notes.join(" ");
     this.part("note").hidden = !notes.length;
-    this.part("bars").replaceChildren(...found.top.map(bar));
+    this.part("bars").replaceChildren(...found.top.map((score) => bar(score, several?.includes(score.label))));
     this.showWords(text, found.tokens || []);
   }
 
@@ -136,8 +138,8 @@ class Panel {
 
 const signed = (value) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(2);
 
-function bar({ label, probability }) {
-  const item = make("li", "");
+function bar({ label, probability }, given) {
+  const item = make("li", given ? "given" : "");
   const track = make("span", "track");
   const fill = make("span", "fill");
   fill.style.setProperty("--share", probability.toFixed(4));
@@ -255,7 +257,8 @@ const fileStatus = (message) => { find("file-status").textContent = message; };
 
 function about(run) {
   const { corpus, test } = run.trained;
-  const accuracy = test && test.accuracy !== undefined ? `, ${percent(test.accuracy)} accuracy on test` : "";
+  const [score, value] = run.several ? ["micro-F1", test?.micro_f1] : ["accuracy", test?.accuracy];
+  const accuracy = value === undefined ? "" : `, ${percent(value)} ${score} on test`;
   return `${run.labels.length} labels${corpus ? ` from ${corpus}` : ""}${accuracy}`;
 }
 
