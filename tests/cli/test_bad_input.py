@@ -197,3 +197,27 @@ def test_unknown_commands_and_options(runner: CliRunner) -> None:
     fails(runner, ["train", "--epochs", "0"], 2, "--epochs")
     fails(runner, ["train", "--label-smoothing", "1"], 2, "--label-smoothing")
     fails(runner, ["preprocess", "bbc_news", "--max-parts", "-1"], 2, "--max-parts")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("predict", "--run", "", "rain"),
+        ("predict", "--run=", "rain"),
+        ("predict", "--input", ""),
+        ("train", "--data", ""),
+        ("export", "--output", ""),
+    ],
+)
+def test_an_option_that_is_empty_is_named(arguments: tuple[str, ...], runner: CliRunner) -> None:
+    done = runner.invoke(main, arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
+    option = next(word for word in arguments if word.startswith("--")).removesuffix("=")
+    assert done.stderr.startswith(f"textclf: {option} is empty: is a variable of the shell not set?; see textclf ")
+
+
+def test_an_empty_quote_and_words_after_two_dashes_are_no_empty_options(runner: CliRunner, run_dir: Path) -> None:
+    Path("f.csv").write_text("text\nrain\n")
+    options = ["predict", "--run", str(run_dir), "--input", "f.csv", "--quote", ""]
+    assert runner.invoke(main, options).exit_code == 0
+    assert runner.invoke(main, ["predict", "--run", str(run_dir), "--", "--run", ""]).exit_code == 0

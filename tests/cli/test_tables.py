@@ -290,3 +290,48 @@ def test_a_delimiter_of_several_characters_is_refused_with_what_to_do(
     assert done.exit_code in (2, 3)
     assert done.stderr.count("\n") == 1
     assert part in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "part"),
+    [
+        (
+            "# by me\n",
+            "f.csv:1: no header; it seems to be line 2: leave out the lines before it: tail -n +2 f.csv > new.csv",
+        ),
+        ("My survey;;\n\n", "f.csv:1: no header; it seems to be line 3"),
+    ],
+)
+def test_a_title_above_the_header_is_named_with_what_to_do(content: str, part: str) -> None:
+    Path("f.csv").write_bytes(content.encode() + delimited(ROWS))
+    done = preprocess("f.csv")
+    assert (done.exit_code, done.stderr.count("\n")) == (3, 1)
+    assert part in done.stderr
+
+
+@pytest.mark.parametrize("mark", ["^", ":", "~", "\x1f"])
+def test_a_rare_delimiter_is_advised_and_reads_the_file(mark: str) -> None:
+    Path("f.csv").write_bytes(delimited(ROWS, mark))
+    refused = preprocess("f.csv").stderr
+    option = refused.rpartition("try --delimiter ")[2].strip()
+    assert option in (f"'{mark}'", "$'\\x1f'")
+    assert preprocess("f.csv", "--delimiter", mark).exit_code == 0
+
+
+def test_rows_with_more_fields_than_the_header_are_named_with_what_to_do() -> None:
+    Path("f.csv").write_text("text,label\n" + "".join(f"{text},{label},\n" for text, label in ROWS))
+    assert (
+        "so has each row that follows: name all columns in the first line, or remove the" in preprocess("f.csv").stderr
+    )
+    Path("f.csv").write_text("text,label\n" + "".join(f"{text},{label},x\n" for text, label in ROWS))
+    assert preprocess("f.csv").stderr.endswith("each row that follows: name all columns in the first line\n")
+
+
+def test_quotes_with_a_backslash_are_named_with_what_to_do() -> None:
+    Path("f.csv").write_text("text,label\n" + "".join(f'"he said \\"{text}\\", so",{label}\n' for text, label in ROWS))
+    said = preprocess("f.csv").stderr
+    assert (
+        """a quote inside a field is written twice, not with a backslash: sed 's/\\\\"/""/g' f.csv > new.csv""" in said
+    )
+    Path("f.csv").write_text(Path("f.csv").read_text().replace('\\"', '""'))
+    assert preprocess("f.csv").exit_code == 0

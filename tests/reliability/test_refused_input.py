@@ -218,7 +218,7 @@ REFUSED = [
     parquet_values("an empty label", "label", replaced(LABELS, " "), 5, "the label is empty"),
     parquet_values("a list of lists", "label", pa.array([[["a"]]] * 20), 1, "holds a list, not one value"),
     parquet_values("a nested text", "text", pa.array([{"en": "x"}] * 20), 1, "holds a dict, not one value"),
-    parquet_values("a label of bytes", "label", pa.array([b"a"] * 20), 1, "holds a bytes, not one value"),
+    parquet_values("a label of bytes", "label", pa.array([b"\xff"] * 20), 1, "0xff is not UTF-8"),
     parquet_values("a text that is not UTF-8", "text", NOT_UTF8, 1, "not Parquet that can be read ('utf-8' codec"),
     Refused("a claim of 2 ** 60 rows", ".parquet", claiming(20, 2**60), 21, "1,152,921,504,606,846,976 rows"),
     # fastText lines

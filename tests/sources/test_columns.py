@@ -134,7 +134,7 @@ def test_one_value_becomes_a_string(value, spelled):
         (None, "no value in the column '{}'"),
         (float("nan"), "no value in the column '{}'"),
         ({"a": 1}, "the column '{0}' holds a dict, not one value; in it is {0}.a"),
-        (b"a", "the column '{}' holds a bytes, not one value"),
+        (b"\xe9", "the column '{}' holds bytes, of which 0xe9 is not UTF-8"),
         (timedelta(1), "the column '{}' holds a timedelta, not one value"),
         ("\ud800", "half a surrogate pair, which no file can hold"),
     ],
@@ -388,3 +388,9 @@ def test_what_is_no_label_in_a_list_is_an_error_of_training(value, wrong):
 def test_a_column_without_lists_has_one_label_per_row():
     assert labels_of({"tags": "a;b"}, LISTED) == (("a;b",), False, None)
     assert labels_of({"tags": None}, LISTED) == ((), False, "f:2: no value in the column 'tags'")
+
+
+def test_bytes_are_text_in_utf_8():
+    """As programs of other years have written them to Parquet."""
+    assert row(text="café".encode()).text == "café"
+    assert row(text=b"caf\xe9").error == "f:2: the column 'text' holds bytes, of which 0xe9 is not UTF-8"

@@ -277,7 +277,7 @@ def test_json_nested_without_end_is_refused(tmp_path):
         ([1.0, float("nan")], "a.parquet:2: no value in the column 'label'"),
         ([["a"], ["b", None]], "a.parquet:2: no value in the column 'label'"),
         ([[["a"]], [["b"]]], "a.parquet:1: the column 'label' holds a list, not one value; in it is label.0"),
-        ([b"a", b"b"], "a.parquet:1: the column 'label' holds a bytes, not one value"),
+        ([b"\xff", b"b"], "a.parquet:1: the column 'label' holds bytes, of which 0xff is not UTF-8"),
     ],
 )
 def test_parquet_without_one_value_is_refused(tmp_path, labels, message):

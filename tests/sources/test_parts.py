@@ -48,7 +48,10 @@ def test_columns_of_the_first_file_are_those_of_the_others():
     assert [document.text for document in read(FILES, first, second, reading=reading)] == ["one", "two"]
     other = save("c.csv", "review,label\nthree,z\n")
     said = failure(UsageError, FILES, save("d.csv", "text,label\none,x\n"), other)
-    assert said == "c.csv has its text in ('review',), and the file before it in ('text',): name one with --text-column"
+    assert said == (
+        "c.csv has its text in 'review', and the file before it in 'text': rename one, or name a column of both with "
+        "--text-column"
+    )
 
 
 def test_an_id_that_two_files_have_is_refused():
@@ -87,7 +90,7 @@ def test_tables_without_labels_may_be_a_class_each(ending, contents):
     ("content", "error", "message"),
     [
         ("text,label\na,b\n", DataError, "two.csv has labels in its column 'label'.*textclf preprocess './\\*.csv'"),
-        ("body\na\n", UsageError, "two.csv has its text in \\('body',\\), and the file before it in \\('text',\\)"),
+        ("body\na\n", UsageError, "two.csv has its text in 'body', and the file before it in 'text': rename one"),
         ("a,b\nc,d\n", UsageError, "which column is the text"),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from textclf.errors import DataError, UsageError
 from textclf.sources import Columns
 from textclf.sources.columns import find_columns
-from textclf.sources.workbook import read_workbook, sheets_of
+from textclf.sources.workbook import NO_VALUE, read_workbook, sheets_of
 
 ROWS = [("text", "label", "n"), ("one", "x", 1), ("two", "y", 2.5)]
 
@@ -52,8 +52,24 @@ def test_empty_rows_and_cells_are_where_they_are(tmp_path):
     path = save(tmp_path / "a.xlsx", S=[(), *ROWS, (), (None, "z", 3), ("three", None, 4), (), ()])
     found = rows(path)
     assert [row.is_blank for row in found] == [False, False, True, False, False]
-    assert found[3].error == f"{path}:6: no value in the column 'text'"
-    assert found[4].training_error == f"{path}:7: no value in the column 'label'"
+    assert found[3].error == f"{path}:6: no value in the column 'text'{NO_VALUE}"
+    assert found[4].training_error == f"{path}:7: no value in the column 'label'{NO_VALUE}"
+
+
+def test_a_formula_without_a_value_and_merged_cells_are_said_to_have_none(tmp_path):
+    path = save(tmp_path / "a.xlsx", S=[*ROWS, ('=A2&"x"', "y", 1)])
+    book = openpyxl.load_workbook(path)
+    book.active.merge_cells("B2:B3")
+    book.save(path)
+    found = rows(path)
+    assert found[1].training_error.endswith(NO_VALUE)
+    assert found[2].error.endswith(NO_VALUE)
+
+
+def test_a_title_above_the_header_is_named_with_what_to_do(tmp_path):
+    path = save(tmp_path / "a.xlsx", S=[("Survey",), (), *ROWS])
+    with pytest.raises(DataError, match="the first row names no columns; row 3 does: remove the rows before it"):
+        rows(path)
 
 
 def test_several_sheets_are_named_and_one_is_chosen(tmp_path):

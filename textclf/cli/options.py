@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from functools import partial
+from itertools import pairwise, takewhile
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -49,11 +50,25 @@ VOLUMES: Final = (
 """Options of every command; they also go before its name."""
 
 
+_EMPTY: Final = {"quote", "label_prefix"}
+"""Options whose value may be empty."""
+
+
 class Command(click.Command):
     """A command with the options that all commands have. If verbose, it prints its settings and how long it took."""
 
     def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
         super().__init__(name, params=[*(params or ()), *VOLUMES], **more)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line; a usage error for an option that is empty, as where a variable is not set."""
+        named = {name: option for option in self.params for name in option.opts}
+        words = list(takewhile(lambda word: word != "--", args))
+        for word, value in [*pairwise(words), *(tuple(word.split("=", 1)) for word in words if word.endswith("="))]:
+            option = named.get(word)
+            if value == "" and isinstance(option, click.Option) and not option.is_flag and option.name not in _EMPTY:
+                raise click.UsageError(f"{word} is empty: is a variable of the shell not set?", ctx)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

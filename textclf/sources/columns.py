@@ -159,8 +159,12 @@ def refuse_repeated(place: str, names: Sequence[str]) -> None:
 
 def listed(names: Sequence[str]) -> str:
     """Join names for a message: long ones and long lists are cut, and control characters are escaped."""
-    shown = [name if name.isprintable() and len(name) <= MAX_SHOWN else shortened(name) for name in names[:MAX_SHOWN]]
+    shown = [name if _is_plain(name) else shortened(name) for name in names[:MAX_SHOWN]]
     return ", ".join(shown) + (f" and {len(names) - MAX_SHOWN:,} more" if len(names) > MAX_SHOWN else "")
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and 0 < len(name) <= MAX_SHOWN
 
 
 def to_row(place: str, values: Mapping[str, object], roles: Roles, *, limit: int = MAX_CHARACTERS) -> Row:
@@ -267,8 +271,8 @@ def _value(values: Mapping[str, object], column: str | None) -> tuple[str | None
     if column is None:
         return None, None
     value = _cell(values, column)
-    if isinstance(value, str):
-        return (value, None) if is_unicode(value) else (None, "half a surrogate pair, which no file can hold")
+    if isinstance(value, str | bytes):
+        return _unicode(value, column)
     if is_missing(value):
         return None, f"no value in the column {column!r}"
     if isinstance(value, bool) or type(value).__name__ == "bool":  # numpy's bool is none of Python's
@@ -291,6 +295,16 @@ def _cell(values: Mapping[str, object], column: str | None) -> object:
         return None
     value = values.get(column)
     return follow(values, column) if value is None and "." in column and column not in values else value
+
+
+def _unicode(value: str | bytes, column: str) -> tuple[str | None, str | None]:
+    """A text, or None and what is wrong with it; some programs write texts to Parquet as bytes."""
+    if isinstance(value, str):
+        return (value, None) if is_unicode(value) else (None, "half a surrogate pair, which no file can hold")
+    try:
+        return value.decode(), None
+    except UnicodeDecodeError as error:
+        return None, f"the column {column!r} holds bytes, of which 0x{value[error.start]:02x} is not UTF-8"
 
 
 def is_missing(value: object) -> bool:

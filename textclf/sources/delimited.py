@@ -31,6 +31,9 @@ MOST_LABELS: Final = 1_000
 MOST_DOUBTS: Final = 3
 """Records of several lines that look like rows, of which there is a warning."""
 
+FEWEST_ROWS: Final = 2
+"""Rows with more fields than the header from which on it is the header that is wrong."""
+
 LONG: Final = 40
 """Characters of a field from which it is hardly the name of a column."""
 
@@ -264,7 +267,15 @@ def _warn_of_quotes(table: Table) -> None:
 def _advice(table: Table) -> str:
     """The options with which the first lines have the same number of fields, if there are any."""
     better = dialects.better_dialect(_texts(table.sample), table.dialect)
-    return f"; try {better.options(table.dialect)}" if better else ""
+    if better:
+        return f"; try {better.options(table.dialect)}"
+    rows = dialects.records(_texts(table.sample), table.dialect)[table.has_header :]
+    widths = {len(row) for row in rows}
+    if len(rows) < FEWEST_ROWS or len(widths) > 1 or not table.has_header or widths.pop() <= len(table.names):
+        return ""
+    is_empty = not any(row[-1] for row in rows)
+    end = ", or remove the delimiter at the end of each row" if is_empty else ""
+    return f", and so has each row that follows: name all columns in the first line{end}"
 
 
 def _find_or_explain(table: Table, number: int, find: FindColumns) -> Roles:
@@ -282,15 +293,29 @@ def _find_or_explain(table: Table, number: int, find: FindColumns) -> Roles:
     except UsageError as error:
         if dialect != table.dialect and _try(find, rows[0]):
             raise UsageError(f"{place}: {error}; try {dialect.options(table.dialect)}") from None
+        long = dialects.long_delimiter(sample)
+        if long is None and (other := _other_header(table, place, find, error)):
+            raise other from None
         if _is_row(rows):
             raise DataError(f"{place}: no header; name the columns in their order: {options}") from None
-        long = dialects.long_delimiter(sample)
         usual = "if another character than usual is between columns, name it: --delimiter CHARACTER"
         one = f"; {dialects.with_tabs(long, table.name) if long else usual}"
         hint = (
             f"; if the first line is a row, name the columns: {options}" if is_one_column or len(rows[0]) > 1 else one
         )
         raise UsageError(f"{error}{hint}") from None
+
+
+def _other_header(table: Table, place: str, find: FindColumns, error: UsageError) -> UsageError | DataError | None:
+    """What to do if a later line names the columns, or another mark stands between the names."""
+    sample = _texts(table.sample)
+    if (later := dialects.later_header(sample, lambda names: bool(_try(find, names)))) is not None:
+        line = table.sample[later][0]
+        new = f"tail -n +{line} {table.name} > new.csv"
+        return DataError(f"{place}: no header; it seems to be line {line}: leave out the lines before it: {new}")
+    if (mark := dialects.odd_delimiter(sample[0], lambda names: bool(_try(find, names)))) is not None:
+        return UsageError(f"{place}: {error}; try --delimiter {dialects.in_shell(mark)}")
+    return None
 
 
 def _is_row(rows: Sequence[Sequence[str]]) -> bool:

@@ -53,7 +53,8 @@ class Dialect(NamedTuple):
 def in_shell(character: str) -> str:
     """A delimiter or quote as the command line takes it."""
     named = {"\t": "tab", "": "none", "'": '"\'"'}
-    return named.get(character, f"'{character}'")
+    plain = f"'{character}'" if character.isprintable() else f"$'\\x{ord(character):02x}'"
+    return named.get(character, plain)
 
 
 def usual(delimiter: str) -> Dialect:
@@ -88,6 +89,22 @@ def long_delimiter(lines: Sequence[str]) -> str | None:
         if others and all(line.count(found) == first.count(found) for line in others):
             return str(found)
     return None
+
+
+def later_header(sample: Sequence[str], is_header: IsHeader, *, most: int = 10) -> int | None:
+    """The place of the first line after others that names columns; None if there is none among the first lines."""
+    for place, line in enumerate(sample[1:most], start=1):
+        for delimiter in DELIMITERS:
+            names = next(iter(records([line], usual(delimiter))), [])
+            if len(names) > 1 and is_header(names):
+                return place
+    return None
+
+
+def odd_delimiter(header: str, is_header: IsHeader) -> str | None:
+    """A mark that the names of columns stand between; None if there is none."""
+    marks = dict.fromkeys(character for character in header if not character.isalnum() and character not in " _.\r\n")
+    return next((mark for mark in marks if is_header(header.strip().split(mark))), None)
 
 
 def refuse_dialect(columns: Columns, where: str) -> None:

@@ -95,13 +95,18 @@ def _refuse_other_columns(path: Path, columns: Columns, first: Columns) -> None:
     for role, here, there in pairs:
         if here and there and here != there:  # lines have no columns
             raise UsageError(
-                f"{path} has its {role} in {here!r}, and the file before it in {there!r}: name one with --{role}-column"
+                f"{path} has its {role} in {_named(here)}, and the file before it in {_named(there)}: rename one, or "
+                f"name a column of both with --{role}-column"
             )
 
 
 def _of_labels(columns: Columns) -> str | tuple[str, ...] | None:
     """The column of the label, or those of 1 and 0."""
     return columns.flags or columns.label
+
+
+def _named(columns: str | Sequence[str]) -> str:
+    return " and ".join(map(repr, [columns] if isinstance(columns, str) else columns))
 
 
 def read_documents(part: Part, reading: Reading) -> Iterator[Document]:

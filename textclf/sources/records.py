@@ -49,11 +49,18 @@ class Records:
                     yield Record(number, fields, errors[0] if errors else None, lines)
                 return
             except csv.Error as broken:
-                (number, _, error), *others = taken
+                (number, text, error), *others = taken
                 taken.clear()
                 self.read_again(others)
-                reason = f"the row is broken ({broken}); a quote inside a field is written twice"
+                reason = f"the row is broken ({broken}); a quote inside a field is written twice{self._instead(text)}"
                 yield Record(number, [], error or f"{self._name}:{number}: {reason}")
+
+    def _instead(self, text: str) -> str:
+        """How to write quotes twice that have a backslash before them."""
+        quote = self._dialect.quote
+        if f"\\{quote}" not in text or quote != '"':
+            return ""
+        return f""", not with a backslash: sed 's/\\\\"/""/g' {self._name} > new.csv"""
 
     def read_again(self, lines: Sequence[Line]) -> None:
         """Read these lines before all that follow."""

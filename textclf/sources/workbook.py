@@ -19,6 +19,10 @@ from textclf.system.wording import counted
 MOST_EMPTY: Final = 100_000
 """Rows without a value after which no other is looked for."""
 
+NO_VALUE: Final = (
+    "; a formula has one once a spreadsheet program has saved the workbook, and of merged cells the first has it"
+)
+
 _DAMAGE: Final = (
     zipfile.BadZipFile, zlib.error, OSError, EOFError, KeyError, ValueError, TypeError, IndexError, AttributeError,
     SyntaxError, NotImplementedError, RuntimeError, AssertionError,
@@ -46,7 +50,10 @@ def read_workbook(
         header = [_name(value) for value in first]
         refuse_repeated(f"{path}:{number}", header)
         sample = list(islice(rows, SAMPLED_RECORDS))
-        roles = find(header, sample=lambda: [dict(zip(header, row, strict=False)) for _, row in sample if any(row)])
+        try:
+            roles = find(header, sample=lambda: [dict(zip(header, row, strict=False)) for _, row in sample if any(row)])
+        except UsageError as error:
+            raise _later_header(path, sample, find) or error from None
         for number, row in chain(sample, rows):
             place = f"{path}:{number}"
             if not any(value is not None for value in row):
@@ -57,7 +64,28 @@ def read_workbook(
                 )
                 yield Row("", error=f"{place}: {problem}", place=place)
             else:
-                yield to_row(place, dict(zip(header, row, strict=False)), roles)
+                values = dict(zip(header, row, strict=False))
+                read = to_row(place, values, roles)
+                yield read if all(values.get(name) is not None for name in roles.names()) else _hinted(read)
+
+
+def _hinted(row: Row) -> Row:
+    """A row without a value, with why there may be none."""
+    error, training_error = (problem and f"{problem}{NO_VALUE}" for problem in (row.error, row.training_error))
+    return row._replace(error=error, training_error=training_error)
+
+
+def _later_header(
+    path: Path, rows: Sequence[tuple[int, Sequence[Any]]], find: FindColumns, *, most: int = 10
+) -> DataError | None:
+    """What to do if one of the next rows names the columns."""
+    for number, row in rows[:most]:
+        try:
+            find([_name(value) for value in row])
+        except UsageError:
+            continue
+        return DataError(f"{path}: the first row names no columns; row {number} does: remove the rows before it")
+    return None
 
 
 def sheets_of(path: Path) -> list[str]:

@@ -109,9 +109,20 @@ def explain(error: BaseException, path: Path | str | None = None) -> TextclfErro
         return _told(found, _path(error) or path)
     if isinstance(error, BrokenPipeError):
         return None
+    if isinstance(error, FileNotFoundError) and _path(error) is None and not _is_somewhere():
+        return UsageError("the current folder has been removed: go to another one with cd")
     if isinstance(error, OSError):
         return named(error, _path(error) or path) or TextclfError(f"{_path(error) or path or 'failed'}: {error}")
     return _of_import(error) if isinstance(error, ImportError) else None
+
+
+def _is_somewhere() -> bool:
+    """Whether the current folder is still there."""
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True
 
 
 def refused(error: BaseException, path: Path | str) -> TextclfError | None:
