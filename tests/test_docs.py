@@ -14,7 +14,7 @@ import textclf
 from tests.conftest import TEXTS, small_config
 from textclf import training
 from textclf.cli import main
-from textclf.cli.options import VOLUMES
+from textclf.cli.options import SHARED
 from textclf.config import TIERS, PreprocessConfig, TrainConfig
 from textclf.models import MODELS, user
 
@@ -139,10 +139,10 @@ def test_the_readme_lists_the_exit_codes() -> None:
 
 @pytest.mark.parametrize(
     ("name", "config", "only_option"),
-    [("preprocess", PreprocessConfig, {"dry_run"}), ("train", TrainConfig, {"resume", "code", "config", "seeds"})],
+    [("preprocess", PreprocessConfig, {"dry_run"}), ("train", TrainConfig, {"resume", "code", "seeds"})],
 )
 def test_options_and_settings_have_the_same_names(name: str, config: type, only_option: set[str]) -> None:
-    options = {parameter.name for parameter in main.commands[name].params if parameter not in VOLUMES}
+    options = {parameter.name for parameter in main.commands[name].params if parameter not in SHARED}
     assert options - only_option == {field.name for field in dataclasses.fields(config)} - {"user_model"}
 
 

@@ -157,7 +157,7 @@ def test_the_command_line_has_the_same_rules(given, runner):
     "line", ["epochs = 0", "epochs = true", "epochs = 2.5", "lr = nan", "dropout = -1", 'tier = "huge"', "data = 5"]
 )
 def test_a_toml_file_has_the_same_rules(line, runner):
-    Path("settings.toml").write_text(line)
+    Path("settings.toml").write_text(f"[train]\n{line}")
     result = invoke(runner, "train", "--config", "settings.toml")
     assert result.exit_code == 2
     assert line.split()[0] in result.stderr

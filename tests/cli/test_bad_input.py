@@ -169,13 +169,6 @@ def test_stdin_that_is_not_utf8(runner: CliRunner, run_dir: Path) -> None:
     assert "stdin:2: byte 0xa3 is not UTF-8" in done.stderr
 
 
-def test_a_config_file_with_an_unknown_key(runner: CliRunner) -> None:
-    Path("train.toml").write_text("epoch = 3\n", encoding="utf-8")
-    fails(runner, ["train", "--config", "train.toml"], 2, "train.toml sets epoch", "epochs")
-    Path("train.toml").write_text("epochs = = 3\n", encoding="utf-8")
-    fails(runner, ["train", "--config", "train.toml"], 2, "train.toml cannot be read as TOML")
-
-
 def test_a_resumed_run_takes_no_settings(runner: CliRunner, run_dir: Path) -> None:
     fails(runner, ["train", "--resume", str(run_dir), "--lr", "1"], 2, "--lr")
 

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from tests.conftest import invoke
 from textclf.cli import GROUPS, NAMES, main, terminal
 
-HAS_EACH = ["-q", "--quiet", "-v", "--verbose", "--debug"]
+HAS_EACH = ["--config", "-q", "--quiet", "-v", "--verbose", "--debug"]
 
 
 def test_without_a_command_the_help_is_shown(runner: CliRunner) -> None:
@@ -93,6 +93,7 @@ QUIET = {
     "runs": ["--run-dir", "{run}/.."],
     "info": ["{run}"],
     "verify": ["{run}"],
+    "init": [],
     "completion": ["bash"],
 }
 """Arguments with which each command works; serve does until it is stopped."""

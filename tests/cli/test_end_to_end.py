@@ -184,7 +184,7 @@ def test_options_take_either_dash(runner: CliRunner, corpus_csv: Path) -> None:
 
 
 def test_a_flag_beats_the_config_file_and_the_file_beats_the_default(runner: CliRunner, data_dir: Path) -> None:
-    Path("small.toml").write_text("epochs = 3\nbatch-size = 8\nhidden_size = 8\n", encoding="utf-8")
+    Path("small.toml").write_text("[train]\nepochs = 3\nbatch-size = 8\nhidden_size = 8\n", encoding="utf-8")
     done = runner.invoke(
         main, ["train", "--config", "small.toml", "--epochs", "1", "--data", str(data_dir), "--device", "cpu"]
     )

@@ -149,7 +149,7 @@ def test_no_error_prints_what_acts_on_a_terminal(name: str, hostile: Path, runne
     Path("ids.jsonl").write_text("\n".join(json.dumps({"text": "a", "label": "b", "id": ODD}) for _ in range(2)))
     Path("one\u202e.csv").write_text(f"text,label\nrain,{ODD}\nsnow,{ODD}\n")
     Path("broken\x1b[2J.jsonl").write_text('{"text": "\\u001b\n')
-    Path("settings.toml").write_text('"\\u001b[2J" = 1\n')
+    Path("settings.toml").write_text('[train]\n"\\u001b[2J" = 1\n')
     done = invoke(runner, *filled(REFUSED[name], hostile))
     check_shown(done.stderr)
     assert done.exit_code > 0

@@ -38,14 +38,15 @@ COMMANDS = {
     "info data": "info data/corpus",
     "runs": "runs",
     "data": "data",
+    "init": "init",
     "completion": "completion bash",
     "help": "--help",
 }
 ALL = frozenset(COMMANDS)
 WRITING = frozenset(
-    {"preprocess", "train", "train with processes", "predict file", "report", "export", "learning-curve"}
+    {"preprocess", "train", "train with processes", "predict file", "report", "export", "learning-curve", "init"}
 )
-READING = ALL - {"corpora", "help", "runs", "data", "completion"}  # the two list what they may not read
+READING = ALL - {"corpora", "help", "runs", "data", "completion", "init"}  # runs and data list what they may not read
 PRINTING = ALL - {"predict file", "serve"}
 WITHOUT_RIGHTS = "" if os.getuid() else "setpriv --bounding-set=-dac_override,-dac_read_search,-fowner"
 """Root may read and write everything, unless it gives up these rights."""
@@ -81,7 +82,7 @@ SITUATIONS = {
         f'chmod -R a-rwx data/* runs/* *.csv; {WITHOUT_RIGHTS} "$@"', 2, READING, needs="setpriv"
     ),
     "a folder that may not be entered": Situation(
-        f'chmod a-rwx .; {WITHOUT_RIGHTS} "$@"', 2, READING | {"runs", "data"}, needs="setpriv"
+        f'chmod a-rwx .; {WITHOUT_RIGHTS} "$@"', 2, READING | {"runs", "data", "init"}, needs="setpriv"
     ),
     "a disk that is read-only": Situation(
         'mount --bind . . && mount -o remount,ro,bind . . || exit 77; cd "$PWD"; "$@"',
@@ -135,7 +136,7 @@ SITUATIONS = {
     "a stdout that nobody reads": Situation(
         'mkfifo pipe; (exec 3< pipe) & exec 4> pipe; wait; "$@" >&4', 141, PRINTING
     ),
-    "a current folder that was removed": Situation('mkdir gone; cd gone; rmdir ../gone; "$@"', 2, READING),
+    "a current folder that was removed": Situation('mkdir gone; cd gone; rmdir ../gone; "$@"', 2, READING | {"init"}),
 }
 
 

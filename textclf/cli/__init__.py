@@ -25,7 +25,7 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Train": ("train", "evaluate", "learning-curve"),
     "Use": ("predict", "serve", "export"),
     "Understand": ("explain", "compare", "report"),
-    "Manage": ("runs", "info", "verify", "completion"),
+    "Manage": ("runs", "info", "verify", "init", "completion"),
 }
 """The commands, in the order of the work."""
 

@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from textclf.artefacts import runs
-from textclf.cli import terminal
+from textclf.cli import settings_file, terminal
 from textclf.cli.terminal import Volume
 from textclf.errors import UsageError
 from textclf.models import MODELS, is_known, unknown
@@ -49,6 +49,9 @@ VOLUMES: Final = (
 )
 """Options of every command; they also go before its name."""
 
+SHARED: Final = (settings_file.option(), *VOLUMES)
+"""Options of every command."""
+
 
 _EMPTY: Final = {"quote", "label_prefix"}
 """Options whose value may be empty."""
@@ -58,7 +61,7 @@ class Command(click.Command):
     """A command with the options that all commands have. If verbose, it prints its settings and how long it took."""
 
     def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
-        super().__init__(name, params=[*(params or ()), *VOLUMES], **more)
+        super().__init__(name, params=[*(params or ()), *SHARED], **more)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command line; a usage error for an option that is empty, as where a variable is not set."""
@@ -160,7 +163,10 @@ class ColumnNames(click.ParamType[tuple[str, ...]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
         """The names; a tuple, as the default is, stays one."""
-        return tuple(value.split(",")) if isinstance(value, str) else value
+        names = value.split(",") if isinstance(value, str) else value
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            self.fail(f"{shown(value)} is not a list of names", param, ctx)
+        return tuple(names)
 
 
 class ModelName(click.ParamType[str]):
@@ -174,7 +180,7 @@ class ModelName(click.ParamType[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name; a usage error that lists the models if there is no such one."""
-        if not is_known(value):
+        if not isinstance(value, str) or not is_known(value):
             self.fail(unknown(value), param, ctx)
         return str(value)
 

@@ -10,7 +10,6 @@ from click.core import ParameterSource
 
 from textclf.cli import options, terminal, training_options
 from textclf.cli.display import table
-from textclf.cli.settings_file import read_settings_file
 from textclf.cli.training_options import DEFAULTS, ClassWeights
 from textclf.config import MONITORS, PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
@@ -143,14 +142,6 @@ number: Final = partial(options.setting, TrainConfig)
 @options.num_workers(number("num_workers"), "load documents. [default: 0 for packed on a CPU, else one per processor]")
 @click.option("--resume", type=options.RUN, help="Resume a stopped run.")
 @options.code
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    is_eager=True,
-    expose_value=False,
-    callback=read_settings_file,
-    help="TOML file with any of these options; an option on the command line overrides it.",
-)
 @click.pass_context
 def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ...], seeds: int, **given: Any) -> None:
     """Train a model on one tier of a data directory.
