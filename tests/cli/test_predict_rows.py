@@ -363,3 +363,55 @@ def test_a_closed_pipe_ends_it_quietly_and_loses_nothing_that_was_written(run_di
     assert process.wait(timeout=60) == ClosedPipeError.exit_code
     assert read.count(b"\n") == count // 2
     assert whole.startswith(read)
+
+
+# --keep-columns
+
+
+def kept(run: Path, content: str, *options: object, name: str = "rows.csv") -> list[list[str]]:
+    Path(name).write_text(content)
+    wanted = options or ("--format", "csv")
+    return list(csv.reader(io.StringIO(done(run, "--input", name, "--keep-columns", *wanted).stdout)))
+
+
+def test_all_columns_are_copied_and_the_answers_follow(run_dir):
+    header, *rows = kept(run_dir, 'id,label,text,note\n7,food,"the cat, sat",a\n8,food,bread,"b\nc"\n')
+    assert header[:6] == ["id", "label", "text", "note", "predicted_label", "probability"]
+    assert [row[:5] for row in rows] == [
+        ["7", "food", "the cat, sat", "a", "animals"],
+        ["8", "food", "bread", "b\nc", "food"],
+    ]
+
+
+def test_rows_with_an_error_keep_the_cells_that_are_known(run_dir):
+    header, *rows = kept(run_dir, "text\tnote\n \tempty\nthe cat sat\ta\tb\nthe cat sat\tlast\n", name="rows.tsv")
+    assert [row[:3] for row in rows] == [[" ", "empty", ""], ["", "", ""], ["the cat sat", "last", "animals"]]
+    assert [bool(row[header.index("error")]) for row in rows] == [True, True, False]
+
+
+def test_names_of_ours_that_the_file_has_get_a_prefix(run_dir):
+    header, row = kept(run_dir, "text,probability,predicted_label,error\nthe cat sat,x,y,z\n")
+    assert header[:4] == ["text", "probability", "predicted_label", "error"]
+    assert header[4:6] == ["predicted_predicted_label", "predicted_probability"]
+    assert header[-1] == "predicted_error"
+    assert len(set(header)) == len(header) == len(row)
+
+
+def test_formulas_in_copied_cells_and_names_are_escaped_for_a_spreadsheet(run_dir):
+    header, row = kept(run_dir, "text,=1+1\nthe cat sat,=2+2\n", "--format", "spreadsheet")
+    assert (header[1], row[1]) == ("'=1+1", "'=2+2")
+
+
+def test_what_cannot_be_copied_is_refused_in_one_line(run_dir):
+    Path("rows.csv").write_text("text\nrain\n")
+    Path("rows.jsonl").write_text('{"text": "rain"}\n')
+    for options, problem in (
+        (("--input", "rows.csv"), "--format csv or spreadsheet"),
+        (("--input", "rows.csv", "--format", "jsonl"), "--format csv or spreadsheet"),
+        (("--input", "-", "--format", "csv"), "name it with --input FILE"),
+        (("rain", "--format", "csv"), "name it with --input FILE"),
+        (("--input", "rows.jsonl", "--format", "csv"), "rows.jsonl is jsonl"),
+    ):
+        result = predict(run_dir, "--keep-columns", *options)
+        assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1), result.stderr
+        assert problem in result.stderr

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 @options.inputs("Each row gets one answer, in order.")
 @options.of_rows
 @options.id_column(", to copy into the answer.")
+@click.option(
+    "--keep-columns",
+    is_flag=True,
+    help="Copy all columns of one CSV or TSV file; with --format csv or spreadsheet.",
+)
 @click.option("--strict", is_flag=True, help="Exit with 3 at the first row that cannot be read.")
 @click.option(
     "--top-k",
@@ -69,7 +74,8 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
     Each row of --input gets one answer. A row that cannot be read gets its error instead of a label (an empty line in
     the formats text and fasttext), and stderr gets the number of such rows. With a column of labels, stderr also gets
     the accuracy. CSV has labels and ids as they are, and a spreadsheet takes those that begin with = + - or @ for
-    formulas; --format spreadsheet is CSV with an apostrophe before them.
+    formulas; --format spreadsheet is CSV with an apostrophe before them. With --keep-columns, the answer is in
+    predicted_label, and other names that the file has, too, also begin with predicted_.
 
     \b
     Examples:

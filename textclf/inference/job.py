@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 EXPLAINED: Final = ("text", "json", "jsonl")
 """Formats that have room for the contribution of each word."""
 
+KEPT: Final = ("csv", "spreadsheet")
+"""Formats into which the columns of the input can be copied."""
+
 _OF_COLUMNS: Final = {
     "text_column": "text",
     "label_column": "label",
@@ -53,6 +56,8 @@ class Job:
     input_format: str = "auto"
     part: str | None = None
     columns: Columns = field(default_factory=Columns)
+    keep_columns: bool = False
+    """Whether all columns of the input are copied before the answers."""
     strict: bool = False
     top_k: int | None = None
     threshold: float | None = None
@@ -89,6 +94,7 @@ def check(job: Job) -> list[Path]:
     _refuse_names_of_files(job)
     files = _input_files(job.inputs)
     _check_output(job, files)
+    _check_kept(job, files)
     return files
 
 
@@ -124,7 +130,9 @@ def _reading(job: Job, classifier: "Classifier") -> "Reading":
     from textclf.inference.predicting import Reading
 
     trained = classifier.trained
-    return Reading(job.input_format, job.part, job.columns, trained.columns, job.strict, several=trained.is_multi)
+    return Reading(
+        job.input_format, job.part, job.columns, trained.columns, job.strict, trained.is_multi, job.keep_columns
+    )
 
 
 def _answers(
@@ -147,12 +155,22 @@ def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier"
     fields = outputs.Fields(
         top_k=job.best(classifier),
         probabilities=job.top_k is not None,
-        ids=predicting.have_ids(files, _reading(job, classifier)),
+        ids=not job.keep_columns and predicting.have_ids(files, _reading(job, classifier)),
         rejected=job.is_rejecting and not classifier.trained.is_multi,
         details=bool(files),
         separator=outputs.separator_of(classifier.trained),
+        kept=_kept(job, files, classifier),
     )
     outputs.write(answers, job.layout, fields, job.output)
+
+
+def _kept(job: Job, files: list[Path], classifier: "Classifier") -> tuple[str, ...]:
+    """The names of the columns that are copied; raises UsageError if the file is of a format that is not copied."""
+    from textclf import sources
+
+    if not job.keep_columns:
+        return ()
+    return sources.names_of(files[0], kind=job.input_format, columns=job.columns, known=classifier.trained.columns)
 
 
 def _with_threshold(classifier: "Classifier", threshold: float | None) -> "Classifier":
@@ -188,6 +206,16 @@ def _input_files(inputs: Sequence[str]) -> list[Path]:
     from textclf import sources
 
     return sources.files(inputs)
+
+
+def _check_kept(job: Job, files: list[Path]) -> None:
+    """Raise UsageError for texts, files and formats whose columns are not copied."""
+    if not job.keep_columns:
+        return
+    if job.explain or job.layout not in KEPT:
+        raise UsageError("--keep-columns goes with --format csv or spreadsheet: name one of them")
+    if job.texts or len(files) != 1 or files[0] == Path("-"):
+        raise UsageError("--keep-columns copies the columns of one CSV or TSV file: name it with --input FILE")
 
 
 def _check_output(job: Job, inputs: list[Path]) -> None:

@@ -27,6 +27,9 @@ from textclf.system import escaping, failures, files
 
 _SPACE: Final = re.compile(r"\s")
 
+PREDICTED: Final = "predicted_"
+"""Begins the name of a column of ours where the input has that name."""
+
 GROUP_ROWS: Final = 16_384
 """Rows per Parquet row group, which are in memory together."""
 
@@ -82,6 +85,8 @@ class Fields(NamedTuple):
     """Whether tables have columns for more than labels and probabilities."""
     separator: str | None = None
     """What is between the labels of a cell, where a text may have several; None: it has one."""
+    kept: tuple[str, ...] = ()
+    """Names of the columns of the input that come before those of the answers in CSV."""
 
 
 def write(batches: Batches, layout: str, fields: Fields, output: Path | None) -> None:
@@ -209,9 +214,31 @@ def _write_csv(batches: Batches, out: IO[str], fields: Fields, *, text: Callable
     writer = csv.writer(out, lineterminator="\n")
     for number, batch in enumerate(batches):
         if number == 0:  # with the first answers, so that an error before them leaves stdout empty
-            writer.writerow(columns(fields))
-        writer.writerows(cells(answer, fields, text=text) for answer in batch)
+            writer.writerow(header(fields, text=text))
+        writer.writerows([*_copied(answer, fields, text), *cells(answer, fields, text=text)] for answer in batch)
         out.flush()
+
+
+def header(fields: Fields, *, text: Callable[[str], str]) -> list[str]:
+    """Names of the columns: those that are kept, then ours.
+
+    After kept columns, the answer is in ``predicted_label``, or ``predicted_labels``, as on the page; another name that
+    the input has, too, gets the same prefix.
+    """
+    taken = set(fields.kept)
+    names = [text(name) for name in fields.kept]
+    for name in columns(fields):
+        free = f"{PREDICTED}{name}" if fields.kept and name in ("label", "labels") else name
+        while free in taken:
+            free = f"{PREDICTED}{free}"
+        taken.add(free)
+        names.append(free)
+    return names
+
+
+def _copied(answer: Answer, fields: Fields, text: Callable[[str], str]) -> list[str]:
+    """The cells that are kept; empty ones if the row does not have as many as the header."""
+    return [text(cell) for cell in answer.row.cells or ("",) * len(fields.kept)] if fields.kept else []
 
 
 def cells(answer: Answer, fields: Fields, *, text: Callable[[str], str]) -> list[Any]:

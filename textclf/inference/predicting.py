@@ -199,6 +199,8 @@ class Reading(NamedTuple):
     """Whether a row that cannot be read is an error of the whole file."""
     several: bool = False
     """Whether all labels of a row count, not only the first."""
+    keeps_cells: bool = False
+    """Whether rows of CSV and TSV keep all their fields."""
 
 
 def have_ids(files: Iterable[Path], reading: Reading) -> bool:
@@ -225,7 +227,13 @@ def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn:
     is_warned = reading.several
     for file in files:
         of_file = sources.rows(
-            file, kind=reading.kind, columns=reading.columns, known=reading.known, warn=warn, part=reading.part
+            file,
+            kind=reading.kind,
+            columns=reading.columns,
+            known=reading.known,
+            warn=warn,
+            part=reading.part,
+            keeps_cells=reading.keeps_cells,
         )
         for row in of_file:
             if row.error and reading.strict:

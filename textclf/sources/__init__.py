@@ -103,7 +103,7 @@ def described(
     return found, columns if path == STDIN else columns_of(path, found, reading)
 
 
-def rows(
+def rows(  # noqa: PLR0913 (each is an option of predict)
     path: Path,
     *,
     kind: str = "auto",
@@ -111,18 +111,20 @@ def rows(
     known: Columns = Columns(),  # noqa: B008
     warn: Callable[[str], None] = lambda _line: None,
     part: str | None = None,
+    keeps_cells: bool = False,
 ) -> Iterator[Row]:
     """Yield a row, with its text or its error, for each row of a file, in order; the path ``-`` is stdin.
 
     `kind` is a format of `textclf.sources.formats`, or "auto" to go by the file: see `textclf.sources.kinds`. `part`
-    names a list of documents in JSON, or a sheet of a workbook, where there are several.
+    names a list of documents in JSON, or a sheet of a workbook, where there are several. With `keeps_cells`, rows of
+    CSV and TSV keep all their fields.
     Columns that are not asked for are those `known` from the training documents, if the file has them.
     `warn` gets a message about many rows once. Raises UsageError if the options do not fit together or there are no
     such columns, DataError if the file cannot be read in this format at all.
     """
     from textclf.sources.formats import Reading, rows_to_predict
 
-    return rows_to_predict(path, Reading(columns, known, warn=warn, kind=kind, part=part))
+    return rows_to_predict(path, Reading(columns, known, warn=warn, kind=kind, part=part, keeps_cells=keeps_cells))
 
 
 def rows_with_cells(path: Path, *, name: str, columns: Columns, known: Columns) -> Iterator[Row]:
@@ -130,6 +132,18 @@ def rows_with_cells(path: Path, *, name: str, columns: Columns, known: Columns) 
     from textclf.sources.formats import Reading, rows_to_predict
 
     return rows_to_predict(path, Reading(columns, known, keeps_cells=True, name=name))
+
+
+def names_of(path: Path, *, kind: str, columns: Columns, known: Columns) -> tuple[str, ...]:
+    """The names of all columns of CSV or TSV, none if it has no rows; raises UsageError for other formats."""
+    from textclf.errors import UsageError
+    from textclf.sources import formats
+
+    reading = formats.Reading(columns, known, kind=kind, needs_label=False)
+    found = formats.beginning_of(path, reading)
+    if found.kind not in formats.DELIMITERS:
+        raise UsageError(f"--keep-columns copies those of CSV and TSV, and {path} is {found.kind}: leave it out")
+    return found.names
 
 
 def beginning_of(path: Path, *, name: str, known: Columns) -> "Beginning":
