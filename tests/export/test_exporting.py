@@ -208,7 +208,7 @@ def test_an_existing_output_is_not_overwritten(runner, run_dir, tmp_path):
     assert (tmp_path / "mine" / "letter.txt").read_text() == "dear"
 
 
-@pytest.mark.parametrize("size", ["0", "-1", "2XB", "MB", "", "nan", "1e9", "٣MB"])
+@pytest.mark.parametrize("size", ["0", "-1", "2XB", "MB", " ", "nan", "1e9", "٣MB"])
 def test_an_invalid_size_is_bad_usage(size, runner, run_dir):
     line = refused(runner, 2, "--run", run_dir, "--output", "out", "--max-size", size)
     assert "is not a size such as 500kB, 2MB or 1.5MiB" in line

@@ -54,11 +54,6 @@ def test_an_empty_text_in_arguments_or_stdin_is_an_error_of_its_row(monkeypatch)
         read([""], strict=True)
 
 
-def test_an_argument_of_another_encoding_is_refused():
-    with pytest.raises(DataError, match="text 2 is not UTF-8"):
-        read(["rain", b"caf\xe9".decode(errors="surrogateescape")])
-
-
 def test_stdin_that_is_not_text_is_refused(monkeypatch):
     with pytest.raises(DataError, match="stdin:2: byte 0xff is not UTF-8"):
         read(["-"], stdin=b"rain\n\xff\n", monkeypatch=monkeypatch)

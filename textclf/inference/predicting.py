@@ -13,7 +13,7 @@ from textclf.inference.foreign_labels import describe_foreign
 from textclf.inference.label_counts import LabelCounts
 from textclf.inference.outputs import Answer
 from textclf.sources import Columns, Row
-from textclf.sources.columns import Roles, find_columns, is_unicode
+from textclf.sources.columns import Roles, find_columns
 from textclf.sources.document import is_empty, refuse_empty
 from textclf.system.wording import counted, form
 
@@ -247,8 +247,6 @@ def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn:
 def _rows_of_texts(texts: Iterable[str], reading: Reading) -> Iterator[Row]:
     of_stdin = Columns(encoding=reading.columns.encoding)
     for number, text in enumerate(texts, start=1):
-        if not is_unicode(text):
-            raise DataError(f"text {number} is not UTF-8: its bytes are of another encoding")
         given = [refuse_empty(Row(text, is_blank=is_empty(text), place=f"text {number}"))]
         for row in sources.rows(Path("-"), kind="lines", columns=of_stdin) if text == "-" else given:
             if row.error and (reading.strict or not row.is_blank):

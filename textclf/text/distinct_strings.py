@@ -23,7 +23,7 @@ class Strings(Protocol):
 
 
 class DistinctStrings:
-    """Strings without white space inside, each once, in the order in which they first came."""
+    """Strings without white space inside, none of them empty, each once, in the order in which they first came."""
 
     def __init__(self) -> None:
         self._table = HashTable()
