@@ -405,10 +405,12 @@ def test_formulas_in_copied_cells_and_names_are_escaped_for_a_spreadsheet(run_di
 def test_what_cannot_be_copied_is_refused_in_one_line(run_dir):
     Path("rows.csv").write_text("text\nrain\n")
     Path("rows.jsonl").write_text('{"text": "rain"}\n')
+    os.mkfifo("pipe.csv")
     for options, problem in (
         (("--input", "rows.csv"), "--format csv or spreadsheet"),
         (("--input", "rows.csv", "--format", "jsonl"), "--format csv or spreadsheet"),
         (("--input", "-", "--format", "csv"), "name it with --input FILE"),
+        (("--input", "pipe.csv", "--format", "csv"), "name it with --input FILE"),
         (("rain", "--format", "csv"), "name it with --input FILE"),
         (("--input", "rows.jsonl", "--format", "csv"), "rows.jsonl is jsonl"),
     ):

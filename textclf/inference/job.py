@@ -214,7 +214,7 @@ def _check_kept(job: Job, files: list[Path]) -> None:
         return
     if job.explain or job.layout not in KEPT:
         raise UsageError("--keep-columns goes with --format csv or spreadsheet: name one of them")
-    if job.texts or len(files) != 1 or files[0] == Path("-"):
+    if job.texts or len(files) != 1 or not files[0].is_file():  # a pipe would be read twice
         raise UsageError("--keep-columns copies the columns of one CSV or TSV file: name it with --input FILE")
 
 
