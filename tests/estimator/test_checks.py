@@ -24,6 +24,9 @@ class OfNumbers(TextClassifier):
     def fit_transform(self, X, y=None):
         return super().fit_transform(self._words(X, y, is_fit=True), y)
 
+    def predict(self, X):
+        return super().predict(self._words(X))
+
     def predict_proba(self, X):
         return super().predict_proba(self._words(X))
 
