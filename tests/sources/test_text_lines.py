@@ -83,11 +83,24 @@ def test_the_encodings_that_a_line_fits_are_named_with_how_it_reads(encoding, te
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize("text", ["Хороший фильм и ещё", "这部 电影 很好 的", "plain words", "ñandú"])
+@pytest.mark.parametrize("text", ["Хороший фильм и ещё", "这部 电影 很好 的", "plain words", "ñandú", "फ़िल्म अच्छी थी"])
 def test_utf_16_is_known_by_its_zeros_in_any_script(codec, text):
     with pytest.raises(DataError, match=f"f is {codec.upper()}, as in '{text[:6]}.*; try --encoding {codec}$"):
         texts(f"{text}\n{text}\n".encode(codec))
     assert texts(f"a\0{text}\n".encode()) == [f"a\0{text}\n"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "text,label,key\r\n,000\x06,\0\r\n",
+        "__label__\0 \x1a\n",
+        "a\tb\0c\x01 and so on\n",
+        "text\tlabel\tkey\r\n\t0\t0\0\r\n",
+    ],
+)
+def test_a_few_control_characters_make_no_utf_16(content):
+    assert "".join(texts(content.encode(), newline="")) == content
 
 
 def test_a_codec_that_does_not_name_the_line_refuses_the_file():

@@ -5,7 +5,6 @@ Knows nothing about what lines hold.
 
 import codecs
 import io
-import re
 from collections.abc import Callable, Generator
 from functools import partial
 from typing import Final, NamedTuple
@@ -238,7 +237,7 @@ def wide_encoding(start: bytes) -> str | None:
     if len(second) < FEWEST_PAIRS:
         return None
     for codec, zeros, others in (("utf-16-le", second, first), ("utf-16-be", first, second)):
-        if 0 in zeros and all(others) and (not any(zeros) or _is_no_text(start)) and _is_text(start, codec):
+        if 0 in zeros and all(others) and _is_no_text(start, zeros) and _is_text(start, codec):
             return codec
     return None
 
@@ -252,10 +251,13 @@ def _is_text(start: bytes, codec: str) -> bool:
     return all(character.isprintable() or character.isspace() for character in text)
 
 
-def _is_no_text(start: bytes) -> bool:
-    """Whether the beginning of a file is not UTF-8, or has control characters as no text does."""
+def _is_no_text(start: bytes, zeros: bytes) -> bool:
+    """Whether the beginning of a file is not UTF-8, or hardly any of its bytes at these places are letters there.
+
+    A few control characters may be in any file, and tabs are in many.
+    """
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeError:
         return True
-    return re.search(rb"[\x01-\x06\x0e-\x1a]", start) is not None
+    return sum(byte <= ord(" ") for byte in zeros) > 0.75 * len(zeros)
