@@ -7,7 +7,7 @@ def main() -> None:
     """Run the command line and exit."""
     try:
         from textclf.cli import main as run
-    except (ImportError, MemoryError, OSError) as error:
+    except (EOFError, ImportError, MemoryError, OSError, ValueError) as error:
         from textclf.system import failures
 
         explained = failures.explain(error)

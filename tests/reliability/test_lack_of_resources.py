@@ -161,6 +161,7 @@ def run(situation: Situation, command: str, workshop: Path, folder: Path) -> sub
         return subprocess.run(
             [*own, *alone, "bash", "-c", situation.script, "bash", *words],
             cwd=folder,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # or all later commands would find it cut off
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

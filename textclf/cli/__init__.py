@@ -123,6 +123,8 @@ class Commands(click.Group):
 
 def _report(error: BaseException) -> int | None:
     """Say on stderr why a command ended; returns its exit code, None for a bug."""
+    if isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError):
+        error = error.__cause__  # click takes every end of a file for the user's Ctrl-D
     if isinstance(error, click.ClickException):
         return _fail(error, _with_help(error), error.exit_code)
     if isinstance(error, click.Abort | KeyboardInterrupt):

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from textclf.errors import ResourceError, TextclfError, UsageError
+from textclf.errors import ArtefactError, ResourceError, TextclfError, UsageError
 from textclf.system.requirements import ALL, ALONE
 from textclf.system.wording import counted
 
@@ -113,7 +113,7 @@ def explain(error: BaseException, path: Path | str | None = None) -> TextclfErro
         return UsageError("the current folder has been removed: go to another one with cd")
     if isinstance(error, OSError):
         return named(error, _path(error) or path) or TextclfError(f"{_path(error) or path or 'failed'}: {error}")
-    return _of_import(error) if isinstance(error, ImportError) else None
+    return _of_import(error) if isinstance(error, ImportError) else _of_bytecode(error)
 
 
 def _is_somewhere() -> bool:
@@ -211,6 +211,19 @@ def _of_import(error: ImportError) -> TextclfError | None:
     return UsageError(
         f"the Python package {package} cannot be imported ({why}); install it again: "
         f"pip install --force-reinstall {package}"
+    )
+
+
+def _of_bytecode(error: BaseException) -> TextclfError | None:
+    """What to say of a compiled file of Python that is not whole; None if the error is not about one.
+
+    Where a disk was full as it was written, it stays cut off: https://github.com/python/cpython/issues/126606.
+    """
+    if not isinstance(error, EOFError | ValueError) or _raised_in(error) != "importlib._bootstrap_external":
+        return None
+    return ArtefactError(
+        f"a file that Python compiled is damaged ({error}), as after a full disk; compile it again: "
+        f"python -m compileall -qf {Path(__file__).parents[1]}"
     )
 
 
