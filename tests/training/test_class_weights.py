@@ -16,10 +16,6 @@ def weights(given, counts=COUNTS, *, is_multi=False, documents=100):
     return weigh(given, counts, documents=documents, is_multi=is_multi)
 
 
-def test_none_weighs_nothing():
-    assert weights("none") is None
-
-
 @pytest.mark.parametrize("counts", [COUNTS, {"a": 50, "b": 50}, {"a": 1, "b": 2, "c": 97, "d": 300}])
 def test_balanced_is_the_formula_of_scikit_learn(counts):
     labels = np.repeat(list(counts), list(counts.values()))

@@ -128,9 +128,3 @@ def test_several_labels_are_right_if_all_are_there_and_no_other():
     assert objective.has_loss(NUMBERS).all()
     right, answers, labelled = objective.counts(logits, NUMBERS).tolist()
     assert (right, answers, labelled) == ([2, 3, 1], [2, 3, 1], [2, 3, 3])
-
-
-def test_sets_of_labels_come_as_an_array():
-    found = Sigmoid.of(SETS.bool().numpy(), torch.device("cpu"), label_smoothing=0.1)
-    assert_close(found.sets, SETS)
-    assert (found.label_smoothing, found.class_weights) == (0.1, None)

@@ -17,6 +17,7 @@ from textclf.models import MODELS
 from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Examples
 from textclf.training.batches import EpochSampler, LengthSortedSampler
+from textclf.training.class_weights import weigh
 from textclf.training.setup import MOST_WORKERS, PERCENTILE, set_up, set_up_while_torch_loads
 
 
@@ -105,6 +106,13 @@ def test_features_are_fitted_on_the_tier_that_is_trained_on(corpus_csv, tmp_path
     assert sizes == data.manifest.tiers
     assert sizes["tiny"] < sizes["full"]
     assert not np.array_equal(inputs["tiny"], inputs["full"])
+
+
+def test_class_weights_are_those_of_the_tier_and_none_if_none_are_asked_for(data, data_dir, tmp_path):
+    assert set_up(small_config("mlp", data_dir, tmp_path), data).class_weights is None
+    weighed = set_up(small_config("mlp", data_dir, tmp_path, class_weights="balanced", tier="mid"), data)
+    expected = weigh("balanced", data.counts("mid"), documents=len(weighed.parts["train"]), is_multi=False)
+    assert weighed.class_weights.tolist() == expected.tolist()
 
 
 def test_training_batches_are_shuffled_and_of_the_configured_size(make):

@@ -8,22 +8,20 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.config import BALANCED, NONE
+from textclf.config import BALANCED
 from textclf.errors import UsageError
 from textclf.settings import shown
 
 LARGEST: Final = 1e6
 
 
-def weigh(given: str, counts: Mapping[str, int], *, documents: int, is_multi: bool) -> NDArray[np.float32] | None:
-    """The weights of C classes with these numbers of training documents, shape (C,); None if all weigh the same.
+def weigh(given: str, counts: Mapping[str, int], *, documents: int, is_multi: bool) -> NDArray[np.float32]:
+    """The weights of C classes with these numbers of training documents, shape (C,).
 
     "balanced" is scikit-learn's formula: documents / (C * documents of the class); where a document may have several
     labels, each class is balanced against its absence, so that those with it weigh documents without / documents with.
     A JSON object has the weight of each label; labels that it leaves out weigh 1. Raises UsageError for anything else.
     """
-    if given == NONE:
-        return None
     if given != BALANCED:
         return _named(given, list(counts))
     found = np.array(list(counts.values()), dtype=np.float64)

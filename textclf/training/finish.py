@@ -84,8 +84,7 @@ def finish(
 
 def _shift(setup: Setup) -> tuple[float, ...]:
     """What class weights have added to each logit: they multiply the odds that a model learns."""
-    weights = setup.class_weights()
-    return () if weights is None else tuple(np.log(weights).tolist())
+    return () if setup.class_weights is None else tuple(np.log(setup.class_weights).tolist())
 
 
 def logits_of(model: nn.Module, batches: BatchLoader, *, options: StepOptions) -> NDArray[np.float32]:

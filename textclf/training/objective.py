@@ -7,9 +7,7 @@ logits. Shapes: V views of the documents, B documents in a batch, D in a split, 
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -79,9 +77,10 @@ class Softmax:
     def counts(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Each document has one answer and one label; UNSEEN is a class of its own, the last: shape (3, C + 1)."""
         unseen = logits.shape[1]
+        wrong = unseen + 1  # a column that is left out: to select the right answers would wait for the device
         answers, own = logits.argmax(dim=1), torch.where(labels == UNSEEN, unseen, labels)
-        right = answers[answers == own]
-        return torch.stack([torch.bincount(places, minlength=unseen + 1) for places in (right, answers, own)])
+        places = torch.stack([torch.where(answers == own, own, wrong), answers, own])  # (3, B)
+        return places.new_zeros(3, wrong + 1).scatter_add_(1, places, torch.ones_like(places))[:, :wrong]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +96,6 @@ class Sigmoid:
     """Targets are this much nearer to one half, twice."""
     class_weights: Tensor | None = None
     """Shape (C,), the weight of a document that has the class in that class's loss. None: as of one without it."""
-
-    @classmethod
-    def of(cls, sets: NDArray[np.bool_], device: torch.device, **options: float | Tensor | None) -> "Sigmoid":
-        """The objective for these sets of labels, on a device."""
-        return cls(torch.from_numpy(sets.astype(np.float32)).to(device), **options)  # type: ignore[arg-type]
 
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The mean over views and documents."""

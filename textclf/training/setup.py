@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts import runs
-from textclf.config import TrainConfig
+from textclf.config import NONE, TrainConfig
 from textclf.dataset import finding
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, together
 from textclf.dataset.manifest import read_manifest
@@ -66,6 +66,8 @@ class Setup:
     """The same features with those of the documents that every epoch reads, if the model wants a cache."""
     parts: Mapping[str, Part]
     """The documents of "train", "validation", "refit" (both) if the run may have a refit, "test" if it is tested."""
+    class_weights: NDArray[np.float32] | None
+    """The weight of each class in the training loss, shape (C,); None if all weigh the same."""
     seconds: float
     """Spent on computing all this."""
 
@@ -121,18 +123,12 @@ class Setup:
 
         from textclf.training.objective import Sigmoid, Softmax
 
-        weights, smoothing = self.class_weights(), required(self.config.label_smoothing)
-        on_device = None if weights is None else torch.from_numpy(weights).to(processor)
+        smoothing = required(self.config.label_smoothing)
+        weights = None if self.class_weights is None else torch.from_numpy(self.class_weights).to(processor)
         if not self.data.is_multi:
-            return Softmax(smoothing, on_device)
+            return Softmax(smoothing, weights)
         sets = self.data.label_sets().matrix(self.data.manifest.labels)
-        return Sigmoid(torch.from_numpy(sets.astype(np.float32)).to(processor), smoothing, on_device)
-
-    def class_weights(self) -> NDArray[np.float32] | None:
-        """The weight of each class in the training loss, shape (C,); None if all weigh the same."""
-        counts = self.data.counts(self.config.tier)
-        documents = len(self.parts["train"])
-        return weigh(self.config.class_weights, counts, documents=documents, is_multi=self.data.is_multi)
+        return Sigmoid(torch.from_numpy(sets.astype(np.float32)).to(processor), smoothing, weights)
 
     def network_arguments(self) -> dict[str, Any]:
         """Keyword arguments of the network: sizes that follow from the data, and the settings that it has."""
@@ -209,7 +205,7 @@ def set_up(config: TrainConfig, data: DataDirectory | None = None, *, read_at_on
     data = data or DataDirectory.open(finding.find(config.data, config.data_dir))
     store = data.store(config.store)
     parts = _parts(config, data)
-    weigh(config.class_weights, data.counts(config.tier), documents=len(parts["train"]), is_multi=data.is_multi)
+    weights = _class_weights(config, data, documents=len(parts["train"]))
     lengths = parts["train"].lengths
     size = {"documents": len(lengths), "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, PERCENTILE))}
     config = config.completed(**size, is_multi=data.is_multi)
@@ -221,7 +217,14 @@ def set_up(config: TrainConfig, data: DataDirectory | None = None, *, read_at_on
     features, cache = learn(training, validation=validation, tokenizer=tokenizer, max_length=config.max_length)
     store = copy(store)  # mapped again, if it is: what was read of it need not stay in memory
     memory.return_freed_memory()  # before torch is imported, whose own memory would lie between the free parts
-    return Setup(config, data, store, tokenizer, features, cache, parts, perf_counter() - started)
+    return Setup(config, data, store, tokenizer, features, cache, parts, weights, perf_counter() - started)
+
+
+def _class_weights(config: TrainConfig, data: DataDirectory, *, documents: int) -> NDArray[np.float32] | None:
+    """Raises what `weigh` raises; nothing is counted if all classes weigh the same."""
+    if config.class_weights == NONE:
+        return None
+    return weigh(config.class_weights, data.counts(config.tier), documents=documents, is_multi=data.is_multi)
 
 
 def _parts(config: TrainConfig, data: DataDirectory) -> dict[str, Part]:
