@@ -106,7 +106,26 @@ def test_nested_texts_count_for_the_limit_of_a_small_file(path):
         list(parquet(path, Columns(("data.text",)), ratio=0, allowance=10_000))
 
 
-@pytest.mark.parametrize(("characters", "expected"), [(10, ROWS_IN_MEMORY), (1_000_000, 20), (12_000_000, 1)])
+def test_a_list_of_one_text_many_times_is_counted_before_it_fills_the_memory(path):
+    """As places in a dictionary: 1,200,000,000 characters in a file of a few kilobytes."""
+    many = 60_000
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * (2 * many), pa.int32()), pa.array(["x y z " * 1_666]))
+    lists = pa.ListArray.from_arrays(pa.array([0, many, 2 * many], pa.int32()), texts)
+    pq.write_table(pa.table({"text": lists, "label": ["a", "b"]}), path, store_schema=False)
+    before = pa.total_allocated_bytes()
+    with pytest.raises(DataError, match=r"parquet:1: more than 100,000,000 characters in so small a file"):
+        list(parquet(path, Columns(("text.0",))))
+    assert pa.total_allocated_bytes() - before < 10_000_000
+
+
+def test_long_lists_are_read_as_others(path):
+    texts = [[f"text {number} of {row}" for number in range(2_000)] for row in range(20)]
+    pq.write_table(pa.table({"data": [{"text": text} for text in texts], "label": ["a"] * 20}), path)
+    rows = list(parquet(path, Columns(("data.text.0",), "label")))
+    assert [row.text for row in rows] == [f"text 0 of {row}" for row in range(20)]
+
+
+@pytest.mark.parametrize(("characters", "expected"), [(10, ROWS_IN_MEMORY), (4_000_000, 5), (12_000_000, 1)])
 def test_fewer_long_rows_are_in_memory_together(characters, expected, path):
     texts = [f"{number}{'x' * characters}" for number in range(3)]
     pq.write_table(pa.table({"text": texts, "label": ["a", "b", "c"]}), path, use_dictionary=False)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from textclf.errors import DataError
@@ -17,8 +18,11 @@ from textclf.system.wording import counted
 BYTES_IN_MEMORY: Final = 20_000_000
 """Bytes of rows of mean length that are in memory together."""
 
-ROWS_IN_MEMORY: Final = 32
+ROWS_IN_MEMORY: Final = 8
 """With a dictionary each of them may be as long as the longest and take next to no room in the file."""
+
+LONG_LIST: Final = 1_000
+"""Mean number of values in a list from which on its texts are read as places in a dictionary, and counted first."""
 
 
 def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance: int = 100_000_000) -> Iterator[Row]:
@@ -30,10 +34,13 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
     number = characters = 0
     limit = max(allowance, ratio * path.stat().st_size)
     try:
-        with pq.ParquetFile(path) as file:
+        long_lists = _long_lists(path)
+        with pq.ParquetFile(path, read_dictionary=long_lists) as file:
             refuse_repeated(str(path), file.schema_arrow.names)
             roles = find(paths_of(file.schema_arrow), sample=partial(_sampled, file))
             for batch in _batches(file, roles.within(file.schema_arrow.names)):
+                if long_lists and sum(map(_characters_in_dictionaries, batch.columns)) > limit:
+                    raise DataError(f"{path}:{number + 1}: more than {limit:,} characters in so small a file")
                 for values in batch.to_pylist():
                     number += 1
                     characters += _characters(values)
@@ -56,6 +63,33 @@ def _sampled(file: pq.ParquetFile) -> list[dict[str, object]]:
     names = [name for name, kind in kinds.items() if pa.types.is_integer(kind) or pa.types.is_boolean(kind)]
     rows: list[dict[str, object]] = next(_batches(file, names)).to_pylist() if names and file.metadata.num_rows else []
     return rows
+
+
+def _long_lists(path: Path) -> list[str]:
+    """The columns of texts in long lists: a dictionary of one long text makes them small in the file."""
+    metadata = pq.read_metadata(path)
+    if not metadata.num_rows or not metadata.num_row_groups:
+        return []
+    columns = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+    groups = [metadata.row_group(place) for place in range(metadata.num_row_groups)]
+    return [
+        column.path
+        for place, column in enumerate(columns)
+        if column.max_repetition_level
+        and column.physical_type == "BYTE_ARRAY"
+        and sum(group.column(place).num_values for group in groups) > LONG_LIST * metadata.num_rows
+    ]
+
+
+def _characters_in_dictionaries(array: pa.Array) -> int:
+    """The bytes that texts would take that are places in a dictionary, however deep they are."""
+    if pa.types.is_dictionary(array.type):
+        lengths = pc.take(pc.binary_length(array.dictionary), array.indices)
+        return int(pc.sum(lengths).as_py() or 0)
+    if pa.types.is_struct(array.type):
+        return sum(map(_characters_in_dictionaries, array.flatten()))
+    is_list = pa.types.is_list(array.type) or pa.types.is_large_list(array.type)
+    return _characters_in_dictionaries(array.flatten()) if is_list else 0
 
 
 def _rows_at_once(metadata: pq.FileMetaData, *, size: int = BYTES_IN_MEMORY, most: int = ROWS_IN_MEMORY) -> int:
