@@ -1,13 +1,13 @@
-"""Measures speed and memory of textclf and its peers in turns, and writes the README's speed table."""
+"""Measures speed and memory of textclf and its peers in turns, and writes the tables in docs/ and README.md."""
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
+import blocks
 import click
-import readme
-from speed import newsgroups, parts, prediction, preprocessing, record, training
+from speed import comparison, newsgroups, parts, prediction, preprocessing, record, training
 from speed.figures import Row
 from speed.materials import Materials
 
@@ -41,7 +41,7 @@ def described() -> str:
     about = "\n".join(
         f"{name:<12}{(section.measure.__doc__ or '').splitlines()[0]}" for name, section in SECTIONS.items()
     )
-    return f"""Measure the given sections, or all, and write the README's speed table.
+    return f"""Measure the given sections, or all, and write the tables of docs/benchmarks.md and README.md.
 
     The other sections of the table stay as they are.
 
@@ -61,7 +61,7 @@ def described() -> str:
     help="Turns of each section except waiting and scale.  [default: 3 or 7]",
 )
 @click.option(
-    "--write/--print", default=True, show_default=True, help="Whether to write docs/speed.json and the README."
+    "--write/--print", default=True, show_default=True, help="Whether to write docs/speed.json and the tables."
 )
 def main(names: tuple[str, ...], repeats: int | None, write: bool) -> None:
     """Measure sections one after the other; see `described`."""
@@ -79,11 +79,12 @@ def main(names: tuple[str, ...], repeats: int | None, write: bool) -> None:
 
 
 def keep(name: str, section: record.Measured) -> None:
-    """Write a section to the record and the README immediately, since a later section may fail."""
+    """Write a section to the record and the tables immediately, since a later section may fail."""
     known = {**record.read(record.RECORD), name: section}
     in_order = {name: known[name] for name in SECTIONS if name in known}
     record.write(in_order, record.RECORD)
-    readme.write(readme.SPEED, record.markdown(in_order))
+    blocks.write(blocks.SPEED, record.markdown(in_order))
+    blocks.write(blocks.PEERS, comparison.markdown(in_order))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Measures the README's results table: each corpus with each model over several seeds, and a linear SVM."""
+"""Measures the accuracies in docs/benchmarks.md: each corpus and model over several seeds, and a linear SVM."""
 
 import json
 import platform
@@ -13,9 +13,9 @@ from statistics import mean, stdev
 from time import perf_counter
 from typing import Any, Final
 
+import blocks
 import click
 import numpy as np
-import readme
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
@@ -110,7 +110,7 @@ def merge(before: Sequence[str], now: Sequence[str]) -> list[str]:
 @click.option("--seeds", type=click.IntRange(min=2), default=3, show_default=True, help="Runs of each model.")
 @click.option("--corpus", "corpora", multiple=True, default=CORPORA, show_default=True)
 @click.option("--model", "models", multiple=True, default=("mlp", "lstm"), show_default=True)
-@click.option("--write/--print", default=True, show_default=True, help="Write to the README, or to stdout.")
+@click.option("--write/--print", default=True, show_default=True, help="Write to docs/benchmarks.md, or to stdout.")
 def main(seeds: int, corpora: tuple[str, ...], models: tuple[str, ...], write: bool) -> None:
     """Train the models of the results table; rows of other corpora and models stay as they are."""
     head = [
@@ -120,14 +120,14 @@ def main(seeds: int, corpora: tuple[str, ...], models: tuple[str, ...], write: b
     for corpus in corpora:
         with tempfile.TemporaryDirectory() as name:
             measured = rows(corpus, models, seeds, folder=Path(name))
-        shown = [line for line in readme.read(readme.RESULTS).splitlines() if line.startswith("| ")]
+        shown = [line for line in blocks.read(blocks.RESULTS).splitlines() if line.startswith("| ")]
         old = [line for line in shown if not line.startswith("| corpus ")]
         versions = ", ".join(f"{package} {version(package)}" for package in ("textclf", "torch", "scikit-learn"))
         machine = f"Python {platform.python_version()}, {versions}, {platform.machine()}"
         note = f"Seeds 0 to {seeds - 1}; {datetime.now(UTC):%Y-%m-%d}; {machine}."
         table = "\n".join([*head, *merge(old if write else [], measured), "", note])
         if write:
-            readme.write(readme.RESULTS, table)
+            blocks.write(blocks.RESULTS, table)
         else:
             click.echo(table)
 

@@ -1,14 +1,14 @@
-"""scripts/bench: its statistics, its tables, how it measures processes, and that the README shows what it recorded."""
+"""scripts/bench: its statistics, its tables, how it measures processes, and that the pages show what it recorded."""
 
 import re
 import sys
 from pathlib import Path
 
 import benchmarks
+import blocks
 import pytest
-import readme
 from click.testing import CliRunner
-from speed import materials, peers, prediction, record, training
+from speed import comparison, materials, peers, prediction, record, training
 from speed.figures import Row, Sample
 from speed.processes import Failed, family, proportional_bytes, resident_bytes, run, together
 
@@ -70,7 +70,7 @@ def test_the_table_and_the_line_under_it() -> None:
 
 
 def test_a_block_is_replaced_and_nothing_else() -> None:
-    block = readme.Block("<!-- a -->", "<!-- b -->")
+    block = blocks.Block("a page.md", "<!-- a -->", "<!-- b -->")
     text = "before\n<!-- a -->\nold\n<!-- b -->\nafter\n"
     changed = block.replace(text, "new\nlines")
     assert changed == "before\n<!-- a -->\nnew\nlines\n<!-- b -->\nafter\n"
@@ -79,23 +79,44 @@ def test_a_block_is_replaced_and_nothing_else() -> None:
         block.replace("no markers", "new")
 
 
-def test_the_readme_shows_what_was_recorded() -> None:
+def test_the_pages_show_what_was_recorded() -> None:
     sections = record.read(record.RECORD)
-    assert readme.read(readme.SPEED) == (record.markdown(sections) if sections else "")
+    assert blocks.read(blocks.SPEED) == record.markdown(sections)
+    assert blocks.read(blocks.PEERS) == comparison.markdown(sections)
     assert list(sections) == [name for name in benchmarks.SECTIONS if name in sections]
 
 
+def test_the_comparison_has_a_row_for_each_peer_and_says_what_was_not_measured() -> None:
+    seconds = Row(
+        comparison.MEASURES["training, CSV to model"],
+        "s",
+        Sample("preprocess + train", (3.0, 1.0, 2.0), "90.00% accurate; 2 s"),
+        Sample("fastText", (4.0,), "80.00% accurate"),
+    )
+    rate = Row(
+        "20newsgroups test split, after the start", "documents/s", Sample("`textclf predict --input`", (1000.0,))
+    )
+    shown = comparison.markdown({"one": section(seconds), "two": section(rate)}).splitlines()
+    assert shown[2] == "| **textclf** `mlp` | 90.00 % | 2.00 s | not measured | not measured | 1,000 texts/s |"
+    assert shown[4] == "| fastText | 80.00 % | 4.00 s | not measured | not measured | not measured |"
+    assert len(shown) == 2 + len(comparison.NAMES)
+
+
 def test_a_section_replaces_its_rows_and_leaves_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "README.md").write_text(f"{readme.SPEED.begin}\n{readme.SPEED.end}\n", encoding="utf-8")
-    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
+    for block in (blocks.SPEED, blocks.PEERS):
+        page = tmp_path / block.page
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(f"{block.begin}\n{block.end}\n", encoding="utf-8")
+    monkeypatch.setattr(blocks, "PROJECT", tmp_path)
     monkeypatch.setattr(record, "RECORD", tmp_path / "speed.json")
     for name, row in (("store", ROW), ("mlp", ALONE), ("store", ONCE)):
         benchmarks.keep(name, section(row))
     assert list(record.read(record.RECORD)) == ["mlp", "store"]
-    shown = readme.read(readme.SPEED)
+    shown = blocks.read(blocks.SPEED)
     assert "waiting" in shown
     assert "scale" in shown
     assert "task: time" not in shown
+    assert blocks.read(blocks.PEERS) == comparison.markdown(record.read(record.RECORD))
 
 
 def test_the_help_describes_every_section() -> None:

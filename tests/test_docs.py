@@ -1,4 +1,4 @@
-"""The README, the help texts and the settings say the same thing."""
+"""The documentation, the help texts and the settings say the same thing."""
 
 import dataclasses
 import re
@@ -19,7 +19,11 @@ from textclf.config import TIERS, PreprocessConfig, TrainConfig
 from textclf.models import MODELS, user
 
 PROJECT = Path(textclf.__file__).parent.parent
+DOCS = PROJECT / "docs"
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PAGES = {path.relative_to(PROJECT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(DOCS.rglob("*.md"))}
+TEXTS_OF_THE_PROJECT = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "data/README.md")
+ALL = {name: (PROJECT / name).read_text(encoding="utf-8") for name in TEXTS_OF_THE_PROJECT} | PAGES
 COMMANDS = sorted(main.commands)
 
 
@@ -57,51 +61,104 @@ def test_every_command_explains_itself_and_shows_examples_that_exist(name: str) 
     assert [p.name for p in described] == []
 
 
+def code(text: str) -> str:
+    """The code of a page: its blocks, and each piece of code in a sentence or a table on a line of its own."""
+    blocks = re.findall(r"^```.*?\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    return "\n".join([*blocks, *re.findall(r"(?<!`)`([^`\n]+)`", text)])
+
+
+def page(name: str) -> str:
+    """The text of a page in docs/."""
+    return PAGES[f"docs/{name}.md"]
+
+
+def links(text: str) -> list[str]:
+    """The targets of all links and pictures of a page that lead to no other host, code left out."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+    return [link for link in re.findall(r"\]\(([^)\s]+)\)", prose) if "://" not in link]
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of the headings of a page, as GitHub and Sphinx make them."""
+    without_code = re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE)
+    titles = re.findall(r"^#+ (.+)$", without_code, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(name: str) -> None:
+    for link in links(ALL[name]):
+        path, _, anchor = link.partition("#")
+        target = (PROJECT / name).parent / path if path else PROJECT / name
+        assert target.exists(), link
+        if anchor and target.suffix == ".md":
+            assert anchor in anchors(target.read_text(encoding="utf-8")), link
+
+
+def test_the_readme_is_a_front_page_and_links_every_page() -> None:
+    assert len(README.splitlines()) <= 200
+    assert {link.partition("#")[0] for link in links(README)} >= set(PAGES)
+
+
+def test_the_readme_gives_the_numbers_of_the_benchmarks_beside_its_peers() -> None:
+    """Its reasons have no number that the tables lack; scripts/bench writes these."""
+    reasons = README.split("## Why not", 1)[1].split("<!--", 1)[0]
+    numbers = re.findall(r"\d+\.\d+", reasons)
+    assert len(numbers) >= 6
+    tables = page("benchmarks")
+    assert [number for number in numbers if not re.search(rf"(?<![\d.]){number}(?![\d.])", tables)] == []
+
+
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_is_in_the_readme(name: str) -> None:
-    assert f"textclf {name}" in README
+def test_every_command_is_in_the_page_of_the_command_line(name: str) -> None:
+    assert f"textclf {name}" in page("command-line")
 
 
-def test_every_command_line_in_the_readme_exists() -> None:
-    found = command_lines(README)
-    assert len(found) >= 10
-    for words in found:
+@pytest.mark.parametrize("name", ALL)
+def test_every_command_line_shown_exists(name: str) -> None:
+    for words in command_lines(code(ALL[name])):
         check_exists(words)
 
 
-def test_every_script_in_the_readme_exists_and_the_other_way_round() -> None:
-    named = set(re.findall(r"scripts/([\w-]+(?:\.\w+)?)(?![\w/-])", README))
+def test_commands_are_shown() -> None:
+    assert len(command_lines(code(README))) >= 7
+    assert len(command_lines(code(page("command-line")))) >= 30
+
+
+def test_every_script_in_the_code_map_exists_and_the_other_way_round() -> None:
+    named = set(re.findall(r"scripts/([\w-]+(?:\.\w+)?)(?![\w/-])", page("code-map")))
     there = {path.name for path in (PROJECT / "scripts").iterdir() if path.is_file()}
     assert named == there
 
 
 def test_the_code_map_has_every_room_and_no_other() -> None:
-    block = README.split("## Code map", 1)[1].split("```", 2)[1]
+    block = page("code-map").split("```", 2)[1]
     mapped = re.findall(r"^  ([\w.]+/?) ", block, flags=re.MULTILINE)
     package = PROJECT / "textclf"
     there = {path.name for path in package.glob("*.py")} | {f"{path.parent.name}/" for path in package.glob("*/*.py")}
     assert set(mapped) == there
 
 
-def test_the_readme_shows_the_tables_of_tiers_and_presets() -> None:
+def test_the_page_about_training_shows_the_tables_of_tiers_and_presets() -> None:
+    text = page("training")
     for name, tier in TIERS.items():
         most = f"{tier.at_most:,}" if tier.at_most else "all"
-        assert f"| {name} | {tier.share:.0%} | {tier.at_least:,} | {most} | {tier.epochs} |" in README
+        assert f"| {name} | {tier.share:.0%} | {tier.at_least:,} | {most} | {tier.epochs} |" in text
     presets = {name: model.PRESET for name, model in MODELS.items()} | {"FILE.py:CLASS": user.PRESET}
     for name, preset in presets.items():
         *sizes, refits = dataclasses.astuple(preset)
         cells = [*("" if value is None else f"{value:g}" for value in sizes), "yes" if refits else "no"]
-        assert f"| `{name}` | {' | '.join(cells)} |" in README
+        assert f"| `{name}` | {' | '.join(cells)} |" in text
 
 
-def test_the_readme_lists_the_tags_of_tensorboard(data_dir: Path, tmp_path: Path) -> None:
+def test_the_page_about_tensorboard_lists_the_tags(data_dir: Path, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = training.train(small_config("mlp", data_dir, tmp_path, epochs=1, refit=True))
     events = EventAccumulator(str(run.root))
     events.Reload()
     written = {tag for kind in ("scalars", "images", "tensors") for tag in events.Tags()[kind]}
-    table = re.findall(r"^\|.*\|$", README.split("## TensorBoard", 1)[1].split("\n## ", 1)[0], re.MULTILINE)
+    table = re.findall(r"^\|.*\|$", page("tensorboard"), re.MULTILINE)
     listed = set(re.findall(r"`([^`]+)`", "".join(table))) - {"words"}
     curves = {f"Precision and recall/{label}" for label in TEXTS}
     texts = {f"{tag}/text_summary" for tag in ("Model", "Settings", "Test/mistakes")}
@@ -116,8 +173,8 @@ def outline(output: str) -> list[str]:
 
 
 @pytest.mark.long
-def test_the_readme_shows_what_quickstart_prints(tmp_path: Path) -> None:
-    shown = README.split("Output of `scripts/quickstart`", 1)[1].split("```", 2)[1]
+def test_the_page_start_shows_what_quickstart_prints(tmp_path: Path) -> None:
+    shown = page("start").split("Output of `scripts/quickstart`", 1)[1].split("```", 2)[1]
     for command, output in re.findall(r"^\$ textclf (.+)\n((?:(?!\$ ).*\n)*)", shown, re.MULTILINE):
         done = subprocess.run(
             [sys.executable, "-m", "textclf", *shlex.split(command)],
@@ -129,11 +186,11 @@ def test_the_readme_shows_what_quickstart_prints(tmp_path: Path) -> None:
         assert outline(done.stdout) == outline(output), command
 
 
-def test_the_readme_lists_the_exit_codes() -> None:
+def test_the_page_of_exit_codes_lists_them() -> None:
     from textclf import errors
 
     codes = {kind.exit_code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)}
-    table = README.split("## Exit codes", 1)[1].split("\n## ", 1)[0]
+    table = page("exit-codes")
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == codes | {0}
 
 
@@ -160,8 +217,7 @@ def test_the_page_about_scikit_learn_runs() -> None:
     labels = [label for _ in range(5) for label, some in TEXTS.items() for _ in some]
     table = pd.DataFrame({"body": [*texts[:-1], None], "length": list(map(len, texts))})
     names = {"texts": texts, "labels": labels, "table": table.fillna("")}
-    page = (PROJECT / "docs" / "scikit-learn.md").read_text(encoding="utf-8")
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", page("scikit-learn"), re.DOTALL):
         names["table"] = table if "skrub" in block else table.fillna("")
         exec(block, names)
     assert names["again"].predict(texts).tolist() == names["clf"].predict(texts).tolist()

@@ -41,7 +41,7 @@ def measured(rows: Sequence[Row], repeats: int) -> Measured:
 
 
 def markdown(sections: Mapping[str, Measured]) -> str:
-    """The README's table, and lines with date, machine and versions."""
+    """The table of docs/benchmarks.md, and lines with date, machine and versions."""
     lines = [f"| {' | '.join(HEAD)} |", f"|{'---|' * len(HEAD)}"]
     for section in sections.values():
         for row in section["rows"]:
