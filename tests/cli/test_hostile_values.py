@@ -179,7 +179,7 @@ def test_csv_is_escaped_where_it_goes_to_a_terminal(hostile: Path, runner: CliRu
         Row("", ODD), Prediction(*top[0], top, unknown=0, truncated=False, unlike=False), rejected=False
     )
     out = Terminal(newline="")
-    outputs.write_csv([[answer]], out, outputs.Fields(3, probabilities=True, ids=True, rejected=False, details=True))
+    outputs.write_csv([[answer]], out, outputs.Fields(3, probabilities=True, id="id", rejected=False, details=True))
     check_shown(out.getvalue())
 
 

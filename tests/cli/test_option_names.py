@@ -63,7 +63,7 @@ MEANINGS = {
     "--id-column": Meaning("NAME", "Column with an id of each document"),
     "--input": Meaning("FILE", "File with one text per row, or - for stdin"),
     "--input-format": Meaning("choice", "Format of the files"),
-    "--keep-columns": Meaning("flag", "Copy all columns of one CSV or TSV file"),
+    "--keep-columns": Meaning("flag", "Copy all columns of the files before the answers"),
     "--label-column": Meaning("NAME", "Column with the label"),
     "--label-columns": Meaning("FIRST..LAST", "Columns of 1 and 0, one per label"),
     "--label-prefix": Meaning("TEXT", "How labels begin in fastText lines"),

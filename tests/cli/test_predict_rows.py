@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from threading import Thread
 
@@ -69,8 +70,8 @@ def test_every_format_reads_the_same_rows(run_dir: Path, table: Path) -> None:
 def test_every_format_of_answers_says_the_same(run_dir: Path, table: Path) -> None:
     options = ["--input", table, "--id-column", "key", "--top-k", "2"]
     records = [json.loads(line) for line in done(run_dir, *options, "--format", "jsonl").stdout.splitlines()]
-    assert [record["id"] for record in records] == [f"k{n}" for n in range(len(TEXTS))]
-    assert set(records[0]) == {"id", "label", "probability", "top", "unknown", "truncated", "unlike"}
+    assert [record["key"] for record in records] == [f"k{n}" for n in range(len(TEXTS))]
+    assert set(records[0]) == {"key", "label", "probability", "top", "unknown", "truncated", "unlike"}
     assert [record["unknown"] for record in records][3:5] == [1, 1]
     as_json = done(run_dir, *options, "--format", "json").stdout
     assert json.loads(as_json) == records
@@ -82,7 +83,7 @@ def test_every_format_of_answers_says_the_same(run_dir: Path, table: Path) -> No
     lines = done(run_dir, *options, "--format", "fasttext").stdout.splitlines()
     for record, row, cells, line in zip(records, rows, typed, lines, strict=True):
         first, second = record["top"]
-        assert (row["id"], row["label"], row["label_2"]) == (record["id"], first["label"], second["label"])
+        assert (row["key"], row["label"], row["label_2"]) == (record["key"], first["label"], second["label"])
         assert float(row["probability_2"]) == pytest.approx(second["probability"], abs=1e-6)
         assert (row["unlike"], row["error"]) == (str(record["unlike"]).lower(), "")
         assert cells["probability"] == first["probability"]
@@ -406,14 +407,103 @@ def test_what_cannot_be_copied_is_refused_in_one_line(run_dir):
     Path("rows.csv").write_text("text\nrain\n")
     Path("rows.jsonl").write_text('{"text": "rain"}\n')
     os.mkfifo("pipe.csv")
+    Path("others.csv").write_text("text,note\nrain,a\n")
+    Path("lines.txt").write_text("rain\nthe cat sat\n")
     for options, problem in (
-        (("--input", "rows.csv"), "--format csv or spreadsheet"),
-        (("--input", "rows.csv", "--format", "jsonl"), "--format csv or spreadsheet"),
-        (("--input", "-", "--format", "csv"), "name it with --input FILE"),
-        (("--input", "pipe.csv", "--format", "csv"), "name it with --input FILE"),
-        (("rain", "--format", "csv"), "name it with --input FILE"),
-        (("--input", "rows.jsonl", "--format", "csv"), "rows.jsonl is jsonl"),
+        (("--input", "rows.csv"), "--format csv, spreadsheet, parquet, jsonl or json"),
+        (("--input", "rows.csv", "--format", "fasttext"), "--format csv, spreadsheet, parquet, jsonl or json"),
+        (("--input", "-", "--format", "csv"), "needs files, not pipes, for --format csv"),
+        (("--input", "pipe.csv", "--format", "csv"), "needs files, not pipes, for --format csv"),
+        (("rain", "--format", "csv"), "name them with --input FILE"),
+        (("--input", "rows.jsonl", "--format", "csv"), "rows.jsonl is jsonl, whose objects may have any fields"),
+        (("--input", "lines.txt", "--format", "jsonl"), "lines.txt has a text per line and no columns to keep"),
+        (("--input", "rows.csv", "--input", "others.csv", "--format", "csv"), "others.csv has other columns than"),
     ):
         result = predict(run_dir, "--keep-columns", *options)
         assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1), result.stderr
         assert problem in result.stderr
+
+
+def test_an_object_is_copied_with_its_values_as_they_are(run_dir):
+    line = '{"id": 1, "text": "the cat sat", "label": "x", "price": 1.50, "more": {"a": [1e2, null, true, "1"]}}'
+    Path("rows.jsonl").write_text(f'{line}\n{{"text": \n{{"text": " ", "n": 2}}\n')
+    done(run_dir, "--input", "rows.jsonl", "--keep-columns", "--format", "jsonl", "--output", "out.jsonl")
+    first, broken, empty = map(json.loads, Path("out.jsonl").read_text().splitlines())
+    assert list(first)[:7] == ["id", "text", "label", "price", "more", "predicted_label", "probability"]
+    assert {name: first[name] for name in json.loads(line)} == json.loads(line)
+    assert first["predicted_label"] == "animals"
+    assert list(broken) == ["predicted_label", "probability", "top", "error"]
+    assert (empty["n"], empty["predicted_label"], empty["error"]) == (2, None, "rows.jsonl:3: the text is empty")
+    piped = predict(
+        run_dir, "--input", "-", "--input-format", "jsonl", "--keep-columns", "--format", "jsonl", given=line.encode()
+    )
+    assert json.loads(piped.stdout) == first
+
+
+def test_columns_of_parquet_keep_their_types_and_columns_of_csv_become_objects(run_dir):
+    columns = {"text": ["the cat sat", "rain"], "n": [1, None], "when": [date(2026, 1, 2)] * 2, "tags": [["a"], []]}
+    pq.write_table(pa.table(columns), "rows.parquet")
+    done(run_dir, "--input", "rows.parquet", "--keep-columns", "--format", "parquet", "--output", "out.parquet")
+    typed = pq.read_table("out.parquet")
+    assert typed.select(list(columns)).equals(pa.table(columns))
+    assert typed["predicted_label"].to_pylist() == ["animals", "weather"]
+    header, *rows = csv.reader(
+        io.StringIO(done(run_dir, "--input", "rows.parquet", "--keep-columns", "--format", "csv").stdout)
+    )
+    assert header[:5] == ["text", "n", "when", "tags", "predicted_label"]
+    assert [row[:4] for row in rows] == [["the cat sat", "1", "2026-01-02", '["a"]'], ["rain", "", "2026-01-02", "[]"]]
+    Path("rows.csv").write_text("text,n\nthe cat sat,01\n")
+    found = json.loads(done(run_dir, "--input", "rows.csv", "--keep-columns", "--format", "json").stdout)
+    assert (found[0]["text"], found[0]["n"], found[0]["predicted_label"]) == ("the cat sat", "01", "animals")
+    done(run_dir, "--input", "rows.csv", "--keep-columns", "--format", "parquet", "--output", "out.parquet")
+    assert pq.read_table("out.parquet").to_pylist()[0]["n"] == "01"
+
+
+def test_files_with_the_same_columns_are_copied_one_after_the_other(run_dir):
+    for number in range(3):
+        Path(f"part-{number}.csv").write_text(f"text,n\nrain,{number}\n")
+    rows = done(run_dir, "--input", "part-*.csv", "--keep-columns", "--format", "csv").stdout.splitlines()
+    assert [row.split(",")[:2] for row in rows] == [["text", "n"], *(["rain", str(number)] for number in range(3))]
+
+
+def test_an_object_that_is_nested_too_deeply_is_refused_in_one_line(run_dir):
+    deep = "[" * 900 + "]" * 900
+    Path("rows.jsonl").write_text(f'{{"text": "rain", "deep": {deep}}}\n')
+    result = predict(run_dir, "--input", "rows.jsonl", "--keep-columns", "--format", "jsonl")
+    assert (result.exit_code, result.stderr.count("\n")) in ((3, 1), (0, 0)), result.stderr
+    assert predict(run_dir, "--input", "rows.jsonl", "--format", "jsonl").exit_code == 0
+
+
+# Ids
+
+
+@pytest.mark.parametrize("layout", ["csv", "jsonl", "json", "parquet"])
+def test_ids_keep_the_name_of_their_column(run_dir, layout):
+    Path("rows.csv").write_text("ticket,text\n7,the cat sat\n8,rain\n")
+    options = ["--input", "rows.csv", "--id-column", "ticket", "--format", layout, "--output", "out"]
+    done(run_dir, *options)
+    if layout == "parquet":
+        records = pq.read_table("out").to_pylist()
+    elif layout == "csv":
+        records = list(csv.DictReader(io.StringIO(Path("out").read_text())))
+    else:
+        content = Path("out").read_text()
+        records = json.loads(content) if layout == "json" else list(map(json.loads, content.splitlines()))
+    assert [record["ticket"] for record in records] == ["7", "8"]
+    assert next(iter(records[0])) == "ticket"
+    assert "id" not in records[0]
+
+
+def test_a_column_of_ids_with_a_name_of_the_answer_keeps_it(run_dir):
+    Path("rows.csv").write_text("label,text\n7,the cat sat\n")
+    options = ["--input", "rows.csv", "--id-column", "label", "--text-column", "text"]
+    assert json.loads(done(run_dir, *options, "--format", "jsonl").stdout)["label"] == "7"
+    header, row = csv.reader(io.StringIO(done(run_dir, *options, "--format", "csv").stdout))
+    assert (header[:2], row[:2]) == (["label", "predicted_label"], ["7", "animals"])
+
+
+def test_a_blank_line_of_stdin_has_no_answer_in_a_table(run_dir):
+    rows = predict(run_dir, "-", "--format", "csv", given=b"\nrain\n").stdout.splitlines()
+    assert (rows[0], rows[1], rows[2].split(",")[0]) == ("label,probability", ",", "weather")
+    predict(run_dir, "-", "--format", "parquet", "--output", "out.parquet", given=b"\nrain\n")
+    assert pq.read_table("out.parquet")["label"].to_pylist() == [None, "weather"]

@@ -16,7 +16,7 @@ PREDICTION = Prediction(*TOP[0], TOP, unknown=0.5, truncated=True, unlike=False)
 GIVEN = Answer(Row("", "7", "x"), PREDICTION, rejected=False)
 REJECTED = GIVEN._replace(rejected=True)
 BROKEN = GIVEN._replace(row=Row("", None, None, "f, line 2: no"))
-FIELDS = Fields(top_k=2, probabilities=True, ids=True, rejected=True, details=True)
+FIELDS = Fields(top_k=2, probabilities=True, id="id", rejected=True, details=True)
 
 
 def written(layout, given=(GIVEN, REJECTED, BROKEN), **more):
@@ -42,8 +42,7 @@ def test_csv_has_each_answer_in_a_row_as_it_is():
     ]
     only = GIVEN._replace(prediction=PREDICTION._replace(top=TOP[1:], label="=1+1"))
     assert (
-        written("csv", (only,), top_k=1, ids=False, rejected=False, details=False)
-        == "label,probability\n=1+1,0.250000\n"
+        written("csv", (only,), top_k=1, id=None, rejected=False, details=False) == "label,probability\n=1+1,0.250000\n"
     )
 
 
@@ -91,7 +90,7 @@ ALL = (SEVERAL, NONE, WITH_ERROR)
             '7,"a\tb\n c;=1+1",0.987654;0.250000,0.500000,true,false,\n7,,,0.500000,true,false,\n'
             ',,,,,,"f, line 2: no"\n',
         ),
-        ("csv", {"ids": False, "details": False, "separator": "|"}, None),
+        ("csv", {"id": None, "details": False, "separator": "|"}, None),
         (
             "spreadsheet",
             {},

@@ -9,7 +9,7 @@ import pytest
 from textclf.cli import main
 from textclf.inference.classifier import Classifier, load_model
 from textclf.serve.asgi import Refused
-from textclf.serve.labelling import LABEL, LONGEST_TEXT, Upload, label, refuse_ending
+from textclf.serve.labelling import LONGEST_TEXT, Upload, label, refuse_ending
 from textclf.sources import Columns
 
 FILES = {
@@ -55,9 +55,10 @@ def test_a_file_gets_the_answers_of_the_command_line(name, classifier, mlp_run, 
     assert done.exit_code == 0, done.stderr
     expected = list(csv.DictReader(io.StringIO(done.stdout)))
     pieces, found = labelled(classifier, tmp_path, name)
-    assert [{"label": row.pop(LABEL), **{key: row[key] for key in expected[0] if key != "label"}} for row in found] == [
-        dict(row) for row in expected
-    ]
+    assert [
+        {"label": row.pop("predicted_label"), **{key: row[key] for key in expected[0] if key != "label"}}
+        for row in found
+    ] == [dict(row) for row in expected]
     assert str(tmp_path) not in str(pieces)
     said = [line.removeprefix("textclf: ") for line in done.stderr.splitlines()]
     assert [sentence for sentence in pieces[-1]["summary"] if "unlike" not in sentence] == said
@@ -75,7 +76,7 @@ def test_rows_keep_their_cells_and_an_unreadable_one_its_place(classifier, tmp_p
 def test_an_empty_cell_gets_no_label(cell, classifier, tmp_path):
     (tmp_path / "x.csv").write_text(f"id,text\n1,rain\n2,{cell}\n", encoding="utf-8")
     _, rows = labelled(classifier, tmp_path, "x.csv")
-    assert [row[LABEL] for row in rows] == ["weather", ""]
+    assert [row["predicted_label"] for row in rows] == ["weather", ""]
     assert rows[1]["error"] == "x.csv:3: the text is empty"
     assert rows[1]["id"] == "2"
 
@@ -86,7 +87,7 @@ def test_the_columns_are_named_and_another_one_can_be_asked_for(classifier, tmp_
     assert pieces[0] == {"columns": ("text", "summary"), "text": ("text",)}
     pieces, (second,) = labelled(classifier, tmp_path, "x.csv", column=1)
     assert pieces[0] == {"columns": ("text", "summary"), "text": ("summary",)}
-    assert (first[LABEL], second[LABEL]) == ("weather", "animals")
+    assert (first["predicted_label"], second["predicted_label"]) == ("weather", "animals")
 
 
 def test_the_columns_of_the_training_documents_come_first(classifier, tmp_path):
@@ -94,7 +95,7 @@ def test_the_columns_of_the_training_documents_come_first(classifier, tmp_path):
     (tmp_path / "x.csv").write_text("text,title,story\nrain,the cat,barks\n")
     pieces, (row,) = labelled(known, tmp_path, "x.csv")
     assert pieces[0]["text"] == ("title", "story")
-    assert row[LABEL] == "animals"
+    assert row["predicted_label"] == "animals"
 
 
 @pytest.mark.parametrize("header", ["a,b", "first;second", ",", "ticket_id,owner"])
@@ -105,7 +106,7 @@ def test_without_a_usual_name_nothing_is_guessed(header, classifier, tmp_path):
     assert pieces == [{"columns": tuple(header.split(delimiter)), "text": ()}]
     if header != ",":  # a column without a name cannot be asked for
         pieces, rows = labelled(classifier, tmp_path, "x.csv", column=1)
-        assert [row[LABEL] for row in rows] == ["weather", "animals"]
+        assert [row["predicted_label"] for row in rows] == ["weather", "animals"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_a_file_that_cannot_be_read_is_an_error_in_one_line(name, content, part,
 def test_a_text_that_is_too_long_is_an_error_of_its_row(classifier, tmp_path):
     (tmp_path / "x.txt").write_text(f"rain\n{'a ' * (LONGEST_TEXT // 2 + 1)}\nrain\n")
     _, rows = labelled(classifier, tmp_path, "x.txt")
-    assert [row[LABEL] for row in rows] == ["weather", "", "weather"]
+    assert [row["predicted_label"] for row in rows] == ["weather", "", "weather"]
     assert rows[1]["error"] == "x.txt:2: the text has 1,000,002 characters; here the most is 1,000,000"
 
 

@@ -109,7 +109,11 @@ ROLES = Roles(("text",), "label", "id")
 
 
 def row(text="x", label="a", name="1", roles=ROLES, **options):
-    return to_row("f:2", {"text": text, "label": label, "id": name}, roles, **options)
+    """A row without the record that it is of."""
+    values = {"text": text, "label": label, "id": name}
+    found = to_row("f:2", values, roles, **options)
+    assert found.record is values
+    return found._replace(record={})
 
 
 @pytest.mark.parametrize(

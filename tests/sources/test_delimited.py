@@ -29,11 +29,14 @@ def shown(rows):
 
 def test_columns_are_found_by_their_usual_names_or_named():
     content = b"title,text,label,id\nA,b,c,7\n"
-    assert delimited(content) == [Row("b", None, "c", place="f.csv:2")]
+    record = {"title": "A", "text": "b", "label": "c", "id": "7"}
+    assert delimited(content) == [Row("b", None, "c", place="f.csv:2", record=record)]
     columns = Columns(("text", "title"), "id", "label")
-    expected = [Row("b\nA", "c", "7", place="f.csv:2")]
+    expected = [Row("b\nA", "c", "7", place="f.csv:2", record=record)]
     assert delimited(content, columns) == delimited(content.replace(b",", b"\t"), columns, delimiter="\t") == expected
-    assert delimited(b"text\nno label at all\n") == [Row("no label at all", place="f.csv:2")]
+    assert delimited(b"text\nno label at all\n") == [
+        Row("no label at all", place="f.csv:2", record={"text": "no label at all"})
+    ]
     assert delimited(b"") == delimited(b"text\n") == []
 
 

@@ -57,7 +57,7 @@ def test_a_record_that_is_none_is_an_error_in_its_place():
     found = rows('[{"text": "one"}, 7, ["a"], {"label": "x"}]')
     assert [row.error for row in found] == [
         None,
-        "f.json:2: a str in place of a record like the first",
+        "f.json:2: a number in place of a record like the first",
         "f.json:3: a list in place of a record like the first",
         "f.json:4: no value in the column 'text'",
     ]

@@ -46,7 +46,9 @@ def test_lines_are_objects_or_errors_in_their_place():
 
 
 def test_columns_are_found_in_the_first_object_or_named():
-    assert json_lines(CONTENT, Columns(("text",), None, "n"))[0] == Row("one", "1.50", "a", place="f.jsonl:1")
+    record = {"text": "one", "label": "a", "n": "1.50"}
+    first = json_lines(CONTENT, Columns(("text",), None, "n"))[0]
+    assert first == Row("one", "1.50", "a", place="f.jsonl:1", record=record)
     with pytest.raises(UsageError, match=r"no column 'body'; f\.jsonl has the columns text, label, n"):
         json_lines(CONTENT, Columns(("body",)))
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--keep-columns",
     is_flag=True,
-    help="Copy all columns of one CSV or TSV file; with --format csv or spreadsheet.",
+    help="Copy all columns of the files before the answers.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 3 at the first row that cannot be read.")
 @click.option(
@@ -74,14 +74,16 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
     Each row of --input gets one answer. A row that cannot be read gets its error instead of a label (an empty line in
     the formats text and fasttext), and stderr gets the number of such rows. With a column of labels, stderr also gets
     the accuracy. CSV has labels and ids as they are, and a spreadsheet takes those that begin with = + - or @ for
-    formulas; --format spreadsheet is CSV with an apostrophe before them. With --keep-columns, the answer is in
-    predicted_label, and other names that the file has, too, also begin with predicted_.
+    formulas; --format spreadsheet is CSV with an apostrophe before them. An id keeps the name of its column. With
+    --keep-columns, the label is in predicted_label, and so is each other field of the answer whose name the file has.
+    JSON lines are copied to JSON lines or JSON, other files to tables, too; Parquet keeps its types.
 
     \b
     Examples:
       textclf predict "Shares fell after the bank cut its forecast"
       textclf predict --top-k 3 --format json "The band will play at the festival"
       textclf predict --input reviews.csv --id-column id --format csv --output labels.csv
+      textclf predict --input 'data/*.csv' --keep-columns --format csv --output labelled.csv
       textclf predict --input reviews.csv --target-precision 0.95 --format jsonl
     """
     asked = job.Job.create(**given)

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 EXPLAINED: Final = ("text", "json", "jsonl")
 """Formats that have room for the contribution of each word."""
 
-KEPT: Final = ("csv", "spreadsheet")
+TABLES: Final = ("csv", "spreadsheet", "parquet")
+"""Formats whose columns are known before the first row."""
+
+KEPT: Final = (*TABLES, "jsonl", "json")
 """Formats into which the columns of the input can be copied."""
+
+NO_COLUMNS: Final = ("lines", "fasttext", "stdin")
+"""Formats of input without columns."""
 
 _OF_COLUMNS: Final = {
     "text_column": "text",
@@ -146,31 +152,34 @@ def _answers(
     workers = job.num_workers or startup.processors()
     best = job.best(classifier)
     predict = parallel.predictor(classifier, model, top_k=best, num_workers=workers, files=files)
-    return predicting.answer(rows, predict, rejection._replace(most=job.top_k))
+    return predicting.answer(rows, predict, rejection._replace(most=job.top_k), keeps_records=job.keep_columns)
 
 
 def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier", files: list[Path]) -> None:
     from textclf.inference import outputs, predicting
 
+    reading = _reading(job, classifier)
     fields = outputs.Fields(
         top_k=job.best(classifier),
         probabilities=job.top_k is not None,
-        ids=not job.keep_columns and predicting.have_ids(files, _reading(job, classifier)),
+        id=None if job.keep_columns else predicting.column_of_ids(files, reading),
         rejected=job.is_rejecting and not classifier.trained.is_multi,
         details=bool(files),
         separator=outputs.separator_of(classifier.trained),
-        kept=_kept(job, files, classifier),
+        copied=_copied(job, files, reading) if job.keep_columns else None,
     )
     outputs.write(answers, job.layout, fields, job.output)
 
 
-def _kept(job: Job, files: list[Path], classifier: "Classifier") -> tuple[str, ...]:
-    """The names of the columns that are copied; raises UsageError if the file is of a format that is not copied."""
-    from textclf import sources
+def _copied(job: Job, files: list[Path], reading: "Reading") -> dict[str, object]:
+    """The columns that are copied into a table; raises UsageError for files without columns, or with different ones."""
+    from textclf.inference import predicting
 
-    if not job.keep_columns:
-        return ()
-    return sources.names_of(files[0], kind=job.input_format, columns=job.columns, known=classifier.trained.columns)
+    for file in files:
+        kind, _ = reading.described(file)
+        if kind in NO_COLUMNS:
+            raise UsageError(f"{file} has a text per line and no columns to keep: leave out --keep-columns")
+    return predicting.copied_columns(files, reading) if job.layout in TABLES else {}
 
 
 def _with_threshold(classifier: "Classifier", threshold: float | None) -> "Classifier":
@@ -213,9 +222,11 @@ def _check_kept(job: Job, files: list[Path]) -> None:
     if not job.keep_columns:
         return
     if job.explain or job.layout not in KEPT:
-        raise UsageError("--keep-columns goes with --format csv or spreadsheet: name one of them")
-    if job.texts or len(files) != 1 or not files[0].is_file():  # a pipe would be read twice
-        raise UsageError("--keep-columns copies the columns of one CSV or TSV file: name it with --input FILE")
+        raise UsageError(f"--keep-columns goes with --format {', '.join(KEPT[:-1])} or {KEPT[-1]}: name one of them")
+    if job.texts:
+        raise UsageError("--keep-columns copies the columns of files: name them with --input FILE")
+    if job.layout in TABLES and not all(file.is_file() for file in files):  # a pipe would be read twice
+        raise UsageError(f"--keep-columns needs files, not pipes, for --format {job.layout}: use --format jsonl")
 
 
 def _check_output(job: Job, inputs: list[Path]) -> None:

@@ -21,14 +21,12 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Final, NamedTuple
 
 from textclf.artefacts.artefact import Artefact
+from textclf.inference import copied
 from textclf.inference.classifier import Prediction, Score
 from textclf.sources import LABEL, Row
 from textclf.system import escaping, failures, files
 
 _SPACE: Final = re.compile(r"\s")
-
-PREDICTED: Final = "predicted_"
-"""Begins the name of a column of ours where the input has that name."""
 
 GROUP_ROWS: Final = 16_384
 """Rows per Parquet row group, which are in memory together."""
@@ -77,16 +75,30 @@ class Fields(NamedTuple):
     """Labels per answer."""
     probabilities: bool
     """Whether fasttext shows them."""
-    ids: bool
-    """Whether the rows have ids."""
+    id: str | None
+    """The name of the column of ids. None: the answers have none."""
     rejected: bool
     """Whether labels can be rejected."""
     details: bool
     """Whether tables have columns for more than labels and probabilities."""
     separator: str | None = None
     """What is between the labels of a cell, where a text may have several; None: it has one."""
-    kept: tuple[str, ...] = ()
-    """Names of the columns of the input that come before those of the answers in CSV."""
+    copied: Mapping[str, Any] | None = None
+    """The columns of the input that come before an answer in a table, with their Arrow types if they have any.
+
+    None: no column is copied.
+    """
+
+    @property
+    def before(self) -> tuple[str, ...]:
+        """The names of what comes before an answer in a table."""
+        if self.copied is not None:
+            return tuple(self.copied)
+        return () if self.id is None else (self.id,)
+
+    def names(self, fields: Iterable[str], before: Iterable[str]) -> dict[str, str]:
+        """The name of each field of an answer after columns of these names."""
+        return copied.names_of_answer(fields, before, all_columns=self.copied is not None)
 
 
 def write(batches: Batches, layout: str, fields: Fields, output: Path | None) -> None:
@@ -167,15 +179,25 @@ def write_json(batches: Batches, out: IO[str], fields: Fields) -> None:
 
 
 def _record(answer: Answer, fields: Fields) -> dict[str, object]:
-    """An answer as a JSON object."""
-    record: dict[str, object] = {"id": answer.row.id} if fields.ids else {}
+    """An answer as a JSON object, after what is copied of its row."""
+    before: dict[str, object] = {}
+    if fields.copied is not None:
+        before = copied.as_json(answer.row)
+    elif fields.id is not None:
+        before = {fields.id: answer.row.id}
+    about = _about(answer, fields)
+    names = fields.names(about, before)
+    return before | {names[field]: value for field, value in about.items()}
+
+
+def _about(answer: Answer, fields: Fields) -> dict[str, object]:
     if answer.row.error:
         nothing: dict[str, object] = (
             {"label": None, "probability": None} if fields.separator is None else {"labels": [], "probabilities": []}
         )
-        return {**record, **nothing, "top": [], "error": answer.row.error}
+        return {**nothing, "top": [], "error": answer.row.error}
     prediction = answer.prediction
-    record |= as_json(prediction)
+    record = as_json(prediction)
     if answer.several is None:
         record["label"] = answer.label
     return record | {"rejected": answer.rejected} if fields.rejected else record
@@ -215,30 +237,20 @@ def _write_csv(batches: Batches, out: IO[str], fields: Fields, *, text: Callable
     for number, batch in enumerate(batches):
         if number == 0:  # with the first answers, so that an error before them leaves stdout empty
             writer.writerow(header(fields, text=text))
-        writer.writerows([*_copied(answer, fields, text), *cells(answer, fields, text=text)] for answer in batch)
+        writer.writerows([*before(answer, fields, text=text), *cells(answer, fields, text=text)] for answer in batch)
         out.flush()
 
 
 def header(fields: Fields, *, text: Callable[[str], str]) -> list[str]:
-    """Names of the columns: those that are kept, then ours.
-
-    After kept columns, the answer is in ``predicted_label``, or ``predicted_labels``, as on the page; another name that
-    the input has, too, gets the same prefix.
-    """
-    taken = set(fields.kept)
-    names = [text(name) for name in fields.kept]
-    for name in columns(fields):
-        free = f"{PREDICTED}{name}" if fields.kept and name in ("label", "labels") else name
-        while free in taken:
-            free = f"{PREDICTED}{free}"
-        taken.add(free)
-        names.append(free)
-    return names
+    """Names of the columns: those of the input, then those of the answer."""
+    return [*map(text, fields.before), *fields.names(columns(fields), fields.before).values()]
 
 
-def _copied(answer: Answer, fields: Fields, text: Callable[[str], str]) -> list[str]:
-    """The cells that are kept; empty ones if the row does not have as many as the header."""
-    return [text(cell) for cell in answer.row.cells or ("",) * len(fields.kept)] if fields.kept else []
+def before(answer: Answer, fields: Fields, *, text: Callable[[str], str]) -> list[str]:
+    """The cells before an answer: what is copied of its row, empty if that could not be read, or its id."""
+    if fields.copied is None:
+        return [] if fields.id is None else [text(answer.row.id or "")]
+    return [text(copied.as_text(answer.row.record.get(name))) for name in fields.copied]
 
 
 def cells(answer: Answer, fields: Fields, *, text: Callable[[str], str]) -> list[Any]:
@@ -261,15 +273,17 @@ def write_parquet(batches: Batches, file: BinaryIO, fields: Fields, *, group_row
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    types = {
+    kinds = {
         "text": pa.string(),
         "number": pa.float64(),
         "truth": pa.bool_(),
         "texts": pa.list_(pa.string()),
         "numbers": pa.list_(pa.float64()),
     }
-    schema = pa.schema([(name, types[kind]) for name, kind in columns(fields).items()])
-    rows = (_values(answer, fields) for answer in chain.from_iterable(batches))
+    names = fields.names(columns(fields), fields.before)
+    types = [(name, (fields.copied or {}).get(name) or pa.string()) for name in fields.before]
+    schema = pa.schema([*types, *((names[name], kinds[kind]) for name, kind in columns(fields).items())])
+    rows = ([*_typed(answer, fields), *_values(answer, fields)] for answer in chain.from_iterable(batches))
     with pq.ParquetWriter(file, schema) as writer:
         while group := list(islice(rows, group_rows)):
             transposed = zip(*group, strict=True)
@@ -277,13 +291,20 @@ def write_parquet(batches: Batches, file: BinaryIO, fields: Fields, *, group_row
             writer.write_table(pa.table(arrays, schema=schema))
 
 
+def _typed(answer: Answer, fields: Fields) -> list[Any]:
+    """What comes before an answer, as values of its types."""
+    if fields.copied is None:
+        return [] if fields.id is None else [answer.row.id]
+    values = ((kind, answer.row.record.get(name)) for name, kind in fields.copied.items())
+    return [value if kind or value is None else copied.as_text(value) for kind, value in values]
+
+
 def columns(fields: Fields) -> dict[str, str]:
-    """Names and kinds of the columns of a table."""
-    kinds = {"id": "text"} if fields.ids else {}
+    """Fields and kinds of an answer in a table."""
     if fields.separator is not None:
-        kinds |= {"labels": "texts", "probabilities": "numbers"}
+        kinds = {"labels": "texts", "probabilities": "numbers"}
     else:
-        kinds |= {"label": "text", "probability": "number"}
+        kinds = {"label": "text", "probability": "number"}
     for place in range(2, fields.top_k + 1 if fields.separator is None else 0):
         kinds |= {f"label_{place}": "text", f"probability_{place}": "number"}
     if fields.details:
@@ -296,14 +317,15 @@ def columns(fields: Fields) -> dict[str, str]:
 def _values(answer: Answer, fields: Fields) -> list[Any]:
     """An answer by the columns of `columns`."""
     row, prediction = answer.row, answer.prediction
-    values: list[Any] = [row.id] if fields.ids else []
     if row.error:
-        return [*values, *[None] * (len(columns(fields)) - len(values) - 1), row.error]
+        nothing = [None] * len(columns(fields))
+        return [*nothing[1:], row.error] if fields.details else nothing
+    values: list[Any]
     if answer.several is None:
-        values += chain.from_iterable(prediction.top)
-        values[fields.ids] = answer.label
+        values = [*chain.from_iterable(prediction.top)]
+        values[0] = answer.label
     else:
-        values += [[score.label for score in answer.several], [score.probability for score in answer.several]]
+        values = [[score.label for score in answer.several], [score.probability for score in answer.several]]
     if fields.details:
         values += (prediction.unknown, prediction.truncated, prediction.unlike)
     if fields.rejected:

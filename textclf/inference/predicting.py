@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from textclf import sources
 from textclf.artefacts.artefact import Abstention, Artefact
-from textclf.errors import DataError
+from textclf.errors import DataError, UsageError
 from textclf.inference.classifier import Prediction
 from textclf.inference.foreign_labels import describe_foreign
 from textclf.inference.label_counts import LabelCounts
@@ -66,13 +66,15 @@ class Rejection(NamedTuple):
 NONE_REJECTED: Final = Rejection()
 
 
-def answer(rows: Iterable[Row], predict: Predict, rejection: Rejection) -> Generator[list[Answer], None, None]:
-    """Answer rows in batches, until it is closed. Each text is dropped as soon as it is predicted."""
+def answer(
+    rows: Iterable[Row], predict: Predict, rejection: Rejection, *, keeps_records: bool = False
+) -> Generator[list[Answer], None, None]:
+    """Answer rows in batches, until it is closed. Each text, and each record, is dropped as soon as it is predicted."""
     pending: deque[Row] = deque()
 
     def texts() -> Iterator[str]:
         for row in rows:
-            pending.append(row._replace(text=""))
+            pending.append(row._replace(text="") if keeps_records else row._replace(text="", record={}))
             yield row.text  # rows with an error are predicted, too, to keep rows and predictions in step
 
     for predictions in predict(texts()):
@@ -199,23 +201,39 @@ class Reading(NamedTuple):
     """Whether a row that cannot be read is an error of the whole file."""
     several: bool = False
     """Whether all labels of a row count, not only the first."""
-    keeps_cells: bool = False
-    """Whether rows of CSV and TSV keep all their fields."""
+    all_columns: bool = False
+    """Whether the rows are copied."""
+
+    def described(self, file: Path) -> tuple[str, Columns]:
+        """The format of a file and the columns that are taken; raises what `sources.rows` raises."""
+        return sources.described(file, kind=self.kind, columns=self.columns, known=self.known, part=self.part)
 
 
-def have_ids(files: Iterable[Path], reading: Reading) -> bool:
-    """Whether answers have ids: a column is asked for, or a file has the one of the training documents.
+def column_of_ids(files: Iterable[Path], reading: Reading) -> str | None:
+    """The column of ids that is asked for, or the one of the training documents, if a file has it; None: no ids.
 
     Raises what `sources.rows` raises.
     """
     asked, known = reading.columns, reading.known
     if asked.id is not None or known.id is None:
-        return asked.id is not None
-    stored = (file for file in files if file != Path("-"))
-    described = (
-        sources.described(file, kind=reading.kind, columns=asked, known=known, part=reading.part) for file in stored
+        return asked.id
+    found = (reading.described(file)[1].id for file in files if file != Path("-"))
+    return next((name for name in found if name is not None), None)
+
+
+def copied_columns(files: Sequence[Path], reading: Reading) -> dict[str, object]:
+    """The columns of tables that are copied, with their Arrow types if they have any.
+
+    Raises UsageError if the files have other columns than the first, and what `sources.copied` raises.
+    """
+    first, *others = (
+        sources.copied(file, kind=reading.kind, columns=reading.columns, known=reading.known, part=reading.part)
+        for file in files
     )
-    return any(columns.id is not None for _, columns in described)
+    for file, columns in zip(files[1:], others, strict=True):
+        if columns != first:
+            raise UsageError(f"{file} has other columns than {files[0]}: predict each by itself, or add --format jsonl")
+    return first
 
 
 def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn: Warn) -> Iterator[Row]:
@@ -233,7 +251,7 @@ def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn:
             known=reading.known,
             warn=warn,
             part=reading.part,
-            keeps_cells=reading.keeps_cells,
+            all_columns=reading.all_columns,
         )
         for row in of_file:
             if row.error and reading.strict:

@@ -29,10 +29,7 @@ KINDS: Final = ("csv", "tsv", "jsonl", "fasttext", "lines")
 LONGEST_TEXT: Final = 1_000_000
 """Characters of a text; a longer one is an error of its row."""
 
-FIELDS: Final = Fields(top_k=1, probabilities=False, ids=False, rejected=False, details=True)
-LABEL: Final = "predicted_label"
-LABELS: Final = "predicted_labels"
-"""The column with the answers: a file may have a column of labels already."""
+FIELDS: Final = Fields(top_k=1, probabilities=False, id=None, rejected=False, details=True)
 
 Piece = dict[str, Any]
 
@@ -72,8 +69,9 @@ def label(classifier: Classifier, upload: Upload, column: int | None) -> Generat
         yield {"columns": names, "text": text}
         if text or not names:
             asked = Columns() if column is None else Columns(text=text)
-            rows = sources.rows_with_cells(upload.path, name=upload.name, columns=asked, known=known)
-            yield from _labelled(classifier, map(_checked, rows), names, upload)
+            rows = sources.rows(upload.path, name=upload.name, columns=asked, known=known)
+            checked = (_checked(row, is_table=bool(names)) for row in rows)
+            yield from _labelled(classifier, checked, names, upload)
     except TextclfError as error:
         yield {"error": upload.shown(str(error))}
 
@@ -82,12 +80,13 @@ def _labelled(classifier: Classifier, rows: Iterable[Row], names: tuple[str, ...
     """Yield CSV with the answers to the rows, and at the end what they come to."""
     trained, unlike = classifier.trained, 0
     tally = Tally(classifier.labels, several=trained.is_multi)
-    fields = FIELDS._replace(separator=outputs.separator_of(trained))
-    names, renamed = names or ("text",), {"label": LABEL, "labels": LABELS}
-    header = (*names, *(renamed.get(column, column) for column in outputs.columns(fields)))
-    for number, batch in enumerate(tally.watch(predicting.answer(rows, _predictor(classifier), Rejection()))):
+    fields = FIELDS._replace(separator=outputs.separator_of(trained), copied=dict.fromkeys(names or ("text",)))
+    header = outputs.header(fields, text=str)
+    for number, batch in enumerate(
+        tally.watch(predicting.answer(rows, _predictor(classifier), Rejection(), keeps_records=True))
+    ):
         unlike += sum(answer.prediction.unlike and not answer.row.error for answer in batch)
-        lines = [_line(answer, len(names), fields, upload) for answer in batch]
+        lines = [_line(answer, fields, upload) for answer in batch]
         yield {"rows": tally.rows, "csv": _csv([header, *lines] if number == 0 else lines)}
     sentences = [upload.shown(sentence) for sentence in tally.summary(with_coverage=False)]
     if unlike:
@@ -101,20 +100,20 @@ def _predictor(classifier: Classifier) -> predicting.Predict:
     return lambda texts: (classifier.name(classifier.answer(batch, top_k=1)) for batch in batched(texts))
 
 
-def _checked(row: Row) -> Row:
-    """The row with its text as its one cell if it has none, and with an error if the text is too long."""
-    cells = row.cells or ((row.text,) if not row.error else ())
+def _checked(row: Row, *, is_table: bool) -> Row:
+    """The row with its text alone if it is not of delimited text, and with an error if the text is too long."""
+    record = row.record if is_table else {"text": row.text}
     if len(row.text) <= LONGEST_TEXT:
-        return row._replace(cells=cells)
+        return row._replace(record=record)
     problem = f"{row.place}: the text has {len(row.text):,} characters; here the most is {LONGEST_TEXT:,}"
-    return row._replace(text="", cells=cells, error=problem)
+    return row._replace(text="", record=record, error=problem)
 
 
-def _line(answer: Answer, width: int, fields: Fields, upload: Upload) -> list[Any]:
-    """The cells of a row, none if it could not be read, and those of the answer."""
-    cells = answer.row.cells or ("",) * width
-    row = answer.row._replace(error=answer.row.error and upload.shown(answer.row.error))
-    return [*cells, *outputs.cells(answer._replace(row=row), fields, text=escaping.spreadsheet_cell)]
+def _line(answer: Answer, fields: Fields, upload: Upload) -> list[Any]:
+    """The cells of a row, empty if it could not be read, and those of the answer."""
+    answer = answer._replace(row=answer.row._replace(error=answer.row.error and upload.shown(answer.row.error)))
+    cells = outputs.cells(answer, fields, text=escaping.spreadsheet_cell)
+    return [*outputs.before(answer, fields, text=str), *cells]  # the file's own cells stay as they are
 
 
 def _csv(lines: Iterable[Iterable[Any]]) -> str:

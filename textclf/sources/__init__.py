@@ -29,7 +29,6 @@ __all__ = [
     "is_known",
     "load",
     "rows",
-    "rows_with_cells",
 ]
 
 
@@ -111,39 +110,42 @@ def rows(  # noqa: PLR0913 (each is an option of predict)
     known: Columns = Columns(),  # noqa: B008
     warn: Callable[[str], None] = lambda _line: None,
     part: str | None = None,
-    keeps_cells: bool = False,
+    all_columns: bool = False,
+    name: str | None = None,
 ) -> Iterator[Row]:
     """Yield a row, with its text or its error, for each row of a file, in order; the path ``-`` is stdin.
 
     `kind` is a format of `textclf.sources.formats`, or "auto" to go by the file: see `textclf.sources.kinds`. `part`
-    names a list of documents in JSON, or a sheet of a workbook, where there are several. With `keeps_cells`, rows of
-    CSV and TSV keep all their fields.
+    names a list of documents in JSON, or a sheet of a workbook, where there are several. With `all_columns`, those
+    of Parquet are read that are not needed, too. `name` is that of the file elsewhere, whose ending says what it is.
     Columns that are not asked for are those `known` from the training documents, if the file has them.
     `warn` gets a message about many rows once. Raises UsageError if the options do not fit together or there are no
     such columns, DataError if the file cannot be read in this format at all.
     """
     from textclf.sources.formats import Reading, rows_to_predict
 
-    return rows_to_predict(path, Reading(columns, known, warn=warn, kind=kind, part=part, keeps_cells=keeps_cells))
+    return rows_to_predict(
+        path, Reading(columns, known, warn=warn, kind=kind, part=part, all_columns=all_columns, name=name)
+    )
 
 
-def rows_with_cells(path: Path, *, name: str, columns: Columns, known: Columns) -> Iterator[Row]:
-    """Yield what `rows` does of a file that has this name elsewhere; rows of CSV and TSV keep all their fields."""
-    from textclf.sources.formats import Reading, rows_to_predict
+def copied(path: Path, *, kind: str, columns: Columns, known: Columns, part: str | None = None) -> dict[str, object]:
+    """The names of all columns of a table, with their Arrow types if it is of Parquet; none if it has no rows.
 
-    return rows_to_predict(path, Reading(columns, known, keeps_cells=True, name=name))
-
-
-def names_of(path: Path, *, kind: str, columns: Columns, known: Columns) -> tuple[str, ...]:
-    """The names of all columns of CSV or TSV, none if it has no rows; raises UsageError for other formats."""
+    Raises what `rows` raises, and UsageError for a file without columns, or whose objects may have any.
+    """
     from textclf.errors import UsageError
-    from textclf.sources import formats
 
-    reading = formats.Reading(columns, known, kind=kind, needs_label=False)
-    found = formats.beginning_of(path, reading)
-    if found.kind not in formats.DELIMITERS:
-        raise UsageError(f"--keep-columns copies those of CSV and TSV, and {path} is {found.kind}: leave it out")
-    return found.names
+    found, _ = described(path, kind=kind, columns=columns, known=known, part=part)
+    if found == "parquet":
+        import pyarrow.parquet as pq
+
+        schema = pq.read_schema(path)
+        return dict(zip(schema.names, schema.types, strict=True))
+    if found in ("json", "jsonl"):
+        raise UsageError(f"{path} is {found}, whose objects may have any fields: --keep-columns needs --format jsonl")
+    first = next((row for row in rows(path, kind=kind, columns=columns, known=known, part=part) if row.record), None)
+    return dict.fromkeys(first.record) if first else {}
 
 
 def beginning_of(path: Path, *, name: str, known: Columns) -> "Beginning":

@@ -184,6 +184,7 @@ def to_row(place: str, values: Mapping[str, object], roles: Roles, *, limit: int
         tuple(filter(None, others)),
         has_labels and label_error is None,
         place=place,
+        record=values,
     )
 
 
@@ -300,7 +301,7 @@ def _cell(values: Mapping[str, object], column: str | None) -> object:
 def _unicode(value: str | bytes, column: str) -> tuple[str | None, str | None]:
     """A text, or None and what is wrong with it; some programs write texts to Parquet as bytes."""
     if isinstance(value, str):
-        return (value, None) if is_unicode(value) else (None, "half a surrogate pair, which no file can hold")
+        return (str(value), None) if is_unicode(value) else (None, "half a surrogate pair, which no file can hold")
     try:
         return value.decode(), None
     except UnicodeDecodeError as error:

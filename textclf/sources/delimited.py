@@ -56,8 +56,6 @@ class TableOptions(NamedTuple):
     warn: Callable[[str], None] = lambda _line: None
     sampled: int = SAMPLED
     """Lines that are looked at before the first row; 1 for a stream, whose rows do not wait for others."""
-    keeps_cells: bool = False
-    """Whether rows keep all their fields."""
     limit: int = MAX_CHARACTERS
     """Most characters of a row."""
 
@@ -198,7 +196,7 @@ def _rows(table: Table) -> Iterator[Row]:
             row = to_row(f"{name}:{number}", dict(zip(names, fields, strict=True)), roles)
             if row.label is not None and len(labels) < MOST_LABELS:
                 labels.add(row.label)
-            yield row._replace(cells=tuple(fields)) if table.options.keeps_cells else row
+            yield row
         elif error is None and not fields:
             yield Row("", error=f"{name}:{number}: the line is blank", is_blank=True)
         else:

@@ -6,6 +6,7 @@ Knows nothing about files, tokens or tensors, and imports nothing that takes tim
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 from textclf.errors import DataError
@@ -123,8 +124,8 @@ class Row(NamedTuple):
     """Whether it is a blank line of a text file; training skips those."""
     place: str = ""
     """``path:line`` of its first line, or ``path:row`` in Parquet and on the Hub."""
-    cells: tuple[str, ...] = ()
-    """All fields of its record, if they are asked for and it is of delimited text."""
+    record: Mapping[str, object] = MappingProxyType({})
+    """The values of its record by the names of their columns; of Parquet only those that are read."""
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -81,8 +81,8 @@ class Reading(NamedTuple):
     """The format. "auto": see `kind_of`."""
     part: str | None = None
     """A list of documents in JSON, or a sheet, where a file has several."""
-    keeps_cells: bool = False
-    """Whether rows of delimited text keep all their fields."""
+    all_columns: bool = False
+    """Whether all columns of Parquet are read, though only some are needed."""
     name: str | None = None
     """The name whose ending says what the file is, if it is not its own."""
 
@@ -215,7 +215,7 @@ def read_rows(path: Path, kind: str, reading: Reading, *, find: FindColumns | No
     if kind == "parquet":
         from textclf.sources.parquet import read_parquet  # late: pyarrow, which other formats do not need
 
-        yield from read_parquet(path, find)
+        yield from read_parquet(path, find, all_columns=reading.all_columns)
     elif kind == "xlsx":
         from textclf.sources.workbook import read_workbook
 
@@ -261,7 +261,7 @@ def _finder(path: Path, reading: Reading) -> FindColumns:
 def _table_options(path: Path, kind: str, reading: Reading) -> TableOptions:
     """A stream is looked at line by line: whoever writes it may wait for the answer to a row."""
     sampled = 1 if path == STDIN else SAMPLED
-    return TableOptions(DELIMITERS[kind], reading.columns, reading.known, reading.warn, sampled, reading.keeps_cells)
+    return TableOptions(DELIMITERS[kind], reading.columns, reading.known, reading.warn, sampled)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from textclf.sources.binary import MAGIC
 from textclf.sources.columns import SAMPLED_RECORDS, FindColumns, listed, to_row
 from textclf.sources.document import Row
 from textclf.sources.json_shapes import Table, tables_of
-from textclf.sources.readers import JSON
+from textclf.sources.readers import JSON, Spelled
 from textclf.sources.text_lines import Encoding, refuse_other_content
 
 MOST_BYTES: Final = 100_000_000
@@ -49,9 +49,8 @@ def read_json(stream: io.BufferedReader, name: str, find: FindColumns, options: 
             if isinstance(values, Mapping):
                 yield to_row(place, values, roles)
             else:
-                yield Row(
-                    "", error=f"{place}: a {type(values).__name__} in place of a record like the first", place=place
-                )
+                kind = "number" if isinstance(values, Spelled) else type(values).__name__
+                yield Row("", error=f"{place}: a {kind} in place of a record like the first", place=place)
 
 
 def _sampled(records: Sequence[object]) -> list[Mapping[str, object]]:

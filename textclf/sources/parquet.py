@@ -25,7 +25,14 @@ LONG_LIST: Final = 1_000
 """Mean number of values in a list from which on its texts are read as places in a dictionary, and counted first."""
 
 
-def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance: int = 100_000_000) -> Iterator[Row]:
+def read_parquet(
+    path: Path,
+    find: FindColumns,
+    *,
+    all_columns: bool = False,
+    ratio: int = 1_000,
+    allowance: int = 100_000_000,
+) -> Iterator[Row]:
     """Yield a row per row; raises UsageError if there are no such columns, DataError if the file is damaged.
 
     A file with more than `allowance` characters of text and more than `ratio` characters per byte is refused: it would
@@ -38,7 +45,8 @@ def read_parquet(path: Path, find: FindColumns, *, ratio: int = 1_000, allowance
         with pq.ParquetFile(path, read_dictionary=long_lists) as file:
             refuse_repeated(str(path), file.schema_arrow.names)
             roles = find(paths_of(file.schema_arrow), sample=partial(_sampled, file))
-            for batch in _batches(file, roles.within(file.schema_arrow.names)):
+            names = file.schema_arrow.names
+            for batch in _batches(file, names if all_columns else roles.within(names)):
                 if long_lists and sum(map(_characters_in_dictionaries, batch.columns)) > limit:
                     raise DataError(f"{path}:{number + 1}: more than {limit:,} characters in so small a file")
                 for values in batch.to_pylist():

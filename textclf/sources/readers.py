@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import islice
+from math import isfinite
 from typing import Any, Final
 
 from textclf.errors import DataError, UsageError
@@ -76,6 +77,20 @@ def _decode(line: str) -> dict[str, object]:
     return value
 
 
+class Spelled(str):
+    """A number of JSON as it is spelled: as labels and ids, 1, 1.0 and 1e0 are three."""
+
+    __slots__ = ()
+
+    def number(self) -> int | float | str:
+        """Its value; the spelling if Python has none, as of a number of 5,000 digits."""
+        try:
+            value: int | float = int(self) if self.lstrip("-").isdecimal() else float(self)
+        except ValueError:
+            return str(self)
+        return value if isfinite(value) else str(self)
+
+
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is not a JSON value")
 
@@ -88,7 +103,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 JSON: Final = json.JSONDecoder(
-    parse_int=str, parse_float=str, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
+    parse_int=Spelled, parse_float=Spelled, parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
 )
 
 

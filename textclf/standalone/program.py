@@ -219,7 +219,7 @@ def _add_input(group: Any) -> None:
     add("--label-columns", action="append", default=[], metavar="A..B", help="columns of 1 and 0, one per label")
     add("--label-separator", metavar="TEXT", help="between several labels in one cell")
     add("--id-column", metavar="NAME", help="column with an id to copy into the answer")
-    add("--keep-columns", action="store_true", help="copy all columns of a CSV or TSV file into CSV")
+    add("--keep-columns", action="store_true", help="copy all columns of the files before the answers")
     add("--label-prefix", metavar="TEXT", help="how labels begin in fastText lines; default: __label__")
     add("--delimiter", type=_spelled(DELIMITERS), metavar="C", help="between the fields of a CSV or TSV file")
     add("--quote", type=_spelled({"none": ""}), metavar="C", help="around fields of a CSV or TSV file, or none")
