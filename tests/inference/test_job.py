@@ -1,6 +1,7 @@
 """What is asked of a job of predicting is checked before anything is loaded, and done the same whoever asks."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -62,18 +63,20 @@ def test_every_row_is_answered_and_watched(run_dir, classifier, capsys):
     wanted = Job.create(
         inputs=("rows.csv",), layout="csv", text_column=(), columns=(), **{**COLUMNS, "id_column": "id"}
     )
-    said, watched = [], []
+    said, counts = [], Counter()
 
-    def watch(batches):
-        for batch in batches:
-            watched.extend(batch)
-            yield batch
+    class Seen(job.Progress):
+        def read(self, size):
+            counts["bytes"] += size
+
+        def answered(self, rows):
+            counts["rows"] += rows
 
     files = job.check(wanted)
-    job.run(wanted, files, classifier, run_dir / "model", warn=said.append, watch=watch)
+    job.run(wanted, files, classifier, run_dir / "model", warn=said.append, progress=Seen())
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(",")[0] for line in lines] == ["id", "7", "8"]
-    assert [answer.row.id for answer in watched] == ["7", "8"]
+    assert counts == {"rows": 2, "bytes": Path("rows.csv").stat().st_size}
     assert "on 2 rows with a label" in said[0]
 
 
@@ -83,7 +86,7 @@ def test_every_row_is_answered_and_watched(run_dir, classifier, capsys):
 )
 def test_a_threshold_and_a_number_limit_the_labels_of_a_text(given, count, several_run, capsys):
     wanted = Job(texts=("the cat sat", "rain"), layout="jsonl", **given)
-    job.run(wanted, [], load_model(several_run), several_run / "model", warn=print, watch=iter)
+    job.run(wanted, [], load_model(several_run), several_run / "model", warn=print)
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [len(record["labels"]) for record in records] == [count, count]
 
@@ -91,4 +94,4 @@ def test_a_threshold_and_a_number_limit_the_labels_of_a_text(given, count, sever
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 def test_a_threshold_is_refused_where_a_text_has_one_label(run_dir, classifier):
     with pytest.raises(UsageError, match=r"^--threshold is for several labels per text, and this model gives one"):
-        job.run(Job(texts=("x",), threshold=0.5), [], classifier, run_dir / "model", warn=print, watch=iter)
+        job.run(Job(texts=("x",), threshold=0.5), [], classifier, run_dir / "model", warn=print)

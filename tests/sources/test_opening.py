@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -79,3 +80,15 @@ def test_a_small_file_of_much_is_refused_before_it_fills_the_memory(ending, tmp_
 )
 def test_the_ending_before_tells_what_is_inside(name, ending, stem):
     assert (ending_of(Path(name)), stem_of(Path(name))) == (ending, stem)
+
+
+@pytest.mark.parametrize("ending", ["", *ENDINGS])
+def test_all_bytes_of_a_file_are_said_as_they_are_read(ending, tmp_path):
+    sizes = []
+    content = random.Random(0).randbytes(2_000_000)
+    path = save(tmp_path / f"f.csv{ending}", PACK.get(ending, bytes)(content))
+    with opened(path, on_read=sizes.append) as stream:
+        assert stream.read(100) == content[:100]
+        assert sum(sizes) < path.stat().st_size / 2
+        stream.read()
+    assert sum(sizes) == path.stat().st_size

@@ -1,7 +1,7 @@
 """`textclf predict`."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from textclf.errors import TextclfError
 from textclf.inference import job
 
 if TYPE_CHECKING:
-    from textclf.inference.outputs import Answer
+    from tqdm import tqdm
+
     from textclf.sources import Columns
 
 
@@ -95,7 +96,8 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
     options.note_torch(classifier.trained)
     if terminal.says(Volume.VERBOSE):
         _tell_columns(asked, files, known=classifier.trained.columns)
-    job.run(asked, files, classifier, model, warn=terminal.message, watch=_with_progress)
+    with _progress(files) as progress:
+        job.run(asked, files, classifier, model, warn=terminal.message, progress=progress)
 
 
 def _tell_columns(asked: job.Job, files: Iterable[Path], *, known: "Columns") -> None:
@@ -111,14 +113,42 @@ def _tell_columns(asked: job.Job, files: Iterable[Path], *, known: "Columns") ->
             terminal.detail(f"reading {path} as {kind}; {show_columns(columns) or 'no columns'}")
 
 
-def _with_progress(batches: Iterable[list["Answer"]]) -> Iterator[list["Answer"]]:
-    """Pass answers through; on a terminal, count them."""
+@contextmanager
+def _progress(files: Collection[Path]) -> Iterator[job.Progress]:
+    """Progress on a terminal: the share of the files that is read and the time left, or the rows alone of a pipe."""
     if not terminal.shows_progress():  # then tqdm need not be imported
-        yield from batches
+        yield job.NOT_SHOWN
         return
     from textclf.cli import display
 
-    with display.bar(unit=" rows", unit_scale=True, delay=1) as shown:
-        for batch in batches:
-            yield batch
-            shown.update(len(batch))
+    if files and all(file.is_file() for file in files):
+        size = sum(file.stat().st_size for file in files)
+        with display.bar(total=size, unit="B", unit_scale=True, delay=1) as shown:
+            yield _OfFiles(shown)
+    else:
+        with display.bar(unit=" rows", unit_scale=True, delay=1) as shown:
+            yield _OfRows(shown)
+
+
+class _OfRows(job.Progress):
+    """A bar of rows, whose number is not known."""
+
+    def __init__(self, shown: "tqdm[Any]") -> None:
+        self._shown = shown
+
+    def answered(self, rows: int) -> None:
+        self._shown.update(rows)
+
+
+class _OfFiles(job.Progress):
+    """A bar of bytes, with the number of rows after it."""
+
+    def __init__(self, shown: "tqdm[Any]") -> None:
+        self._shown, self._rows = shown, 0
+
+    def read(self, size: int) -> None:
+        self._shown.update(size)
+
+    def answered(self, rows: int) -> None:
+        self._rows += rows
+        self._shown.set_postfix_str(f"{self._rows:,} rows", refresh=False)

@@ -47,8 +47,19 @@ _OF_COLUMNS: Final = {
 
 Warn = Callable[[str], None]
 """Shows a line on stderr."""
-Watch = Callable[["Iterable[list[Answer]]"], "Iterator[list[Answer]]"]
-"""Passes answers through, and shows how many there are."""
+
+
+class Progress:
+    """Is told how far a job is; this one shows nothing."""
+
+    def read(self, size: int) -> None:
+        """So many bytes of the files have been read."""
+
+    def answered(self, rows: int) -> None:
+        """So many rows have been answered."""
+
+
+NOT_SHOWN: Final = Progress()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +115,15 @@ def check(job: Job) -> list[Path]:
     return files
 
 
-def run(job: Job, files: list[Path], classifier: "Classifier", model: Path, *, warn: Warn, watch: Watch) -> None:
+def run(
+    job: Job,
+    files: list[Path],
+    classifier: "Classifier",
+    model: Path,
+    *,
+    warn: Warn,
+    progress: Progress = NOT_SHOWN,
+) -> None:
     """Predict the texts and the files that `check` returned, and write the answers; ``model`` is for other processes.
 
     Raises DataError for input that cannot be read, UsageError for options that do not go with the model.
@@ -112,7 +131,7 @@ def run(job: Job, files: list[Path], classifier: "Classifier", model: Path, *, w
     from textclf.inference import predicting
 
     classifier = _with_threshold(classifier, job.threshold)
-    rows = rows_of(job, files, classifier, warn=warn)
+    rows = predicting.rows(job.texts, files, _reading(job, classifier), warn=warn, on_read=progress.read)
     if job.explain:
         from textclf.inference import explained
 
@@ -120,9 +139,16 @@ def run(job: Job, files: list[Path], classifier: "Classifier", model: Path, *, w
         return
     tally = predicting.Tally(classifier.labels, several=classifier.trained.is_multi)
     with closing(_answers(job, rows, files, classifier, model)) as batches:  # which ends the other processes
-        _write(job, tally.watch(watch(batches)), classifier, files)
+        _write(job, tally.watch(_shown(batches, progress)), classifier, files)
     for sentence in tally.summary(with_coverage=job.is_rejecting and not classifier.trained.is_multi):
         warn(sentence)
+
+
+def _shown(batches: "Iterable[list[Answer]]", progress: Progress) -> "Iterator[list[Answer]]":
+    """Pass answers through, and say how many there are."""
+    for batch in batches:
+        yield batch
+        progress.answered(len(batch))
 
 
 def rows_of(job: Job, files: list[Path], classifier: "Classifier", *, warn: Warn) -> "Iterator[Row]":

@@ -29,6 +29,9 @@ Pairs = Mapping[tuple[str, str | None], int]
 Warn = Callable[[str], None]
 """Shows a message, once."""
 
+OnRead = Callable[[int], None]
+"""Gets the number of bytes each time that some are read."""
+
 
 class Rejection(NamedTuple):
     """Which predictions are not to be trusted."""
@@ -236,7 +239,9 @@ def copied_columns(files: Sequence[Path], reading: Reading) -> dict[str, object]
     return first
 
 
-def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn: Warn) -> Iterator[Row]:
+def rows(
+    texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn: Warn, on_read: OnRead | None = None
+) -> Iterator[Row]:
     """The rows of texts, then those of files; ``-`` is stdin, both as a text and as a file.
 
     Raises DataError at a line of stdin that is not text and, if strict, at a row without a text that can be read.
@@ -252,6 +257,7 @@ def rows(texts: Iterable[str], files: Iterable[Path], reading: Reading, *, warn:
             warn=warn,
             part=reading.part,
             all_columns=reading.all_columns,
+            on_read=on_read,
         )
         for row in of_file:
             if row.error and reading.strict:

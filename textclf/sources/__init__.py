@@ -111,6 +111,7 @@ def rows(  # noqa: PLR0913 (each is an option of predict)
     warn: Callable[[str], None] = lambda _line: None,
     part: str | None = None,
     all_columns: bool = False,
+    on_read: Callable[[int], None] | None = None,
     name: str | None = None,
 ) -> Iterator[Row]:
     """Yield a row, with its text or its error, for each row of a file, in order; the path ``-`` is stdin.
@@ -119,13 +120,24 @@ def rows(  # noqa: PLR0913 (each is an option of predict)
     names a list of documents in JSON, or a sheet of a workbook, where there are several. With `all_columns`, those
     of Parquet are read that are not needed, too. `name` is that of the file elsewhere, whose ending says what it is.
     Columns that are not asked for are those `known` from the training documents, if the file has them.
-    `warn` gets a message about many rows once. Raises UsageError if the options do not fit together or there are no
-    such columns, DataError if the file cannot be read in this format at all.
+    `warn` gets a message about many rows once, `on_read` the number of bytes of a file each time that some are read.
+    Raises UsageError if the options do not fit together or there are no such columns, DataError if the file cannot be
+    read in this format at all.
     """
     from textclf.sources.formats import Reading, rows_to_predict
 
     return rows_to_predict(
-        path, Reading(columns, known, warn=warn, kind=kind, part=part, all_columns=all_columns, name=name)
+        path,
+        Reading(
+            columns,
+            known,
+            warn=warn,
+            kind=kind,
+            part=part,
+            all_columns=all_columns,
+            on_read=on_read,
+            name=name,
+        ),
     )
 
 

@@ -30,7 +30,7 @@ from textclf.sources.dialect import check, refuse_dialect
 from textclf.sources.document import LABEL, Columns, Row, Rows, refuse_empty
 from textclf.sources.json_file import JsonOptions, read_json, read_tables
 from textclf.sources.kinds import kind_of, looks_like_json
-from textclf.sources.opening import STDIN, name_of, opened, unreadable
+from textclf.sources.opening import STDIN, OnRead, name_of, opened, unreadable
 from textclf.sources.readers import read_fasttext, read_json_lines, read_plain
 from textclf.sources.text_lines import Line, encoding_for, encoding_named, read_lines
 
@@ -83,6 +83,8 @@ class Reading(NamedTuple):
     """A list of documents in JSON, or a sheet, where a file has several."""
     all_columns: bool = False
     """Whether all columns of Parquet are read, though only some are needed."""
+    on_read: OnRead | None = None
+    """Gets the number of bytes of the file each time that some are read."""
     name: str | None = None
     """The name whose ending says what the file is, if it is not its own."""
 
@@ -215,13 +217,13 @@ def read_rows(path: Path, kind: str, reading: Reading, *, find: FindColumns | No
     if kind == "parquet":
         from textclf.sources.parquet import read_parquet  # late: pyarrow, which other formats do not need
 
-        yield from read_parquet(path, find, all_columns=reading.all_columns)
+        yield from read_parquet(path, find, all_columns=reading.all_columns, on_read=reading.on_read)
     elif kind == "xlsx":
         from textclf.sources.workbook import read_workbook
 
         yield from read_workbook(path, find, part=reading.part, names=reading.columns.names)
     elif kind == "json":
-        with _stream(path) as stream:
+        with _stream(path, reading.on_read) as stream:
             yield from read_json(stream, name_of(path), find, _json_options(stream, reading))
     elif kind in DELIMITERS:
         with _lines(path, reading, newline="") as lines:
@@ -265,10 +267,10 @@ def _table_options(path: Path, kind: str, reading: Reading) -> TableOptions:
 
 
 @contextmanager
-def _stream(path: Path) -> Iterator[io.BufferedReader]:
+def _stream(path: Path, on_read: OnRead | None = None) -> Iterator[io.BufferedReader]:
     """Open a file, or STDIN, which stays open; raises DataError if it cannot be read."""
     try:
-        with nullcontext(_stdin()) if path == STDIN else opened(path) as stream:
+        with nullcontext(_stdin()) if path == STDIN else opened(path, on_read=on_read) as stream:
             yield stream
     except OSError as error:
         raise unreadable(path, error) from error
@@ -277,7 +279,7 @@ def _stream(path: Path) -> Iterator[io.BufferedReader]:
 @contextmanager
 def _lines(path: Path, reading: Reading, *, newline: str = "\n") -> Iterator[Generator[Line, None, None]]:
     """The lines of a file, or of STDIN; raises DataError if it cannot be read."""
-    with _stream(path) as stream:
+    with _stream(path, reading.on_read) as stream:
         encoding = encoding_for(stream, asked=reading.columns.encoding, known=reading.known.encoding)
         read = partial(read_lines, encoding=encoding, newline=newline, warn=reading.warn)
         with closing(read(stream, name_of(path))) as lines:

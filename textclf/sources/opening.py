@@ -10,7 +10,7 @@ import errno
 import glob
 import io
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, cast
@@ -31,6 +31,10 @@ RATIO: Final = 200
 
 ALLOWANCE: Final = 100_000_000
 """Bytes that a compressed file may become whatever its size."""
+
+
+WATCHED_BYTES: Final = 65_536
+"""Bytes of a file that are read at a time where someone watches how far it is."""
 
 
 def is_compressed(path: Path) -> bool:
@@ -91,38 +95,71 @@ def unreadable(path: Path, error: OSError) -> TextclfError:
     return DataError(f"cannot read {where}: {error.strerror or error}")
 
 
+OnRead = Callable[[int], None]
+"""Gets the number of bytes of a file each time that some are read."""
+
+
 @contextmanager
-def opened(path: Path, *, ratio: int = RATIO, allowance: int = ALLOWANCE) -> Iterator[io.BufferedReader]:
-    """Open a file; reading raises DataError if it is damaged, or if more comes out of it than any text would fill."""
-    if not is_compressed(path):
-        with path.open("rb") as file:
+def opened(
+    path: Path, *, on_read: OnRead | None = None, ratio: int = RATIO, allowance: int = ALLOWANCE
+) -> Iterator[io.BufferedReader]:
+    """Open a file; reading raises DataError if it is damaged, or if more comes out of it than any text would fill.
+
+    ``on_read`` gets the bytes of the file itself, which may be compressed.
+    """
+    with path.open("rb") if on_read is None else _watched(path, on_read) as file:
+        if not is_compressed(path):
             yield file
-        return
-    limit = max(allowance, ratio * path.stat().st_size)
-    with _unpacked(path) as inside:
-        raw: Any = _Counted(inside, path, limit)
-        with io.BufferedReader(raw) as stream:
-            yield stream
+            return
+        limit = max(allowance, ratio * path.stat().st_size)
+        with _unpacked(file, path) as inside:
+            raw: Any = _Counted(inside, path, limit)
+            with io.BufferedReader(raw) as stream:
+                yield stream
 
 
-def _unpacked(path: Path) -> IO[bytes]:
+def _watched(path: Path, on_read: OnRead) -> io.BufferedReader:
+    raw: Any = _Watched(path, on_read)
+    return io.BufferedReader(raw, WATCHED_BYTES)
+
+
+class _Watched(io.RawIOBase):
+    """A file that says how many bytes of it are read; not a FileIO, which reads all at once past `readinto`."""
+
+    def __init__(self, path: Path, on_read: OnRead) -> None:
+        self._file, self._on_read = path.open("rb", buffering=0), on_read
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        count = self._file.readinto(buffer)
+        self._on_read(count)
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _unpacked(file: io.BufferedReader, path: Path) -> IO[bytes]:
     """Return the stream of what is compressed; what it needs is imported here."""
     kind = ENDINGS[path.suffix.lower()]
     if kind == "gzip":
         import gzip
 
-        return cast("IO[bytes]", gzip.open(path))
+        return cast("IO[bytes]", gzip.open(file))
     if kind == "bzip2":
         import bz2
 
-        return bz2.open(path)
+        return bz2.open(file)
     if kind == "xz":
         import lzma
 
-        return lzma.open(path)
+        return lzma.open(file)
     import pyarrow as pa
 
-    return cast("IO[bytes]", pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"))
+    return cast("IO[bytes]", pa.CompressedInputStream(pa.PythonFile(file, "r"), "zstd"))
 
 
 class _Counted(io.RawIOBase):

@@ -1,6 +1,6 @@
 """Rows of Parquet files, of which few are in memory at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -30,16 +30,20 @@ def read_parquet(
     find: FindColumns,
     *,
     all_columns: bool = False,
+    on_read: Callable[[int], None] | None = None,
     ratio: int = 1_000,
     allowance: int = 100_000_000,
 ) -> Iterator[Row]:
     """Yield a row per row; raises UsageError if there are no such columns, DataError if the file is damaged.
 
+    ``on_read`` gets each row's share of the bytes of the file.
+
     A file with more than `allowance` characters of text and more than `ratio` characters per byte is refused: it would
     fill the memory of whatever keeps the texts.
     """
     number = characters = 0
-    limit = max(allowance, ratio * path.stat().st_size)
+    size = path.stat().st_size
+    limit = max(allowance, ratio * size)
     try:
         long_lists = _long_lists(path)
         with pq.ParquetFile(path, read_dictionary=long_lists) as file:
@@ -49,6 +53,8 @@ def read_parquet(
             for batch in _batches(file, names if all_columns else roles.within(names)):
                 if long_lists and sum(map(_characters_in_dictionaries, batch.columns)) > limit:
                     raise DataError(f"{path}:{number + 1}: more than {limit:,} characters in so small a file")
+                if on_read is not None:
+                    on_read(size * batch.num_rows // file.metadata.num_rows)
                 for values in batch.to_pylist():
                     number += 1
                     characters += _characters(values)

@@ -130,7 +130,7 @@ def _run(path: Path) -> None:
     _need_numpy()
     from textclf.inference.classifier import load_model  # after the checks: numpy takes 0.1 s
 
-    job.run(wanted, files, load_model(path), path, warn=say, watch=iter)
+    job.run(wanted, files, load_model(path), path, warn=say)
 
 
 def _refuse_both(asked: Mapping[str, Any], serving: Mapping[str, Any]) -> None:
