@@ -29,6 +29,7 @@ COMMANDS = sorted(main.commands)
 
 def command_lines(text: str) -> list[list[str]]:
     """The words after `textclf` in every line of a text that calls it, prompts, pipes and comments removed."""
+    text = re.sub(r"\\\n +", "", text)  # a line that goes on
     lines = re.findall(r"^(?:.*\| |\$ | +|.*\.venv/bin/)?textclf ((?:--|[a-z]).*)$", text, re.MULTILINE)
     return [shlex.split(re.split(r"  +(?=\S)| \| | > ", line)[0], comments=True) for line in lines]
 

@@ -168,8 +168,10 @@ def test_evaluate_shows_a_line_for_each_class(runner: CliRunner, run_dir: Path) 
 def test_corpora_lists_the_catalogue(runner: CliRunner) -> None:
     done = runner.invoke(main, ["corpora"])
     assert done.exit_code == 0
-    assert re.search(r"^bbc_news +2,225 +5 +none ", done.stdout, re.MULTILINE)
-    assert re.search(r"^ag_news +127,600 +4 +needed ", done.stdout, re.MULTILINE)
+    assert re.search(r"^bbc_news +2,225 +5 +BBC news articles", done.stdout, re.MULTILINE)
+    assert re.search(r"^ag_news +127,600 +4 +news headlines", done.stdout, re.MULTILINE)
+    assert re.search(r"^bbc_news\n +Python package .*: needs no network", done.stdout, re.MULTILINE)
+    assert re.search(r"^ag_news\n +Hugging Face Hub, fancyzhx/ag_news; licence", done.stdout, re.MULTILINE)
     entries = json.loads(runner.invoke(main, ["corpora", "--format", "json"]).stdout)
     assert len(entries) >= 13
     assert all(entry["citation"] and entry["licence"] for entry in entries)

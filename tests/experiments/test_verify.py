@@ -56,4 +56,4 @@ def test_a_run_that_has_not_ended_cannot_be_verified(copied):
 def test_the_command_says_that_a_run_repeats(copied):
     done = CliRunner().invoke(main, ["verify", str(copied.root)])
     assert done.exit_code == 0
-    assert done.stdout.startswith(f"{copied.root} repeats to the bit: weights ")
+    assert done.stdout.startswith(f"{copied.root} repeats to the bit\nweights ")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.cli import labelled_files, options, terminal
-from textclf.cli.display import span, table
+from textclf.cli.display import fitted, span, table
 from textclf.system import escaping
 from textclf.system.wording import counted
 
@@ -102,15 +102,17 @@ def _text(comparison: "Comparison") -> str:
         for each in comparison.differences
     ]
     head = ("document", "label", "A says", "B says", "A's p", "B's p", "text")
+    only = f"only A is right on {counted(comparison.only[0], 'document')}, only B on {comparison.only[1]:,}"
     lines = [
         f"A: {escaping.line(comparison.runs[0])}",
         f"B: {escaping.line(comparison.runs[1])}",
         f"{escaping.line(comparison.where)}, {counted(a.documents, 'document')}",
         "",
         figures,
-        f"only A is right on {counted(comparison.only[0], 'document')}, only B on {comparison.only[1]:,}: {verdict}",
+        terminal.wrapped(f"{only}: {verdict}"),
     ]
     if rows:
         lines += ["", "largest differences in the probability (p) of the document's own label:", ""]
-        lines.append(table(head, rows, align="<<<<>><"))
+        columns = dict(zip(head, zip(*rows, strict=True), strict=True))
+        lines.append(fitted(columns, right=("A's p", "B's p"), cut="text"))
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """`textclf corpora`."""
 
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -27,15 +28,15 @@ def command(layout: str) -> None:
         records = [{**asdict(entry), "needs_network": entry.needs_network} for entry in entries]
         terminal.result(escaping.to_json(records, indent=2))
         return
-    terminal.result(
-        table(("corpus", "documents", "classes", "network", "where", "licence"), map(_row, entries), align="<>><<<")
-    )
-    terminal.result("\nContents and citations:\n")
+    rows = [(entry.name, f"{entry.documents:,}", f"{entry.classes:,}", entry.description) for entry in entries]
+    terminal.result(table(("corpus", "documents", "classes", "contents"), rows, align="<>><"))
+    terminal.result("\nLicences, sources and citations:\n")
     for entry in entries:
-        terminal.result(f"{entry.name}: {entry.description}\n    {entry.citation}")
+        terminal.result(entry.name)
+        for line in (f"{_where(entry)}; licence: {entry.licence}", entry.citation):
+            terminal.result(textwrap.indent(terminal.wrapped(line, width=terminal.WIDTH - 4), "    "))
 
 
-def _row(entry: "Entry") -> tuple[str, ...]:
-    network = "needed" if entry.needs_network else "none"
+def _where(entry: "Entry") -> str:
     where = f"Hugging Face Hub, {entry.where}" if entry.kind == "hub" else f"Python package {entry.where}"
-    return (entry.name, f"{entry.documents:,}", f"{entry.classes:,}", network, where, entry.licence)
+    return where if entry.needs_network else f"{where}, installed with textclf: needs no network"

@@ -131,48 +131,58 @@ def span(interval: tuple[float, float], *, sign: bool = False) -> str:
     return f"{low} to {high}"
 
 
+LENGTHS: Final = (("shortest", "min"), ("median length", "median"), ("95 % up to", "p95"), ("longest", "max"))
+"""Names of the lengths of documents, in tokens, and their keys in a report."""
+
+
 def show_report(report: "DataReport") -> str:
     """The report of a data directory as text."""
     from textclf.dataset.data_report import problems
 
     splits = [
-        (
-            name,
-            f"{split.documents:,}",
-            f"{len(split.labels):,}",
-            f"{split.tokens:,}",
-            f"{split.unknown:.2%}",
-            f"{split.empty:,}",
-            f"{split.truncated:,}",
-            " / ".join(f"{split.lengths[key]:,}" for key in ("min", "median", "p95", "max")),
-        )
-        for name, split in report.splits.items()
+        ("documents", *(f"{split.documents:,}" for split in report.splits.values())),
+        ("classes", *(f"{len(split.labels):,}" for split in report.splits.values())),
+        ("tokens", *(f"{split.tokens:,}" for split in report.splits.values())),
+        ("unknown tokens", *(f"{split.unknown:.2%}" for split in report.splits.values())),
+        ("empty documents", *(f"{split.empty:,}" for split in report.splits.values())),
+        ("cut documents", *(f"{split.truncated:,}" for split in report.splits.values())),
+        *((name, *(f"{split.lengths[key]:,}" for split in report.splits.values())) for name, key in LENGTHS),
     ]
-    head = ("split", "documents", "classes", "tokens", "unknown", "empty", "cut", "length min / median / 95 % / max")
+    align = "<" + ">" * len(report.splits)
     copies = report.duplicates
-    lines = [
-        escaping.line(f"{report.name}, from {report.source}"),
-        "",
-        table(head, splits, align="<>>>>>>>"),
-        "",
-        table(("label", *report.splits), _label_rows(report), align="<" + ">" * len(report.splits)),
-        "",
+    sentences = [
         f"duplicates: {counted(copies['copies'], 'copy', 'copies')} of an earlier text, "
         f"{copies['crossing']:,} in another split; "
         f"{counted(copies['conflicting'], 'text', 'texts')} with two labels",
         f"near-copies: {counted(copies['near'], 'document is', 'documents are')} nearly the same as an earlier one, "
         f"{copies['near_crossing']:,} in another split",
         *(escaping.line(f"note: {note}") for note in report.notes),
+    ]
+    lines = [
+        escaping.line(f"{report.name}, from {report.source}"),
+        "",
+        table(("", *report.splits), splits, align=align),
+        "",
+        _by_label(report),
+        "",
+        *(terminal.wrapped(sentence, indent="  ") for sentence in sentences),
         *(line for problem in problems(report) for line in _problem_lines(problem)),
     ]
     return "\n".join(lines)
 
 
+def _by_label(report: "DataReport") -> str:
+    """The documents of each label by split."""
+    head, *rows = (("label", *report.splits), *_label_rows(report))
+    columns = dict(zip(head, zip(*rows, strict=True), strict=True))
+    return fitted(columns, right=report.splits, cut="label")
+
+
 def _problem_lines(problem: "Problem") -> Iterator[str]:
     """A problem and some of the documents that show it, a group on each line."""
-    yield escaping.line(f"problem: {problem.sentence}")
+    yield terminal.wrapped(escaping.line(f"problem: {problem.sentence}"), indent="  ")
     for group in problem.groups[:MOST_GROUPS]:
-        yield f"    {'; '.join(map(_named, group))}"
+        yield terminal.wrapped(f"    {'; '.join(map(_named, group))}", indent="      ")
     if problem.groups and problem.total > MOST_GROUPS:
         yield f"    and {problem.total - MOST_GROUPS:,} more: textclf check DATA --format json"
 
@@ -198,11 +208,11 @@ def show_preview(preview: "Preview") -> str:
     lines = [
         escaping.line(f"{preview.name}, from {preview.source}"),
         show_columns(preview.columns),
-        table(("id", "label", "text"), first, align="<<<"),
+        fitted(dict(zip(("id", "label", "text"), zip(*first, strict=True), strict=True)), cut="text"),
         table(("label", *preview.labels), rows, align="<" + ">" * len(preview.labels)),
         *(f"{split}: {share:.0%} of train would be drawn" for split, share in preview.drawn.items()),
         _room(preview),
-        *(escaping.line(f"note: {note}") for note in preview.notes),
+        *(terminal.wrapped(escaping.line(f"note: {note}"), indent="  ") for note in preview.notes),
         "nothing was written: this was a dry run",
     ]
     return "\n".join(filter(None, lines))
@@ -216,7 +226,7 @@ def _room(preview: "Preview") -> str:
     }
     chosen = sizes.pop(preview.tensors)
     others = [f"with --tensors {name} {size}" for name, size in sizes.items()]
-    return "; ".join([f"it would take {chosen}", *others])
+    return terminal.wrapped("; ".join([f"it would take {chosen}", *others]), indent="  ")
 
 
 def show_columns(columns: "Columns") -> str:

@@ -102,7 +102,8 @@ def command(
     Examples:
       textclf evaluate
       textclf evaluate --run runs/latest --split validation --format json
-      textclf evaluate --run model/ --input reviews.csv --text-column body --label-column stars
+      textclf evaluate --run model/ --input reviews.csv --text-column body \\
+          --label-column stars
       textclf evaluate --input reviews.csv --min accuracy=0.9 --min macro_f1=0.8
       textclf evaluate --input reviews.csv --baseline runs/OLD --max-drop 0.5
     """
@@ -204,7 +205,8 @@ def _scores(evaluation: "Evaluation") -> str:
     scores = table(("", "", "95 % interval", "baseline"), rows, align="<>>>")
     where = "of the files" if evaluation.files else "in training"
     what = "labels" if several else "label"
-    return f"{scores}\nbaseline: always {baseline.label!r}, the most frequent {what} {where}"
+    always = f"baseline: always {baseline.label!r}, the most frequent {what} {where}"
+    return f"{scores}\n{terminal.wrapped(always, indent='  ')}"
 
 
 def _beside(name: str, intervals: Mapping[str, "Interval"], baseline: Any) -> tuple[str, str]:
@@ -247,7 +249,7 @@ def _abstention(evaluation: "Evaluation") -> str:
         rows += [("", *_cells(point)) for point in evaluation.curve[::-2] if point.coverage >= LEAST_COVERAGE]
     lines = [
         table(head, rows, align="<>>>"),
-        f"{evaluation.unlike:.2%} of the documents are unlike the corpus: they have more unknown words than others",
+        f"{evaluation.unlike:.2%} of the documents are unlike the corpus: most of their words are unknown",
     ]
     return "\n".join(lines)
 

@@ -71,7 +71,7 @@ def command(run: Path, code: tuple[Path, ...], form: str, **given: Any) -> None:
     \b
     Examples:
       textclf export --output small --max-size 2MB
-      textclf export --run runs/latest --output for-onnx --format onnx --max-drop 0.1
+      textclf export --output for-onnx --format onnx --max-drop 0.1
       textclf export --output tickets.pyz --format pyz --max-size 8MB
     """
     from textclf.export.exporting import ExportRequest, export

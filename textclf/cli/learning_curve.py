@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textclf.cli import options, terminal, training_options
-from textclf.cli.display import table
+from textclf.cli.display import fitted
 from textclf.config import TrainConfig
 from textclf.system import escaping
 
@@ -52,16 +52,14 @@ def _json(curve: "LearningCurve", picture: Path) -> str:
 
 
 def _text(curve: "LearningCurve", picture: Path) -> str:
-    rows = [
-        (
-            point.tier,
-            f"{point.documents:,}",
-            f"{point.accuracy:.4f}",
-            f"{point.macro_f1:.4f}",
-            f"{point.seconds:.1f}",
-            point.run,
-        )
-        for point in curve.points
-    ]
-    head = ("tier", "documents", f"test {curve.points[-1].score}", "macro-F1", "seconds", "run")
-    return f"{table(head, rows, align='<>>>><')}\n\n{curve.verdict}\npicture: {escaping.line(picture)}"
+    score = f"test {curve.points[-1].score}"
+    columns = {
+        "tier": [point.tier for point in curve.points],
+        "documents": [f"{point.documents:,}" for point in curve.points],
+        score: [f"{point.accuracy:.4f}" for point in curve.points],
+        "macro-F1": [f"{point.macro_f1:.4f}" for point in curve.points],
+        "seconds": [f"{point.seconds:.1f}" for point in curve.points],
+        "run": [point.run for point in curve.points],
+    }
+    shown = fitted(columns, right=("documents", score, "macro-F1", "seconds"), cut="run")
+    return f"{shown}\n\n{terminal.wrapped(curve.verdict)}\npicture: {escaping.line(picture)}"

@@ -83,8 +83,9 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
     Examples:
       textclf predict "Shares fell after the bank cut its forecast"
       textclf predict --top-k 3 --format json "The band will play at the festival"
-      textclf predict --input reviews.csv --id-column id --format csv --output labels.csv
-      textclf predict --input 'data/*.csv' --keep-columns --format csv --output labelled.csv
+      textclf predict --input reviews.csv --id-column id --format csv > labels.csv
+      textclf predict --input 'data/*.csv' --keep-columns --format csv \\
+          --output labelled.csv
       textclf predict --input reviews.csv --target-precision 0.95 --format jsonl
     """
     asked = job.Job.create(**given)

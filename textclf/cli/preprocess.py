@@ -118,7 +118,8 @@ def command(*, dry_run: bool, **given: Any) -> None:
     Examples:
       textclf preprocess
       textclf preprocess ag_news
-      textclf preprocess reviews.csv --text-column title --text-column body --label-column stars
+      textclf preprocess reviews.csv --text-column title --text-column body \\
+          --label-column stars
       textclf preprocess reviews.csv --dry-run
       textclf preprocess 'data/*.jsonl.gz' --test held_out.jsonl
     """

@@ -80,7 +80,8 @@ def _facts(root: Path, values: Mapping[str, Any]) -> str:
     """A line for each thing to know about where a model comes from."""
     rows = dict(_fact_rows(root, values))
     widest = max(map(len, rows))
-    return "\n".join(f"{name:<{widest}}  {escaping.line(row)}" for name, row in rows.items())
+    lines = (f"{name:<{widest}}  {escaping.line(row)}" for name, row in rows.items())
+    return "\n".join(terminal.wrapped(line, indent=" " * (widest + 2)) for line in lines)
 
 
 def _fact_rows(root: Path, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -31,4 +31,5 @@ def command(run: Path, code: tuple[Path, ...]) -> None:
     if found.differences:
         reason = "; ".join(found.circumstances) or "versions, threads and processor are the same"
         raise TextclfError(f"{layout.root} does not repeat: different {', '.join(found.differences)} ({reason})")
-    terminal.result_line(f"{layout.root} repeats to the bit: weights {found.weights}")
+    terminal.result_line(f"{layout.root} repeats to the bit")
+    terminal.result_line(f"weights {found.weights}")
