@@ -18,8 +18,9 @@ from textclf.models.arithmetic import sigmoid
 SHRINKAGE: Final = 100.0
 """Validation documents of a label with which its threshold is half its own and half that of all labels.
 
-Of 10, 30, 100 and 300, tried on semeval_ec and on the dotted names of 20newsgroups, 100 gained up to 4 points of
-macro-F1 over one threshold and lost at most 0.3 points of micro-F1.
+Chosen on validation splits, four folds learned and scored apart: two corpora of 11 and 33 labels, three tiers, two
+seeds. Of 0, 10, 30, 100, 300 and 1,000, the mean micro-F1 falls below that of one threshold for all from 30 down; at
+100 it is level (worst run: 1.2 points less) and macro-F1 is 1.0 points higher.
 """
 
 TRIED: Final = 400
