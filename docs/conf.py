@@ -40,6 +40,7 @@ DESCRIBED = r"textclf\.(config|errors|results|inference|estimator|evaluation\.ev
 nitpick_ignore_regex = [("py:.*", rf"(?!{DESCRIBED}).*"), ("py:.*", r".*\.classifier\.(Answers|Scores)")]
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = "textclf"
 html_static_path = ["_static"]
 html_css_files = ["textclf.css"]
@@ -50,7 +51,7 @@ html_theme_options = {
     "source_repository": REPOSITORY,
     "source_branch": "main",
     "source_directory": "docs/",
-    "top_of_page_buttons": ["view"],
+    "top_of_page_buttons": [],
 }
 
 HERE = {
@@ -118,7 +119,7 @@ def read_docstring(app: Sphinx, kind: str, name: str, item: object, options: obj
 def read_signature(*given: object) -> tuple[str | None, str | None]:
     """Called with each signature: the keyword that catches misspelled ones is left out."""
     signature, returns = given[-2:]
-    return signature and str(signature).replace(", **unknown: Never", ""), returns and str(returns)
+    return signature and re.sub(r", \*\*unknown: [~\w.]+", "", str(signature)), returns and str(returns)
 
 
 def setup(app: Sphinx) -> None:
