@@ -114,7 +114,7 @@ class Sequences:
 
     def cuts(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether only the beginning of each document is read."""
-        document = np.repeat(np.arange(len(lengths)), lengths)
+        document = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
         words = np.bincount(document[tokens < (self.size or self.words)], minlength=len(lengths))
         is_cut: NDArray[np.bool_] = words > self.max_length
         if self.is_spelled:
@@ -126,9 +126,10 @@ class Sequences:
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
         """The ids of documents as they are read, how many each has, and how many of these are kept at most."""
         if self.is_spelled:
-            document = np.repeat(np.arange(len(lengths)), lengths)
-            word = _numbers_in_document(tokens < self.size, lengths)
-            counts = np.where(word < self.max_length, self.spelled_counts[tokens], 0)
+            is_read = _numbers_in_document(tokens < self.size, lengths) < self.max_length
+            document = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[is_read]
+            tokens = tokens[is_read]  # at once: a document may have millions of tokens
+            counts = self.spelled_counts[tokens]
             read = self.spelled[places(offsets(self.spelled_counts)[tokens], counts)]
             return read, np.bincount(document, counts, minlength=len(lengths)).astype(np.int64), MOST_SPELLED
         is_word = tokens < self.words
@@ -138,11 +139,11 @@ class Sequences:
         return tokens, lengths, self.max_length
 
 
-def _numbers_in_document(is_word: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+def _numbers_in_document(is_word: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
     """For each token, the number of its word in its document, counted from 0; a part is of the word before it."""
-    number = np.cumsum(is_word)
+    number = np.cumsum(is_word, dtype=np.int32)
     before = offsets(lengths)[:-1]  # each document begins with a word
-    found: NDArray[np.int64] = number - np.repeat(number[before], lengths)
+    found: NDArray[np.int32] = number - np.repeat(number[before], lengths)
     return found
 
 
