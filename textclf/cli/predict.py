@@ -11,6 +11,7 @@ from textclf.cli import options, terminal
 from textclf.cli.terminal import Volume
 from textclf.errors import TextclfError
 from textclf.inference import job
+from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -152,4 +153,4 @@ class _OfFiles(job.Progress):
 
     def answered(self, rows: int) -> None:
         self._rows += rows
-        self._shown.set_postfix_str(f"{self._rows:,} rows", refresh=False)
+        self._shown.set_postfix_str(counted(self._rows, "row"), refresh=False)
