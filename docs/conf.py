@@ -58,7 +58,6 @@ HERE = {
     "SECURITY.md": "guarantees.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
-    "data/README.md": "formats.md",
     "README.md": "index.md",
 }
 """Files outside docs/ that a page includes."""
