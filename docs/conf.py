@@ -5,6 +5,8 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 import textclf
@@ -110,6 +112,8 @@ def read_include(app: Sphinx, path: Path, name: str, content: list[str]) -> None
 
 def read_docstring(app: Sphinx, kind: str, name: str, item: object, options: object, lines: list[str]) -> None:
     """Called with each docstring, which is plain text with code: names are linked, and nothing else is markup."""
+    if lines and lines[0].startswith("Alias for field number"):  # of a tuple, which says nothing
+        lines.clear()
     pieces = re.split(r"(``.+?``|`.+?`)", "\n".join(lines), flags=re.DOTALL)
     lines[:] = "".join(PUBLIC.get(piece, piece) if place % 2 else MARKUP.sub(r"\\\g<0>", piece)
                        for place, piece in enumerate(pieces)).splitlines()  # fmt: skip
@@ -121,9 +125,19 @@ def read_signature(*given: object) -> tuple[str | None, str | None]:
     return signature and re.sub(r", \*\*unknown: [~\w.]+", "", str(signature)), returns and str(returns)
 
 
+def simplify_types(app: Sphinx, doctree: nodes.document) -> None:
+    """Called with each page: types of settings are shown without the rules that check them."""
+    for shown in doctree.findall(addnodes.desc_annotation):
+        text = shown.astext()
+        if "Annotated[" in text:
+            text = re.sub(r"Annotated\[str, Choice\(names=(.*?)\)\]", r"Literal[\1]", text)
+            shown.children = [nodes.Text(re.sub(r"Annotated\[(\w+), Range\(.*?\)\]", r"\1", text))]
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", read_docstring)
     app.connect("autodoc-process-signature", read_signature)
+    app.connect("doctree-read", simplify_types)
     app.connect("source-read", read_page)
     app.connect("include-read", read_include)
