@@ -74,7 +74,7 @@ def test_an_artefact_has_exactly_these_files(model):
 def test_thresholds_are_loaded_as_saved_and_a_model_without_any_is_refused(model):
     trained = artefact.load(model.root)
     assert 0.5 <= trained.abstention.unlike <= 1
-    given = Abstention({"0.9": 0.5, "0.95": 0.75}, unlike=0.625)
+    given = Abstention({"0.9": 0.5, "0.95": 0.75}, unlike=0.625, coverage={"0.9": 0.5}, precision={"0.9": 0.9375})
     artefact.save(model.root, replace(trained, abstention=given), card="")
     assert artefact.load(model.root).abstention == given
     edit(model.config, lambda config: {key: value for key, value in config.items() if key != "abstention"})
@@ -90,6 +90,9 @@ def test_thresholds_are_loaded_as_saved_and_a_model_without_any_is_refused(model
         {"thresholds": [0.5]},
         {"unlike": -1},
         {"unlike": None},
+        {"coverage": {"0.9": 2}},
+        {"precision": {"0.9": None}},
+        {"thresholds": {"0.9": 0.5}, "coverage": {"0.95": 0.5}},
         {"another": 1},
         [],
     ],

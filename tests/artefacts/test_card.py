@@ -5,7 +5,7 @@ import markdown
 import pytest
 from scipy.stats import binomtest
 
-from textclf.artefacts.card import model_card, wilson
+from textclf.artefacts.card import facts, model_card, wilson
 from textclf.dataset.manifest import Manifest
 from textclf.sources.catalogue import CATALOGUE
 
@@ -78,6 +78,19 @@ def test_the_card_says_which_labels_have_few_documents():
     assert "`art` has most training documents (4,321), `sport` fewest (49)." in sentence
     assert "more errors on labels with fewer than 50 training documents: `sport`." in sentence
     assert "more errors" not in card_of(counts={"art": 50, "sport": 51})
+
+
+def test_the_facts_of_the_card_are_kept_in_the_model(run_dir):
+    config = json.loads((run_dir / "model" / "config.json").read_text(encoding="utf-8"))
+    found = config["trained"]["card"]
+    assert (found["documents"], found["most"][1] >= found["fewest"][1]) == (48, True)
+    assert set(found["versions"]) == {"textclf", "python", "torch", "numpy"}
+    data = Manifest("news", "bbc_news", "1", {"source": "bbc_news"}, list(COUNTS), {}, {}, 0, {})
+    known = facts(METRICS | {"warnings": ["it is no better"]}, COUNTS, data, versions={"numpy": "2.4"})
+    assert known["licence"] == CATALOGUE["bbc_news"].licence
+    assert (known["most"], known["fewest"]) == (["art", 4_321], ["sport", 49])
+    assert known["rare"] == {"below": 50, "labels": ["sport"], "count": 1}
+    assert (known["warnings"], known["versions"]) == (["it is no better"], {"numpy": "2.4"})
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,19 @@ def test_wrong_answers_give_no_threshold():
 
 @pytest.mark.parametrize(("shares", "expected"), [([0.1] * 100, 0.5), ([0.0] * 98 + [0.7, 0.9], 0.9), ([1.0] * 9, 1.0)])
 def test_unlike_are_few_of_the_validation_documents_and_mostly_unknown(shares, expected):
-    assert learn(*sampled(10), np.array(shares)).unlike == expected
+    assert learn(*sampled(len(shares)), np.array(shares)).unlike == expected
+
+
+def test_coverage_and_precision_of_each_threshold_are_kept_without_texts_that_are_unlike():
+    labels, logits = sampled(1_000)
+    found = learn(labels, logits, np.where(np.arange(1_000) < 5, 0.9, 0.1))
+    assert found.thresholds.keys() == found.coverage.keys() == found.precision.keys()
+    probabilities = softmax(logits[5:])
+    for name, threshold in found.thresholds.items():
+        is_given = probabilities.max(axis=1) >= threshold
+        assert found.coverage[name] == pytest.approx(is_given.sum() / 1_000, abs=1e-4)
+        right = probabilities.argmax(axis=1) == labels[5:]
+        assert found.precision[name] == pytest.approx(right[is_given].mean(), abs=1e-4)
 
 
 def test_the_curve_goes_from_the_surest_answers_to_all():

@@ -94,6 +94,10 @@ class Abstention:
     """Precision, as ``0.95``, to the probability from which answers have it, if there is one."""
     unlike: float = 0.5
     """Share of unknown words above which a text counts as unlike the corpus: at 1, none does."""
+    coverage: Mapping[str, float] = field(default_factory=dict)
+    """For each threshold the share of the validation documents, or of their pairs with a label, that it answers."""
+    precision: Mapping[str, float] = field(default_factory=dict)
+    """For each threshold the share of these answers that is right. Both are empty in models of older versions."""
 
     def is_unlike(self, unknown: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether texts with these shares of unknown words are unlike the corpus; any shape."""
@@ -477,9 +481,7 @@ def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
         raise ValueError("the labels are not a list of distinct strings")
     if not 0.01 <= artefact.temperature <= 100:
         raise ValueError("the temperature is not a number between 0.01 and 100")
-    shares = (artefact.abstention.unlike, *artefact.abstention.thresholds.values())
-    if not all(0 <= share <= 1 for share in (*shares, *map(float, artefact.abstention.thresholds))):
-        raise ValueError("a threshold is not a number between 0 and 1")
+    _check_abstention(artefact.abstention)
     if not {len(artefact.shift), len(artefact.thresholds)} <= {0, len(labels)}:
         raise ValueError("there is not one threshold per label")
     if not all(0 <= threshold <= 1 for threshold in artefact.thresholds):
@@ -496,6 +498,16 @@ def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
     rows, expected = len(artefact.weights[EMBEDDING]), next(iter(artefact.inputs.sizes.values()))
     if rows != expected:
         raise ValueError(f"{counted(rows, 'embedding')} for {counted(expected, 'feature')}")
+
+
+def _check_abstention(learned: Abstention) -> None:
+    """Raise ValueError unless all is a share."""
+    by_precision = (learned.thresholds, learned.coverage, learned.precision)
+    shares = [share for each in by_precision for share in (*each.values(), *map(float, each))]
+    if not all(0 <= share <= 1 for share in (learned.unlike, *shares)):
+        raise ValueError("a threshold is not a number between 0 and 1")
+    if not {*learned.coverage} | {*learned.precision} <= {*learned.thresholds}:
+        raise ValueError("coverage or precision is of no threshold")
 
 
 def _try(artefact: Artefact) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import shlex
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from textclf.dataset.label_sets import MULTI
@@ -55,6 +56,8 @@ HEAD: Final = """| split | documents | accuracy | 95 % interval | macro-F1 | los
 HEAD_OF_SEVERAL: Final = """| split | documents | micro-F1 | macro-F1 | all labels right | loss |
 |---|---|---|---|---|---|"""
 """The head of the table of figures."""
+VERSIONS: Final = ("textclf", "python", "torch", "numpy")
+"""What the model was trained with."""
 _NORMAL: Final = 1.959964
 """Standard deviations that contain 95 % of a normal distribution."""
 
@@ -106,6 +109,27 @@ the labels of its training documents.
 {counted(metrics["parameters"], "parameter")}; about {size / 1e6:.1f} MB of weights and vocabulary.
 Trained with {_versions(versions)}.
 """
+
+
+def facts(
+    metrics: Mapping[str, Any], documents: Mapping[str, int], data: Manifest, *, versions: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the card says and no other file of the artefact, for a program that shows it; arguments as `model_card`."""
+    entry = CATALOGUE.get(str(data.settings.get("source")))
+    rare = _rare_labels(documents)
+    return {
+        "source": data.source,
+        **({name: getattr(entry, name) for name in ("description", "licence", "citation")} if entry else {}),
+        "documents": metrics["train"]["documents"],
+        "most": list(max(documents.items(), key=itemgetter(1))),
+        "fewest": list(min(documents.items(), key=itemgetter(1))),
+        "rare": {"below": FEW_DOCUMENTS, "labels": rare[:MOST_LABELS], "count": len(rare)},
+        "epochs": metrics["epochs"],
+        "best_epoch": metrics["best_epoch"],
+        "parameters": metrics["parameters"],
+        "warnings": list(metrics.get("warnings", ())),
+        "versions": {name: versions[name] for name in VERSIONS if name in versions},
+    }
 
 
 def _fits(several: bool) -> str:
@@ -197,10 +221,13 @@ def _classes(documents: Mapping[str, int]) -> str:
 
 
 def _rare(documents: Mapping[str, int]) -> str:
-    rare = [label for label, count in documents.items() if count < FEW_DOCUMENTS]
-    if not rare:
+    if not (rare := _rare_labels(documents)):
         return ""
     return f"\nExpect more errors on labels with fewer than {FEW_DOCUMENTS} training documents: {_listed(rare)}.\n"
+
+
+def _rare_labels(documents: Mapping[str, int]) -> list[str]:
+    return [label for label, count in documents.items() if count < FEW_DOCUMENTS]
 
 
 def _listed(labels: Sequence[str]) -> str:
@@ -209,4 +236,4 @@ def _listed(labels: Sequence[str]) -> str:
 
 
 def _versions(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {versions[name]}" for name in ("textclf", "python", "torch", "numpy") if name in versions)
+    return ", ".join(f"{name} {versions[name]}" for name in VERSIONS if name in versions)

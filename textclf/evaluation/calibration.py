@@ -3,6 +3,7 @@
 Method: https://arxiv.org/abs/1706.04599.
 """
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -117,10 +118,26 @@ def learn(labels: NDArray[np.int64], logits: NDArray[np.float32], unknown: NDArr
 
 
 def learn_from(confidence: NDArray[np.float32], right: NDArray[np.bool_], unknown: NDArray[np.float64]) -> Abstention:
-    """The same, given the probability of each answer and whether it is right."""
+    """The same, given the probability of each answer and whether it is right: D of them, or one per label of each."""
     found = {precision: _threshold(confidence, right, precision) for precision in PRECISIONS}
     thresholds = {f"{precision:g}": threshold for precision, threshold in found.items() if threshold is not None}
-    return Abstention(thresholds, max(MOSTLY, float(np.quantile(unknown, 1 - RARE, method="higher"))))
+    learned = Abstention(thresholds, max(MOSTLY, float(np.quantile(unknown, 1 - RARE, method="higher"))))
+    points = points_of(learned, confidence, right, learned.is_unlike(unknown))
+    coverage = {precision: round(point.coverage, 4) for precision, point in points.items()}
+    shown = {precision: round(point.precision or 0, 4) for precision, point in points.items() if point.coverage}
+    return replace(learned, coverage=coverage, precision=shown)
+
+
+def points_of(
+    learned: Abstention, confidence: NDArray[np.float32], right: NDArray[np.bool_], is_unlike: NDArray[np.bool_]
+) -> dict[str, Point]:
+    """Coverage and precision of each threshold; as in `textclf predict`, the texts unlike the corpus get no answer.
+
+    confidence, right: D answers, or one per label of each of D documents; is_unlike: shape (D,).
+    """
+    answers_each = len(confidence) // max(len(is_unlike), 1)
+    given = np.where(np.repeat(is_unlike, answers_each), np.float32(0), confidence)
+    return {precision: point_of(given, right, threshold) for precision, threshold in learned.thresholds.items()}
 
 
 def answers(

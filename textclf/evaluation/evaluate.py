@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from textclf.artefacts.artefact import Artefact
 from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.evaluation import metrics, multi_label
-from textclf.evaluation.calibration import Point, binned, curve_of, error_of, point_of
+from textclf.evaluation.calibration import Point, binned, curve_of, error_of, points_of
 from textclf.evaluation.metrics import Baseline, Interval, Metrics, interval
 from textclf.evaluation.multi_label import MultiBaseline, MultiMetrics
 from textclf.evaluation.outcome import Outcome
@@ -159,7 +159,7 @@ def _score(
         ),
         classes=scoring.by_label(labels, raw, outcome.how, names=trained.labels),
         confusion=_confusion(outcome),
-        thresholds=_thresholds(outcome, confidence, right, is_unlike),
+        thresholds=points_of(trained.abstention, confidence, right, is_unlike),
         curve=curve_of(confidence, right),
         unlike=float(is_unlike.mean()),
     )
@@ -172,13 +172,3 @@ def _confusion(outcome: Outcome) -> list[list[int]]:
     answers = outcome.raw.argmax(axis=1)
     counts: list[list[int]] = metrics.confusion(outcome.labels, answers, classes=len(outcome.trained.labels)).tolist()
     return counts
-
-
-def _thresholds(
-    outcome: Outcome, confidence: NDArray[np.float32], right: NDArray[np.bool_], is_unlike: NDArray[np.bool_]
-) -> dict[str, Point]:
-    """Coverage and precision of each threshold; as in `textclf predict`, texts unlike the corpus get no answer."""
-    answers_each = len(confidence) // max(len(is_unlike), 1)  # one, or one per label
-    given = np.where(np.repeat(is_unlike, answers_each), np.float32(0), confidence)
-    thresholds = outcome.trained.abstention.thresholds
-    return {precision: point_of(given, right, threshold) for precision, threshold in thresholds.items()}

@@ -10,9 +10,10 @@ from torch import nn
 
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Abstention, Artefact
-from textclf.artefacts.card import model_card
+from textclf.artefacts.card import facts, model_card
 from textclf.config import NONE, REFIT_EPOCHS
 from textclf.dataset.directory import Part
+from textclf.dataset.manifest import Manifest
 from textclf.evaluation.calibration import learn_from
 from textclf.evaluation.metrics import Metrics
 from textclf.evaluation.multi_label import MultiMetrics
@@ -70,7 +71,7 @@ def finish(
         measured["test"] = scoring.measure(tested.labels, logits, how)
     metrics = _metrics(setup, run, trained, measured, how.temperature)
     metrics |= _by_label(setup, scoring, how, *((tested, logits) if test else (validation, trained.validation)))
-    made = _artefact(setup, trained.model, metrics, how, abstention)
+    made = _artefact(setup, run, trained.model, metrics=metrics, how=how, abstention=abstention)
     tracker.finish(setup.config.to_json(), metrics)
     artefact.save(run.model, made, card=_card(setup, run, made, metrics))
     memory.return_freed_memory()  # of the files that were written: figures need more
@@ -148,7 +149,13 @@ def _doubts(setup: Setup, epoch: Mapping[str, Any], accuracy: float) -> list[str
 
 
 def _artefact(
-    setup: Setup, model: nn.Module, metrics: Mapping[str, Any], how: Calibrated, abstention: Abstention
+    setup: Setup,
+    run: runs.RunLayout,
+    model: nn.Module,
+    *,
+    metrics: Mapping[str, Any],
+    how: Calibrated,
+    abstention: Abstention,
 ) -> Artefact:
     """The trained model, without torch."""
     kept = ("corpus", "tier", "seed", "refit", "validation", "test")
@@ -161,7 +168,7 @@ def _artefact(
         temperature=how.temperature,
         shift=how.shift,
         thresholds=how.thresholds,
-        trained={name: metrics[name] for name in kept if name in metrics},
+        trained={**{name: metrics[name] for name in kept if name in metrics}, "card": _facts(setup, run, metrics)},
         abstention=abstention,
         user_model=setup.user_model(),
         columns=setup.data.manifest.columns,
@@ -169,11 +176,22 @@ def _artefact(
 
 
 def _card(setup: Setup, run: runs.RunLayout, made: Artefact, metrics: Mapping[str, Any]) -> str:
-    """The model card; the library versions are those that the run started with."""
-    return model_card(
-        metrics,
-        setup.data.counts(setup.config.tier),
-        setup.data.manifest,
-        size=artefact.size(made),
-        versions=runs.read_json(run.config)["versions"],
-    )
+    """The model card."""
+    documents, data = _described(setup)
+    return model_card(metrics, documents, data, size=artefact.size(made), versions=_versions(run))
+
+
+def _facts(setup: Setup, run: runs.RunLayout, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """What the card says, for programs."""
+    return facts(metrics, *_described(setup), versions=_versions(run))
+
+
+def _described(setup: Setup) -> tuple[Mapping[str, int], Manifest]:
+    """Training documents per label, and the data."""
+    return setup.data.counts(setup.config.tier), setup.data.manifest
+
+
+def _versions(run: runs.RunLayout) -> Mapping[str, str]:
+    """The library versions that the run started with."""
+    versions: Mapping[str, str] = runs.read_json(run.config)["versions"]
+    return versions
