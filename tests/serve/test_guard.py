@@ -79,6 +79,14 @@ def test_another_name_is_refused(host, method, path, server):
     assert (answered.status, list(answered.json)) == (421, ["error"])
 
 
+@pytest.mark.parametrize("host", ["10.1.2.3:8000", "pod.cluster.local", "evil.test", ""])
+def test_a_probe_may_ask_for_health_by_any_name_and_for_nothing_else(host, server):
+    assert server.ask("GET", "/health", Host=host).json == {"status": "ok"}
+    assert server.ask("POST", "/health", "{}", Host=host).status == 421
+    for path in ("/health/", "/metrics", "//health", "/health?x=/model"):
+        assert server.ask("GET", path, Host=host).status == (200 if "?" in path else 421)
+
+
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:9", "127.0.0.1:8000", "[::1]", "[::1]:8000"])
 def test_the_names_of_this_machine_are_known(host, server):
     assert server.ask("GET", "/health", Host=host).status == 200

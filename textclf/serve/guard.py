@@ -25,6 +25,8 @@ KINDS: Final = {"/predict": "application/json", "/file": "application/octet-stre
 """Content types by path. A page of another site may send none of them without permission."""
 READ_BY_APP: Final = frozenset({"/file"})
 """Paths whose bodies go to disk; all others are read here."""
+FOR_PROBES: Final = frozenset({"/health"})
+"""Paths that answer under any Host: probes ask by the address of a pod. A foreign page learns nothing from them."""
 
 SECURITY_HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
@@ -87,8 +89,10 @@ class Guard:
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = scope["headers"]
-        self._check_host([value for name, value in headers if name == b"host"])
-        if scope["method"] in {"GET", "HEAD"}:
+        is_read = scope["method"] in {"GET", "HEAD"}
+        if not (is_read and scope["path"] in FOR_PROBES):
+            self._check_host([value for name, value in headers if name == b"host"])
+        if is_read:
             await self._app(scope, receive, send)
             return
         by_name = dict(headers)
