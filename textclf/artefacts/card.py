@@ -4,7 +4,6 @@ import json
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
 from typing import Any, Final
 
 from textclf.dataset.label_sets import MULTI
@@ -116,13 +115,14 @@ def facts(
 ) -> dict[str, Any]:
     """What the card says and no other file of the artefact, for a program that shows it; arguments as `model_card`."""
     entry = CATALOGUE.get(str(data.settings.get("source")))
+    fewest, most = _extremes(documents)
     rare = _rare_labels(documents)
     return {
         "source": data.source,
         **({name: getattr(entry, name) for name in ("description", "licence", "citation")} if entry else {}),
         "documents": metrics["train"]["documents"],
-        "most": list(max(documents.items(), key=itemgetter(1))),
-        "fewest": list(min(documents.items(), key=itemgetter(1))),
+        "most": [most, documents[most]],
+        "fewest": [fewest, documents[fewest]],
         "rare": {"below": FEW_DOCUMENTS, "labels": rare[:MOST_LABELS], "count": len(rare)},
         "epochs": metrics["epochs"],
         "best_epoch": metrics["best_epoch"],
@@ -213,11 +213,16 @@ def _origin(data: Manifest) -> str:
 
 
 def _classes(documents: Mapping[str, int]) -> str:
-    fewest, most = min(documents, key=documents.__getitem__), max(documents, key=documents.__getitem__)
+    fewest, most = _extremes(documents)
     return (
         f"Of the labels, {code_span(most)} has most training documents ({documents[most]:,}), "
         f"{code_span(fewest)} fewest ({documents[fewest]:,})."
     )
+
+
+def _extremes(documents: Mapping[str, int]) -> tuple[str, str]:
+    """The labels with the fewest and with the most training documents."""
+    return min(documents, key=documents.__getitem__), max(documents, key=documents.__getitem__)
 
 
 def _rare(documents: Mapping[str, int]) -> str:
