@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from textclf.serve.counting import Counts
+
 JSON = {"Content-Type": "application/json"}
 
 
@@ -60,6 +62,12 @@ class Running(NamedTuple):
 
     def connect(self) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+
+def samples(counts: Counts) -> dict[str, float]:
+    """The value of each series that is reported."""
+    lines = counts.exposition().splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
 
 @contextmanager

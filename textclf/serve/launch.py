@@ -33,7 +33,7 @@ def serve(
 
     Raises UsageError if the address cannot be listened on.
     """
-    counts = Counts(where.workers)
+    counts = Counts(where.workers, {name: classifier.labels for name, (classifier, _) in models.items()})
     served = {name: ServedRun(name, classifier, card, counts) for name, (classifier, card) in models.items()}
     listening = server.listen(where.host, where.port)
     address, port = listening.getsockname()[:2]
