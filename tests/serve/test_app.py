@@ -90,6 +90,8 @@ def test_an_explanation_is_that_of_explain(run, server, mlp_run, lstm_run):
         ('{"text": "a", "top_k": ' + "9" * 5000 + "}", 400, "JSON"),
         ({"text": "a", "reject_below": 1.5}, 422, "reject_below: "),
         ('{"text": "a", "reject_below": NaN}', 422, "reject_below: "),
+        ({"text": "a", "target_precision": "0.9"}, 422, "target_precision: "),
+        ({"text": "a", "target_precision": 1}, 422, "target_precision: a precision of 1 was not shown"),
         ({"text": "a", "explain": 1}, 422, "explain: "),
         ({"text": "a", "run": "/etc/passwd"}, 422, "run: there are "),
         ({"text": "a", "path": "/etc/passwd"}, 422, "path: "),
@@ -128,7 +130,7 @@ def test_hostile_texts_are_texts(text, server):
         "/page.js/",
         "/page.js%00",
         "/predict/",
-        "/docs",
+        "/redoc",
         "/%ff",
         "/*",
     ],
@@ -157,10 +159,18 @@ def test_the_model_is_described(server, mlp_run, lstm_run):
 
 def test_openapi_describes_requests_and_answers(server):
     described = server.ask("GET", "/openapi.json").json
+    shared = {"reject_below", "target_precision", "run"}
     assert set(described["paths"]) == {"/predict", "/file", "/health", "/model", "/metrics"}
-    assert {each["name"] for each in described["paths"]["/file"]["post"]["parameters"]} == {"name", "column", "run"}
+    parameters = described["paths"]["/file"]["post"]["parameters"]
+    assert {each["name"] for each in parameters} == {"name", "column", "preview"} | shared
     body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert set(body["properties"]) == {"text", "texts", "top_k", "explain", "reject_below", "run"}
+    assert set(body["properties"]) == {"text", "texts", "top_k", "explain"} | shared
+    assert all(each.get("description") for each in body["properties"].values())
+    piece = described["paths"]["/file"]["post"]["responses"]["200"]["content"]["application/x-ndjson"]["schema"]
+    assert set(piece["properties"]) == {"columns", "text", "first", "rows", "csv", "summary", "error"}
+    assert "$ref" not in json.dumps(piece)
+    for path in ("/predict", "/file"):
+        assert {"200", "413", "415", "421", "422", "503"} <= set(described["paths"][path]["post"]["responses"])
     answer = set(described["components"]["schemas"]["Answer"]["properties"])
     found = server.predict({"texts": ["rain", ""], "explain": True}).json["predictions"]
     assert answer - {"labels", "probabilities"} == {name for record in found for name in record}  # of several labels
@@ -171,7 +181,8 @@ FILE = {"Content_Type": "application/octet-stream"}
 
 def test_a_file_is_labelled_by_the_run_that_is_named(server, mlp_run, lstm_run):
     for run in (mlp_run, lstm_run):
-        answered = server.ask("POST", f"/file?name=x.txt&run={run.name}", "rain and wind\n\nbread", **FILE)
+        address = f"/file?name=x.txt&reject_below=0.1&run={run.name}"
+        answered = server.ask("POST", address, "rain and wind\n\nbread", **FILE)
         assert (answered.status, answered.headers["content-type"]) == (200, "application/x-ndjson")
         pieces = [json.loads(line) for line in answered.body.splitlines()]
         assert pieces[0] == {"columns": [], "text": []}
@@ -188,6 +199,10 @@ def test_a_file_is_labelled_by_the_run_that_is_named(server, mlp_run, lstm_run):
         ("?name=x.csv&column=-1", FILE, 422, "column: "),
         ("?name=x.csv&column=one", FILE, 422, "column: "),
         ("?name=x.csv&run=/etc/passwd", FILE, 422, "run: there are "),
+        ("?name=x.csv&target_precision=2", FILE, 422, "target_precision: "),
+        ("?name=x.csv&target_precision=1", FILE, 422, "target_precision: a precision of 1 was not shown"),
+        ("?name=x.csv&reject_below=nan", FILE, 422, "reject_below: "),
+        ("?name=x.csv&preview=perhaps", FILE, 422, "preview: "),
         ("?name=/etc/passwd.xlsx", FILE, 415, "files like .csv"),
         ("?name=x.csv", {"Content_Type": "text/csv"}, 415, "application/octet-stream"),
         ("?name=x.csv", {"Content_Type": "multipart/form-data; boundary=x"}, 415, "application/octet-stream"),
@@ -216,6 +231,26 @@ def test_requests_are_counted(server):
     assert changes["textclf_texts_total"] == changes["textclf_batched_texts_total"] == 2
     assert changes["textclf_batches_total"] == 1
     assert changes["textclf_request_seconds_count"] == changes['textclf_request_seconds_bucket{le="+Inf"}'] == 3
+
+
+def test_answers_are_counted_by_all_workers_together(mlp_run):
+    with serving("--run", str(mlp_run), "--num-workers", "2") as running:
+        for _ in range(20):  # each on a connection of its own, which any worker may take
+            running.predict({"text": "rain and wind"})
+        running.ask("POST", "/file?name=x.txt", "rain and wind\n\nthe cat", **FILE)
+        lines = running.ask("GET", "/metrics").body.decode().splitlines()
+    assert f'textclf_answers_total{{run="{mlp_run.name}",label="weather"}} 21' in lines
+    assert f'textclf_answers_total{{run="{mlp_run.name}",label="animals"}} 1' in lines
+    assert f'textclf_unanswered_total{{run="{mlp_run.name}"}} 1' in lines
+    assert f'textclf_confidence_count{{run="{mlp_run.name}"}} 22' in lines
+
+
+def test_the_learned_thresholds_and_the_card_are_in_the_description(server, mlp_run):
+    first, _ = server.ask("GET", "/model").json["runs"]
+    learned = json.loads((mlp_run / "model" / "config.json").read_text(encoding="utf-8"))["abstention"]
+    assert [each["threshold"] for each in first["precisions"]] == list(learned["thresholds"].values())
+    assert [section["title"] for section in first["about"]][:2] == ["Task", "Quality"]
+    assert "animals, food, weather" in first["about"][0]["texts"][0]
 
 
 def test_two_runs_of_one_name_get_different_names(mlp_run):

@@ -8,8 +8,9 @@ import pytest
 
 from textclf.cli import main
 from textclf.inference.classifier import Classifier, load_model
+from textclf.inference.predicting import Rejection
 from textclf.serve.asgi import Refused
-from textclf.serve.labelling import LONGEST_TEXT, Upload, label, refuse_ending
+from textclf.serve.labelling import LONGEST_TEXT, Upload, Wanted, label, refuse_ending
 from textclf.sources import Columns
 
 FILES = {
@@ -39,9 +40,9 @@ def classifier(mlp_run) -> Classifier:
     return load_model(mlp_run)
 
 
-def labelled(classifier, folder, name, *, column=None):
+def labelled(classifier, folder, name, **wanted):
     """The pieces of the answer, and its rows as they would be downloaded."""
-    pieces = list(label(classifier, Upload(folder / name, name), column))
+    pieces = list(label(classifier, Upload(folder / name, name), Wanted(**wanted)))
     content = "".join(piece.get("csv", "") for piece in pieces)
     return pieces, list(csv.DictReader(io.StringIO(content)))
 
@@ -122,7 +123,7 @@ def test_without_a_usual_name_nothing_is_guessed(header, classifier, tmp_path):
 )
 def test_a_file_that_cannot_be_read_is_an_error_in_one_line(name, content, part, classifier, tmp_path):
     (tmp_path / name).write_bytes(content)
-    *_, last = label(classifier, Upload(tmp_path / name, name), None)
+    *_, last = label(classifier, Upload(tmp_path / name, name))
     assert part in last["error"]
     assert "\n" not in last["error"]
     assert str(tmp_path) not in last["error"]
@@ -150,3 +151,63 @@ def test_other_files_are_for_the_command_line(name):
 @pytest.mark.parametrize("name", ["x.csv", "X.CSV", "a.b.jsonl", "/etc/x.txt", "/etc/passwd"])
 def test_of_a_name_only_the_ending_counts(name):
     refuse_ending(name)
+
+
+def previewed(classifier, folder, name):
+    (piece,) = label(classifier, Upload(folder / name, name), Wanted(preview=True))
+    return piece
+
+
+def test_a_preview_has_the_columns_and_the_first_rows(classifier, tmp_path):
+    rows = "".join(f"{number};the cat, {number};x\n" for number in range(9))
+    (tmp_path / "x.csv").write_text(f"ticket_id;message;category\n7;;y\n{rows}")
+    assert previewed(classifier, tmp_path, "x.csv") == {
+        "columns": ("ticket_id", "message", "category"),
+        "text": ("message",),
+        "first": [{"cells": ["7", "", "y"]}, {"cells": ["0", "the cat, 0", "x"]}, {"cells": ["1", "the cat, 1", "x"]}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("x.csv", "a,b\nrain,1\n", {"columns": ("a", "b"), "text": (), "first": [{"cells": ["rain", "1"]}]}),
+        ("x.csv", ",\nrain,1\n", {"columns": ("", ""), "text": (), "first": []}),
+        (
+            "x.txt",
+            f"{'a' * 400}\nrain",
+            {"columns": (), "text": (), "first": [{"cells": ["a" * 300]}, {"cells": ["rain"]}]},
+        ),
+        ("x.csv", "", {"columns": (), "text": (), "first": []}),
+        ("x.csv", "id,text\n", {"columns": ("id", "text"), "text": ("text",), "first": []}),
+    ],
+)
+def test_a_preview_shows_what_there_is(name, content, expected, classifier, tmp_path):
+    (tmp_path / name).write_text(content)
+    assert previewed(classifier, tmp_path, name) == expected
+
+
+def test_a_row_of_a_preview_that_cannot_be_read_says_why(classifier, tmp_path):
+    (tmp_path / "x.csv").write_text("id,text\n1,rain\n2\n")
+    first = previewed(classifier, tmp_path, "x.csv")["first"]
+    assert first[0] == {"cells": ["1", "rain"]}
+    assert first[1]["error"].startswith("x.csv:3: ")
+    (tmp_path / "y.csv").write_text("text,text\na,b\n")
+    assert "two columns are named 'text'" in previewed(classifier, tmp_path, "y.csv")["error"]
+
+
+def test_a_minimum_probability_gives_no_label_and_says_how_many(classifier, tmp_path):
+    (tmp_path / "x.txt").write_text("rain and wind\n?\nqqq zzz xxx\n")
+    low = classifier.predict("?")[0].probability
+    pieces, rows = labelled(classifier, tmp_path, "x.txt", rejection=Rejection(low + 1e-6, unlike=True))
+    assert [row["rejected"] for row in rows] == ["false", "true", "true"]
+    assert [bool(row["predicted_label"]) for row in rows] == [True, False, False]
+    assert "1 of 3 rows has an answer (33.33%)" in pieces[-1]["summary"]
+
+
+def test_a_column_that_is_named_as_one_of_the_answer_keeps_its_name(classifier, tmp_path):
+    (tmp_path / "x.csv").write_text("text,probability,predicted_label\nrain,7,old\n")
+    _, (row,) = labelled(classifier, tmp_path, "x.csv")
+    assert (row["probability"], row["predicted_label"]) == ("7", "old")
+    assert row["predicted_predicted_label"] == "weather"
+    assert float(row["predicted_probability"]) <= 1

@@ -2,9 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
+from tests.serve.conftest import samples
+from textclf.artefacts.artefact import Abstention
+from textclf.inference.classifier import Classifier
+from textclf.inference.predicting import Rejection
 from textclf.serve import served_run
 from textclf.serve.asgi import Refused
 from textclf.serve.counting import Counts
@@ -16,7 +21,7 @@ TEXTS = ["the cat sat", "bread with butter", "rain and wind", "?", "qqq \x00"]
 
 @pytest.fixture
 def served(classifier):
-    return ServedRun("run", classifier, "", Counts())
+    return ServedRun("run", classifier, "", Counts(runs={"run": classifier.labels}))
 
 
 def ask(served, *queries):
@@ -44,6 +49,40 @@ def test_an_empty_text_gets_no_label_and_the_others_theirs(options, served):
     first, second, third = map(json.loads, answers)
     assert first == third == nothing
     assert second["label"] == json.loads(rain)["label"]
+
+
+@pytest.mark.parametrize("options", [{}, {"explain": True}, {"top_k": 3}])
+def test_a_precision_rejects_what_the_command_rejects(options, classifier):
+    learned = Abstention({"0.9": 0.5, "0.95": 0.99}, unlike=0.5)
+    strict = Classifier(replace(classifier.trained, abstention=learned))
+    served = ServedRun("run", strict, "", Counts(runs={"run": strict.labels}))
+    texts = ["the cat sat", "rain qqq zzz", "?"]
+    (answers,) = ask(served, Query(texts=texts, target_precision=0.92, **options))
+    rejection = Rejection.of(learned, below=None, target_precision=0.92)
+    expected = [rejection.applies(found) for found in strict.predict(texts)]
+    assert [json.loads(answer)["rejected"] for answer in answers] == expected
+    assert [json.loads(answer)["label"] is None for answer in answers] == expected
+    (unlike,) = ask(served, Query(text="rain qqq zzz", target_precision=0.9, **options))
+    assert (json.loads(unlike[0])["unlike"], json.loads(unlike[0])["rejected"]) == (True, True)
+    (kept,) = ask(served, Query(text="rain qqq zzz", reject_below=0.0, **options))
+    assert json.loads(kept[0])["rejected"] is False
+    (refused,) = ask(served, Query(text="rain", target_precision=0.99, **options))
+    assert (refused.status, "0.95 is the highest that is" in refused.why) == (422, True)
+
+
+@pytest.mark.parametrize("options", [{}, {"explain": True}, {"top_k": 300}])
+def test_answers_are_counted_however_they_are_made(options, classifier):
+    counts = Counts(runs={"run": classifier.labels})
+    served = ServedRun("run", classifier, "", counts)
+    texts = ["the cat sat", "rain and wind", "qqq zzz xxx", ""]
+    ask(served, Query(texts=texts, reject_below=0.2, **options))
+    found = samples(counts)
+    labels = [answer.label for answer in classifier.predict(texts[:3])]
+    for label in classifier.labels:
+        assert found[f'textclf_answers_total{{run="run",label="{label}"}}'] == labels.count(label)
+    assert found['textclf_confidence_count{run="run"}'] == found['textclf_unknown_words_count{run="run"}'] == 3
+    assert found['textclf_unlike_total{run="run"}'] == found['textclf_unanswered_total{run="run"}'] == 1
+    assert found["textclf_texts_total"] == 4
 
 
 def test_an_explanation_has_the_answer_as_well(served):

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.telemetry import TelemetryConfig
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
-from starlette.responses import StreamingResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 
 from textclf import __version__
 from textclf.serve.asgi import FAILED, App, Message, Receive, Refused, Send, refusal
@@ -25,24 +25,34 @@ STATIC: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
+    "/docs": ("docs.html", "text/html; charset=utf-8"),
+    "/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """Path to file name and type. All files are listed, so that no request can name another one."""
 
 JSON_LINES: Final = "application/x-ndjson"
 
+PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
 QUIET: Final[TelemetryConfig] = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """No telemetry: nothing about requests leaves this process, whatever else is installed."""
 
 
-class LabelScore(BaseModel):
+class Described(BaseModel):
+    """A part of an answer; what is written below its fields describes them in `/openapi.json`."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class LabelScore(Described):
     """A label and its probability."""
 
     label: str
     probability: float
 
 
-class Contribution(BaseModel):
+class Contribution(Described):
     """How much a token adds to the margin of the label; the token is ``text[start:end]``, in Unicode characters."""
 
     start: int
@@ -50,7 +60,7 @@ class Contribution(BaseModel):
     contribution: float
 
 
-class Answer(BaseModel):
+class Answer(Described):
     """The answer for one text. Explained, tokens, margin and rest only with explain; error only for an empty text."""
 
     label: str | None = None
@@ -79,10 +89,56 @@ class Answer(BaseModel):
     tokens: list[Contribution] | None = None
 
 
-class Answers(BaseModel):
+class Row(Described):
+    """A row of a preview: its cells or, if it cannot be read, why."""
+
+    cells: list[str] | None = None
+    error: str | None = None
+
+
+class Piece(Described):
+    """A line of the answer about a file: first its columns, then CSV, and at the end the summary or an error."""
+
+    columns: list[str] | None = None
+    """The names of all columns; none if the file is not CSV or TSV."""
+    text: list[str] | None = None
+    """The columns that hold the texts; none if that is not clear: then name one with column."""
+    first: list[Row] | None = None
+    """The first rows, only with preview."""
+    rows: int | None = None
+    """Rows that are answered so far."""
+    csv: str | None = None
+    """The next rows with their answers; the first piece begins with a header."""
+    summary: list[str] | None = None
+    """Sentences about all rows; the file is at its end."""
+    error: str | None = None
+    """Why the file cannot be labelled to its end."""
+
+
+class Problem(Described):
+    """Why a request is refused."""
+
+    error: str
+
+
+class Answers(Described):
     """One answer for each text, in order."""
 
     predictions: list[Answer]
+
+
+REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"model": Problem, "description": why}
+    for status, why in (
+        (400, "Not JSON"),
+        (408, "The body stopped coming"),
+        (413, "Too long"),
+        (415, "Another content type, or a kind of file that is not read here"),
+        (421, "The Host header does not name this server"),
+        (422, "A field is wrong"),
+        (503, "Too many requests at once"),
+    )
+}
 
 
 class Routes:
@@ -94,19 +150,20 @@ class Routes:
         self._uploads = Uploads()
 
     async def predict(self, request: Request) -> Response:
-        """Predict the label of each text."""
+        """Predict the label of each text, one answer each, in order."""
         query = parse((await request.receive())["body"])  # which nothing keeps
         answers = await self._run(query.run).answer(query)
         return Response(f'{{"predictions": [{", ".join(answers)}]}}', media_type="application/json")
 
     async def label(self, request: Request, send: Send) -> None:
-        """Label each row of a file."""
+        """Label each row of a file, which is the body; its name, in the address, says how it is read."""
         query = parse_address(request.query_params)
         run = self._run(query.run)
         refuse_ending(query.name)
+        wanted = run.wanted(query)
         async with self._uploads.receive(request.receive) as path:
             with run.place_of_file():
-                lines = run.label(Upload(path, query.name), query.column)
+                lines = run.label(Upload(path, query.name), wanted)
                 await StreamingResponse(lines, media_type=JSON_LINES)(request.scope, request.receive, send)
 
     def _run(self, name: str | None) -> ServedRun:
@@ -116,11 +173,11 @@ class Routes:
         return self._served[name or next(iter(self._served))]
 
     async def health(self) -> Response:
-        """Say that the service is up."""
+        """Say that the service is up, under any Host header."""
         return _json({"status": "ok"})
 
     async def model(self) -> Response:
-        """Labels, metrics and card of each served run."""
+        """Labels, figures, learned thresholds and card of each served run."""
         return self.description()
 
     def description(self) -> Response:
@@ -128,8 +185,8 @@ class Routes:
         return _json({"runs": [_finite(run.description()) for run in self._served.values()]})
 
     async def metrics(self) -> Response:
-        """Counters since the start, for Prometheus."""
-        return Response(self._counts.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        """Counts since the start, for Prometheus: requests and, for each run, labels, confidence and unknown words."""
+        return Response(self._counts.exposition(), media_type=PROMETHEUS)
 
 
 def build(served: Mapping[str, ServedRun], *, hosts: Sequence[str], counts: Counts) -> App:
@@ -139,11 +196,13 @@ def build(served: Mapping[str, ServedRun], *, hosts: Sequence[str], counts: Coun
     )
     routes = Routes(served, counts)
     body = {"required": True, "content": {"application/json": {"schema": Query.model_json_schema()}}}
-    app.post("/predict", response_model=Answers, openapi_extra={"requestBody": body})(routes.predict)
-    app.post("/file", **_file_described(), description=Routes.label.__doc__)(routes.health)  # `dispatch` has the way
+    predict = app.post("/predict", response_model=Answers, responses=REFUSALS, openapi_extra={"requestBody": body})
+    predict(routes.predict)
+    file = app.post("/file", summary="Label", description=Routes.label.__doc__, **_file_described())
+    file(routes.health)  # `dispatch` calls `label`
     app.get("/health")(routes.health)
     app.get("/model")(routes.model)
-    app.get("/metrics")(routes.metrics)
+    app.get("/metrics", response_class=PlainTextResponse)(routes.metrics)
     page = _page()
     for path in page:
         app.get(path, include_in_schema=False)(routes.health)  # so that another method is refused
@@ -178,8 +237,24 @@ def _file_described() -> dict[str, Any]:
         for name, value in schema["properties"].items()
     ]
     body = {"required": True, "content": {KINDS["/file"]: {"schema": {"type": "string", "format": "binary"}}}}
-    lines = {"200": {"description": "Lines of JSON", "content": {JSON_LINES: {"schema": {"type": "object"}}}}}
-    return {"openapi_extra": {"parameters": parameters, "requestBody": body, "responses": lines}}
+    lines = {"200": {"description": "Lines of JSON", "content": {JSON_LINES: {"schema": _schema_of(Piece)}}}}
+    extra = {"parameters": parameters, "requestBody": body, "responses": lines}
+    return {"responses": REFUSALS, "openapi_extra": extra}
+
+
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """A schema that holds what it refers to."""
+    schema = model.model_json_schema()
+    inside = schema.pop("$defs", {})
+    return _resolved(schema, inside)
+
+
+def _resolved(value: Any, inside: Mapping[str, Any]) -> Any:
+    if isinstance(value, dict):
+        if "$ref" in value:
+            return inside[value["$ref"].rpartition("/")[2]]
+        return {name: _resolved(each, inside) for name, each in value.items()}
+    return [_resolved(each, inside) for each in value] if isinstance(value, list) else value
 
 
 def _json(value: Any) -> Response:

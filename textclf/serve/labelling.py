@@ -1,20 +1,22 @@
 """Labels a whole file that the page sends: read and answered as `textclf predict --input FILE --format csv` does it.
 
-The answer comes in pieces: first the columns of the file, then CSV, and at the end what it comes to.
+The answer comes in pieces: first the columns of the file, then CSV, and at the end what it comes to. Before that, a
+preview shows which column is taken.
 """
 
 import csv
 import io
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from textclf import sources
 from textclf.errors import TextclfError, UsageError
-from textclf.inference import outputs, predicting
+from textclf.inference import copied, outputs, predicting
 from textclf.inference.classifier import Classifier, batched
 from textclf.inference.outputs import Answer, Fields
-from textclf.inference.predicting import Rejection, Tally
+from textclf.inference.predicting import NONE_REJECTED, Rejection, Tally
 from textclf.serve.asgi import Refused
 from textclf.sources import Columns, Row
 from textclf.system import escaping
@@ -29,9 +31,14 @@ KINDS: Final = ("csv", "tsv", "jsonl", "fasttext", "lines")
 LONGEST_TEXT: Final = 1_000_000
 """Characters of a text; a longer one is an error of its row."""
 
-FIELDS: Final = Fields(top_k=1, probabilities=False, id=None, rejected=False, details=True)
+PREVIEWED: Final = 3  # rows
+PREVIEWED_CHARACTERS: Final = 300  # of a cell
+
+FIELDS: Final = Fields(top_k=1, probabilities=False, id=None, rejected=True, details=True)
 
 Piece = dict[str, Any]
+Watch = Callable[[Iterable[list[Answer]]], Iterator[list[Answer]]]
+"""Passes answers through."""
 
 
 def refuse_ending(name: str) -> None:
@@ -54,16 +61,29 @@ class Upload(NamedTuple):
         return escaping.line(" ".join(message.replace(str(self.path), self.name).split()))
 
 
-def label(classifier: Classifier, upload: Upload, column: int | None) -> Generator[Piece, None, None]:
-    """Yield the answer for a file in pieces; an error is the last piece.
+class Wanted(NamedTuple):
+    """What is asked for."""
 
-    ``column`` is the place of the one that holds the texts. None: it is found as `textclf predict` finds it.
-    """
-    known = classifier.trained.columns
+    column: int | None = None
+    """The place of the column that holds the texts. None: it is found as `textclf predict` finds it."""
+    rejection: Rejection = NONE_REJECTED
+    preview: bool = False
+    """Whether only the columns and the first rows are wanted, so that a user sees which column is taken."""
+
+
+ANYTHING: Final = Wanted()
+
+
+def label(
+    classifier: Classifier, upload: Upload, wanted: Wanted = ANYTHING, *, watch: Watch = iter
+) -> Generator[Piece, None, None]:
+    """Yield the answer for a file in pieces; an error is the last piece. All answers pass through ``watch``."""
+    known, column = classifier.trained.columns, wanted.column
     try:
-        kind, names, text = sources.beginning_of(upload.path, name=upload.name, known=known)
-        if kind not in KINDS:
-            raise UsageError(f"{upload.name} is {kind}, which is read as a whole: use textclf predict --input FILE")
+        names, text = _columns(upload, known)
+        if wanted.preview:
+            yield {"columns": names, "text": text, "first": _first_rows(upload, names, text, known)}
+            return
         if column is not None:
             text = names[column : column + 1]
         yield {"columns": names, "text": text}
@@ -71,24 +91,60 @@ def label(classifier: Classifier, upload: Upload, column: int | None) -> Generat
             asked = Columns() if column is None else Columns(text=text)
             rows = sources.rows(upload.path, name=upload.name, columns=asked, known=known)
             checked = (_checked(row, is_table=bool(names)) for row in rows)
-            yield from _labelled(classifier, checked, names, upload)
+            predict = _predictor(classifier)
+            answers = watch(predicting.answer(checked, predict, wanted.rejection, keeps_records=True))
+            with_coverage = wanted.rejection != NONE_REJECTED and not classifier.trained.is_multi
+            yield from _labelled(classifier, answers, names, upload, with_coverage=with_coverage)
     except TextclfError as error:
         yield {"error": upload.shown(str(error))}
 
 
-def _labelled(classifier: Classifier, rows: Iterable[Row], names: tuple[str, ...], upload: Upload) -> Iterator[Piece]:
+def _columns(upload: Upload, known: Columns) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of all columns, and of those that hold the text; raises UsageError for a file that is not read here."""
+    kind, names, text = sources.beginning_of(upload.path, name=upload.name, known=known)
+    if kind not in KINDS:
+        raise UsageError(f"{upload.name} is {kind}, which is read as a whole: use textclf predict --input FILE")
+    return names, text
+
+
+def _first_rows(upload: Upload, names: tuple[str, ...], text: tuple[str, ...], known: Columns) -> list[Piece]:
+    """The first rows; none if no column has a name, as one without cannot be asked for."""
+    asked = Columns() if text else Columns(text=tuple(name for name in names if name)[:1])
+    if names and not (text or asked.text):
+        return []
+    rows = sources.rows(upload.path, name=upload.name, columns=asked, known=known)
+    return [_shown(_checked(row, is_table=bool(names)), names, upload) for row in islice(rows, PREVIEWED)]
+
+
+def _shown(row: Row, names: tuple[str, ...], upload: Upload) -> Piece:
+    """The cells of a row; why it cannot be read, if it has none."""
+    if row.error and (not row.record or not names):
+        return {"error": upload.shown(row.error)}
+    return {"cells": [copied.as_text(row.record.get(name))[:PREVIEWED_CHARACTERS] for name in names or ("text",)]}
+
+
+def _labelled(
+    classifier: Classifier,
+    answers: Iterable[list[Answer]],
+    names: tuple[str, ...],
+    upload: Upload,
+    *,
+    with_coverage: bool,
+) -> Iterator[Piece]:
     """Yield CSV with the answers to the rows, and at the end what they come to."""
     trained, unlike = classifier.trained, 0
     tally = Tally(classifier.labels, several=trained.is_multi)
-    fields = FIELDS._replace(separator=outputs.separator_of(trained), copied=dict.fromkeys(names or ("text",)))
+    fields = FIELDS._replace(
+        separator=outputs.separator_of(trained),
+        rejected=not trained.is_multi,
+        copied=dict.fromkeys(names or ("text",)),
+    )
     header = outputs.header(fields, text=str)
-    for number, batch in enumerate(
-        tally.watch(predicting.answer(rows, _predictor(classifier), Rejection(), keeps_records=True))
-    ):
+    for number, batch in enumerate(tally.watch(answers)):
         unlike += sum(answer.prediction.unlike and not answer.row.error for answer in batch)
         lines = [_line(answer, fields, upload) for answer in batch]
         yield {"rows": tally.rows, "csv": _csv([header, *lines] if number == 0 else lines)}
-    sentences = [upload.shown(sentence) for sentence in tally.summary(with_coverage=False)]
+    sentences = [upload.shown(sentence) for sentence in tally.summary(with_coverage=with_coverage)]
     if unlike:
         sentences.append(
             f"{counted(unlike, 'text is', 'texts are')} unlike the training texts: do not rely on the answer"

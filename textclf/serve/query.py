@@ -20,16 +20,26 @@ MOST_SMALL_CHARACTERS: Final = 50_000
 """A request with more, of either, is large: it is answered by a thread of its own, so that small ones do not wait."""
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class Query(BaseModel):
     """One text or a list of texts, and options."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, use_attribute_docstrings=True)
 
     text: str | None = None
+    """One text; or give texts."""
     texts: Annotated[list[str], Field(min_length=1, max_length=MOST_TEXTS)] | None = None
+    """Several texts."""
     top_k: Annotated[int, Field(ge=1, le=MOST_LABELS)] = 1
+    """Labels in top, the most probable first."""
     explain: bool = False
-    reject_below: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Whether to add the contribution of each word."""
+    reject_below: Share | None = None
+    """Give no label that is less probable than this."""
+    target_precision: Share | None = None
+    """Give only labels of which this share is right on validation documents, and none to texts unlike the corpus."""
     run: str | None = None
     """Name of a served run. None: the first."""
 
@@ -64,13 +74,20 @@ class Query(BaseModel):
 class FileQuery(BaseModel):
     """The address of a request to label a file, which is its body."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
     """The file's name, whose ending says how it is read."""
     column: Annotated[int, Field(ge=0)] | None = None
-    """The place of the column with the texts. None: found as `textclf predict` finds it."""
+    """The place of the column with the texts, from 0. None: found as `textclf predict` finds it."""
+    preview: bool = False
+    """Only find the columns, and return them with the first rows, without labels."""
+    reject_below: Share | None = None
+    """Give no label that is less probable than this."""
+    target_precision: Share | None = None
+    """Give only labels of which this share is right on validation documents, and none to texts unlike the corpus."""
     run: str | None = None
+    """Name of a served run. None: the first."""
 
 
 def parse(body: bytes) -> Query:
