@@ -33,6 +33,7 @@ INSIDE: Final = (
     "sources/*.py",
     "standalone/*.py",
     "system/*.py",
+    "system/*.css",
     "text/*.py",
 )
 """The files of textclf that predicting needs."""

@@ -20,10 +20,12 @@ from textclf.serve.labelling import Upload, refuse_ending
 from textclf.serve.query import FileQuery, Query, parse, parse_address
 from textclf.serve.served_run import ServedRun
 from textclf.serve.uploads import Uploads
+from textclf.system import style
 
+STYLE: Final = "/page.css"
 STATIC: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    STYLE: ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/docs": ("docs.html", "text/html; charset=utf-8"),
     "/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
@@ -271,8 +273,11 @@ def _finite(value: Any) -> Any:
 
 
 def _page() -> dict[str, Response]:
+    """The files of the page; its style sheet begins with the one that it shares with reports."""
     folder = files("textclf.serve") / "static"
-    return {path: Response((folder / name).read_bytes(), media_type=kind) for path, (name, kind) in STATIC.items()}
+    contents = {path: (folder / name).read_bytes() for path, (name, _) in STATIC.items()}
+    contents[STYLE] = style.sheet().encode() + contents[STYLE]
+    return {path: Response(content, media_type=STATIC[path][1]) for path, content in contents.items()}
 
 
 async def _refuse_path(request: Request, error: Exception) -> Response:
