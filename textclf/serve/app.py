@@ -23,13 +23,13 @@ from textclf.serve.uploads import Uploads
 from textclf.system import style
 
 STYLE: Final = "/page.css"
+SCRIPTS: Final = ("page", "panel", "files", "server", "parts", "docs")
 STATIC: Final = {
     "/": ("index.html", "text/html; charset=utf-8"),
     STYLE: ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/docs": ("docs.html", "text/html; charset=utf-8"),
-    "/docs.js": ("docs.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/docs": ("docs.html", "text/html; charset=utf-8"),
+    **{f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8") for name in SCRIPTS},
 }
 """Path to file name and type. All files are listed, so that no request can name another one."""
 
@@ -51,28 +51,35 @@ class LabelScore(Described):
     """A label and its probability."""
 
     label: str
+    """One of the labels of the model."""
     probability: float
+    """Between 0 and 1."""
 
 
 class Contribution(Described):
     """How much a token adds to the margin of the label; the token is ``text[start:end]``, in Unicode characters."""
 
     start: int
+    """The first character of the token."""
     end: int
+    """The character after its last."""
     contribution: float
+    """Negative if it speaks against the label."""
 
 
 class Answer(Described):
     """The answer for one text. Explained, tokens, margin and rest only with explain; error only for an empty text."""
 
     label: str | None = None
-    """None if rejected, as the probability is below reject_below, and for an empty text."""
+    """Null if rejected, and for an empty text."""
     probability: float | None = None
+    """Of the most probable label, though it may be rejected."""
     labels: list[str] | None = None
     """In place of label, where a text may have several: all that it gets, the most probable first, perhaps none."""
     probabilities: list[float] | None = None
     """Of these labels."""
     top: list[LabelScore]
+    """The most probable labels, top_k of them."""
     error: str | None = None
     """Why there is no answer; the fields below are missing then."""
     unknown: float | None = None
@@ -82,6 +89,7 @@ class Answer(Described):
     unlike: bool | None = None
     """Whether most words are unknown, more than in nearly all validation texts: do not rely on the answer."""
     rejected: bool | None = None
+    """Whether the label is left out, as reject_below or target_precision asks; not where a text may have several."""
     explained: str | None = None
     """The label that is explained."""
     margin: float | None = None
@@ -89,13 +97,16 @@ class Answer(Described):
     rest: float | None = None
     """The part of the margin that no token adds."""
     tokens: list[Contribution] | None = None
+    """Only with explain."""
 
 
 class Row(Described):
     """A row of a preview: its cells or, if it cannot be read, why."""
 
     cells: list[str] | None = None
+    """Their first 300 characters, in the order of the columns."""
     error: str | None = None
+    """Why there are none."""
 
 
 class Piece(Described):
@@ -121,12 +132,14 @@ class Problem(Described):
     """Why a request is refused."""
 
     error: str
+    """The reason, in one line."""
 
 
 class Answers(Described):
     """One answer for each text, in order."""
 
     predictions: list[Answer]
+    """In the order of the texts."""
 
 
 REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
@@ -248,15 +261,14 @@ def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
     """A schema that holds what it refers to."""
     schema = model.model_json_schema()
     inside = schema.pop("$defs", {})
-    return _resolved(schema, inside)
 
+    def resolved(value: Any) -> Any:
+        if isinstance(value, dict):
+            name = value.get("$ref", "").rpartition("/")[2]
+            return inside[name] if name else {key: resolved(each) for key, each in value.items()}
+        return [resolved(each) for each in value] if isinstance(value, list) else value
 
-def _resolved(value: Any, inside: Mapping[str, Any]) -> Any:
-    if isinstance(value, dict):
-        if "$ref" in value:
-            return inside[value["$ref"].rpartition("/")[2]]
-        return {name: _resolved(each, inside) for name, each in value.items()}
-    return [_resolved(each, inside) for each in value] if isinstance(value, list) else value
+    return {name: resolved(value) for name, value in schema.items()}
 
 
 def _json(value: Any) -> Response:

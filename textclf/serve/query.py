@@ -41,7 +41,7 @@ class Query(BaseModel):
     target_precision: Share | None = None
     """Give only labels of which this share is right on validation documents, and none to texts unlike the corpus."""
     run: str | None = None
-    """Name of a served run. None: the first."""
+    """Name of a served run; without it, the first."""
 
     @model_validator(mode="after")
     def _is_bounded(self) -> "Query":
@@ -79,7 +79,7 @@ class FileQuery(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=255)]
     """The file's name, whose ending says how it is read."""
     column: Annotated[int, Field(ge=0)] | None = None
-    """The place of the column with the texts, from 0. None: found as `textclf predict` finds it."""
+    """The place of the column with the texts, from 0; without it, it is found as textclf predict finds it."""
     preview: bool = False
     """Only find the columns, and return them with the first rows, without labels."""
     reject_below: Share | None = None
@@ -87,7 +87,7 @@ class FileQuery(BaseModel):
     target_precision: Share | None = None
     """Give only labels of which this share is right on validation documents, and none to texts unlike the corpus."""
     run: str | None = None
-    """Name of a served run. None: the first."""
+    """Name of a served run; without it, the first."""
 
 
 def parse(body: bytes) -> Query:
