@@ -118,8 +118,9 @@ def test_nothing_in_the_card_is_live(hostile):
 
 def test_the_card_has_licence_and_citation_of_a_corpus_of_the_catalogue():
     entry = CATALOGUE["bbc_news"]
-    card = card_of(source="bbc_news")
-    assert f"Licence: {entry.licence}. Cite: {entry.citation}" in card
+    for source in ("bbc_news", ["bbc_news"]):  # a name, or as preprocess records it
+        assert f"Licence: {entry.licence}. Cite: {entry.citation}" in card_of(source=source)
+    assert "is not known here" in " ".join(card_of(source=["bbc_news", "x.csv"]).split())
     assert "The licence of the data, which decides whether the model may be distributed, is not" in card_of()
 
 

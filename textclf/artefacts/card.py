@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from textclf.dataset.label_sets import MULTI
 from textclf.dataset.manifest import Manifest
-from textclf.sources.catalogue import CATALOGUE
+from textclf.sources.catalogue import CATALOGUE, Entry
 from textclf.system.escaping import code_span, line
 from textclf.system.wording import counted
 
@@ -114,7 +114,7 @@ def facts(
     metrics: Mapping[str, Any], documents: Mapping[str, int], data: Manifest, *, versions: Mapping[str, str]
 ) -> dict[str, Any]:
     """What the card says and no other file of the artefact, for a program that shows it; arguments as `model_card`."""
-    entry = CATALOGUE.get(str(data.settings.get("source")))
+    entry = _entry(data)
     fewest, most = _extremes(documents)
     rare = _rare_labels(documents)
     return {
@@ -204,9 +204,16 @@ documents the same answer. The {"test " if refit else ""}figures above are those
 """
 
 
+def _entry(data: Manifest) -> Entry | None:
+    """The corpus in the catalogue; None if the documents are others. Settings have a list of sources, or one."""
+    source = data.settings.get("source")
+    names = [source] if isinstance(source, str) else source or []
+    return CATALOGUE.get(str(names[0])) if len(names) == 1 else None
+
+
 def _origin(data: Manifest) -> str:
     """Licence and citation of a corpus of the catalogue."""
-    entry = CATALOGUE.get(str(data.settings.get("source")))
+    entry = _entry(data)
     if entry is None:
         return "The licence of the data, which decides whether the model may be distributed, is not known here."
     return f"The corpus: {entry.description}. Licence: {entry.licence}. Cite: {entry.citation}"
