@@ -43,9 +43,10 @@ def command(
 ) -> None:
     """Serve predictions over HTTP, with a page to try them.
 
-    POST /predict takes {"text": ...} or {"texts": [...]}, and optionally top_k, explain and reject_below. GET /model
-    gives labels and metrics, /health the status, /metrics counters for Prometheus, /openapi.json the API; / is the
-    page. Needs pip install fastapi httptools uvicorn.
+    POST /predict takes {"text": ...} or {"texts": [...]}, and optionally top_k, explain, reject_below and
+    target_precision; POST /file labels a file. GET /model gives labels and figures, /health the status, under any
+    Host header, /metrics counters for Prometheus, /docs and /openapi.json the API; / is the page. Needs pip install
+    fastapi httptools uvicorn.
 
     \b
     Examples:

@@ -25,7 +25,7 @@ function kind(schema) {
 
 function field(name, schema, required) {
   const hasDefault = schema.default !== undefined && schema.default !== null;
-  const more = required ? "; required" : hasDefault ? `; ${schema.default} without it` : "";
+  const more = required ? "; required" : hasDefault ? `; default ${schema.default}` : "";
   return [name, kind(schema) + more, schema.description || resolved(schema).description || ""];
 }
 
