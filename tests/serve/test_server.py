@@ -40,8 +40,8 @@ def test_it_listens_only_on_this_machine(server):
 def test_another_address_is_a_warning_and_its_name_must_be_allowed(mlp_run):
     with serving("--run", str(mlp_run), "--host", "0.0.0.0", "--allowed-host", "example.test") as running:
         assert "warning: other machines can reach 0.0.0.0" in running.greeting
-        assert running.ask("GET", "/health", Host="example.test").status == 200
-        assert running.ask("GET", "/health", Host="other.test").status == 421
+        assert running.ask("GET", "/metrics", Host="example.test").status == 200
+        assert running.ask("GET", "/metrics", Host="other.test").status == 421
 
 
 @pytest.mark.parametrize(
