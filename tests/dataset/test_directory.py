@@ -158,3 +158,8 @@ def test_together_leaves_out_labels_that_train_does_not_have(data):
     assert (both.labels >= 0).all()
     assert both.rows[-4:].tolist() == data.rows("validation")[[0, 2, 3, 5]].tolist()
     assert len(parts["validation"]) == 6  # as before
+
+
+def test_the_size_of_a_part_is_what_settings_follow_from():
+    part = Part(np.arange(100), np.zeros(100, dtype=np.int64), np.arange(1, 101))
+    assert part.size() == (100, 5050, 95)

@@ -11,14 +11,14 @@ import torch
 from tests.conftest import assemble, small_config
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset.build import preprocess
-from textclf.dataset.directory import DataDirectory
+from textclf.dataset.directory import PERCENTILE, DataDirectory
 from textclf.errors import DataError
 from textclf.models import MODELS
 from textclf.models.bag_mlp.feature_cache import FeatureCache
 from textclf.models.model import Examples
 from textclf.training.batches import EpochSampler, LengthSortedSampler
 from textclf.training.class_weights import weigh
-from textclf.training.setup import MOST_WORKERS, PERCENTILE, set_up, set_up_while_torch_loads
+from textclf.training.setup import MOST_WORKERS, set_up, set_up_while_torch_loads
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,19 @@ from textclf.errors import ArtefactError, UsageError
 
 UNSEEN: int = -1
 """Highest class index of a label that the training split does not have. Training calls all such labels by it."""
+
+
+PERCENTILE: Final = 95
+"""Of the documents' lengths, from which settings follow."""
+
+
+class Size(NamedTuple):
+    """What settings of training follow from: see `TrainConfig.completed`."""
+
+    documents: int
+    tokens: int
+    length: int
+    """Tokens of a document, at PERCENTILE."""
 
 
 class Part(NamedTuple):
@@ -37,6 +50,10 @@ class Part(NamedTuple):
     def at(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> "Part":
         """The documents at these places."""
         return Part(*(column[places] for column in self))
+
+    def size(self) -> Size:
+        """How many documents and tokens these are, and how long the documents."""
+        return Size(len(self), int(self.lengths.sum()), int(np.percentile(self.lengths, PERCENTILE)))
 
 
 class Store(Protocol):

@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 READ_AT_ONCE: Final = 256  # documents
 TOKENS_AT_ONCE: Final = 1_000_000  # of these documents, unless one alone has more
 TRAINED_ON: Final = ("train", "refit")
-PERCENTILE: Final = 95  # of the documents' lengths, from which settings follow
 MOST_WORKERS: Final = 8  # loader processes; more would wait for each other
 
 DocumentBatch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
@@ -206,9 +205,7 @@ def set_up(config: TrainConfig, data: DataDirectory | None = None, *, read_at_on
     store = data.store(config.store)
     parts = _parts(config, data)
     weights = _class_weights(config, data, documents=len(parts["train"]))
-    lengths = parts["train"].lengths
-    size = {"documents": len(lengths), "tokens": int(lengths.sum()), "length": int(np.percentile(lengths, PERCENTILE))}
-    config = config.completed(**size, is_multi=data.is_multi)
+    config = config.completed(**parts["train"].size()._asdict(), is_multi=data.is_multi)
     if config.refit is not False:
         parts["refit"] = together(parts["train"], parts["validation"])
     tokenizer = read_tokenizer(data)
