@@ -1,0 +1,81 @@
+"""The texts of documents as their source has them. A data directory keeps tokens alone, so the source is read again.
+
+It is read only if it is what the directory was made from: files by their SHA-256, a package by its version, a dataset
+of the Hub by its commit. Nothing is copied into the directory.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from textclf import sources
+from textclf.dataset.directory import DataDirectory
+from textclf.dataset.manifest import Manifest
+from textclf.errors import DataError, TextclfError, UsageError
+from textclf.sources import SPLITS, Corpus, Document, SourceOptions
+
+
+def texts_of(data: DataDirectory, rows: Iterable[int]) -> dict[int, str]:
+    """The text of each of these rows of documents.parquet.
+
+    The source is hashed and then read up to the last of these documents, which takes as long as `textclf preprocess`
+    takes to read that far. Raises UsageError or DataError, which say why, if it cannot be had as it was.
+    """
+    corpus = _source(data.manifest)
+    wanted: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        split = str(data.documents.split[row])
+        wanted[split if split in corpus.splits else "train"][data.documents.source[row]] = row
+    found: dict[int, Document] = {}
+    for split in filter(wanted.get, SPLITS):
+        found |= _texts(corpus.splits[split], wanted[split])
+    for row, document in found.items():
+        label = data.documents.label[row]
+        if document.labels != ((label,) if isinstance(label, str) else label):
+            raise DataError(f"{corpus.source}: document {document.id!r} has another label than {data.layout.root}")
+    return {row: document.text for row, document in found.items()}
+
+
+def _source(manifest: Manifest) -> Corpus:
+    """The source, unread; raises DataError if it is not what the directory was made from."""
+    settings = manifest.settings
+    try:
+        names, options = tuple(settings["source"]), _options(settings, manifest)
+    except (LookupError, TypeError) as error:
+        raise DataError(f"the manifest of {manifest.name} does not say how its source was read") from error
+    try:
+        corpus = sources.load(names, options=options)
+    except TextclfError as error:
+        raise type(error)(f"the source cannot be read again: {error}") from error
+    if corpus.source != manifest.source:
+        raise UsageError(f"the documents were given in memory ({manifest.source}), where they are no more")
+    if (corpus.revision, corpus.columns) != (manifest.revision, manifest.columns):
+        raise DataError(f"{corpus.source} is not what {manifest.name} was made from: it has changed")
+    return corpus
+
+
+def _options(settings: Mapping[str, Any], manifest: Manifest) -> SourceOptions:
+    columns = manifest.columns
+    quote = columns.quote if columns.quote_was_asked_for else None  # else it is the usual one, as it was then
+    return SourceOptions(
+        columns=replace(columns, quote=quote, quote_was_asked_for=False),
+        config=settings["subset"],
+        revision=settings["revision"],
+        kind=settings["input_format"],
+        part=settings["part"],
+        test=tuple(settings["test"]),
+        validation=tuple(settings["validation"]),
+    )
+
+
+def _texts(documents: Iterable[Document], rows: Mapping[str, int]) -> dict[int, Document]:
+    """The documents with these ids, by row; raises DataError if one is missing."""
+    found: dict[int, Document] = {}
+    for document in documents:
+        if (row := rows.get(document.id)) is not None:
+            found[row] = document
+            if len(found) == len(rows):
+                return found
+    missing = next(name for name, row in rows.items() if row not in found)
+    raise DataError(f"the source has no document {missing!r}")
