@@ -25,7 +25,7 @@ ALLOWED = {
     "inference": {"artefacts", "models", "sources", "text"},
     "serve": {"inference", "models", "sources", "text"},
     "standalone": {"artefacts", "inference", "serve"},
-    "evaluation": {"artefacts", "dataset", "inference", "models", "text"},
+    "evaluation": {"artefacts", "config", "dataset", "inference", "models", "text"},
     "training": {"artefacts", "config", "dataset", "evaluation", "models", "progress", "text"},
     "experiments": {"artefacts", "config", "dataset", "evaluation", "inference", "training"},
     "export": {"artefacts", "dataset", "evaluation", "inference", "models", "text"},

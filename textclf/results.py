@@ -140,16 +140,22 @@ class Run:
         self,
         output: str | PathLike[str] | None = None,
         *,
-        split: Literal["test", "validation"] = "test",
+        split: Literal["test", "validation"] | None = None,
         code: str | PathLike[str] | Iterable[str | PathLike[str]] = (),
+        texts: bool = True,
     ) -> Path:
-        """Write the report, one HTML file, and return its path; by default ``report.html`` in the run's directory."""
+        """Write the report, one HTML file, and return its path; by default ``report.html`` in the run's directory.
+
+        split: None is test or, of a run that was trained without, validation. ``texts``: whether it shows the texts of
+        the most confident mistakes, for which the source is read again.
+        """
         from textclf.evaluation import report
 
         path = self._layout.report if output is None else checked("output", output, Rule(Path))
         if path.exists() and not path.is_file():
             raise UsageError(f"output: {path} is not a file; name another")
-        report.write(self.path, path, split=checked("split", split, SPLIT), code=paths("code", code))
+        chosen = None if split is None else checked("split", split, SPLIT)
+        report.write(self.path, path, split=chosen, code=paths("code", code), texts=checked("texts", texts, Rule(bool)))
         return path
 
     def __fspath__(self) -> str:

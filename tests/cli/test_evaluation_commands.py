@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +107,27 @@ def test_compare_says_that_a_run_does_not_differ_from_itself(runner, run_dir):
     assert "chance alone could make such a difference (McNemar's exact test: p = 1)" in shown
     values = json.loads(invoke(runner, "compare", run_dir, run_dir, "--format", "json").stdout)
     assert (values["accuracy"], values["p_value"], values["only"]) == (0, 1, [0, 0])
+
+
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_report_says_that_it_holds_texts_and_can_leave_them_out(runner, run_dir, corpus_csv):
+    from textclf.evaluation.predictions import predict
+
+    wrong = len(predict(run_dir, split="validation").outcome.mistakes(20))
+    given = ["report", "--run", run_dir, "--split", "validation", "--output", "report.html"]
+    shown = invoke(runner, *given)
+    texts = "1 document" if wrong == 1 else f"{wrong} documents"
+    assert shown.stderr == (f"it holds the texts of {texts}; --no-texts leaves them out\n" if wrong else "")
+    assert invoke(runner, *given, "--no-texts").stderr == ""
+    assert "number" not in Path("report.html").read_text().split('id="mistakes"')[1].split('id="words"')[0]
+
+
+def test_report_of_a_run_without_test_is_on_validation_unless_test_is_asked_for(runner, wordless_run):
+    assert invoke(runner, "report", "--run", wordless_run, "--output", "r.html").exit_code == 0
+    assert "split of <bdi>unique</bdi>" in (page := Path("r.html").read_text())
+    assert "documents of the validation" in page
+    assert invoke(runner, "report", "--run", wordless_run, "--split", "test", "--output", "r.html").exit_code == 0
+    assert "documents of the test" in Path("r.html").read_text()
 
 
 def test_report_is_written_into_the_run_or_to_the_output(runner, run_dir, tmp_path):

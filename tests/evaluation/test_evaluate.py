@@ -70,7 +70,8 @@ def test_every_command_has_the_macro_f1_of_scikit_learn_for_labels_that_training
     said = invoke(runner, "predict", "--run", finished.root, "--input", test).stderr
     assert f"macro-F1 {expected.expected:.4f} on 7 rows" in said
     assert "pets" in invoke(runner, "evaluate", "--run", finished.root).stdout
-    assert "pets (not in training)" in write_report(finished.root, tmp_path / "report.html")
+    page = write_report(finished.root, tmp_path / "report.html")
+    assert '<bdi>pets</bdi> <span class="tag">not in training</span>' in page
 
 
 TEST = [

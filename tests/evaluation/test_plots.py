@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -14,7 +15,7 @@ HISTORY = [
 ]
 RELIABILITY = reliability(np.array([0, 1, 1]), np.array([[2, 0], [1, 0], [0, 1]], dtype=np.float32))
 FIGURES = {
-    "curves": lambda: plots.curves(HISTORY, best_epoch=2),
+    "curve": lambda: plots.curve(HISTORY, "loss", best_epoch=2),
     "confusion": lambda: plots.confusion(np.array([[3, 1], [0, 0]]), ["spam", "ham"]),
     "confusion of many": lambda: plots.confusion(np.eye(60, dtype=int), [str(number) for number in range(60)]),
     "reliability": lambda: plots.reliability(RELIABILITY, before=RELIABILITY),
@@ -31,10 +32,27 @@ def test_every_figure_can_be_drawn_twice_alike(name):
     assert pixels.std() > 0
 
 
-def test_curves_show_what_the_history_holds():
-    loss, accuracy = plots.curves(HISTORY, best_epoch=2).axes
-    assert [list(line.get_ydata()) for line in loss.lines[:2]] == [[2.0, 1.0], [1.5, 1.2]]
-    assert [list(line.get_ydata()) for line in accuracy.lines[:2]] == [[0.5, 0.8], [0.6, 0.7]]
+@pytest.mark.parametrize(
+    ("name", "expected"), [("loss", [[2.0, 1.0], [1.5, 1.2]]), ("accuracy", [[0.5, 0.8], [0.6, 0.7]])]
+)
+def test_a_curve_shows_what_the_history_holds(name, expected):
+    (axes,) = plots.curve(HISTORY, name, best_epoch=2).axes
+    assert [list(line.get_ydata()) for line in axes.lines[:2]] == expected
+
+
+def test_reliability_counts_the_answers_of_each_bin():
+    heights = [bar.get_height() for bar in plots.reliability(RELIABILITY).axes[1].patches]
+    assert heights == RELIABILITY.documents.tolist()
+    assert sum(heights) == 3
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_in_a_page_has_its_colours_and_says_what_it_shows(name):
+    element = plots.inline(FIGURES[name](), alt='what "it" <shows>')
+    assert element.startswith('<svg role="img" aria-label="what &quot;it&quot; &lt;shows&gt;" ')
+    assert {"var(--ink)", "var(--card)"} <= set(re.findall(r"var\(--[a-z]+\)", element))
+    assert not set(plots.COLOURS) & set(re.findall("#[0-9a-f]{6}", element))
+    assert '<g id="' not in element
 
 
 def test_a_confusion_matrix_shows_shares_of_each_label_and_counts():
@@ -76,7 +94,7 @@ def test_matplotlib_is_imported_without_the_settings_of_the_current_folder(setti
         os.mkfifo(tmp_path / "matplotlibrc")
     else:
         (tmp_path / "matplotlibrc").write_bytes(settings)
-    code = "from textclf.evaluation import plots; plots.curves([], best_epoch=1); import matplotlib; "
+    code = "from textclf.evaluation import plots; plots.curve([], 'loss', best_epoch=1); import matplotlib; "
     code += "print(matplotlib.rcParams['backend'], matplotlib.os.path.exists('matplotlibrc'))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False

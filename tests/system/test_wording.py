@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import textclf
-from textclf.system.wording import counted, form, shown_age, shown_bytes
+from textclf.system.wording import counted, form, percent, shown_age, shown_bytes
 
 NOUNS = re.compile(
     r" (?:[a-z]+ ){0,2}(?:bytes|characters|classes|columns|copies|documents|embeddings|epochs|features|fields|files"
@@ -14,6 +14,15 @@ NOUNS = re.compile(
 )
 AT_LEAST_2 = re.compile(r"(\w+\.)?_?(limit|most(_\w+)?)|len\((text|value|row\.text)\)|[A-Z_]+")
 """Limits, and what is above them."""
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"),
+    [(0, "0.0 %"), (0.25, "25.0 %"), (0.9994, "99.9 %"), (0.9996, "> 99.9 %"), (1, "100.0 %")],
+)
+def test_a_percentage_is_all_only_where_it_is(share, expected):
+    assert percent(share, digits=1).replace("\N{NO-BREAK SPACE}", " ") == expected
+    assert percent(0.996) == ">\N{NO-BREAK SPACE}99\N{NO-BREAK SPACE}%"
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import io
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,11 +20,20 @@ if TYPE_CHECKING:
 
 TRAIN: Final = "#8a8f98"
 VALIDATION: Final = "#1f6feb"
+COLOURS: Final = {
+    TRAIN: "var(--quiet)",
+    VALIDATION: "var(--accent)",
+    "#000000": "var(--ink)",
+    "#ffffff": "var(--card)",
+}
+"""Colours of figures, and those of `textclf.system.style`, which are others on a dark screen."""
 MOST_NAMED: Final = 30
 """Classes up to which the axes of a confusion matrix show their names."""
 MOST_COUNTED: Final = 12
 """Classes up to which the cells of a confusion matrix show counts."""
 
+_GROUP: Final = re.compile(r'<g id="[^"]*"')
+"""Two figures of a page would have the same ids."""
 _NO_STYLE: Final = ("backend", "backend_fallback", "interactive", "toolbar")
 """Settings of windows, which there are none of."""
 
@@ -56,18 +67,17 @@ def _no_settings_here() -> Iterator[None]:
 
 
 @_our_style()
-def curves(history: Sequence[Mapping[str, Any]], *, best_epoch: int) -> "Figure":
-    """Loss and accuracy of train and validation by epoch; ``history`` is the lines of history.jsonl."""
-    figure = _figure(9, 3.2)
+def curve(history: Sequence[Mapping[str, Any]], name: str, *, best_epoch: int) -> "Figure":
+    """A figure of train and validation by epoch, such as the loss; ``history`` is the lines of history.jsonl."""
+    figure = _figure(4.6, 3)
+    axes = figure.add_subplot()
     epochs = [epoch["number"] for epoch in history]
-    for place, name in enumerate(("loss", "accuracy"), start=1):
-        axes = figure.add_subplot(1, 2, place)
-        for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
-            axes.plot(epochs, [epoch[split][name] for epoch in history], color=colour, marker="o", ms=3, label=split)
-        axes.axvline(best_epoch, color=VALIDATION, lw=0.8, ls=":")
-        axes.set(title=name.capitalize(), xlabel="epoch")
-        axes.locator_params(axis="x", integer=True)
-        axes.legend(frameon=False)
+    for split, colour in (("train", TRAIN), ("validation", VALIDATION)):
+        axes.plot(epochs, [epoch[split][name] for epoch in history], color=colour, marker="o", ms=3, label=split)
+    axes.axvline(best_epoch, color=VALIDATION, lw=0.8, ls=":")
+    axes.set(xlabel="epoch", ylabel=name.replace("_", "-"))
+    axes.locator_params(axis="x", integer=True)
+    axes.legend(frameon=False)
     return figure
 
 
@@ -94,16 +104,18 @@ def confusion(counts: NDArray[np.int64], names: Sequence[str]) -> "Figure":
 
 @_our_style()
 def reliability(found: Reliability, *, before: Reliability | None = None) -> "Figure":
-    """Accuracy by confidence: on the diagonal, probabilities are calibrated."""
-    figure = _figure(4.2, 4)
-    axes = figure.add_subplot()
+    """Accuracy by confidence, on the diagonal where probabilities are calibrated, and below it the answers counted."""
+    figure = _figure(4.6, 4.8)
+    axes, counts = figure.subplots(2, 1, sharex=True, height_ratios=(4, 1))
     axes.plot([0, 1], [0, 1], color=TRAIN, lw=1, ls="--")
     width = np.diff(found.edges)
     axes.bar(found.edges[:-1], np.nan_to_num(found.accuracy), width, align="edge", color=VALIDATION, alpha=0.25)
     if before is not None:
         axes.plot(before.confidence, before.accuracy, color=TRAIN, marker="o", ms=3, label="before")
     axes.plot(found.confidence, found.accuracy, color=VALIDATION, marker="o", ms=4, label="calibrated")
-    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability of the answer", ylabel="share of right answers")
+    axes.set(xlim=(0, 1), ylim=(0, 1), ylabel="share of right answers")
+    counts.bar(found.edges[:-1], found.documents, width, align="edge", color=VALIDATION, alpha=0.5)
+    counts.set(xlabel="probability of the answer", ylabel="answers")
     axes.legend(frameon=False, loc="upper left")
     return figure
 
@@ -137,8 +149,23 @@ def svg(figure: "Figure") -> str:
 
     with matplotlib.rc_context({"svg.hashsalt": "textclf", "svg.fonttype": "none"}), _any_script():
         file = io.StringIO()
-        figure.savefig(file, format="svg", metadata={"Date": None}, bbox_inches="tight", pad_inches=0.15)
+        unsaid = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(
+            file,
+            format="svg",
+            metadata=unsaid,
+            bbox_inches="tight",
+            pad_inches=0.15,
+        )
     return file.getvalue().partition("<svg")[1] + file.getvalue().partition("<svg")[2]
+
+
+def inline(figure: "Figure", *, alt: str) -> str:
+    """The figure as an SVG element of a page, in the page's colours; ``alt`` is read out in its place."""
+    element = _GROUP.sub("<g", svg(figure))
+    for ours, page in COLOURS.items():
+        element = element.replace(ours, page)
+    return element.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
 
 
 @_our_style()

@@ -1,4 +1,4 @@
-"""Counts in messages, in the singular or the plural, sizes and ages."""
+"""Counts in messages, in the singular or the plural, percentages, sizes and ages."""
 
 
 def counted(count: int, one: str, many: str | None = None) -> str:
@@ -12,6 +12,14 @@ def counted(count: int, one: str, many: str | None = None) -> str:
 def form(count: int, one: str, many: str) -> str:
     """The word that agrees with a count: "has" with 1, "have" with any other."""
     return one if count == 1 else many
+
+
+def percent(share: float, *, digits: int = 0) -> str:
+    """A share as a percentage, with a space that does not break: "95 %"; what only rounds to all is "> 99.9 %"."""
+    most = 1 - 10.0 ** -(digits + 2)
+    shown = f"{100 * share:.{digits}f}\N{NO-BREAK SPACE}%"
+    rounds_to_all = share < 1 and round(100 * share, digits) == 100
+    return f">\N{NO-BREAK SPACE}{100 * most:.{digits}f}\N{NO-BREAK SPACE}%" if rounds_to_all else shown
 
 
 def shown_age(seconds: float) -> str:
