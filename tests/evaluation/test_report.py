@@ -13,9 +13,11 @@ from textclf import training
 from textclf.artefacts import runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
+from textclf.errors import ArtefactError
 from textclf.evaluation import report
 from textclf.evaluation.evaluate import evaluate
 from textclf.evaluation.predictions import predict
+from textclf.system import files
 
 mlp = pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 LONG = "a label of sixty characters that says a great deal about it."
@@ -205,6 +207,16 @@ def test_a_run_that_left_test_alone_is_measured_on_validation(wordless_run, writ
     assert 'id="words"' not in page  # it knows no word
     asked, _ = written(wordless_run, split="validation")
     assert "--no-test:" not in asked
+
+
+@mlp
+def test_metrics_without_a_figure_are_named_in_one_line(run_dir, tmp_path):
+    copy = Path(shutil.copytree(run_dir, tmp_path / "copy"))
+    figures = dict(runs.read_json(runs.RunLayout(copy).metrics))
+    del figures["device"]
+    files.write_json(runs.RunLayout(copy).metrics, figures)
+    with pytest.raises(ArtefactError, match=r"metrics\.json has no device: it is damaged, or of another version"):
+        report.write(copy, tmp_path / "report.html")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import numpy as np
 
 from textclf.artefacts import runs
 from textclf.dataset.data_report import problems, read_report
-from textclf.errors import UsageError
+from textclf.errors import ArtefactError, UsageError
 from textclf.evaluation import facts, page, plots
 from textclf.evaluation.calibration import Reliability, binned
 from textclf.evaluation.confusions import confusions
@@ -18,6 +18,9 @@ from textclf.evaluation.predictions import Predictions, predict
 from textclf.evaluation.readable_settings import settings_of
 from textclf.inference.explain import Word, top_words
 from textclf.system import files, requirements
+
+FIGURES: Final = ("tier", "model", "seed", "parameters", "train", "epochs", "best_epoch", "refit", "device", "seconds")
+"""What a report shows of metrics.json, besides figures that it measures itself."""
 
 MISTAKES: Final = 20
 SHOWN_MISTAKES: Final = 6
@@ -44,6 +47,8 @@ def write(run: Path, path: Path, *, split: str | None = None, code: Sequence[Pat
     requirements.need("a report", requirements.REPORTING)
     layout = runs.resolve(run)
     figures, history = runs.read_json(layout.metrics), runs.read_lines(layout.history)
+    if missing := [name for name in FIGURES if name not in figures]:
+        raise ArtefactError(f"{layout.metrics} has no {missing[0]}: it is damaged, or of another version of textclf")
     found = predict(run, split=split or ("test" if "test" in figures else "validation"), code=code)
     evaluation, wrong = score(found), mistakes(found, most=MISTAKES, texts=texts)
     report = read_report(found.data.layout.report)
