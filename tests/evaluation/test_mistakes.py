@@ -9,6 +9,7 @@ from tests.conftest import small_config
 from textclf import training
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
+from textclf.errors import DataError
 from textclf.evaluation import mistakes as module
 from textclf.evaluation.mistakes import LEAD, LONGEST, mistakes
 from textclf.evaluation.predictions import predict
@@ -79,16 +80,15 @@ def test_the_surest_come_first_with_the_probability_of_their_own_label(run_dir):
 
 
 @mlp
-def test_without_its_source_a_text_is_its_known_words(run_dir, monkeypatch):
-    from textclf.errors import DataError
-
+@pytest.mark.parametrize("error", [DataError("news.csv has changed"), ImportError("No module named 'datasets'")])
+def test_without_its_source_a_text_is_its_known_words(error, run_dir, monkeypatch):
     def gone(_data, _rows):
-        raise DataError("news.csv has changed")
+        raise error
 
     monkeypatch.setattr(module, "texts_of", gone)
     found = wrong(predict(run_dir, split="train"))
     kept = mistakes(found, most=3)
-    assert kept.missing == "news.csv has changed"
+    assert kept.missing == str(error)
     for place, one in zip(found.outcome.mistakes(3), kept.found, strict=True):
         assert whole(one) == found.text(place, most=120)
         assert (one.marked, {piece.strength for piece in one.lead}) == ("", {0})

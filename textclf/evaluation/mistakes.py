@@ -64,7 +64,7 @@ def mistakes(found: Predictions, *, most: int, texts: bool = True) -> Mistakes:
     if texts and places:
         try:
             originals = texts_of(found.data, found.rows[places].tolist())
-        except TextclfError as error:
+        except (TextclfError, ImportError) as error:  # datasets may not be installed where a model is
             missing = str(error)
     own = found.outcome.own_probability()
     shown = [
