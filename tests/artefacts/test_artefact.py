@@ -105,7 +105,7 @@ def test_thresholds_that_are_none_are_refused(wrong, model):
 def test_no_file_holds_code(model):
     for name in FILES:
         content = (model.root / name).read_bytes()
-        assert b"torch" not in content
+        assert b"torch" not in content.replace(b'"torch": "', b"")  # the version that it was trained with
         assert not content.startswith((b"\x80", b"PK"))
     json.loads(model.config.read_text())
     json.loads(model.labels.read_text())
