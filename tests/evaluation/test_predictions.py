@@ -14,6 +14,18 @@ def test_documents_are_those_of_the_split_with_their_labels(run_dir):
     assert [found.label(place) for place in range(len(found.rows))] == [found.names[label] for label in found.labels]
 
 
+def test_documents_are_called_what_the_source_calls_them(run_dir):
+    found = predict(run_dir, split="test")
+    table = found.data.documents
+    named = replace(table, source=np.array([f"ticket/{row}" for row in range(len(table))], dtype=object))
+    assert replace(found, data=replace(found.data, documents=named)).document(0) == f"ticket/{found.rows[0]}"
+    numbered = replace(table, source=np.array([str(row) for row in range(len(table))], dtype=object))
+    columns = replace(found.data.manifest.columns, id="ticket")
+    manifest = replace(found.data.manifest, columns=columns)
+    theirs = replace(found, data=replace(found.data, documents=numbered, manifest=manifest))
+    assert theirs.document(0) == str(found.rows[0])
+
+
 def test_answers_and_probabilities_are_those_of_predict(run_dir):
     found = predict(run_dir, split="test")
     said = load_model(run_dir).predict([found.text(place) for place in range(len(found.rows))])

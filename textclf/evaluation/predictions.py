@@ -67,8 +67,11 @@ class Predictions:
         return str(label) if isinstance(label, str) else ", ".join(label)
 
     def document(self, place: int) -> str:
-        """The id of a document."""
-        return str(self.data.documents.id[self.rows[place]])
+        """The id of a document in its source: from an id column or a file name; where it has none, our own."""
+        row = self.rows[place]
+        source = str(self.data.documents.source[row])
+        is_number = self.data.manifest.columns.id is None and source.isdecimal()  # of a row: each split has a row 1
+        return str(self.data.documents.id[row]) if is_number else source
 
     def text(self, place: int, *, most: int = MOST_TOKENS) -> str:
         """The known words of a document; the data directory does not keep texts."""
