@@ -31,6 +31,13 @@ MOST_NAMED: Final = 30
 """Classes up to which the axes of a confusion matrix show their names."""
 MOST_COUNTED: Final = 12
 """Classes up to which the cells of a confusion matrix show counts."""
+MOST_CONFUSED: Final = 10
+"""Classes of the confusion matrix that TensorBoard shows, about 300 pixels wide."""
+
+MARGIN: Final = 0.08
+"""Of a logarithmic axis, on each side of the points."""
+APART: Final = 0.12
+"""Distance between two of its ticks, at least: room for seven digits."""
 
 _GROUP: Final = re.compile(r'<g id="[^"]*"')
 """Two figures of a page would have the same ids."""
@@ -103,6 +110,46 @@ def confusion(counts: NDArray[np.int64], names: Sequence[str]) -> "Figure":
 
 
 @_our_style()
+def most_confused(counts: NDArray[np.int64], names: Sequence[str], *, most: int = MOST_CONFUSED) -> "Figure":
+    """Documents of each label by answer, of the labels that are most often confused: a small figure with large text.
+
+    Colours are shares of all documents of a label, also where some have an answer that is left out.
+    """
+    chosen = _most_confused(counts, most)
+    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    shown = [_short(names[place], most=14, end=5) for place in chosen]
+    figure = _figure(4.2, 4.2)
+    axes = figure.add_subplot()
+    axes.imshow(shares[np.ix_(chosen, chosen)], cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(chosen)), shown, rotation=45, ha="right", rotation_mode="anchor", fontsize=12)
+    axes.set_yticks(range(len(chosen)), shown, fontsize=12)
+    axes.set_xlabel("answer", fontsize=12)
+    axes.set_ylabel("label", fontsize=12)
+    if len(chosen) < len(names):
+        figure.suptitle(f"the {len(chosen)} most confused of {len(names):,} labels", fontsize=12)
+    cells = [[_in_cell(count) for count in row] for row in counts[np.ix_(chosen, chosen)].tolist()]
+    longest = max(len(cell) for row in cells for cell in row)
+    size = 11 if len(chosen) < 7 else min(11, 24 / max(longest, 1))
+    for (row, column), share in np.ndenumerate(shares[np.ix_(chosen, chosen)]):
+        colour = "white" if share > 0.6 else "black"
+        axes.text(column, row, cells[row][column], ha="center", va="center", fontsize=size, color=colour)
+    return figure
+
+
+def _most_confused(counts: NDArray[np.int64], most: int) -> list[int]:
+    """Places of at most this many classes, in order: those of the pairs that are most often confused."""
+    if len(counts) <= most:
+        return list(range(len(counts)))
+    errors = np.triu(counts + counts.T, 1)
+    chosen: list[int] = []
+    for pair in np.argsort(-errors, axis=None, kind="stable").tolist():
+        chosen += [place for place in divmod(pair, len(counts)) if place not in chosen]
+        if len(chosen) >= most:
+            break
+    return sorted(chosen[:most])
+
+
+@_our_style()
 def reliability(found: Reliability, *, before: Reliability | None = None) -> "Figure":
     """Accuracy by confidence, on the diagonal where probabilities are calibrated, and below it the answers counted."""
     figure = _figure(4.6, 4.8)
@@ -126,20 +173,55 @@ def learning_curve(
     accuracy: Sequence[float],
     seconds: Sequence[float],
     *,
-    expected: tuple[int, float] | None = None,
+    score: str = "accuracy",
+    intervals: Sequence[tuple[float, float]] | None = None,
+    expected: tuple[int, float, float, float] | None = None,
 ) -> "Figure":
-    """Test accuracy by training documents and by seconds, with the accuracy expected from more documents."""
+    """Test accuracy, or what ``score`` is called, by training documents and by seconds.
+
+    intervals: low and high of each accuracy. expected: more documents, their accuracy, its low and high.
+    """
     figure = _figure(9, 3.4)
     for place, (x, label) in enumerate(((documents, "training documents"), (seconds, "seconds")), start=1):
         axes = figure.add_subplot(1, 2, place)
-        axes.plot(x, accuracy, color=VALIDATION, marker="o")
+        order = np.argsort(x, kind="stable")  # a larger tier may take less time
+        bars = None if intervals is None else _bars(accuracy, intervals)[:, order]
+        across, up = np.take(x, order), np.take(accuracy, order)
+        axes.errorbar(across, up, yerr=bars, color=VALIDATION, marker="o", elinewidth=0.8, capsize=3)
+        shown = sorted(x, reverse=True)
         if expected and place == 1:
-            axes.plot(
-                (documents[-1], expected[0]), (accuracy[-1], expected[1]), color=TRAIN, ls=":", marker="o", mfc="w"
-            )
-        axes.set(xscale="log", xlabel=label, ylabel="test accuracy")
+            more, then, low, high = expected
+            axes.plot((x[-1], more), (accuracy[-1], then), color=TRAIN, ls=":")
+            axes.errorbar(more, then, yerr=_bars([then], [(low, high)]), color=TRAIN, marker="o", mfc="w", capsize=3)
+            shown.append(more)
+        axes.set(xlabel=label, ylabel=f"test {score}")
+        _log_ticks(axes, shown)
         axes.grid(color="#e6e8eb", lw=0.6)
     return figure
+
+
+def _bars(values: Sequence[float], intervals: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Lengths of error bars below and above, shape (2, values)."""
+    low, high = np.transpose(intervals)
+    return np.maximum([values - low, high - np.asarray(values)], 0)
+
+
+def _log_ticks(axes: Any, values: Sequence[float]) -> None:
+    """A logarithmic axis with a tick at each of the values that is far enough from those before it in the list."""
+    from matplotlib.ticker import NullLocator
+
+    low, high = min(values), max(values)
+    room = MARGIN * max(np.log(high / low), np.log(2))
+    axes.set_xscale("log")
+    axes.set_xlim(low / np.exp(room), high * np.exp(room))
+    ticks: dict[str, float] = {}
+    for value in values:
+        label = f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+        apart = min((abs(np.log(value / tick)) for tick in ticks.values()), default=np.inf)
+        if label not in ticks and apart >= APART * (np.log(high / low) + 2 * room):
+            ticks[label] = value
+    axes.set_xticks(list(ticks.values()), list(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 @_our_style()
@@ -193,7 +275,17 @@ def _figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _short(name: str) -> str:
-    """A label short enough for an axis; dollar signs are escaped, because matplotlib reads them as formulas."""
+def _in_cell(count: int) -> str:
+    """A count in at most four characters, up to 999 million; none is empty."""
+    if count < 1_000:
+        return str(count or "")
+    return f"{count // 1_000}k" if count < 1_000_000 else f"{count // 1_000_000}M"
+
+
+def _short(name: str, *, most: int = 24, end: int = 0) -> str:
+    """A label short enough for an axis, with its last ``end`` characters.
+
+    Dollar signs are escaped, because matplotlib reads them as formulas.
+    """
     name = escaping.line(name)
-    return (name if len(name) <= 24 else name[:23] + "…").replace("$", r"\$")
+    return (name if len(name) <= most else f"{name[: most - 1 - end]}…{name[len(name) - end :]}").replace("$", r"\$")

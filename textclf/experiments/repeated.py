@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import sqrt
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import NormalDist, mean, stdev
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from textclf.artefacts import runs
 from textclf.config import TIERS, TrainConfig
 from textclf.dataset import finding
 from textclf.evaluation import plots
+from textclf.system.wording import counted
 from textclf.training import train
 from textclf.training.display import Display
 from textclf.training.setup import set_up_while_torch_loads
@@ -21,6 +24,9 @@ MORE: Final = 2
 """The outlook is for this many times the documents of the last point."""
 FITTED: Final = 3
 """Points that the outlook is fitted to."""
+RESAMPLES: Final = 10_000
+"""Test splits that are drawn for the interval of the outlook."""
+LEVEL: Final = 0.95
 
 
 class Spread(NamedTuple):
@@ -59,15 +65,18 @@ class Point(NamedTuple):
     run: str
     score: str = "accuracy"
     """What `accuracy` is called."""
+    test_documents: int = 0
 
 
 class Outlook(NamedTuple):
-    """What more documents would likely bring."""
+    """What more documents would likely bring. Intervals of 95 % are over test splits of this size, not over seeds."""
 
     documents: int
     accuracy: float
+    interval: tuple[float, float]
     exponent: float
     """The error falls like ``documents ** -exponent``."""
+    exponent_interval: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +99,14 @@ class LearningCurve:
 
     def draw(self, path: Path) -> None:
         """Write the picture, in the format of the file's suffix."""
+        expected = self.outlook if self.outlook and self.outlook.exponent > 0 else None
         figure = plots.learning_curve(
             [point.documents for point in self.points],
             [point.accuracy for point in self.points],
             [point.seconds for point in self.points],
-            expected=self.outlook and (self.outlook.documents, self.outlook.accuracy),
+            score=self.points[-1].score,
+            intervals=[wilson(point.accuracy, point.test_documents) for point in self.points],
+            expected=expected and (expected.documents, expected.accuracy, *expected.interval),
         )
         figure.savefig(path)
 
@@ -119,26 +131,31 @@ def over_tiers(config: TrainConfig, *, display: Display) -> Iterator[Point]:
             metrics["seconds"]["train"],
             run.root.name,
             "accuracy" if test["micro_f1"] == test["accuracy"] else "micro-F1",
+            test["documents"],
         )
 
 
 def verdict(points: Sequence[Point], expected: Outlook | None) -> str:
-    """What the curve says about more documents, in one sentence."""
-    if points[-1].accuracy >= 1:
+    """What the curve says about more documents, and what it cannot tell."""
+    last = points[-1]
+    if last.accuracy >= 1:
         return "no error is left on the test split, so the curve cannot show what more documents would bring"
     changes = [b.accuracy - a.accuracy for a, b in pairwise(points) if b.documents > a.documents]
-    if not changes:
+    if not changes or expected is None:
         return "all tiers have the same documents, so the curve cannot show what more would bring"
-    if expected is None:
-        whole = ", and as a whole it did not fall over the last tiers" if max(changes) > 0 else ""
-        return f"more documents would likely bring little: {_moves(changes)}{whole}"
-    last, then = f"{points[-1].accuracy:.4f}", f"{expected.accuracy:.4f}"
-    score = points[-1].score
-    change = f"leave {score} at {last}" if then == last else f"raise {score} from {last} to about {then}"
-    return (
-        f"twice as many documents, {expected.documents:,}, would likely {change}: {_moves(changes)}; "
-        f"over the last tiers it falls like documents to the power of -{expected.exponent:.2f}"
-    )
+    moves = f"{_moves(changes)} (one seed per tier)"
+    low, high = (f"{bound:.4f}" for bound in expected.interval)
+    more = f"{last.score} from {last.accuracy:.4f} to about {expected.accuracy:.4f} (95 % interval {low} to {high})"
+    twice = f"twice as many documents, {expected.documents:,},"
+    if expected.exponent_interval[0] > 0:
+        return (
+            f"{twice} would likely raise {more}: {moves}; "
+            f"over the last tiers it falls like documents to the power of -{expected.exponent:.2f}"
+        )
+    if expected.exponent_interval[1] < 0:
+        return f"more documents would likely bring nothing, as the error rose over the last tiers: {moves}"
+    tell = f"a test split of {counted(last.test_documents, 'document')} is too small to tell the last tiers apart"
+    return f"whether more documents would help is not clear: {twice} might bring {more}; {tell}; {moves}"
 
 
 def _moves(changes: Sequence[float]) -> str:
@@ -155,17 +172,45 @@ def _times(count: int) -> str:
 
 
 def outlook(points: Sequence[Point]) -> Outlook | None:
-    """Predict the accuracy for MORE times the documents of the last point; None if the error does not fall, or is 0.
+    """Predict the accuracy with MORE times the documents of the last point; None without an error or a smaller tier.
 
     The error falls like a power of the number of documents (https://arxiv.org/abs/1712.00409). The power is fitted to
-    the last FITTED points, because the first is often the noise of a few steps.
+    the last FITTED points, because the first is often the noise of a few steps; no error counts as
+    half a document. The intervals come from fits to errors
+    drawn for each point as if it had a test split of its own, which is wider than with the one that they share.
     """
-    used = [point for point in points if point.accuracy < 1][-FITTED:]
-    sizes = np.log([point.documents for point in used])
-    if len(set(sizes.tolist())) < 2:
-        return None
-    exponent = -float(np.polyfit(sizes, np.log([1 - point.accuracy for point in used]), 1)[0])
-    if round(exponent, 2) <= 0 or points[-1].accuracy >= 1:
-        return None
     last = points[-1]
-    return Outlook(MORE * last.documents, 1 - (1 - last.accuracy) * MORE**-exponent, exponent)
+    latest = {point.documents: point for point in points}  # tiers may have the same documents
+    used = list(latest.values())[-FITTED:]
+    documents = np.array([point.documents for point in used])
+    if last.accuracy >= 1 or len(used) < 2:
+        return None
+    errors = np.array([max(1 - point.accuracy, 0.5 / point.test_documents) for point in used])
+    tested = np.array([point.test_documents for point in used])
+    drawn = np.random.default_rng(0).binomial(tested, errors, size=(RESAMPLES, len(used)))  # (R, points)
+    exponents, exponent = (
+        _exponents(documents, np.maximum(drawn, 0.5) / tested),
+        float(_exponents(documents, errors[None])[0]),
+    )
+    later = np.clip(1 - drawn[:, -1] / tested[-1] * MORE**-exponents, 0, 1)
+    accuracy = max(1 - (1 - last.accuracy) * MORE**-exponent, 0.0)
+    return Outlook(MORE * last.documents, accuracy, _interval(later), exponent, _interval(exponents))
+
+
+def _exponents(documents: NDArray[np.int64], errors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The powers of the documents (P,) that R rows of errors, shape (R, P), fall like, by least squares: shape (R,)."""
+    slopes: NDArray[np.float64] = np.polyfit(np.log(documents), np.log(errors).T, 1)[0]
+    return -slopes
+
+
+def _interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    low, high = np.quantile(values, ((1 - LEVEL) / 2, (1 + LEVEL) / 2)).tolist()
+    return low, high
+
+
+def wilson(share: float, count: int) -> tuple[float, float]:
+    """The interval of a share of ``count`` documents; Wilson, https://doi.org/10.1080/01621459.1927.10502953."""
+    z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+    scale, centre = 1 + z * z / count, share + z * z / (2 * count)
+    half = z * sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return (centre - half) / scale, (centre + half) / scale
