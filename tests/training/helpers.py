@@ -9,6 +9,7 @@ from math import inf
 import numpy as np
 import torch
 from safetensors.numpy import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from textclf import training
 from textclf.artefacts import runs
@@ -133,3 +134,9 @@ class SlowBatches:
 
     def seconds(self):
         return BatchSeconds(making=0.02 * self.made, collating=0.005 * self.made)
+
+
+def read_events(folder):
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return events

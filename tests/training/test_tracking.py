@@ -3,14 +3,14 @@ import re
 from math import inf
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.plugins.hparams import plugin_data_pb2
 
 from tests.conftest import small_config
-from tests.training.helpers import Stopped, history
-from textclf import training
-from textclf.artefacts import runs
+from tests.training.helpers import Stopped, history, read_events
+from textclf import load_model, training
+from textclf.artefacts import artefact, runs
+from textclf.dataset.directory import DataDirectory
 from textclf.training import checkpoint
 from textclf.training.display import Display
 from textclf.training.loop import Epoch
@@ -32,12 +32,6 @@ CURVES = {
         for stage in ("load", "collate", "transfer", "forward", "backward", "step", "other")
     },
 }
-
-
-def read(folder):
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    return events
 
 
 def made_earlier(folder):
@@ -62,7 +56,7 @@ def refitted(layout):
 
 @pytest.fixture
 def events(run_dir):
-    return read(run_dir)
+    return read_events(run_dir)
 
 
 @pytest.fixture
@@ -75,16 +69,16 @@ def test_the_run_has_one_event_file(run_dir):
 
 
 def test_scalars_are_those_of_the_lecture_and_of_training(events, finished):
-    final = {f"Final/{split}_{name}" for split in ("validation", "test") for name in ("accuracy", "macro_f1", "loss")}
+    best = {"Loss/best", "Accuracy/best", "Macro-F1/best"}
     refit = {"Loss/refit", "Accuracy/refit", "Macro-F1/refit"} if refitted(finished) else set()
     test = {"Loss/test", "Accuracy/test", "Macro-F1/test"}
-    assert set(events.Tags()["scalars"]) == {*CURVES, *test, *refit, *final}
+    assert set(events.Tags()["scalars"]) == {*CURVES, *test, *refit, *best}
 
 
 def test_several_labels_have_a_curve_of_micro_f1_and_no_confusion_matrix(several_run):
-    events, layout = read(several_run), runs.RunLayout(several_run)
+    events, layout = read_events(several_run), runs.RunLayout(several_run)
     scalars = set(events.Tags()["scalars"])
-    assert {"Micro-F1/train", "Micro-F1/validation", "Micro-F1/test", "Final/test_micro_f1"} <= scalars
+    assert {"Micro-F1/train", "Micro-F1/validation", "Micro-F1/test", "Micro-F1/best"} <= scalars
     values = [point.value for point in events.Scalars("Micro-F1/validation")]
     assert values == pytest.approx([epoch["validation"]["micro_f1"] for epoch in history(layout)])
     assert events.Tags()["images"] == ["Test/reliability"]
@@ -110,7 +104,7 @@ def test_every_epoch_is_a_point_with_the_figure_of_the_history(tag, events, fini
 
 def test_the_test_score_is_shown_at_the_epoch_of_its_weights(events, finished):
     metrics = json.loads(finished.metrics.read_text())
-    for tag, name in (("Loss/test", "loss"), ("Accuracy/test", "accuracy"), ("Final/test_macro_f1", "macro_f1")):
+    for tag, name in (("Loss/test", "loss"), ("Accuracy/test", "accuracy"), ("Macro-F1/test", "macro_f1")):
         (point,) = events.Scalars(tag)
         assert point.step == metrics["best_epoch"]
         assert point.value == pytest.approx(metrics["test"][name])
@@ -124,25 +118,28 @@ def test_texts_show_the_layers_and_the_settings(events, finished):
     assert json.loads(shown) == json.loads(finished.config.read_text())["settings"]
 
 
-def test_the_run_is_a_row_of_the_hparams_table(events, finished):
-    def content(tag):
-        return plugin_data_pb2.HParamsPluginData.FromString(events.SummaryMetadata(tag).plugin_data.content)
+def test_words_have_the_class_that_they_speak_for_and_their_count(run_dir, data_dir):
+    (path,) = run_dir.glob("*/*/metadata.tsv")
+    head, *lines = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()]
+    assert head == ["word", "class", "count"]
+    data = DataDirectory.open(data_dir)
+    config = json.loads((run_dir / "config.json").read_text())["settings"]
+    words = artefact.load(run_dir / "model").tokenizer.words
+    tokens = np.concatenate([data.tokens(row) for row in data.rows(config["tier"]).tolist()])
+    assert {word: int(count) for word, _, count in lines} == {
+        word: (tokens == words.index(word)).sum() for word, *_ in lines
+    }
+    said = load_model(run_dir).predict([word for word, *_ in lines])
+    assert [answer for _, answer, _ in lines] == [one.label for one in said]
 
-    names = {info.name.tag for info in content("_hparams_/experiment").experiment.metric_infos}
-    assert names == {tag for tag in events.Tags()["scalars"] if tag.startswith("Final/")}
-    start = content("_hparams_/session_start_info").session_start_info.hparams
-    settings = json.loads(finished.config.read_text())["settings"]
-    assert set(start) == set(settings)
-    assert (start["lr"].number_value, start["model"].string_value) == (settings["lr"], settings["model"])
 
-
-def an_epoch(number):
+def an_epoch(number, *, is_best=True):
     score = Score(1 / number, 0.5, 10)
     return Epoch(
         number,
         score,
         score,
-        is_best=True,
+        is_best=is_best,
         learning_rate=0.1,
         gradient_norm=1.0,
         seconds=0.5,
@@ -154,7 +151,7 @@ def test_each_epoch_is_visible_as_soon_as_it_ends(tmp_path):
     with Tracker(tmp_path) as tracker:
         for number in (1, 2):
             tracker.epoch(an_epoch(number))
-            assert steps(read(tmp_path)) == list(range(1, number + 1))
+            assert steps(read_events(tmp_path)) == list(range(1, number + 1))
 
 
 def test_a_refit_has_curves_of_its_own(tmp_path):
@@ -162,7 +159,7 @@ def test_a_refit_has_curves_of_its_own(tmp_path):
         tracker.epoch(an_epoch(1))
         for number in (1, 2):
             tracker.refit(Score(0.5 / number, 0.25 * number, 12), number)
-    events = read(tmp_path)
+    events = read_events(tmp_path)
     assert steps(events, "Loss/refit") == [1, 2]
     assert [point.value for point in events.Scalars("Loss/refit")] == [0.5, 0.25]
     assert [point.value for point in events.Scalars("Accuracy/refit")] == [0.25, 0.5]
@@ -172,10 +169,23 @@ def test_a_refit_has_curves_of_its_own(tmp_path):
 def test_the_test_score_is_shown_at_the_best_epoch_and_not_the_last(tmp_path):
     scores = {"accuracy": 0.5, "macro_f1": 0.25, "loss": 0.75}
     with Tracker(tmp_path) as tracker:
-        tracker.finish({"lr": 0.1}, {"validation": scores, "test": scores, "best_epoch": 3, "epochs": 8})
-    events = read(tmp_path)
+        tracker.finish({"validation": scores, "test": scores, "best_epoch": 3, "epochs": 8})
+    events = read_events(tmp_path)
     assert {step for tag in events.Tags()["scalars"] for step in steps(events, tag)} == {3}
     assert [point.value for point in events.Scalars("Loss/test")] == [0.75]
+
+
+def test_the_figures_of_the_best_epoch_stay_until_there_is_a_better_one(tmp_path):
+    with Tracker(tmp_path) as tracker:
+        for number, is_best in ((1, True), (2, False), (3, True), (4, False)):
+            tracker.epoch(an_epoch(number, is_best=is_best))
+    assert [point.value for point in read_events(tmp_path).Scalars("Loss/best")] == pytest.approx([1, 1, 1 / 3, 1 / 3])
+
+
+def test_a_resumed_run_knows_the_figures_of_its_best_epoch(tmp_path):
+    with Tracker(tmp_path, first_epoch=2, best=Score(0.25, 0.5, 10)._asdict()) as tracker:
+        tracker.epoch(an_epoch(2, is_best=False))
+    assert [point.value for point in read_events(tmp_path).Scalars("Loss/best")] == [0.25]
 
 
 @pytest.mark.parametrize("kept", [1, 2])
@@ -187,7 +197,7 @@ def test_a_resumed_run_replaces_the_points_after_its_checkpoint(kept, tmp_path):
     with Tracker(tmp_path, first_epoch=kept + 1) as tracker:
         for number in range(kept + 1, 5):
             tracker.epoch(an_epoch(number))
-    assert steps(read(tmp_path)) == [1, 2, 3, 4]
+    assert steps(read_events(tmp_path)) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("lost", [1, 2])
@@ -209,7 +219,7 @@ def test_an_epoch_whose_checkpoint_was_lost_is_shown_once(lost, data_dir, tmp_pa
     (path,) = tmp_path.glob("tiny_corpus-*")
     made_earlier(path)
     resumed = training.resume(runs.RunLayout(path))
-    events = read(path)
+    events = read_events(path)
     assert steps(events) == steps(events, "Loss/validation") == [1, 2, 3]
     assert [epoch["number"] for epoch in history(resumed)] == [1, 2, 3]
 
@@ -222,4 +232,4 @@ def test_the_file_is_closed_when_training_fails(data_dir, tmp_path):
     with pytest.raises(Stopped):
         training.train(small_config("mlp", data_dir, tmp_path), display=Fails())
     (path,) = Path(tmp_path).glob("tiny_corpus-*")
-    assert steps(read(path)) == [1]
+    assert steps(read_events(path)) == [1]

@@ -72,7 +72,7 @@ def finish(
     metrics = _metrics(setup, run, trained, measured, how.temperature)
     metrics |= _by_label(setup, scoring, how, *((tested, logits) if test else (validation, trained.validation)))
     made = _artefact(setup, run, trained.model, metrics=metrics, how=how, abstention=abstention)
-    tracker.finish(setup.config.to_json(), metrics)
+    tracker.finish(metrics)
     artefact.save(run.model, made, card=_card(setup, run, made, metrics))
     memory.return_freed_memory()  # of the files that were written: figures need more
     files.write_json(run.metrics, metrics)

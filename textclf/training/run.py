@@ -130,9 +130,10 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
     checkpointer = Checkpointer(run, learner, stopping, settings=config.shaping_steps(), pace=pace)
     progress = checkpointer.resume()
     display.begin(run, setup, learner, first_epoch=progress.epoch + 1)
+    best = files.read_lines(run.history)[stopping.best_epoch - 1]["validation"] if progress.epoch else None
     with (
         quiet_writer_thread(),
-        Tracker(run.root, first_epoch=progress.epoch + 1, several=setup.data.is_multi) as tracker,
+        Tracker(run.root, first_epoch=progress.epoch + 1, several=setup.data.is_multi, best=best) as tracker,
         Interrupt(f"resume it: textclf train --resume {run.root}") as interrupt,
     ):
         if progress.epoch == 0:

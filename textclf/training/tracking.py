@@ -1,24 +1,28 @@
-"""What TensorBoard shows of a run. Tags follow the lecture: ``Loss/train``, ``Accuracy/validation`` and so on."""
+"""What TensorBoard shows of a run. Tags follow the lecture: ``Loss/train``, ``Accuracy/validation`` and so on.
+
+``Loss/best`` and so on are the validation figures of the best epoch so far.
+"""
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 
 from textclf.evaluation import plots
 from textclf.evaluation.calibration import binned
 from textclf.evaluation.metrics import confusion
-from textclf.evaluation.predictions import Predictions
+from textclf.evaluation.predictions import Predictions, Tokens
 from textclf.models.model import EMBEDDING
 from textclf.system import escaping
 from textclf.text.tokenizer import UNK_ID
+from textclf.training import hparams_table
 from textclf.training.loop import Epoch
 from textclf.training.meters import Score
 
@@ -46,11 +50,16 @@ class Tracker:
     """Writes one event file into the run directory; the horizontal axis is the epoch.
 
     several: whether documents may have several labels, so that micro-F1 is not the accuracy.
+    best: the validation figures of the best epoch before the first one.
     """
 
-    def __init__(self, run: Path, *, first_epoch: int = 1, several: bool = False) -> None:
+    def __init__(
+        self, run: Path, *, first_epoch: int = 1, several: bool = False, best: Mapping[str, float] | None = None
+    ) -> None:
         self._writer = SummaryWriter(str(run), purge_step=first_epoch)
-        self._several = several
+        self._best = best
+        names = {"Accuracy": "accuracy", "Macro-F1": "macro_f1", "Loss": "loss"}
+        self._figures = names | {"Micro-F1": "micro_f1"} if several else names
 
     def __enter__(self) -> "Tracker":
         return self
@@ -61,14 +70,21 @@ class Tracker:
         self._writer.close()
 
     def introduce(self, summary: str, settings: Mapping[str, Any]) -> None:
-        """Show the model's layers and their sizes, and all settings."""
+        """Show the model's layers and their sizes, all settings, and a row in the table of hyperparameters."""
         self._writer.add_text("Model", _preformatted(summary), 0)
         self._writer.add_text("Settings", _preformatted(json.dumps(settings, indent=2)), 0)
+        columns = {f"{tag}/{split}": f"{split} {tag}" for split in ("test", "best") for tag in self._figures}
+        for part in hparams_table.start(settings, columns):
+            self._add(part)
 
     def epoch(self, epoch: Epoch) -> None:
         """Add a point to every curve."""
         self._score("train", epoch.train._asdict(), epoch.number)
-        self._score("validation", epoch.validation._asdict(), epoch.number)
+        validation = epoch.validation._asdict()
+        if epoch.is_best or self._best is None:
+            self._best = validation
+        self._score("validation", validation, epoch.number)
+        self._score("best", self._best, epoch.number)
         self._writer.add_scalar("Training/learning_rate", epoch.learning_rate, epoch.number)
         self._writer.add_scalar("Training/gradient_norm", epoch.gradient_norm, epoch.number)
         self._writer.add_scalar("Training/documents_per_second", epoch.train.documents / epoch.seconds, epoch.number)
@@ -80,21 +96,11 @@ class Tracker:
         """Add a point to the curves of the training that includes the validation documents."""
         self._score("refit", score._asdict(), epoch)
 
-    def finish(self, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
-        """Add the test score at the epoch of its weights, and a row to the table of hyperparameters."""
-        splits = [split for split in ("validation", "test") if split in metrics]
-        names = ("accuracy", *(("micro_f1",) if self._several else ()), "macro_f1", "loss")
-        figures = {f"Final/{split}_{name}": metrics[split][name] for split in splits for name in names}
+    def finish(self, metrics: Mapping[str, Any]) -> None:
+        """Add the test score, if there is one, at the epoch of its weights."""
         if "test" in metrics:
             self._score("test", metrics["test"], metrics["best_epoch"])
-        shown = {
-            name: value if isinstance(value, int | float) else escaping.line(value) for name, value in settings.items()
-        }
-        # SummaryWriter.add_hparams would write an event file into a folder of its own, which TensorBoard lists as a run
-        for summary in hparams(shown, figures):
-            self._writer._get_file_writer().add_summary(summary)
-        for name, value in figures.items():
-            self._writer.add_scalar(name, value, metrics["best_epoch"])
+        self._add(hparams_table.end())
 
     def examine(self, found: Predictions, epoch: int) -> None:
         """Show where the finished model is wrong on test: confusion, reliability, PR curves, the surest mistakes.
@@ -106,7 +112,7 @@ class Tracker:
         figures = {"reliability": plots.reliability(after, before=before)}
         if not found.trained.is_multi:  # a document of several labels is in no one cell
             counts = confusion(found.labels, found.raw.argmax(axis=1), classes=len(found.names))
-            figures["confusion"] = plots.confusion(counts, found.names)
+            figures["confusion"] = plots.most_confused(counts, found.names)
         for name, figure in figures.items():
             self._writer.add_image(f"Test/{name}", plots.pixels(figure), epoch, dataformats="HWC")
         for place, name in enumerate(found.names[:MOST_CURVES]):
@@ -121,15 +127,20 @@ class Tracker:
         embeddings = found.trained.weights.get(EMBEDDING, NO_EMBEDDINGS)[FIRST_WORD : FIRST_WORD + len(words)]
         if len(embeddings):
             self._writer.add_embedding(
-                embeddings, metadata=list(map(escaping.line, words[: len(embeddings)])), global_step=epoch, tag="words"
+                embeddings,
+                metadata=_about_words(found, words[: len(embeddings)]),
+                metadata_header=["word", "class", "count"],
+                global_step=epoch,
+                tag="words",
             )
 
     def _score(self, split: str, score: Mapping[str, float], epoch: int) -> None:
-        self._writer.add_scalar(f"Loss/{split}", score["loss"], epoch)
-        self._writer.add_scalar(f"Accuracy/{split}", score["accuracy"], epoch)
-        self._writer.add_scalar(f"Macro-F1/{split}", score["macro_f1"], epoch)
-        if self._several:
-            self._writer.add_scalar(f"Micro-F1/{split}", score["micro_f1"], epoch)
+        for tag, name in self._figures.items():
+            self._writer.add_scalar(f"{tag}/{split}", score[name], epoch)
+
+    def _add(self, summary: Summary) -> None:
+        """Write a part of the table; `SummaryWriter.add_hparams` would make a folder for it, listed as a run."""
+        self._writer._get_file_writer().add_summary(summary)
 
 
 def _preformatted(text: str) -> str:
@@ -137,11 +148,30 @@ def _preformatted(text: str) -> str:
 
 
 def _mistakes(found: Predictions) -> str:
-    """A Markdown table of the mistakes that the model is surest of."""
-    lines = ["| document | label | answer | probability | text |", "|---|---|---|---|---|"]
-    outcome = found.outcome
+    """The mistakes that the model is surest of, in Markdown: a table would break words in its narrow columns."""
+    outcome, parts = found.outcome, []
     for place in outcome.mistakes(MISTAKES):
-        answer, probability = outcome.answer(place), f"{outcome.sureness(place):.3f}"
-        cells = (found.document(place), found.label(place), answer, probability, found.text(place))
-        lines.append(f"| {' | '.join(map(escaping.table_cell, cells))} |")
-    return "\n".join(lines)
+        shown = (
+            found.document(place),
+            found.label(place) or "none",
+            outcome.answer(place) or "none",
+            found.text(place),
+        )
+        document, label, answer, text = map(escaping.table_cell, shown)
+        parts.append(f"**{document}** label: {label}, answer: {answer} ({outcome.sureness(place):.3f})\n\n> {text}")
+    return "\n\n".join(parts)
+
+
+def _about_words(found: Predictions, words: Sequence[str]) -> list[list[str]]:
+    """Each word, the label that the model gives it alone, and how often it is in the documents trained on."""
+    trained = found.trained
+    ids = np.arange(FIRST_WORD, FIRST_WORD + len(words), dtype=np.int32)
+    logits = trained.raw_logits(ids, np.ones(len(ids), dtype=np.int64))
+    answers = trained.probabilities(trained.calibrated(logits)).argmax(axis=1).tolist()
+    counts = np.zeros(ids[-1] + 1, dtype=np.int64)
+    for tokens, _ in Tokens(found.data, trained.tokenizer).batches(found.data.rows(trained.trained["tier"])):
+        counts += np.bincount(tokens[tokens < len(counts)], minlength=len(counts))
+    return [
+        [escaping.line(word), escaping.line(found.names[answer]), str(count)]
+        for word, answer, count in zip(words, answers, counts[FIRST_WORD:].tolist(), strict=True)
+    ]
