@@ -390,6 +390,11 @@ def test_rows_with_an_error_keep_the_cells_that_are_known(run_dir):
     assert [bool(row[header.index("error")]) for row in rows] == [True, True, False]
 
 
+def test_columns_without_a_name_are_copied_all(run_dir):
+    header, row = kept(run_dir, ",text,,\n1,the cat sat,2,3\n")
+    assert (header[:4], row[:4]) == (["column_1", "text", "column_3", "column_4"], ["1", "the cat sat", "2", "3"])
+
+
 def test_names_of_ours_that_the_file_has_get_a_prefix(run_dir):
     header, row = kept(run_dir, "text,probability,predicted_label,error\nthe cat sat,x,y,z\n")
     assert header[:4] == ["text", "probability", "predicted_label", "error"]

@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from tests.conftest import small_config
 from textclf.config import TIERS
@@ -93,9 +94,10 @@ def test_the_verdict_counts_every_pattern_of_moves(moves):
         assert times is None or f"{name} {times}" in said
 
 
-@pytest.mark.parametrize(("share", "count", "low", "high"), [(0.5, 10, 0.2366, 0.7634), (1.0, 20, 0.8389, 1.0)])
-def test_wilson_intervals_are_those_of_statsmodels(share, count, low, high):
-    assert wilson(share, count) == pytest.approx((low, high), abs=1e-4)
+@pytest.mark.parametrize(("right", "count"), [(5, 10), (20, 20), (0, 7), (190, 222)])
+def test_wilson_intervals_are_those_of_scipy(right, count):
+    expected = binomtest(right, count).proportion_ci(method="wilson")
+    assert wilson(right / count, count) == pytest.approx((expected.low, expected.high), abs=1e-6)
 
 
 def test_tiers_of_the_same_documents_show_nothing():

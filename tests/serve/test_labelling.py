@@ -104,10 +104,10 @@ def test_without_a_usual_name_nothing_is_guessed(header, classifier, tmp_path):
     delimiter = ";" if ";" in header else ","
     (tmp_path / "x.csv").write_text(f"{header}\nx{delimiter}rain\ny{delimiter}the cat\n")
     pieces, rows = labelled(classifier, tmp_path, "x.csv")
-    assert pieces == [{"columns": tuple(header.split(delimiter)), "text": ()}]
-    if header != ",":  # a column without a name cannot be asked for
-        pieces, rows = labelled(classifier, tmp_path, "x.csv", column=1)
-        assert [row["predicted_label"] for row in rows] == ["weather", "animals"]
+    names = ("column_1", "column_2") if header == "," else tuple(header.split(delimiter))
+    assert pieces == [{"columns": names, "text": ()}]
+    pieces, rows = labelled(classifier, tmp_path, "x.csv", column=1)
+    assert [row["predicted_label"] for row in rows] == ["weather", "animals"]
 
 
 @pytest.mark.parametrize(
@@ -172,7 +172,11 @@ def test_a_preview_has_the_columns_and_the_first_rows(classifier, tmp_path):
     ("name", "content", "expected"),
     [
         ("x.csv", "a,b\nrain,1\n", {"columns": ("a", "b"), "text": (), "first": [{"cells": ["rain", "1"]}]}),
-        ("x.csv", ",\nrain,1\n", {"columns": ("", ""), "text": (), "first": []}),
+        (
+            "x.csv",
+            ",\nrain,1\n",
+            {"columns": ("column_1", "column_2"), "text": (), "first": [{"cells": ["rain", "1"]}]},
+        ),
         (
             "x.txt",
             f"{'a' * 400}\nrain",

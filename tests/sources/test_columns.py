@@ -8,7 +8,16 @@ import pytest
 
 from textclf.errors import DataError, UsageError
 from textclf.sources import Columns, Row
-from textclf.sources.columns import MOST_DEPTH, Roles, find_columns, follow, names_in, refuse_repeated, to_row
+from textclf.sources.columns import (
+    MOST_DEPTH,
+    Roles,
+    find_columns,
+    follow,
+    names_in,
+    refuse_repeated,
+    to_row,
+    told_apart,
+)
 
 ANY = Columns()
 
@@ -103,6 +112,11 @@ def test_repeated_columns_are_refused_unless_they_have_no_name():
     refuse_repeated("f:1", ["", "text", ""])
     with pytest.raises(DataError, match="f:1: two columns are named 'a'"):
         refuse_repeated("f:1", ["b", "a", "a"])
+
+
+def test_columns_without_a_name_are_called_by_their_places_if_there_are_several():
+    assert told_apart(["", "text"]) == ["", "text"]
+    assert told_apart(["", "text", "", "column_3"]) == ["column_1", "text", "column_3_", "column_3"]
 
 
 ROLES = Roles(("text",), "label", "id")

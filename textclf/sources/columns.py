@@ -157,6 +157,19 @@ def refuse_repeated(place: str, names: Sequence[str]) -> None:
         raise DataError(f"{place}: two columns are named {shortened(repeated[0])}")
 
 
+def told_apart(names: Sequence[str]) -> list[str]:
+    """The names of columns; where several have none, these are called by their places, such as column_3."""
+    if Counter(names)[""] <= 1:
+        return list(names)
+    found: list[str] = []
+    for place, name in enumerate(names, start=1):
+        free = name or f"column_{place}"
+        while not name and free in names:
+            free = f"{free}_"
+        found.append(free)
+    return found
+
+
 def listed(names: Sequence[str]) -> str:
     """Join names for a message: long ones and long lists are cut, and control characters are escaped."""
     shown = [name if _is_plain(name) else shortened(name) for name in names[:MAX_SHOWN]]

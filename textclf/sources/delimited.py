@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from textclf.errors import DataError, UsageError
 from textclf.sources import dialect as dialects
-from textclf.sources.columns import FindColumns, Roles, refuse_repeated, to_row
+from textclf.sources.columns import FindColumns, Roles, refuse_repeated, to_row, told_apart
 from textclf.sources.dialect import Dialect
 from textclf.sources.document import MAX_CHARACTERS, Columns, Row
 from textclf.sources.records import Record, Records, rows_within
@@ -122,8 +122,9 @@ def open_table(lines: Iterator[Line], name: str, find: FindColumns, options: Tab
     if first.error:
         raise DataError(f"{first.error}{_advice(table)}")
     refuse_repeated(f"{name}:{first.number}", first.fields)
-    find = partial(find, sample=partial(_sampled, table, first.fields))
-    if roles := _try(find, first.fields):
+    table = table._replace(names=told_apart(first.fields))
+    find = partial(find, sample=partial(_sampled, table, table.names))
+    if roles := _try(find, table.names):
         return table._replace(roles=roles)
     if known.names and len(known.names) == len(first.fields):
         return _without_header(table, first, known.names, find)

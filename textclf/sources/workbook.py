@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from textclf.errors import DataError, UsageError
-from textclf.sources.columns import SAMPLED_RECORDS, FindColumns, listed, refuse_repeated, to_row
+from textclf.sources.columns import SAMPLED_RECORDS, FindColumns, listed, refuse_repeated, to_row, told_apart
 from textclf.sources.document import Row
 from textclf.sources.opening import ALLOWANCE, RATIO
 from textclf.system import requirements
@@ -49,6 +49,7 @@ def read_workbook(
             return
         header = [_name(value) for value in first]
         refuse_repeated(f"{path}:{number}", header)
+        header = told_apart(header)
         sample = list(islice(rows, SAMPLED_RECORDS))
         try:
             roles = find(header, sample=lambda: [dict(zip(header, row, strict=False)) for _, row in sample if any(row)])
