@@ -29,7 +29,7 @@ from textclf.system import checksums, failures, files
 from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 7
+FORMAT_VERSION: Final = 8
 """Formats before 7 had no thresholds for texts of several labels."""
 
 CONFIG: Final = "config.json"
@@ -97,7 +97,7 @@ class Abstention:
     coverage: Mapping[str, float] = field(default_factory=dict)
     """For each threshold the share of the validation documents, or of their pairs with a label, that it answers."""
     precision: Mapping[str, float] = field(default_factory=dict)
-    """For each threshold the share of these answers that is right. Both are empty in models of older versions."""
+    """For each threshold the share of these answers that is right."""
 
     def is_unlike(self, unknown: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether texts with these shares of unknown words are unlike the corpus; any shape."""
