@@ -111,6 +111,7 @@ MEANINGS = {
     "--test-size": Meaning("NUMBER", "Fraction of the training split to draw if the source has no test split"),
     "--test/--no-test": Meaning("flag", "Measure the finished model on the test split"),
     "--text-column": Meaning("NAME", "Column with the text"),
+    "--texts/--no-texts": Meaning("flag", "Show the texts of the most confident mistakes"),
     "--threshold": Meaning("NUMBER", "Where a text may have several labels, give those"),
     "--tier": Meaning("choice", "Part of the training split to train on"),
     "--top-k": Meaning("INTEGER", "Number of "),

@@ -61,7 +61,7 @@ def test_it_is_resumed_once_it_is_free(unfinished, finished):
         (["check", "runs/r"], 0, "unfinished; "),
         (["evaluate", "--run", "runs/r"], 2, "textclf: no model in runs/r/model (it has no config.json); "),
         (["predict", "--run", "runs/r", "rain"], 2, "textclf: no model in runs/r/model (it has no config.json); "),
-        (["report", "--run", "runs/r"], 2, "textclf: no model in runs/r/model (it has no config.json); "),
+        (["report", "--run", "runs/r"], 2, "textclf: runs/r has no metrics.json; "),
         (["info", "runs/r"], 2, "textclf: runs/r has no metrics.json; "),
         (["verify", "runs/r"], 2, "textclf: runs/r has not ended; "),
     ],

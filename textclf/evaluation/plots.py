@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from textclf.evaluation.calibration import Reliability
 from textclf.system import escaping
+from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,7 +127,7 @@ def most_confused(counts: NDArray[np.int64], names: Sequence[str], *, most: int 
     axes.set_xlabel("answer", fontsize=12)
     axes.set_ylabel("label", fontsize=12)
     if len(chosen) < len(names):
-        figure.suptitle(f"the {len(chosen)} most confused of {len(names):,} labels", fontsize=12)
+        figure.suptitle(f"the {len(chosen)} most confused of {counted(len(names), 'label')}", fontsize=12)
     cells = [[_in_cell(count) for count in row] for row in counts[np.ix_(chosen, chosen)].tolist()]
     longest = max(len(cell) for row in cells for cell in row)
     size = 11 if len(chosen) < 7 else min(11, 24 / max(longest, 1))
