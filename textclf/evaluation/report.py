@@ -53,6 +53,7 @@ def write(run: Path, path: Path, *, split: str | None = None, code: Sequence[Pat
     evaluation, wrong = score(found), mistakes(found, most=MISTAKES, texts=texts)
     report = read_report(found.data.layout.report)
     classes = _classes(evaluation, found.data.counts(figures["tier"]))
+    calibrated = binned(*found.outcome.confident())
     curves = ["loss", "micro_f1" if evaluation.is_multi else "accuracy"]
     values = {
         "run": found.run,
@@ -72,8 +73,8 @@ def write(run: Path, path: Path, *, split: str | None = None, code: Sequence[Pat
         "mistakes": wrong,
         "shown_mistakes": SHOWN_MISTAKES,
         "words": _words(found, [row["label"] for row in classes]),
-        "bins": _bins(binned(*found.outcome.confident())),
-        "reliability": _reliability(found),
+        "bins": _bins(calibrated),
+        "reliability": _reliability(found, calibrated),
         "history": history,
         "curve_names": curves,
         "curves": [_curve(history, name, best_epoch=figures["best_epoch"]) for name in curves],
@@ -129,11 +130,11 @@ def _bins(found: Reliability) -> list[dict[str, Any]]:
     ]
 
 
-def _reliability(found: Predictions) -> Any:
+def _reliability(found: Predictions, calibrated: Reliability) -> Any:
     outcome = found.outcome
-    before, after = (binned(*outcome.confident(how)) for how in (outcome.how._replace(temperature=1.0), None))
+    before = binned(*outcome.confident(outcome.how._replace(temperature=1.0)))
     alt = "Share of right answers by their probability, and numbers of answers; the table has the same"
-    return page.markup(plots.inline(plots.reliability(after, before=before), alt=alt))
+    return page.markup(plots.inline(plots.reliability(calibrated, before=before), alt=alt))
 
 
 def _curve(history: Sequence[Mapping[str, Any]], name: str, *, best_epoch: int) -> Any:
