@@ -28,9 +28,6 @@ TABLES: Final = ("csv", "spreadsheet", "parquet")
 KEPT: Final = (*TABLES, "jsonl", "json")
 """Formats into which the columns of the input can be copied."""
 
-NO_COLUMNS: Final = ("lines", "fasttext", "stdin")
-"""Formats of input without columns."""
-
 _OF_COLUMNS: Final = {
     "text_column": "text",
     "label_column": "label",
@@ -192,20 +189,9 @@ def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier"
         rejected=job.is_rejecting and not classifier.trained.is_multi,
         details=bool(files),
         separator=outputs.separator_of(classifier.trained),
-        copied=_copied(job, files, reading) if job.keep_columns else None,
+        copied=predicting.copied_columns(files, reading, into_table=job.layout in TABLES) if job.keep_columns else None,
     )
     outputs.write(answers, job.layout, fields, job.output)
-
-
-def _copied(job: Job, files: list[Path], reading: "Reading") -> dict[str, object]:
-    """The columns that are copied into a table; raises UsageError for files without columns, or with different ones."""
-    from textclf.inference import predicting
-
-    for file in files:
-        kind, _ = reading.described(file)
-        if kind in NO_COLUMNS:
-            raise UsageError(f"{file} has a text per line and no columns to keep: leave out --keep-columns")
-    return predicting.copied_columns(files, reading) if job.layout in TABLES else {}
 
 
 def _with_threshold(classifier: "Classifier", threshold: float | None) -> "Classifier":

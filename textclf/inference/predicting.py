@@ -20,6 +20,9 @@ from textclf.system.wording import counted, form
 MOST_SHOWN: Final = 300
 """Characters of a row's error in the summary."""
 
+NO_COLUMNS: Final = ("lines", "fasttext", "stdin")
+"""Formats of input without columns."""
+
 Predict = Callable[[Iterable[str]], Iterator[list[Prediction]]]
 """Texts to predictions, in batches and in order."""
 
@@ -224,14 +227,20 @@ def column_of_ids(files: Iterable[Path], reading: Reading) -> str | None:
     return next((name for name in found if name is not None), None)
 
 
-def copied_columns(files: Sequence[Path], reading: Reading) -> dict[str, object]:
-    """The columns of tables that are copied, with their Arrow types if they have any.
+def copied_columns(files: Sequence[Path], reading: Reading, *, into_table: bool) -> dict[str, object]:
+    """The columns that are copied into a table, with their Arrow types if they have any; empty for objects of JSON.
 
-    Raises UsageError if the files have other columns than the first, and what `sources.copied` raises.
+    Raises UsageError if a file has no columns or others than the first, and what `sources.copied` raises.
     """
+    kinds = [reading.described(file)[0] for file in files]
+    for file, kind in zip(files, kinds, strict=True):
+        if kind in NO_COLUMNS:
+            raise UsageError(f"{file} has a text per line and no columns to keep: leave out --keep-columns")
+    if not into_table:
+        return {}
     first, *others = (
-        sources.copied(file, kind=reading.kind, columns=reading.columns, known=reading.known, part=reading.part)
-        for file in files
+        sources.copied(file, kind=kind, columns=reading.columns, known=reading.known, part=reading.part)
+        for file, kind in zip(files, kinds, strict=True)
     )
     for file, columns in zip(files[1:], others, strict=True):
         if columns != first:

@@ -142,20 +142,19 @@ def rows(  # noqa: PLR0913 (each is an option of predict)
 
 
 def copied(path: Path, *, kind: str, columns: Columns, known: Columns, part: str | None = None) -> dict[str, object]:
-    """The names of all columns of a table, with their Arrow types if it is of Parquet; none if it has no rows.
+    """The names of all columns of a file of this kind, with Arrow types if it is of Parquet; none if it has no rows.
 
-    Raises what `rows` raises, and UsageError for a file without columns, or whose objects may have any.
+    Raises what `rows` raises, and UsageError for JSON, whose objects may have any.
     """
     from textclf.errors import UsageError
 
-    found, _ = described(path, kind=kind, columns=columns, known=known, part=part)
-    if found == "parquet":
+    if kind == "parquet":
         import pyarrow.parquet as pq
 
         schema = pq.read_schema(path)
         return dict(zip(schema.names, schema.types, strict=True))
-    if found in ("json", "jsonl"):
-        raise UsageError(f"{path} is {found}, whose objects may have any fields: --keep-columns needs --format jsonl")
+    if kind in ("json", "jsonl"):
+        raise UsageError(f"{path} is {kind}, whose objects may have any fields: --keep-columns needs --format jsonl")
     first = next((row for row in rows(path, kind=kind, columns=columns, known=known, part=part) if row.record), None)
     return dict.fromkeys(first.record) if first else {}
 
