@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import small_config
+from tests.training.helpers import read_events
 from textclf.artefacts import runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
@@ -55,3 +56,9 @@ def own_data(corpus_csv):
         return preprocess(config)[0]
 
     return make
+
+
+@pytest.fixture
+def events(run_dir):
+    """What TensorBoard reads of a finished run."""
+    return read_events(run_dir)

@@ -6,17 +6,6 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tests.conftest import small_config
 from tests.training.helpers import read_events
 from textclf import training
-from textclf.artefacts import runs
-
-
-@pytest.fixture
-def events(run_dir):
-    return read_events(run_dir)
-
-
-@pytest.fixture
-def finished(run_dir):
-    return runs.RunLayout(run_dir)
 
 
 def content(events, tag):

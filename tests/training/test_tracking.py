@@ -54,16 +54,6 @@ def refitted(layout):
     return json.loads(layout.metrics.read_text())["refit"]
 
 
-@pytest.fixture
-def events(run_dir):
-    return read_events(run_dir)
-
-
-@pytest.fixture
-def finished(run_dir):
-    return runs.RunLayout(run_dir)
-
-
 def test_the_run_has_one_event_file(run_dir):
     assert [path.parent for path in run_dir.rglob("events.out.*")] == [run_dir]
 
