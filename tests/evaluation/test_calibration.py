@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
 
-from textclf.evaluation.calibration import BINS, HIGHEST, LOWEST, calibration_error, fit_temperature, reliability
+from textclf.evaluation.calibration import BINS, HIGHEST, LOWEST, answers, binned, error_of, fit_temperature
 from textclf.evaluation.metrics import cross_entropy
 from textclf.models.arithmetic import softmax
+
+
+def reliability(labels, logits, **options):
+    return binned(*answers(labels, logits), **options)
+
+
+def calibration_error(labels, logits):
+    return error_of(reliability(labels, logits))
 
 
 def sampled(documents, classes=4, seed=0):

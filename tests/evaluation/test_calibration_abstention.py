@@ -4,11 +4,23 @@ from scipy.stats import binomtest
 
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation import calibration
-from textclf.evaluation.calibration import curve, learn, point
+from textclf.evaluation.calibration import answers, curve_of, learn_from, point_of
 from textclf.evaluation.predictions import unknown_shares
 from textclf.models.arithmetic import softmax
 from textclf.system import files
 from textclf.text.tokenizer import UNK_ID, Tokenizer
+
+
+def learn(labels, logits, unknown):
+    return learn_from(*answers(labels, logits), unknown)
+
+
+def point(labels, logits, threshold):
+    return point_of(*answers(labels, logits), threshold)
+
+
+def curve(labels, logits):
+    return curve_of(*answers(labels, logits))
 
 
 def sampled(documents, seed=0, scale=2):

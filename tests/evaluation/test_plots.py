@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from textclf.evaluation import plots
-from textclf.evaluation.calibration import reliability
+from textclf.evaluation.calibration import binned
 
 HISTORY = [
     {"number": 1, "train": {"loss": 2.0, "accuracy": 0.5}, "validation": {"loss": 1.5, "accuracy": 0.6}},
     {"number": 2, "train": {"loss": 1.0, "accuracy": 0.8}, "validation": {"loss": 1.2, "accuracy": 0.7}},
 ]
-RELIABILITY = reliability(np.array([0, 1, 1]), np.array([[2, 0], [1, 0], [0, 1]], dtype=np.float32))
+RELIABILITY = binned(np.array([0.88, 0.73, 0.73], dtype=np.float32), np.array([True, False, True]))
 FIGURES = {
     "curve": lambda: plots.curve(HISTORY, "loss", best_epoch=2),
     "confusion": lambda: plots.confusion(np.array([[3, 1], [0, 0]]), ["spam", "ham"]),

@@ -67,13 +67,8 @@ def fit_temperature(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> f
     return float(np.exp(found.x))
 
 
-def reliability(labels: NDArray[np.int64], logits: NDArray[np.float32], *, bins: int = BINS) -> Reliability:
-    """Confidence and accuracy of the answers in each bin."""
-    return binned(*answers(labels, logits), bins=bins)
-
-
 def binned(confidence: NDArray[np.float32], right: NDArray[np.bool_], *, bins: int = BINS) -> Reliability:
-    """The same, given the probability of each answer and whether it is right."""
+    """Confidence and accuracy in each bin, from the probability of each answer and whether it is right."""
     confidence = confidence.astype(np.float64)
     edges = np.linspace(0, 1, bins + 1)
     in_bin = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)  # a bin includes its upper edge
@@ -87,13 +82,8 @@ def binned(confidence: NDArray[np.float32], right: NDArray[np.bool_], *, bins: i
     )
 
 
-def calibration_error(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> float:
-    """Expected calibration error: mean difference of confidence and accuracy over the documents, between 0 and 1."""
-    return error_of(reliability(labels, logits))
-
-
 def error_of(found: Reliability) -> float:
-    """The same, from the bins."""
+    """Expected calibration error: mean difference of confidence and accuracy over the documents, between 0 and 1."""
     gaps = np.nan_to_num(np.abs(found.confidence - found.accuracy))
     return float((gaps * found.documents).sum() / max(found.documents.sum(), 1))
 
@@ -108,17 +98,13 @@ class Point(NamedTuple):
     """Share of the answers that are right; None without answers."""
 
 
-def learn(labels: NDArray[np.int64], logits: NDArray[np.float32], unknown: NDArray[np.float64]) -> Abstention:
-    """Learn thresholds from D validation documents: class indices, calibrated logits, and shares of unknown words.
+def learn_from(confidence: NDArray[np.float32], right: NDArray[np.bool_], unknown: NDArray[np.float64]) -> Abstention:
+    """Learn thresholds from the answers to D validation documents, or one per label of each.
 
+    confidence, right: the probability of each answer, and whether it is right; unknown: shares of unknown words, (D,).
     A precision that the documents cannot show has no threshold. Where more than RARE of the documents have no known
     word at all, as in a language without spaces or in a list of names, unknown words say nothing: no text is unlike.
     """
-    return learn_from(*answers(labels, logits), unknown)
-
-
-def learn_from(confidence: NDArray[np.float32], right: NDArray[np.bool_], unknown: NDArray[np.float64]) -> Abstention:
-    """The same, given the probability of each answer and whether it is right: D of them, or one per label of each."""
     found = {precision: _threshold(confidence, right, precision) for precision in PRECISIONS}
     thresholds = {f"{precision:g}": threshold for precision, threshold in found.items() if threshold is not None}
     learned = Abstention(thresholds, max(MOSTLY, float(np.quantile(unknown, 1 - RARE, method="higher"))))
@@ -166,25 +152,15 @@ def _threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_], precis
     return min(float(np.ceil(round(least * 10_000, 6)) / 10_000), 1.0)
 
 
-def point(labels: NDArray[np.int64], logits: NDArray[np.float32], threshold: float) -> Point:
-    """Coverage and precision at a threshold."""
-    return point_of(*answers(labels, logits), threshold)
-
-
 def point_of(confidence: NDArray[np.float32], right: NDArray[np.bool_], threshold: float) -> Point:
-    """The same, given the probability of each answer and whether it is right."""
+    """Coverage and precision at a threshold, from the probability of each answer and whether it is right."""
     is_given = confidence >= threshold
     precision = float(right[is_given].mean()) if is_given.any() else None
     return Point(threshold, float(is_given.mean()), precision)
 
 
-def curve(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> list[Point]:
-    """Points from answers to a twentieth of the documents, the most probable ones, to answers to all."""
-    return curve_of(*answers(labels, logits))
-
-
 def curve_of(confidence: NDArray[np.float32], right: NDArray[np.bool_]) -> list[Point]:
-    """The same, given the probability of each answer and whether it is right."""
+    """Points from answers to a twentieth of the documents, the most probable ones, to answers to all."""
     ordered = np.sort(confidence)[::-1]
     last = np.unique(np.ceil(np.arange(1, POINTS + 1) / POINTS * len(ordered)).astype(int)) - 1
     return [point_of(confidence, right, threshold) for threshold in ordered[last].astype(float).tolist()]
