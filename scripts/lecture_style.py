@@ -16,7 +16,7 @@ class TextDataset(Dataset[tuple[Tensor, int]]):  # a document is read from its o
         self.manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         tiers = ["", *self.manifest["tiers"]]  # each holds those before it; "" is that of validation and test
         wanted = [("split", "=", split), ("tier", "in", tiers[: tiers.index(tier) + 1])]
-        table = pq.read_table(folder / "documents.parquet", filters=wanted)
+        table = pq.read_table(folder / "documents", filters=wanted)
         self.list_IDs, self.labels = table["id"].to_pylist(), table["label"].to_pylist()
         self.paths = {path.stem: path for path in (folder / "tensors").glob("*/*.pt")}
 

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import click
 import numpy as np
+from numpy.typing import NDArray
 
 Ways = dict[str, Callable[[], object]]
 
@@ -81,16 +82,13 @@ def store(repeats: int, folder: Path) -> dict[str, Any]:
     """Time tensor files written and read by torch and by us, and reads of the packed copy. No file is overwritten."""
     import torch
 
-    from textclf.dataset import packed, tensors
+    from textclf.dataset import tensors
 
     generator = np.random.default_rng(0)
     ids = [generator.integers(2, 30_000, TOKENS, dtype=np.int32) for _ in range(DOCUMENTS)]
     as_tensors = [torch.from_numpy(run) for run in ids]
     batches = generator.permutation(DOCUMENTS).reshape(-1, BATCH)
-    layout = packed.PackedLayout(folder / "packed")
-    packed.write_tokens(layout, ids)
-    packed.finish(layout, np.full(DOCUMENTS, TOKENS, dtype=np.int32), fingerprint="")
-    copy = packed.open_packed(layout)
+    copy = _packed(folder, ids)
     new = _new_paths(folder)
     known = next(new)
     for path, run in zip(known, ids, strict=True):
@@ -108,6 +106,17 @@ def store(repeats: int, folder: Path) -> dict[str, Any]:
         "packed": lambda: [copy.gather(batch) for batch in batches],
     }
     return {"amount": DOCUMENTS, "seconds": seconds(ways, repeats)}
+
+
+def _packed(folder: Path, ids: Sequence[NDArray[np.int32]]) -> Any:
+    """The packed copy of documents, as one part."""
+    from textclf.dataset import packed, parts
+
+    layout = packed.PackedLayout(folder / "packed")
+    packed.prepare(layout)
+    packed.write_part(layout, 0, ids)
+    lengths = np.array(list(map(len, ids)), dtype=np.int32)
+    return packed.PackedTokens(layout, lengths, parts.Parts(len(ids)))
 
 
 def _new_paths(folder: Path) -> Iterator[list[Path]]:
@@ -177,7 +186,6 @@ def lstm(repeats: int, folder: Path) -> dict[str, Any]:
 
 def _reuters(folder: Path) -> tuple[Any, Any]:
     """A dataset of every fifth document of Reuters R8, packed in the folder, and its tokenizer."""
-    from textclf.dataset import packed
     from textclf.sources import SourceOptions, load
     from textclf.text.tokenizer import Tokenizer
     from textclf.training import batches as loading
@@ -187,10 +195,8 @@ def _reuters(folder: Path) -> tuple[Any, Any]:
     fitted = Tokenizer.fit(document.text for document in documents)
     ids = [fitted.encode(document.text) for document in documents]
     lengths = np.array([len(run) for run in ids])
-    packed.write_tokens(packed.PackedLayout(folder), ids)
-    copy = packed.open_packed(packed.PackedLayout(folder), lengths=lengths.astype(np.int32))
     classes = np.array([labels.index(str(document.label)) for document in documents])
-    return loading.TokenDataset(copy, np.arange(len(ids)), classes, lengths), fitted
+    return loading.TokenDataset(_packed(folder, ids), np.arange(len(ids)), classes, lengths), fitted
 
 
 def _epoch(model: Any, batches: Any) -> None:

@@ -31,12 +31,10 @@ def test_from_a_file_to_a_label(model: str, corpus_csv: Path, runner: CliRunner,
     }
     assert others == {
         "manifest.json",
-        "documents.parquet",
+        "documents/part-00000.parquet",
         "tokenizer.json",
         "report.json",
-        "packed/tokens.bin",
-        "packed/offsets.npy",
-        "packed/packed.json",
+        "packed/part-00000.bin",
     }
     assert len(tensors) == 60
     for path in tensors:

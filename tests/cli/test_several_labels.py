@@ -239,7 +239,7 @@ def test_the_same_label_twice_is_one_label(runner):
     rows = [{"text": f"words {place}", "labels": [["a", "b", "a"], ["b", "b"]][place % 2]} for place in range(20)]
     Path("f.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     assert invoke(runner, "preprocess", "f.jsonl", "--num-workers", "1").exit_code == 0
-    labels = pq.read_table("data/f/documents.parquet").column("label").to_pylist()
+    labels = pq.read_table("data/f/documents/part-00000.parquet").column("label").to_pylist()
     assert {tuple(some) for some in labels} == {("a", "b"), ("b",)}
 
 

@@ -67,15 +67,15 @@ def test_the_directory_has_these_files_and_no_others(data_dir):
     data = DataDirectory.open(data_dir)
     named = {str(data.layout.tensor(name).relative_to(data_dir)) for name in data.documents.id}
     assert len(named) == len(data.documents) == 60
-    packed = {"packed/tokens.bin", "packed/offsets.npy", "packed/packed.json"}
-    assert set(tree(data_dir)) == named | packed | {
+    assert set(tree(data_dir)) == named | {
         "manifest.json",
-        "documents.parquet",
+        "documents/part-00000.parquet",
+        "packed/part-00000.bin",
         "tokenizer.json",
         "report.json",
     }
     folders = {str(path.relative_to(data_dir)) for path in data_dir.rglob("*") if path.is_dir()}
-    assert folders == {"packed", "tensors", *(f"tensors/{number:02x}" for number in range(256))}
+    assert folders == {"documents", "packed", "tensors", *(f"tensors/{number:02x}" for number in range(256))}
 
 
 def test_a_tensor_is_the_encoding_of_its_text():
@@ -101,7 +101,7 @@ def test_the_manifest_says_what_there_is(data_dir):
     assert made.splits == {"train": 48, "validation": 6, "test": 6} == dict(Counter(data.documents.split.tolist()))
     assert made.tiers == {tier: len(data.rows(tier)) for tier in TIERS}
     assert made.vocabulary == tokenizer_of(data).size
-    assert made.checksums.keys() == {"tokenizer.json", "documents.parquet", "report.json"}
+    assert made.checksums.keys() == {"tokenizer.json", "documents/part-00000.parquet", "report.json"}
 
 
 def test_the_source_s_ids_are_stored_but_never_name_files():
@@ -326,8 +326,8 @@ def whole(tmp_path_factory):
         return tree(make(SMALL)[0])
 
 
-# What was begun, the tokenizer, the report, the table, the manifest, three of the packed copy; and the directory.
-FILES = 8 + 1
+# What was begun, the tokenizer, the report, the table, the manifest, two of the only part; and the directory.
+FILES = 7 + 1
 
 
 @pytest.mark.parametrize("number", range(1, FILES + 1))

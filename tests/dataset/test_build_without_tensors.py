@@ -31,7 +31,7 @@ def files_in(root):
 def test_all_else_is_the_same_and_there_are_few_files(without, data_dir):
     lean, whole = files_in(without), files_in(data_dir)
     assert sorted(lean) == sorted(name for name in whole if not name.startswith("tensors"))
-    assert len(lean) == 7
+    assert len(lean) == 5
     assert [name for name in lean if lean[name] != whole[name]] == ["manifest.json"]
     assert manifest.read_manifest(without).fingerprint == manifest.read_manifest(data_dir).fingerprint
 
@@ -58,9 +58,9 @@ def test_many_documents_are_told_how_to_get_them_and_what_they_take():
     tell_room(lengths, None, has_tensors=False, tell=said.append)
     tell_room(lengths, "all", has_tensors=True, tell=said.append, many=59)
     without, written = said
-    assert without.startswith("more than 200,000 documents: no .pt file for each, 324 files of ")
+    assert without.startswith("more than 200,000 documents: no .pt file for each, 323 files of ")
     assert without.endswith(" in all; --tensors all writes them")
-    assert written.startswith("writing 324 files of ")
+    assert written.startswith("writing 323 files of ")
     assert written.endswith(" in all, a .pt file for each document; --tensors none leaves those out")
     tell_room(lengths, "none", has_tensors=False, tell=said.append)
     tell_room(lengths, "all", has_tensors=True, tell=said.append, many=60)
@@ -76,7 +76,7 @@ def test_each_document_has_one_if_that_is_asked_for(tensors, corpus_csv, runner)
 
 def test_a_dry_run_says_what_room_each_choice_takes(corpus_csv, runner):
     shown = " ".join(invoke(runner, "preprocess", corpus_csv, "--dry-run").stdout.split())
-    with_files, without_files = "about 251 KB in 324 files", "about 5.3 KB in 8 files"
+    with_files, without_files = "about 251 KB in 323 files", "about 5.3 KB in 7 files"
     assert f" it would take {with_files}; with --tensors none {without_files} " in shown
     shown = " ".join(invoke(runner, "preprocess", corpus_csv, "--dry-run", "--tensors", "none").stdout.split())
     assert f" it would take {without_files}; with --tensors all {with_files} " in shown
@@ -112,16 +112,15 @@ def test_training_from_tensor_files_says_how_to_make_them(without, runner):
     assert not Path("runs").exists()
 
 
-@pytest.mark.parametrize("name", ["tokens.bin", "offsets.npy", "packed.json"])
 @pytest.mark.parametrize("is_there", [True, False])
-def test_damage_to_the_packed_copy_is_found_and_not_trained_on(name, is_there, without):
+def test_damage_to_the_packed_copy_is_found_and_not_trained_on(is_there, without):
     assert list(integrity.of_data(without)) == []
-    path = without / "packed" / name
+    path = without / "packed" / "part-00000.bin"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content) if is_there else path.unlink()
     assert list(integrity.of_data(without)) == [Finding(path, DAMAGED if is_there else MISSING)]
-    with pytest.raises(ArtefactError, match=r"packed is damaged; rebuild it: textclf preprocess --name tiny_corpus"):
+    with pytest.raises(ArtefactError, match=r"00\.bin is damaged; rebuild it: textclf preprocess --name tiny_corpus"):
         DataDirectory.open(without).packed()
 
 

@@ -6,7 +6,7 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 
-from textclf.dataset import packed, tensors
+from textclf.dataset import tensors
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, together
 from textclf.errors import ArtefactError, DataError
 
@@ -64,22 +64,20 @@ def test_both_stores_hold_the_same_tokens(data):
     assert files.gather(np.arange(count))[1].tolist() == data.documents.tokens.tolist()
 
 
-@pytest.mark.parametrize("damage", ["missing", "unstamped", "of other documents", "truncated", "without offsets"])
+@pytest.mark.parametrize("damage", ["missing", "of other documents", "truncated", "a folder"])
 def test_the_packed_copy_is_rebuilt_from_the_files_byte_for_byte(data, damage):
     before = packed_bytes(data)
     layout = data.layout.packed
     match damage:
         case "missing":
             shutil.rmtree(layout.root)
-        case "unstamped":
-            layout.stamp.unlink()
         case "of other documents":
-            layout.tokens.write_bytes(bytes(len(before["tokens.bin"])))
-            packed.finish(layout, data.documents.tokens, fingerprint="0" * 16)
+            layout.part(0).write_bytes(bytes(layout.part(0).stat().st_size))
         case "truncated":
-            layout.tokens.write_bytes(before["tokens.bin"][:-8])
-        case "without offsets":
-            layout.offsets.unlink()
+            layout.part(0).write_bytes(layout.part(0).read_bytes()[:-8])
+        case "a folder":
+            layout.part(0).unlink()
+            layout.part(0).mkdir()
     data.packed()
     assert packed_bytes(data) == before
 
@@ -111,18 +109,17 @@ def flipped(path):
 def test_a_changed_tensor_is_named(data, place, damage):
     path = data.layout.tensor(data.documents.id[place])
     damage(path)
-    data.layout.packed.stamp.unlink()
+    data.layout.packed.part(0).unlink()
     with pytest.raises(ArtefactError) as caught:
         data.packed()
     assert str(caught.value).startswith(f"{path} is ")
     assert str(caught.value).endswith("rebuild it: textclf preprocess --overwrite")
-    assert not data.layout.packed.stamp.exists()
-    assert not [path for path in data.layout.packed.root.iterdir() if path.name.endswith(".tmp")]
+    assert list(data.layout.packed.root.iterdir()) == []
 
 
 def test_what_the_manifest_refuses_is_not_opened(data):
-    data.layout.documents.write_bytes(b"")
-    with pytest.raises(ArtefactError, match=r"documents\.parquet is damaged"):
+    data.layout.table(0).write_bytes(b"")
+    with pytest.raises(ArtefactError, match=r"part-00000\.parquet is damaged"):
         DataDirectory.open(data.layout.root)
     data.layout.manifest.unlink()
     with pytest.raises(DataError, match="unfinished"):

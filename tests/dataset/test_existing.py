@@ -172,9 +172,9 @@ def test_a_link_is_not_followed_to_what_lies_outside(overwrite):
     "missing",
     [
         ["manifest.json"],
-        ["manifest.json", "documents.parquet", "report.json"],
-        ["manifest.json", "documents.parquet", "report.json", "packed", "tensors/1a"],
-        ["manifest.json", "documents.parquet", "report.json", "packed", "tensors", "tokenizer.json"],
+        ["manifest.json", "documents/part-00000.parquet", "report.json"],
+        ["manifest.json", "documents/part-00000.parquet", "report.json", "packed", "tensors/1a"],
+        ["manifest.json", "documents/part-00000.parquet", "report.json", "packed", "tensors", "tokenizer.json"],
     ],
     ids=len,
 )
@@ -193,7 +193,7 @@ def test_an_unfinished_directory_is_finished(missing):
 def test_leftovers_of_a_killed_process_are_removed():
     root, _ = make(SMALL)
     before = tree(root)
-    for name in ("manifest.json", "packed/tokens.bin", "tensors/1a/train-0000001.pt"):
+    for name in ("manifest.json", "packed/part-00000.bin", "tensors/1a/train-0000001.pt"):
         path = root / name
         path.with_name(f".{path.name}.4711.tmp").write_bytes(b"half of it")
     (root / "manifest.json").unlink()

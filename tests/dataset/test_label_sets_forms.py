@@ -173,7 +173,7 @@ def test_columns_of_flags_may_be_named(expected):
         found = made("docs.csv", f"found{place}", label_columns=columns)
         assert [path for path in found if found[path] != expected[path]] == []
     by_itself = made("docs.csv", "all")  # each column of 0 and 1 is a label
-    assert by_itself["documents.parquet"] != expected["documents.parquet"]
+    assert by_itself["documents/part-00000.parquet"] != expected["documents/part-00000.parquet"]
 
 
 def test_one_label_each_is_a_single_label_in_every_form():

@@ -7,6 +7,7 @@ import pytest
 
 from textclf.dataset import manifest
 from textclf.dataset.manifest import FORMAT_VERSION, DataLayout, Manifest
+from textclf.dataset.parts import Parts
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.sources import Columns
 from textclf.system import checksums
@@ -21,6 +22,7 @@ MADE = Manifest(
     tiers={"tiny": 2, "small": 3, "mid": 3, "full": 3},
     vocabulary=7,
     checksums={},
+    packed=[2**32 - 1],
     columns=Columns(("título", "texto"), "tema", delimiter=";", quote="", encoding="cp1252"),
 )
 
@@ -31,8 +33,9 @@ def layout(tmp_path):
     layout = DataLayout(tmp_path / "films")
     layout.root.mkdir()
     layout.tokenizer.write_bytes(b"{}")
-    layout.documents.write_bytes(b"PAR1")
-    named = {path.name: checksums.sha256(path) for path in (layout.tokenizer, layout.documents)}
+    layout.documents.mkdir()
+    layout.table(0).write_bytes(b"PAR1")
+    named = {layout.name_of(path): checksums.sha256(path) for path in (layout.tokenizer, layout.table(0))}
     manifest.write_manifest(layout, replace(MADE, checksums=named))
     return layout
 
@@ -40,22 +43,21 @@ def layout(tmp_path):
 def test_a_manifest_survives_the_disk(layout):
     again = manifest.read_manifest(layout.root)
     assert replace(again, checksums={}) == MADE
-    assert sorted(again.checksums) == ["documents.parquet", "tokenizer.json"]
+    assert sorted(again.checksums) == ["documents/part-00000.parquet", "tokenizer.json"]
     assert all(re.fullmatch("[0-9a-f]{64}", checksum) for checksum in again.checksums.values())
 
 
 def test_every_file_is_in_the_directory(tmp_path):
     layout = DataLayout(tmp_path)
     packed = layout.packed
-    paths = [layout.manifest, layout.documents, layout.tokenizer, layout.report, packed.tokens, packed.offsets]
-    assert [str(path.relative_to(tmp_path)) for path in (*paths, packed.stamp, layout.tensor("train-0000017"))] == [
+    paths = [layout.manifest, *layout.tables(Parts(11, size=10)), layout.tokenizer, layout.report, packed.part(12345)]
+    assert [layout.name_of(path) for path in (*paths, layout.tensor("train-0000017"))] == [
         "manifest.json",
-        "documents.parquet",
+        "documents/part-00000.parquet",
+        "documents/part-00001.parquet",
         "tokenizer.json",
         "report.json",
-        "packed/tokens.bin",
-        "packed/offsets.npy",
-        "packed/packed.json",
+        "packed/part-12345.bin",
         "tensors/93/train-0000017.pt",
     ]
 
@@ -145,7 +147,7 @@ def test_a_manifest_without_the_checksums_is_refused(layout, checksums):
         manifest.read_manifest(layout.root)
 
 
-@pytest.mark.parametrize("name", ["documents.parquet", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["documents/part-00000.parquet", "tokenizer.json"])
 @pytest.mark.parametrize("damage", ["changed", "emptied", "missing"])
 def test_a_changed_or_missing_file_is_named(layout, name, damage):
     path = layout.root / name

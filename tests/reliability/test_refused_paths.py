@@ -101,7 +101,7 @@ def test_texts_may_all_be_empty_if_no_split_is_drawn() -> None:
     done = preprocess("train.csv", "--validation", "validation.csv", "--test", "test.csv")
     assert done.exit_code == 0, (done.output, done.exception)
     table = documents.read_documents(
-        DataLayout(Path("data/made")).documents, rows=sum(manifest.read_manifest(Path("data/made")).splits.values())
+        DataLayout(Path("data/made")).table(0), rows=sum(manifest.read_manifest(Path("data/made")).splits.values())
     )
     assert table.tokens.tolist() == [1] * 6
 

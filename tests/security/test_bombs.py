@@ -163,7 +163,7 @@ def test_a_large_file_of_a_model_is_compared_before_it_is_in_memory(run):
         artefact.load(run.model)
 
 
-@pytest.mark.parametrize("name", ["manifest.json", "tokenizer.json", "report.json", "documents.parquet"])
+@pytest.mark.parametrize("name", ["manifest.json", "tokenizer.json", "report.json", "documents/part-00000.parquet"])
 def test_a_huge_file_of_data(name, data):
     huge(data.root / name, 200 * memory.MB if name != "manifest.json" else MANY)
     refuses(lambda: DataDirectory.open(data.root))
@@ -175,24 +175,13 @@ def test_a_huge_file_of_a_run(name, run):
     refuses(lambda: runs.read_json(run.root / name))
 
 
-@pytest.mark.parametrize("name", ["tokens.bin", "offsets.npy", "packed.json"])
-def test_a_huge_packed_copy_is_made_again(name, data):
-    before = (data.packed.root / name).read_bytes()
-    huge(data.packed.root / name)
+def test_a_huge_packed_copy_is_made_again(data):
+    before = data.packed.part(0).read_bytes()
+    huge(data.packed.part(0))
     opened = DataDirectory.open(data.root)
     with memory.at_most(MUCH):
         opened.packed()
-    assert (data.packed.root / name).read_bytes() == before
-
-
-@pytest.mark.parametrize("values", [[0, 2**62], [2**62] * 61, [-1] * 61])
-def test_a_packed_copy_with_absurd_offsets_is_made_again(values, data):
-    before = data.packed.offsets.read_bytes()
-    np.save(data.packed.offsets, np.array(values))
-    opened = DataDirectory.open(data.root)
-    with memory.at_most(MUCH):
-        opened.packed()
-    assert data.packed.offsets.read_bytes() == before
+    assert data.packed.part(0).read_bytes() == before
 
 
 @pytest.mark.parametrize("depth", [b"[" * 1_000_000, b'{"a":' * 1_000_000])
@@ -235,14 +224,14 @@ TABLES = {
 @pytest.mark.parametrize("kind", TABLES)
 def test_a_table_that_would_be_far_larger_than_its_file(kind, tmp_path):
     rows, columns = TABLES[kind]
-    path = tmp_path / "documents.parquet"
+    path = tmp_path / "part-00000.parquet"
     table(path, rows, **columns)
     assert path.stat().st_size < 100_000
     refuses(lambda: documents.read_documents(path, rows=rows))
 
 
 def test_a_label_that_many_documents_have_is_in_memory_once(tmp_path):
-    path = tmp_path / "documents.parquet"
+    path = tmp_path / "part-00000.parquet"
     table(path, 5000, label=["x" * 500_000])
     with memory.at_most(MUCH):
         assert documents.read_documents(path, rows=5000).label[4999] == "x" * 500_000
@@ -265,7 +254,7 @@ def test_a_checkpoint_that_would_be_far_larger_than_its_file(run):
 def test_check_takes_no_memory_for_what_is_huge(data, run):
     huge(data.report, 3 * MUCH)
     huge(next(data.tensors.glob("*/*.pt")))
-    huge(data.packed.tokens)
+    huge(data.packed.part(0))
     huge(run.model / "labels.json", 3 * MUCH)
     huge(run.best, 3 * MUCH)
     for root in (data.root, run.root):

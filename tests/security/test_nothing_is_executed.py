@@ -143,7 +143,7 @@ READ_A_MODEL += [["predict", "rain", "--run", "runs/r/model"], ["check", "runs/r
 CASES = [
     *(
         (place, command, 4)
-        for place in ("manifest.json", "tokenizer.json", "documents.parquet")
+        for place in ("manifest.json", "tokenizer.json", "documents/part-00000.parquet")
         for command in READ_DATA
     ),
     ("report.json", TRAIN, 4),
@@ -151,8 +151,8 @@ CASES = [
     ("tensors", FILES, 4),
     ("tensors", TRAIN, 0),
     ("tensors", ["check", "data/d"], 4),
-    *((f"packed/{name}", TRAIN, 0) for name in ("tokens.bin", "offsets.npy", "packed.json")),
-    *((f"packed/{name}", ["check", "data/d"], 4) for name in ("tokens.bin", "offsets.npy", "packed.json")),
+    ("packed/part-00000.bin", TRAIN, 0),
+    ("packed/part-00000.bin", ["check", "data/d"], 4),
     *(
         (f"model/{name}", command, 4)
         for name in ("config.json", "labels.json", "tokenizer.json", "model.safetensors")
@@ -407,11 +407,11 @@ def test_an_id_in_the_table_that_is_none_of_ours_opens_no_file(name, data_dir, t
     import pyarrow.parquet as pq
 
     layout = manifest.DataLayout(Path(shutil.copytree(data_dir, tmp_path / "data")))
-    table = pq.read_table(layout.documents)
+    table = pq.read_table(layout.table(0))
     ids = pa.array([name, *table["id"].to_pylist()[1:]])
-    pq.write_table(table.set_column(0, "id", ids), layout.documents)
+    pq.write_table(table.set_column(0, "id", ids), layout.table(0))
     vouch(layout)
-    with pytest.raises(ArtefactError, match=r"documents\.parquet"):
+    with pytest.raises(ArtefactError, match=r"part-00000\.parquet"):
         DataDirectory.open(layout.root)
 
 

@@ -117,14 +117,12 @@ CASES = {
     "runs/r/checkpoints/best.pt": [CHECK_RUN],
     "runs/latest": [PREDICT, INFO],
     "data/d/manifest.json": [TRAIN, CHECK_DATA, ["info", "data/d"], EVALUATE],
-    "data/d/documents.parquet": [TRAIN, CHECK_DATA, ["info", "data/d"], EVALUATE],
+    "data/d/documents/part-00000.parquet": [TRAIN, CHECK_DATA, ["info", "data/d"], EVALUATE],
     "data/d/tokenizer.json": [TRAIN, CHECK_DATA, EVALUATE],
     "data/d/report.json": [CHECK_DATA, ["info", "data/d"]],
     "data/d/tensors": [FILES, CHECK_DATA],
     "data/d/packed": [CHECK_DATA],
-    "data/d/packed/tokens.bin": [CHECK_DATA],
-    "data/d/packed/offsets.npy": [CHECK_DATA],
-    "data/d/packed/packed.json": [CHECK_DATA],
+    "data/d/packed/part-00000.bin": [CHECK_DATA],
 }  # fmt: skip
 """Files and folders of ours, and the commands that read them; each must refuse what is in their place."""
 
@@ -151,7 +149,7 @@ def test_no_command_waits_for_what_is_no_file(kind, finished, monkeypatch):
 def test_a_damaged_packed_copy_is_made_again(kind, finished, monkeypatch):
     monkeypatch.chdir(finished)
     before = {path.name: path.read_bytes() for path in Path("data/d/packed").iterdir()}
-    for place in ("packed/tokens.bin", "packed/packed.json", "packed"):
+    for place in ("packed/part-00000.bin", "packed"):
         path = Path("data/d") / place
         if path.is_dir():
             shutil.rmtree(path)

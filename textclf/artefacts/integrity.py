@@ -5,7 +5,6 @@ Training and prediction check the files that they read. This checks all files, a
 
 import os
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -13,7 +12,7 @@ from typing import Final, NamedTuple
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.containers import Archive
 from textclf.dataset import manifest, packed, tensors
-from textclf.dataset.documents import Documents, read_documents
+from textclf.dataset.documents import Documents, read_table
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.read_corpus import Progress
 from textclf.errors import ArtefactError
@@ -47,18 +46,20 @@ def of_data(root: Path, *, progress: Progress = lambda items, _title, _total: it
     yield from map(_damaged_or_missing, damaged)
     if layout.report.name not in made.checksums:  # written by an earlier version
         yield Finding(layout.report, UNCHECKED)
-    expected = {layout.manifest, layout.documents, layout.tokenizer, layout.report}
-    if layout.documents in damaged:
+    tables = layout.tables(made.parts)
+    expected = {layout.manifest, *tables, layout.tokenizer, layout.report}
+    if not set(tables).isdisjoint(damaged):
         yield from _without_table(layout, expected)
         return
-    table = read_documents(layout.documents, rows=sum(made.splits.values()))
-    copy = {layout.packed.tokens, layout.packed.offsets, layout.packed.stamp}
+    table = read_table(tables, made.parts)
+    expected |= {layout.packed.part(number) for number in range(made.parts.count)}
     if made.has_tensors:
-        yield from _tokens(layout, table, fingerprint=made.fingerprint, progress=progress)
-        yield from _unexpected(root, {*expected, *copy, *map(layout.tensor, table.id.tolist())})
-    else:
-        yield from _packed_alone(layout, table, fingerprint=made.fingerprint)
-        yield from _unexpected(root, {*expected, *copy})
+        yield from _tensors(layout, table, progress=progress)
+        expected |= set(map(layout.tensor, table.id.tolist()))
+    if layout.packed.root.exists() or not made.has_tensors:  # else training rebuilds it
+        copies = packed.damaged_parts(layout.packed, table.tokens, made.parts, made.packed)
+        yield from (_damaged_or_missing(layout.packed.part(number)) for number in copies)
+    yield from _unexpected(root, expected)
 
 
 def _without_table(layout: DataLayout, expected: set[Path]) -> Iterator[Finding]:
@@ -68,30 +69,14 @@ def _without_table(layout: DataLayout, expected: set[Path]) -> Iterator[Finding]
     yield from _unexpected(layout.root, expected, except_in=folders)
 
 
-def _tokens(layout: DataLayout, table: Documents, *, fingerprint: str, progress: Progress) -> Iterator[Finding]:
-    """What is wrong with the tensor files and the packed copy of them."""
-    of_all: int | None = 0  # checksum of all tokens, end to end; None if a tensor is damaged
+def _tensors(layout: DataLayout, table: Documents, *, progress: Progress) -> Iterator[Finding]:
+    """What is wrong with the tensor files."""
     expected = zip(table.id.tolist(), table.tokens.tolist(), table.crc32.tolist(), strict=True)
     for name, length, checksum in progress(expected, "checking", len(table)):
         path = layout.tensor(name)
         ids = tensors.as_written(path, length=length)
         if ids is None or tensors.checksum(ids) != checksum:
             yield _damaged_or_missing(path)
-            of_all = None
-        elif of_all is not None:
-            of_all = zlib.crc32(ids.tobytes(), of_all)
-    if layout.packed.root.exists():  # if not, training rebuilds it
-        damaged = packed.damaged_files(layout.packed, table.tokens, fingerprint=fingerprint, checksum=of_all)
-        yield from map(_damaged_or_missing, damaged)
-
-
-def _packed_alone(layout: DataLayout, table: Documents, *, fingerprint: str) -> Iterator[Finding]:
-    """What is wrong with the packed copy if it has no tensor files: the table has the checksum of each document."""
-    found = packed.checksums_of(layout.packed, table.tokens)
-    is_whole = found is not None and bool((found == table.crc32).all())
-    of_all = checksums.crc32(layout.packed.tokens) if is_whole else None
-    damaged = set(packed.damaged_files(layout.packed, table.tokens, fingerprint=fingerprint, checksum=of_all))
-    yield from map(_damaged_or_missing, sorted(damaged if is_whole else damaged | {layout.packed.tokens}))
 
 
 def of_run(run: runs.RunLayout) -> Iterator[Finding]:

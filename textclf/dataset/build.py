@@ -3,7 +3,7 @@
 Knows nothing about models. Texts are read once, and only a few of them are in memory at a time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,16 +13,27 @@ from numpy.typing import NDArray
 
 from textclf import sources
 from textclf.config import TENSORS_UP_TO, TIERS, PreprocessConfig
-from textclf.dataset import documents, examples, existing, packed, splits
+from textclf.dataset import documents, examples, existing, splits
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
-from textclf.dataset.documents import Documents, write_documents
+from textclf.dataset.documents import DocumentNames, Documents, write_documents
 from textclf.dataset.label_lists import find_label_lists
 from textclf.dataset.label_sets import MULTI, LabelSets, find_task
-from textclf.dataset.manifest import DataLayout, Manifest, write_manifest
+from textclf.dataset.manifest import FORMAT_VERSION, DataLayout, Manifest, write_manifest
 from textclf.dataset.near_copies import find_near_copies
 from textclf.dataset.odd_labels import refuse_odd_labels
+from textclf.dataset.parts import PART, Parts
 from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
-from textclf.dataset.write_tensors import NumberedDocuments, WrittenDocuments, room_needed, write_tensors
+from textclf.dataset.write_parts import (
+    NumberedDocuments,
+    PartPlan,
+    WrittenDocuments,
+    WrittenPart,
+    joined,
+    prepare,
+    read_written,
+    room_needed,
+    write_parts,
+)
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
 from textclf.sources.dialect import in_shell
@@ -47,6 +58,7 @@ def preprocess(
     progress: Progress = lambda items, _title, _total: items,
     tell: Callable[[str], None] = lambda _line: None,
     batch: BatchSize = BATCH,
+    part_size: int = PART,
 ) -> tuple[Path, DataReport]:
     """Make ``data/<name>`` from a corpus, or from documents ``held`` in memory, which replace the config's source.
 
@@ -68,17 +80,24 @@ def preprocess(
     count, alone_seconds = config.num_workers or processors(), 0 if corpus.size >= LARGE else workers.ALONE_SECONDS
     with (
         folders.replacing(layout.root) as folder,
-        workers.lazy_pool(count, imports=WrittenDocuments.__module__, alone_seconds=alone_seconds) as pool,
+        workers.lazy_pool(count, imports=PartPlan.__module__, alone_seconds=alone_seconds) as pool,
     ):
-        report = _build(DataLayout(folder), corpus, config, work=Work(pool, progress, batch), tell=tell)
+        work = Work(pool, progress, batch)
+        report = _build(DataLayout(folder), corpus, config, part_size=part_size, work=work, tell=tell)
     return layout.root, report
 
 
 def _build(
-    layout: DataLayout, corpus: Corpus, config: PreprocessConfig, *, work: Work, tell: Callable[[str], None]
+    layout: DataLayout,
+    corpus: Corpus,
+    config: PreprocessConfig,
+    *,
+    part_size: int,
+    work: Work,
+    tell: Callable[[str], None],
 ) -> DataReport:
     """Fill a new directory, or one that a killed run has begun."""
-    existing.remove_all_but_tensors(layout)
+    existing.remove_all_but_tokens(layout)
     files.refuse_full_disk(layout.root, needed=corpus.size, count=0)  # numbers take about as much room as texts
     scratch = layout.root / "scratch"
     files.make_folder(scratch)
@@ -100,24 +119,68 @@ def _build(
     starts, lengths = texts.offsets[order], np.diff(texts.offsets)[order]
     table = _make_table(texts, labelled, codes, strata[order], order, seed=config.seed)
     has_tensors = config.has_tensors(documents=len(order))
-    origin = _origin_of_tensors(layout, corpus, config, table)
-    if reused := existing.begin(layout, origin=origin, has_tensors=has_tensors):
-        are = form(reused, "is", "are")
-        tell(f"resuming an earlier run: {reused:,} of {counted(len(order), 'tensor')} {are} there")
+    origin = _origin_of_tokens(layout, corpus, config, table, part_size=part_size)
+    reused = existing.begin(layout, origin=origin, has_tensors=has_tensors)
+    numbered = NumberedDocuments(texts.spool, starts, lengths, tokenizer.size)
+    names = DocumentNames(tuple(_sizes(table).values())) if has_tensors else None
+    plans = _plans(layout, numbered, names, Parts(len(order), part_size), is_resumed=reused > 0, batch=work.batch)
+    found = [read_written(plan) for plan in plans]
+    _tell_what_is_there(reused, found, documents=len(order), tell=tell)
     tell_room(lengths, config.tensors, has_tensors=has_tensors, tell=tell)
     needed = room_needed(lengths, reused=reused, has_tensors=has_tensors)
     files.refuse_full_disk(layout.root, needed=needed.bytes, count=needed.files)
     documents.import_in_background()  # while workers write
-    numbered = NumberedDocuments(texts.spool, starts, lengths, tokenizer.size)
     numbered.save(pre_tokens.encode(tokenizer))
-    names = table.id.tolist() if has_tensors else None
-    written = write_tensors(layout, names, numbered, compare=len(order) <= COMPARED, work=work)
+    prepare(layout, has_tensors=has_tensors)
+    parts = write_parts(plans, found, work=work)
     files.remove(scratch)
 
+    written = joined([part.documents for part in parts])
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
     report = replace(_describe(corpus, table, written, lengths == 0, codes), task=labelled.task)
-    _finish(layout, corpus, config, table, report, tokenizer.size)
+    manifest = _manifest(corpus, config, table, report, vocabulary=tokenizer.size)
+    manifest = replace(manifest, packed=[part.checksum for part in parts], part_size=part_size, has_tensors=has_tensors)
+    _finish(layout, manifest, table, report)
     return report
+
+
+def _plans(
+    layout: DataLayout,
+    numbered: NumberedDocuments,
+    names: DocumentNames | None,
+    parts: Parts,
+    *,
+    is_resumed: bool,
+    batch: BatchSize,
+) -> list[PartPlan]:
+    """How each part is written."""
+    return [
+        PartPlan(
+            layout,
+            number,
+            rows.start,
+            numbered.at(rows),
+            names,
+            compare=parts.documents <= COMPARED,
+            is_resumed=is_resumed,
+            batch=batch,
+        )
+        for number, rows in enumerate(parts)
+    ]
+
+
+def _tell_what_is_there(
+    tensors: int, found: Sequence[WrittenPart | None], *, documents: int, tell: Callable[[str], None]
+) -> None:
+    """Say what a stopped run has written that is used."""
+    whole = sum(1 for part in found if part)
+    if tensors:
+        there = f"{tensors:,} of {counted(documents, 'tensor')} {form(tensors, 'is', 'are')} there"
+    elif whole:
+        there = f"{whole:,} of {counted(len(found), 'part')} {form(whole, 'is', 'are')} there"
+    else:
+        return
+    tell(f"resuming an earlier run: {there}")
 
 
 def options_of(config: PreprocessConfig) -> SourceOptions:
@@ -233,11 +296,14 @@ def _make_table(
     )
 
 
-def _origin_of_tensors(
-    layout: DataLayout, corpus: Corpus, config: PreprocessConfig, table: Documents
+def _origin_of_tokens(
+    layout: DataLayout, corpus: Corpus, config: PreprocessConfig, table: Documents, *, part_size: int
 ) -> dict[str, object]:
+    """What the tokens of each part follow from."""
     return existing.origin_of(corpus, config) | {
+        "format_version": FORMAT_VERSION,
         "splits": _sizes(table),
+        "part_size": part_size,
         "tokenizer": checksums.sha256(layout.tokenizer),
     }
 
@@ -296,31 +362,34 @@ def _describe(
     )
 
 
-def _finish(
-    layout: DataLayout,
-    corpus: Corpus,
-    config: PreprocessConfig,
-    table: Documents,
-    report: DataReport,
-    vocabulary: int,
-) -> None:
-    """Write the report, the table, the index of the packed copy, and last of all the manifest."""
-    write_report(layout.report, report)
-    write_documents(layout.documents, table)
-    manifest = Manifest(
+def _manifest(
+    corpus: Corpus, config: PreprocessConfig, table: Documents, report: DataReport, *, vocabulary: int
+) -> Manifest:
+    """The manifest, but for what the files of tokens and tables have."""
+    return Manifest(
         name=corpus.name,
         source=corpus.source,
         revision=corpus.revision,
         settings=existing.settings_of(config),
         columns=corpus.columns,
         task=report.task,
-        has_tensors=layout.tensors.exists(),
         labels=sorted(report.splits["train"].labels),
         splits=_sizes(table),
         tiers=dict(report.tiers),
         vocabulary=vocabulary,
-        checksums={path.name: checksums.sha256(path) for path in (layout.tokenizer, layout.documents, layout.report)},
+        checksums={},
+        packed=[],
     )
-    packed.finish(layout.packed, table.tokens, fingerprint=manifest.fingerprint)
-    write_manifest(layout, manifest)
+
+
+def _finish(layout: DataLayout, manifest: Manifest, table: Documents, report: DataReport) -> None:
+    """Write the report, the table of each part, and last of all the manifest."""
+    write_report(layout.report, report)
+    files.make_folder(layout.documents)
+    for path, rows in zip(layout.tables(manifest.parts), manifest.parts, strict=True):
+        write_documents(path, table.at(rows))
+    files.remove(layout.written_parts)
+    named = (layout.tokenizer, *layout.tables(manifest.parts), layout.report)
+    found = {layout.name_of(path): checksums.sha256(path) for path in named}
+    write_manifest(layout, replace(manifest, checksums=found))
     layout.begun.unlink()

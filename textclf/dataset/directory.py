@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from textclf.config import TIERS, changes
 from textclf.dataset import packed
-from textclf.dataset.documents import Documents, labels_in, read_documents
+from textclf.dataset.documents import Documents, labels_in, read_table
 from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.dataset.manifest import DataLayout, Manifest, read_manifest
 from textclf.dataset.packed import PackedTokens
@@ -38,7 +38,7 @@ class Part(NamedTuple):
     """D documents to train or test on."""
 
     rows: NDArray[np.int64]
-    """Shape (D,), row numbers in documents.parquet."""
+    """Shape (D,), rows of the table of documents."""
     labels: NDArray[np.int64]
     """Shape (D,), class indices, see `DataDirectory.classes`; negative for a label that training does not have."""
     lengths: NDArray[np.int64]
@@ -75,7 +75,7 @@ class DataDirectory:
     def open(
         cls, root: Path, *, fingerprint: str | None = None, described: Mapping[str, Any] | None = None
     ) -> "DataDirectory":
-        """Read the manifest and the table of documents; raises what `read_manifest` and `read_documents` raise.
+        """Read the manifest and the table of documents; raises what `read_manifest` and `read_table` raise.
 
         With a fingerprint, raises UsageError if the directory has another one now, and says what differs from the
         ``described`` of then.
@@ -88,8 +88,7 @@ class DataDirectory:
                 f"{root} has been rebuilt since this run was trained{what}; train a new model: textclf train"
             )
         layout = DataLayout(root)
-        table = read_documents(layout.documents, rows=sum(found.splits.values()))
-        return cls(layout, found, table)
+        return cls(layout, found, read_table(layout.tables(found.parts), found.parts))
 
     def rows(self, part: str) -> NDArray[np.int64]:
         """Row numbers of the documents of a tier (tiny, small, mid, full) or of a split (train, validation, test)."""
@@ -151,7 +150,7 @@ class DataDirectory:
     def tokens(self, row: int) -> NDArray[np.int32]:
         """Token ids of one document, shape (T,), without a check of the packed copy, if it has no file of its own."""
         if not self.manifest.has_tensors:
-            return packed.open_packed(self.layout.packed).gather(np.array([row]))[0]
+            return self._packed().gather(np.array([row]))[0]
         return read_tensor(self.layout.tensor(str(self.documents.id[row])))
 
     def files(self) -> TensorFiles:
@@ -165,21 +164,25 @@ class DataDirectory:
         return TensorFiles(paths, self.documents.crc32)
 
     def packed(self) -> PackedTokens:
-        """The tokens in the packed copy, which is first rebuilt from the files if it is missing, damaged or outdated.
+        """The tokens in the packed copy, whose parts are first rebuilt from the files if they are missing or damaged.
 
         Raises ArtefactError, naming the file, if a tensor is damaged, or if there are no tensors to rebuild it from.
         """
-        lengths, fingerprint = self.documents.tokens, self.manifest.fingerprint
-        if not packed.is_current(self.layout.packed, lengths, fingerprint=fingerprint):
+        layout, parts = self.layout.packed, self.manifest.parts
+        for number in packed.damaged_parts(layout, self.documents.tokens, parts, self.manifest.packed):
             if not self.manifest.has_tensors:
                 raise ArtefactError(
-                    f"{self.layout.packed.root} is damaged; rebuild it: "
+                    f"{layout.part(number)} is damaged; rebuild it: "
                     f"textclf preprocess --name {self.layout.root.name} --overwrite"
                 )
-            files = self.files()
-            packed.write_tokens(self.layout.packed, (files.read(row) for row in range(len(self.documents))))
-            packed.finish(self.layout.packed, lengths, fingerprint=fingerprint)
-        return packed.open_packed(self.layout.packed)
+            files, rows = self.files(), parts.rows(number)
+            packed.prepare(layout)
+            packed.write_part(layout, number, (files.read(row) for row in range(rows.start, rows.stop)))
+        return self._packed()
+
+    def _packed(self) -> PackedTokens:
+        """The tokens in the packed copy as it is."""
+        return PackedTokens(self.layout.packed, self.documents.tokens, self.manifest.parts)
 
 
 def together(first: Part, second: Part) -> Part:

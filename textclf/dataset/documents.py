@@ -1,17 +1,24 @@
-"""documents.parquet: one row per document, in the order of the packed copy. Knows nothing about texts or tokens."""
+"""The table of documents: a row for each, in the order of the packed copy. Knows nothing about texts or tokens.
+
+There is one Parquet file for each part.
+"""
 
 import re
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
 from itertools import accumulate, pairwise
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.dataset.parts import Parts
 from textclf.errors import ArtefactError
+from textclf.sources.document import SPLITS
 from textclf.system import failures
 from textclf.system.files import refuse_other_kind, replacing
 from textclf.system.wording import counted
@@ -21,7 +28,7 @@ MOST_INFLATED: Final = 200
 
 _ROW: Final = 8  # bytes of a document's numbers
 _LONGEST: Final = 20  # characters of an id, a split or a tier
-_IDS: Final = re.compile(r"(?:(?:train|validation|test)-\d{7,9}\n)*+")
+_IDS: Final = re.compile(r"(?:(?:train|validation|test)-\d{7,11}\n)*+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,23 @@ class Documents:
     def __len__(self) -> int:
         return len(self.id)
 
+    def at(self, rows: slice) -> "Documents":
+        """The documents of these rows."""
+        return Documents(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+class DocumentNames(NamedTuple):
+    """The ids that documents get: split and number, which follow from the row."""
+
+    counts: tuple[int, ...]
+    """Documents of each of SPLITS."""
+
+    def of(self, rows: Iterable[int]) -> list[str]:
+        """The ids of the documents of these rows."""
+        firsts = list(accumulate(self.counts, initial=0))[:-1]
+        at = [(bisect_right(firsts, row) - 1, row) for row in rows]
+        return [f"{SPLITS[split]}-{row - firsts[split]:07}" for split, row in at]
+
 
 def import_in_background() -> None:
     """Import what `write_documents` needs, while this process waits for others."""
@@ -52,7 +76,7 @@ def import_in_background() -> None:
 
 
 def write_documents(path: Path, documents: Documents) -> None:
-    """Write the table; equal tables give equal bytes with one version of pyarrow."""
+    """Write the file of a part; equal tables give equal bytes with one version of pyarrow."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -61,8 +85,20 @@ def write_documents(path: Path, documents: Documents) -> None:
         pq.write_table(table, file, compression="zstd")
 
 
+def read_table(paths: Sequence[Path], parts: Parts) -> Documents:
+    """Read the files of all parts; raises what `read_documents` raises."""
+    tables = [read_documents(path, rows=rows.stop - rows.start) for path, rows in zip(paths, parts, strict=True)]
+    if len(tables) == 1:
+        return tables[0]
+    return Documents(
+        **{field.name: np.concatenate([getattr(table, field.name) for table in tables]) for field in fields(Documents)}
+    )
+
+
 def read_documents(path: Path, *, rows: int) -> Documents:
-    """Read the table; raises ArtefactError if it is damaged, has not this many rows or is far larger than its file.
+    """Read the file of a part.
+
+    Raises ArtefactError if it is damaged, has not this many rows, or would be far larger in memory.
 
     Its ids name files, so only ids as preprocess gives them are accepted.
     """

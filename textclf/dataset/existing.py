@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from textclf.config import PreprocessConfig
@@ -103,18 +104,23 @@ def refuse_foreign_files(layout: DataLayout) -> None:
         )
 
 
-def remove_all_but_tensors(layout: DataLayout) -> None:
-    """Remove what a killed run left; keep its tensors, if it recorded what they were made from."""
-    kept = {layout.begun, layout.tensors} if layout.begun.is_file() else set()
+def remove_all_but_tokens(layout: DataLayout) -> None:
+    """Remove what a killed run left; keep its tensors and parts, if it recorded what they were made from."""
+    kept = {layout.begun, *_tokens(layout)} if layout.begun.is_file() else set()
     for path in set(layout.root.iterdir()) - kept:
         files.remove(path)
 
 
-def begin(layout: DataLayout, *, origin: dict[str, Any], has_tensors: bool) -> int:
-    """Record what the tensors are made from; returns how many a stopped run with the same origin has written.
+def _tokens(layout: DataLayout) -> tuple[Path, ...]:
+    """Where a killed run may have left tokens."""
+    return layout.tensors, layout.packed.root, layout.written_parts
 
-    It is enough that they are of the same documents: each is compared with what would be written. If there are to be
-    no tensors, those of a stopped run are removed.
+
+def begin(layout: DataLayout, *, origin: dict[str, Any], has_tensors: bool) -> int:
+    """Record what tokens are made from; returns how many tensors a stopped run with the same origin has written.
+
+    It is enough that these are of the same documents: each is compared with what would be written. If there are to be
+    no tensors, those of a stopped run are removed. Its parts stay, for `write_parts.read_written`.
     """
     try:
         is_same = files.read_object(layout.begun) == origin
@@ -122,9 +128,12 @@ def begin(layout: DataLayout, *, origin: dict[str, Any], has_tensors: bool) -> i
         if refused := failures.refused(error, layout.begun):
             raise refused from error
         is_same = False
-    if is_same and has_tensors:
+    if is_same:
+        if not has_tensors:
+            files.remove(layout.tensors)
         return sum(1 for _ in layout.tensors.glob("*/*"))
-    layout.begun.unlink(missing_ok=True)  # first, so that tensors that outlive a kill here have no record
-    files.remove(layout.tensors)
+    layout.begun.unlink(missing_ok=True)  # first, so that tokens that outlive a kill here have no record
+    for path in _tokens(layout):
+        files.remove(path)
     files.write_json(layout.begun, origin)
     return 0

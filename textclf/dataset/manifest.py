@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from textclf.config import TIERS
-from textclf.dataset import packed
+from textclf.dataset import packed, parts
 from textclf.dataset.label_sets import MULTI, SINGLE
+from textclf.dataset.parts import PART, Parts
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.sources.document import Columns
 from textclf.system import checksums, files
 
-FORMAT_VERSION: Final = 5
-"""Formats before 5 did not say whether a document may have several labels."""
+FORMAT_VERSION: Final = 6
+"""Formats before 6 had one file for the table and one for the packed copy, whatever the number of documents."""
 
 REPORT: Final = "report.json"
 
@@ -37,8 +38,16 @@ class DataLayout:
 
     @property
     def documents(self) -> Path:
-        """The table of documents."""
-        return self.root / "documents.parquet"
+        """The table of documents, a file for each part."""
+        return self.root / "documents"
+
+    def table(self, number: int) -> Path:
+        """The table of a part's documents."""
+        return self.documents / f"{parts.name_of(number)}.parquet"
+
+    def tables(self, of: Parts) -> list[Path]:
+        """The tables of all parts."""
+        return [self.table(number) for number in range(of.count)]
 
     @property
     def tokenizer(self) -> Path:
@@ -57,8 +66,21 @@ class DataLayout:
 
     @property
     def packed(self) -> packed.PackedLayout:
-        """The same tokens end to end."""
+        """The same tokens end to end, a file for each part."""
         return packed.PackedLayout(self.root / "packed")
+
+    @property
+    def written_parts(self) -> Path:
+        """What is known of each part of an unfinished directory that was written; removed at the end."""
+        return self.root / "written"
+
+    def written(self, number: int) -> Path:
+        """The same of one part."""
+        return self.written_parts / f"{parts.name_of(number)}.bin"
+
+    def name_of(self, path: Path) -> str:
+        """How the manifest names a file."""
+        return path.relative_to(self.root).as_posix()
 
     def tensor(self, document_id: str) -> Path:
         """The tensor file of a document."""
@@ -88,14 +110,23 @@ class Manifest:
     vocabulary: int
     """Number of words, including ``<pad>`` and ``<unk>``."""
     checksums: dict[str, str]
-    """SHA-256 of tokenizer.json, report.json, and documents.parquet, whose rows hold the CRC-32 of each document."""
+    """SHA-256 of tokenizer.json, report.json, and each part's table, whose rows hold the CRC-32 of each document."""
+    packed: list[int]
+    """CRC-32 of each part of the packed copy."""
     columns: Columns = field(default_factory=Columns)
     """Those that were read."""
     task: str = SINGLE
     """SINGLE if each document has one label, MULTI if it may have several or none."""
     has_tensors: bool = True
     """Whether each document has a tensor file; else its tokens are in the packed copy alone."""
+    part_size: int = PART
+    """Documents of each part but the last."""
     format_version: int = FORMAT_VERSION
+
+    @property
+    def parts(self) -> Parts:
+        """How the documents are divided into parts."""
+        return Parts(sum(self.splits.values()), self.part_size)
 
     @property
     def fingerprint(self) -> str:
@@ -183,8 +214,6 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
     labels, counts = values["labels"], [values["splits"], values["tiers"], {"vocabulary": values["vocabulary"]}]
     return (
         all(isinstance(values[name], str) for name in ("name", "source", "revision"))
-        and isinstance(values["checksums"], dict)
-        and set(values["checksums"]) - {REPORT} == {layout.tokenizer.name, layout.documents.name}
         and _are_columns(values["columns"])
         and values["task"] in (SINGLE, MULTI)
         and isinstance(values["has_tensors"], bool)
@@ -197,6 +226,20 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
         and all(type(number) is int and number >= 0 for count in counts for number in count.values())
         and {"train", "validation", "test"} <= set(values["splits"])
         and set(TIERS) <= set(values["tiers"])
+        and _are_checksums(values, layout)
+    )
+
+
+def _are_checksums(values: Mapping[str, Any], layout: DataLayout) -> bool:
+    """Whether there is a checksum of each file, and of no other one."""
+    size, named, packed_parts = values["part_size"], values["checksums"], values["packed"]
+    if type(size) is not int or size < 1 or not isinstance(named, dict) or not isinstance(packed_parts, list):
+        return False
+    of = Parts(sum(values["splits"].values()), size)
+    return (
+        len(packed_parts) == of.count
+        and all(type(checksum) is int for checksum in packed_parts)
+        and set(named) - {REPORT} == set(map(layout.name_of, [layout.tokenizer, *layout.tables(of)]))
     )
 
 

@@ -17,7 +17,7 @@ from textclf.sources import SPLITS, Corpus, Document, SourceOptions
 
 
 def texts_of(data: DataDirectory, rows: Iterable[int]) -> dict[int, str]:
-    """The text of each of these rows of documents.parquet.
+    """The text of each of these rows of the table of documents.
 
     The source is hashed and then read up to the last of these documents, which takes as long as `textclf preprocess`
     takes to read that far. Raises UsageError or DataError, which say why, if it cannot be had as it was.

@@ -11,7 +11,7 @@ from textclf.config import TENSORS, PreprocessConfig
 from textclf.dataset.build import check_labels, options_of
 from textclf.dataset.label_sets import find_task
 from textclf.dataset.splits import digest_of_pieces
-from textclf.dataset.write_tensors import Room, room_needed
+from textclf.dataset.write_parts import Room, room_needed
 from textclf.sources import SPLITS, Columns, Document, load
 from textclf.text.tokenizer import pieces_of
 

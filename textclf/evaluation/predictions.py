@@ -35,7 +35,7 @@ class Predictions:
     data: DataDirectory
     split: str
     rows: NDArray[np.int64]
-    """Shape (D,), row numbers in documents.parquet."""
+    """Shape (D,), rows of the table of documents."""
     labels: NDArray[np.int64]
     """Shape (D,), class indices; a negative number of its own for each label that is not in the training split."""
     raw: NDArray[np.float32]

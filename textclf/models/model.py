@@ -64,7 +64,7 @@ class Examples(NamedTuple):
     labels: NDArray[np.int64]
     """Shape (B,); -1 for a label that the training split does not have."""
     rows: NDArray[np.int64] | None = None
-    """Shape (B,), row numbers in documents.parquet; None: the documents are not from there."""
+    """Shape (B,), rows of the table of documents; None: the documents are not from there."""
 
 
 class Features(Protocol):

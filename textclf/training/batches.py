@@ -68,7 +68,7 @@ class TokenDataset(Dataset[Example]):
         self, store: Store, rows: NDArray[np.int64], labels: NDArray[np.int64], lengths: NDArray[np.int64]
     ) -> None:
         self.store = store
-        self.rows = rows  # (D,), row numbers in documents.parquet
+        self.rows = rows  # (D,), rows of the table of documents
         self.labels = np.maximum(labels, UNSEEN)  # (D,); the loss ignores this one index
         self.lengths = lengths  # (D,)
 
@@ -269,7 +269,7 @@ def make_loader(
 
     ``collate`` turns Examples into a model's batch. It must be a module-level function or a partial of one, because
     workers may be sent it. Batches for a CUDA device are in pinned memory, from which they are copied while the device
-    computes. ``ids`` has the name of the document in each row of documents.parquet, for messages.
+    computes. ``ids`` has the name of the document in each row of the table of documents, for messages.
     """
     return BatchLoader(
         dataset,

@@ -44,7 +44,7 @@ TRAINED_ON: Final = ("train", "refit")
 MOST_WORKERS: Final = 8  # loader processes; more would wait for each other
 
 DocumentBatch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
-"""Token ids of documents end to end, their lengths, and their rows in documents.parquet."""
+"""Token ids of documents end to end, their lengths, and their rows in the table of documents."""
 
 Setting = TypeVar("Setting", int, float)
 

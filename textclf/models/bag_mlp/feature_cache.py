@@ -25,7 +25,7 @@ STEP: Final = 1 << 22
 """Numbers by which an array grows."""
 
 Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
-"""Token ids of B documents, end to end; their lengths, shape (B,); their rows in documents.parquet, shape (B,)."""
+"""Token ids of B documents, end to end; their lengths, shape (B,); their rows in the table of documents, shape (B,)."""
 
 
 class FeatureCache:
@@ -36,7 +36,7 @@ class FeatureCache:
         self._matrix = matrix
         """Counts: a row for each bag, a column for each feature. None: no document is cached."""
         self._places = places
-        """Shape (V, rows), the row of the matrix for each view of a row in documents.parquet; -1: not cached."""
+        """Shape (V, rows), the row of the matrix for each view of a row of the table of documents; -1: not cached."""
 
     @classmethod
     def fit(
@@ -95,7 +95,7 @@ class _Bags:
         self._features, self._counts = _Growing(np.int32), _Growing(np.uint16)
         self._sizes: list[NDArray[np.int64]] = []
         self._keys: list[NDArray[np.int64]] = []
-        """Of each batch shape (2, V * B), the view and the row in documents.parquet of each bag."""
+        """Of each batch shape (2, V * B), the view and the row in the table of documents of each bag."""
 
     def add(self, rows: NDArray[np.int64], found: Counts) -> "_Bags | None":
         """Add B documents; returns None if they exceed the limit, or a count 16 bits."""

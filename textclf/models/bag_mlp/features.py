@@ -166,7 +166,7 @@ class Bag:
     ) -> BagInputs:
         """Weighted bags of B documents: token ids end to end, shape (T,), and lengths, shape (B,).
 
-        The row numbers in documents.parquet, shape (B,), matter to a `FeatureCache` only.
+        The rows of the table of documents, shape (B,), matter to a `FeatureCache` only.
         """
         return self.weigh(self.count(tokens, lengths))
 

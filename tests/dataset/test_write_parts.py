@@ -1,12 +1,27 @@
+import os
+import pickle
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tests.text.test_corpus_encoder import ODD, count_tokens, numbered
-from textclf.dataset import packed, tensors
+from textclf.dataset import tensors
+from textclf.dataset.documents import DocumentNames
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.near_copies import BANDS, ROWS, signatures
+from textclf.dataset.parts import Parts
 from textclf.dataset.read_corpus import BATCH, BatchSize, Work
-from textclf.dataset.write_tensors import NumberedDocuments, room_needed, write_tensors
+from textclf.dataset.write_parts import (
+    NumberedDocuments,
+    PartPlan,
+    joined,
+    prepare,
+    read_written,
+    room_needed,
+    write_part,
+    write_parts,
+)
 from textclf.system import workers
 from textclf.text import arrays
 from textclf.text.tokenizer import UNK_ID, Tokenizer
@@ -19,22 +34,34 @@ def silent(items, _title, _total):
     return items
 
 
-def write(folder, texts=TEXTS, *, compare=False, progress=silent, batch=BATCH):
+def write(folder, texts=TEXTS, *, compare=False, progress=silent, batch=BATCH, size=1_000, has_tensors=True):
     """Write texts in the reverse of the order in which they were read; the tokenizer knows half of the words."""
+    plans, tokenizer = plan(folder, texts, compare=compare, batch=batch, size=size, has_tensors=has_tensors)
+    prepare(plans[0].layout, has_tensors=has_tensors)
+    found = [read_written(each) for each in plans]
+    with workers.lazy_pool(1, imports="textclf.errors") as pool:
+        parts = write_parts(plans, found, work=Work(pool, progress, batch))
+    return plans[0].layout, joined([part.documents for part in parts]), tokenizer
+
+
+def plan(folder, texts=TEXTS, *, compare=False, batch=BATCH, size=1_000, has_tensors=True):
+    """How the parts of these texts are written."""
     runs, pre_tokens = numbered(texts)
     counts = count_tokens(ODD[::2])
     tokenizer = Tokenizer.from_counts(list(counts), np.array(list(counts.values())), max_parts=300)
     scratch = folder / "scratch"
-    scratch.mkdir()
+    scratch.mkdir(parents=True, exist_ok=True)
     np.concatenate([*runs, np.empty(0, dtype=np.int32)]).tofile(scratch / "numbers.bin")
     lengths = np.array([len(run) for run in runs])
     starts = arrays.offsets(lengths)[:-1]
     documents = NumberedDocuments(scratch / "numbers.bin", starts[::-1], lengths[::-1], tokenizer.size)
     documents.save(pre_tokens.tokenize().encode(tokenizer))
-    layout = DataLayout(folder)
-    with workers.lazy_pool(1, imports="textclf.errors") as pool:
-        written = write_tensors(layout, NAMES, documents, compare=compare, work=Work(pool, progress, batch))
-    return layout, written, tokenizer
+    names = DocumentNames((len(texts), 0, 0)) if has_tensors else None
+    plans = [
+        PartPlan(DataLayout(folder), number, rows.start, documents.at(rows), names, compare, False, batch)
+        for number, rows in enumerate(Parts(len(texts), size))
+    ]
+    return plans, tokenizer
 
 
 @pytest.mark.parametrize("batch", [1, 5, 1_000])
@@ -48,9 +75,67 @@ def test_each_document_is_written_as_the_tokenizer_encodes_it(tmp_path, batch):
     assert written.unknown.tolist() == [run.tolist().count(UNK_ID) for run in ids]
     assert written.crc32.tolist() == [tensors.checksum(run) for run in ids]
     assert written.lengths.sum() > written.words.sum() > written.unknown.sum() > 0
-    packed.finish(layout.packed, written.lengths, fingerprint="a")
-    assert np.array_equal(packed.open_packed(layout.packed).tokens, np.concatenate(ids))
-    assert written.ids.size == 0
+    assert layout.packed.part(0).read_bytes() == np.concatenate(ids).astype("<i4").tobytes()
+
+
+@pytest.mark.parametrize("has_tensors", [True, False])
+@pytest.mark.parametrize("size", [1, 4, 7])
+def test_parts_are_the_same_whoever_writes_them_and_in_whatever_order(tmp_path, size, has_tensors):
+    options = {"size": size, "compare": True, "has_tensors": has_tensors}
+    _, whole, _ = write(tmp_path / "whole", **{**options, "size": 1_000})
+    _, together, _ = write(tmp_path / "together", batch=BatchSize(3), **options)
+    plans, _ = plan(tmp_path / "apart", **options)
+    prepare(plans[0].layout, has_tensors=has_tensors)
+    sent = [pickle.loads(pickle.dumps(each)) for each in reversed(plans)]
+    apart = joined([write_part(each).documents for each in sent][::-1])
+    for one, other, same in zip(whole, together, apart, strict=True):
+        assert one.dtype == other.dtype == same.dtype
+        assert one.tolist() == other.tolist() == same.tolist()
+    files = [
+        {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+        for root in (tmp_path / "together", tmp_path / "apart")
+    ]
+    assert files[0] == files[1]
+    tokens = [path.read_bytes() for path in sorted((tmp_path / "apart" / "packed").iterdir())]
+    assert b"".join(tokens) == (tmp_path / "whole" / "packed" / "part-00000.bin").read_bytes()
+    assert len(tokens) == -(-len(TEXTS) // size)
+
+
+def changed(path):
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+
+def missing(plans):
+    """The numbers of the parts that are not there, or not whole."""
+    return [each.number for each in plans if read_written(each) is None]
+
+
+@pytest.mark.parametrize("damage", [changed, lambda path: path.write_bytes(path.read_bytes()[:-4]), Path.unlink])
+@pytest.mark.parametrize("place", ["packed/part-00001.bin", "written/part-00001.bin"])
+def test_parts_that_a_stopped_run_has_written_whole_are_reused(tmp_path, place, damage):
+    options = {"size": 7, "compare": True, "has_tensors": False}
+    layout, before, _ = write(tmp_path, **options)
+    files = sorted(layout.packed.root.iterdir())
+    contents = [path.read_bytes() for path in files]
+    damage(tmp_path / place)
+    for path in files:
+        if path.exists():
+            os.utime(path, (0, 0))
+    assert missing(plan(tmp_path, **options)[0]) == [1]
+    _, after, _ = write(tmp_path, **options)
+    assert [path.read_bytes() for path in files] == contents
+    assert [number for number, path in enumerate(files) if path.stat().st_mtime] == [1]
+    assert [column.tolist() for column in after] == [column.tolist() for column in before]
+
+
+def test_parts_with_tensors_or_of_other_documents_are_not_reused(tmp_path):
+    write(tmp_path, size=7, has_tensors=False)
+    for options in ({"has_tensors": True}, {"has_tensors": False, "compare": True}):
+        assert not any(map(read_written, plan(tmp_path, size=7, **options)[0]))
+    others = plan(tmp_path, TEXTS[:-1], size=7, has_tensors=False)[0]
+    assert missing(others) == [others[-1].number]
 
 
 @pytest.mark.parametrize("batch", [1, 5, 1_000])
