@@ -29,6 +29,7 @@ ALONE: Final[Mapping[str, str]] = {
 SERVING: Final = ("fastapi", "httptools", "uvicorn")
 ONNX: Final = ("onnx", "onnxruntime")
 WORKBOOKS: Final = ("openpyxl",)
+CLUSTER: Final = ("ray",)
 TABLES: Final = ("pyarrow", "tqdm")
 """Data directories, with progress."""
 COMPARING: Final = ("pyarrow", "scipy")

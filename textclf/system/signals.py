@@ -52,6 +52,18 @@ def stopping(advice: str = "") -> Iterator[None]:
             raise
 
 
+@contextmanager
+def kept() -> Iterator[None]:
+    """Put back the handlers that a library sets meanwhile."""
+    before = {number: signal.getsignal(number) for number in ERRORS}
+    try:
+        yield
+    finally:
+        if current_thread() is main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 class Interrupt:
     """While entered, records the two signals; `between_steps` saves, and raises the error that belongs to them."""
 
