@@ -11,8 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.dataset import tables
 from tests.reliability.tables import LABELS, PLAIN, ROWS, TEXTS, delimited, fasttext, json_lines, preprocess
 from textclf.cli import main
+from textclf.dataset.directory import DataDirectory
 from textclf.dataset.documents import read_documents
 from textclf.dataset.manifest import read_manifest
 
@@ -98,8 +100,8 @@ def test_files_as_people_have_them_are_read(name: str) -> None:
     done = preprocess(save(file, content()), *options)
     assert done.exit_code == 0, (done.output, done.exception)
     sizes = read_manifest(Path("data/made")).splits
-    table = read_documents(Path("data/made/documents/part-00000.parquet"), rows=sum(sizes.values()))
-    assert sorted(table.label) == sorted(label for _, label in ROWS)
+    table = DataDirectory.open(Path("data/made")).documents
+    assert sorted(tables.labels(table)) == sorted(label for _, label in ROWS)
     assert sizes["train"] == 16
 
 

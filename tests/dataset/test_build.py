@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.dataset import tables
 from textclf.config import TIERS, PreprocessConfig
 from textclf.dataset import build
 from textclf.dataset.build import preprocess
 from textclf.dataset.data_report import problems
 from textclf.dataset.directory import UNSEEN, DataDirectory
+from textclf.dataset.documents import NO_TIER
 from textclf.dataset.preview import preview
 from textclf.dataset.read_corpus import BATCH, BatchSize
 from textclf.errors import DataError, ResourceError, UsageError
@@ -65,7 +67,7 @@ def tokenizer_of(data):
 
 def test_the_directory_has_these_files_and_no_others(data_dir):
     data = DataDirectory.open(data_dir)
-    named = {str(data.layout.tensor(name).relative_to(data_dir)) for name in data.documents.id}
+    named = {str(data.layout.tensor(name).relative_to(data_dir)) for name in data.documents.names.of(range(60))}
     assert len(named) == len(data.documents) == 60
     assert set(tree(data_dir)) == named | {
         "manifest.json",
@@ -87,9 +89,9 @@ def test_a_tensor_is_the_encoding_of_its_text():
     for row, ids in enumerate(np.split(tokens, np.cumsum(lengths)[:-1])):
         text, label = LARGE[int(data.documents.source[row]) - 1]
         assert ids.tolist() == tokenizer.encode(text).tolist()
-        assert data.documents.label[row] == label
+        assert data.documents.label_of(row) == label
     tensor = torch.load(data.layout.tensor("test-0000007"), weights_only=True)
-    row = int(np.flatnonzero(data.documents.id == "test-0000007")[0])
+    row = int(data.rows("test")[7])
     assert tensor.tolist() == tokenizer.encode(LARGE[int(data.documents.source[row]) - 1][0]).tolist()
     assert sorted(map(int, data.documents.source)) == list(range(1, 601))
 
@@ -98,7 +100,8 @@ def test_the_manifest_says_what_there_is(data_dir):
     data = DataDirectory.open(data_dir)
     made = data.manifest
     assert made.labels == ["animals", "food", "weather"]
-    assert made.splits == {"train": 48, "validation": 6, "test": 6} == dict(Counter(data.documents.split.tolist()))
+    assert made.splits == {"train": 48, "validation": 6, "test": 6}
+    assert made.splits == dict(Counter(map(data.documents.split_of, range(60))))
     assert made.tiers == {tier: len(data.rows(tier)) for tier in TIERS}
     assert made.vocabulary == tokenizer_of(data).size
     assert made.checksums.keys() == {"tokenizer.json", "documents/part-00000.parquet", "report.json"}
@@ -112,7 +115,7 @@ def test_the_source_s_ids_are_stored_but_never_name_files():
     root, _ = make(id_column="id")
     documents = DataDirectory.open(root).documents
     assert sorted(documents.source) == sorted(odd)
-    assert sorted(documents.label) == sorted(label for _, _, label in rows)
+    assert sorted(tables.labels(documents)) == sorted(label for _, _, label in rows)
     made = set(Path().rglob("*")) - before
     assert all(path.resolve().is_relative_to(root.resolve()) for path in made - {Path("data")})
     assert len(list((root / "tensors").glob("*/*"))) == len(odd)
@@ -121,7 +124,7 @@ def test_the_source_s_ids_are_stored_but_never_name_files():
 def test_an_empty_document_is_one_unknown_word_and_is_counted():
     root, report = make([*SMALL, ("", "a"), (" \t", "a"), ("\u3000", "b")])
     data = DataDirectory.open(root)
-    empty = np.flatnonzero(np.isin(data.documents.source, ["13", "14", "15"]))
+    empty = np.flatnonzero(np.isin(list(data.documents.source), ["13", "14", "15"]))
     assert data.documents.tokens[empty].tolist() == [1, 1, 1]
     assert data.packed().gather(empty)[0].tolist() == [UNK_ID] * 3
     assert sum(split.empty for split in report.splits.values()) == 3
@@ -137,7 +140,7 @@ def test_the_report_counts_what_is_there(data_dir, corpus_csv, tmp_path):
         words = tokens[tokens < data.manifest.vocabulary]  # without the parts of unknown ones
         assert described.tokens == len(words)
         assert described.unknown == pytest.approx(np.mean(words == UNK_ID))
-        assert described.labels == Counter(data.documents.label[rows])
+        assert described.labels == Counter(tables.labels(data.documents, rows))
     assert report.tiers == data.manifest.tiers
     assert [report.duplicates[name] for name in ("copies", "crossing", "conflicting")] == [0, 0, 0]
 
@@ -167,7 +170,7 @@ def test_the_vocabulary_has_no_word_of_a_split_that_was_drawn():
     root, _ = make(LARGE)
     data = DataDirectory.open(root)
     numbers = {word for word in tokenizer_of(data).words if word.isdecimal()}
-    assert numbers == {str(int(source) - 1) for source in data.documents.source[data.rows("train")]}
+    assert numbers == {str(int(source) - 1) for source in data.documents.source[: len(data.rows("train"))]}
 
 
 @pytest.mark.parametrize(
@@ -247,23 +250,23 @@ def test_tiers_are_nested_and_stratified():
     assert {tier: len(rows) for tier, rows in tiers.items()} == report.tiers
     assert all(set(smaller) <= set(larger) for smaller, larger in pairwise(tiers.values()))
     assert set(tiers["full"]) == set(data.rows("train"))
-    whole = Counter(data.documents.label[tiers["full"]])
+    whole = Counter(tables.labels(data.documents, tiers["full"]))
     for rows in tiers.values():
-        part = Counter(data.documents.label[rows])
+        part = Counter(tables.labels(data.documents, rows))
         assert all(abs(part[label] - len(rows) * count / 480) < 3 for label, count in whole.items())
 
 
 def test_every_class_is_in_tiny():
     root, report = make([(f"text {number}", f"class {number % 150}") for number in range(750)])
     data = DataDirectory.open(root)
-    assert set(data.documents.label[data.rows("tiny")]) == {f"class {number}" for number in range(150)}
+    assert set(tables.labels(data.documents, data.rows("tiny"))) == {f"class {number}" for number in range(150)}
     assert report.tiers["tiny"] == 150
 
 
 def test_validation_and_test_documents_have_no_tier(data_dir):
     documents = DataDirectory.open(data_dir).documents
-    assert set(documents.tier[documents.split == "train"]) <= set(TIERS)
-    assert set(documents.tier[documents.split != "train"]) == {""}
+    assert set(documents.tier[:48].tolist()) <= set(range(len(TIERS)))
+    assert set(documents.tier[48:].tolist()) == {NO_TIER}
 
 
 # The same again
@@ -294,7 +297,7 @@ def test_another_interpreter_gives_the_same_bytes():
 
 def test_the_seed_decides_the_splits():
     one, other = (make(LARGE, data_dir=Path(str(seed)), seed=seed)[0] for seed in (0, 1))
-    first, second = (DataDirectory.open(root).documents.source.tolist() for root in (one, other))
+    first, second = (list(DataDirectory.open(root).documents.source) for root in (one, other))
     assert sorted(first) == sorted(second)
     assert first != second
 
@@ -473,4 +476,5 @@ def test_without_a_test_size_train_and_validation_share_the_documents():
     assert preview(settings(test_size=None)).drawn == {"validation": 0.1}
     write_csv("held_out.csv", [("the cat sat", "a")])
     make(SMALL, test="held_out.csv", name="tested")
-    assert data.documents.split.tolist() == DataDirectory.open(Path("data/tested")).documents.split[:-1].tolist()
+    tested = DataDirectory.open(Path("data/tested"))
+    assert tables.columns(data.documents)["split"] == tables.columns(tested.documents)["split"][:-1]

@@ -6,8 +6,11 @@ from itertools import chain, pairwise
 import numpy as np
 import pytest
 
+from tests.dataset import tables
+from textclf.config import TIERS
 from textclf.dataset import tensors
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, together
+from textclf.dataset.documents import NO_TIER
 from textclf.errors import ArtefactError, DataError
 
 
@@ -39,7 +42,8 @@ def test_parts_are_splits_and_nested_tiers(data):
 
 
 def test_a_tier_has_the_documents_of_the_smaller_ones(data):
-    tiers = np.array(["tiny", "mid", "small", "full", "small"] + [""] * (len(data.documents) - 5))
+    tiers = np.full(len(data.documents), NO_TIER, dtype=np.int8)
+    tiers[:5] = [list(TIERS).index(tier) for tier in ("tiny", "mid", "small", "full", "small")]
     data = replace(data, documents=replace(data.documents, tier=tiers))
     rows = {tier: data.rows(tier).tolist() for tier in ("tiny", "small", "mid", "full")}
     assert rows == {"tiny": [0], "small": [0, 2, 4], "mid": [0, 1, 2, 4], "full": [0, 1, 2, 3, 4]}
@@ -47,12 +51,13 @@ def test_a_tier_has_the_documents_of_the_smaller_ones(data):
 
 def test_a_class_is_the_index_of_its_label(data):
     labels = [data.manifest.labels[index] for index in data.classes()]
-    assert labels == data.documents.label.tolist()
+    assert labels == tables.labels(data.documents)
     assert data.manifest.labels == sorted(set(labels))
 
 
 def test_each_label_that_train_does_not_have_is_a_negative_class_of_its_own(data):
-    data.documents.label[-3:] = "one label", "another", "one label"
+    documents = tables.relabelled(data.documents, {57: "one label", 58: "another", 59: "one label"})
+    data = replace(data, documents=documents)
     assert data.classes()[-3:].tolist() == [UNSEEN - 1, UNSEEN, UNSEEN - 1] == [-2, -1, -2]
     assert (data.classes()[:-3] >= 0).all()
 
@@ -107,7 +112,7 @@ def flipped(path):
 @pytest.mark.parametrize("damage", [changed, longer, flipped, lambda path: path.unlink()])
 @pytest.mark.parametrize("place", [0, -1])
 def test_a_changed_tensor_is_named(data, place, damage):
-    path = data.layout.tensor(data.documents.id[place])
+    path = data.layout.tensor(data.documents.id_of(range(60)[place]))
     damage(path)
     data.layout.packed.part(0).unlink()
     with pytest.raises(ArtefactError) as caught:
@@ -134,7 +139,7 @@ def test_parts_have_the_rows_labels_and_lengths_of_their_documents(data):
             rows = data.rows(tier if split == "train" else split)
             assert part.rows.tolist() == rows.tolist()
             assert len(part) == len(rows)
-            assert [data.manifest.labels[label] for label in part.labels] == data.documents.label[rows].tolist()
+            assert [data.manifest.labels[label] for label in part.labels] == tables.labels(data.documents, rows)
             assert part.lengths.tolist() == data.documents.tokens[rows].tolist()
 
 
@@ -147,9 +152,8 @@ def test_two_parts_together_are_the_documents_of_both(data):
 
 
 def test_together_leaves_out_labels_that_train_does_not_have(data):
-    label = data.documents.label.copy()
-    label[data.rows("validation")[[1, 4]]] = "a label of its own"
-    parts = replace(data, documents=replace(data.documents, label=label)).parts("tiny")
+    alone = dict.fromkeys(data.rows("validation")[[1, 4]].tolist(), "a label of its own")
+    parts = replace(data, documents=tables.relabelled(data.documents, alone)).parts("tiny")
     both = together(parts["train"], parts["validation"])
     assert len(both) == len(both.labels) == len(both.lengths) == len(parts["train"]) + 4
     assert (both.labels >= 0).all()

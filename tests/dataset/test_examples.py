@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from tests.dataset import tables
 from textclf.dataset import examples
-from textclf.dataset.documents import Documents
 from textclf.dataset.examples import Example
 from textclf.dataset.near_copies import NearCopies
 from textclf.dataset.splits import DocumentCodes
@@ -51,15 +51,7 @@ def test_each_problem_has_its_rows():
 
 
 def test_documents_are_named_by_the_id_of_their_source():
-    table = Documents(
-        id=np.array(["train-0000000", "test-0000000"]),
-        source=np.array(["a17", "b3"], dtype=object),
-        label=np.array(["spam", "ham"], dtype=object),
-        split=np.array(["train", "test"]),
-        tier=np.array(["", ""]),
-        tokens=np.zeros(2, dtype=np.int32),
-        crc32=np.zeros(2, dtype=np.uint32),
-    )
+    table = tables.made(["train", "test"], ["spam", "ham"], source=["a17", "b3"])
     first, second = Example("a17", "train", "spam", "train-0000000"), Example("b3", "test", "ham", "test-0000000")
     assert examples.named(table, {"conflicting": [[0, 1]], "empty": [[1]]}) == {
         "conflicting": [[first, second]],

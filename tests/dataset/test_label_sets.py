@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from tests.dataset import tables
 from tests.dataset.test_build import settings
 from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
@@ -74,12 +75,12 @@ def test_sets_become_indicators_counts_and_names():
     assert several.matrix([]).shape == (4, 0)
     assert several.counts(DOCUMENTS) == {"a": 3, "b": 3, "c": 1}
     assert several.counts(DOCUMENTS[:2]) == {"a": 1, "b": 1}
-    assert list(several.column(DOCUMENTS)) == [("a", "b"), (), ("a", "b"), ("a",), ("b", "c")]
+    assert [several.labels()[place] for place in DOCUMENTS] == [("a", "b"), (), ("a", "b"), ("a",), ("b", "c")]
 
 
 def test_a_document_of_one_label_has_a_string():
     single = LabelSets([("a",), ("b",)], SINGLE)
-    assert single.column(np.array([1, 0])).tolist() == ["b", "a"]
+    assert single.labels() == ("a", "b")
     assert single.strata(np.array([1, 0, 1]), counts={"a": 1, "b": 2}).tolist() == [1, 0, 1]
 
 
@@ -129,10 +130,10 @@ def test_the_directory_keeps_the_labels_of_each_document_and_preview_counts_alik
     found = preview(settings(source="docs.jsonl"))
     root, _ = preprocess(settings(source="docs.jsonl"))
     data = DataDirectory.open(root)
-    for source, labels in zip(data.documents.source, data.documents.label, strict=True):
+    for source, labels in zip(data.documents.source, tables.labels(data.documents), strict=True):
         assert labels == tuple(sorted(rows[int(source) - 1][1]))
     sets = data.label_sets()
-    assert [sets.sets[place] for place in data.classes()] == list(data.documents.label)
+    assert [sets.sets[place] for place in data.classes()] == tables.labels(data.documents)
     assert found.labels["train"] == dict(Counter(label for _, labels in rows for label in labels).most_common())
     assert data.manifest.task == MULTI
     assert data.manifest.labels == sets.names() == ["often", "other", "rare0", "rare1"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from textclf.dataset.documents import Documents
+from tests.dataset import tables
 from textclf.dataset.near_copies import BANDS, ROWS, find_near_copies, near_copies, signatures
 
 
@@ -53,15 +53,8 @@ def test_documents_shorter_than_a_run_of_tokens_are_compared_whole():
 
 def test_near_copies_are_found_without_exact_ones():
     found = np.array([[1], [2], [1], [1], [2]], dtype=np.uint32).repeat(BANDS * ROWS, axis=1)
-    table = Documents(
-        id=np.array(["", "", "", "", ""]),
-        source=np.array([""] * 5, dtype=object),
-        label=np.array([""] * 5, dtype=object),
-        split=np.array(["train", "train", "train", "test", "test"]),
-        tier=np.array(["", "", "", "", ""]),
-        tokens=np.array([9, 5, 9, 9, 5], dtype=np.int32),
-        crc32=np.array([1, 2, 3, 4, 2], dtype=np.uint32),
-    )
+    splits = ["train", "train", "train", "test", "test"]
+    table = tables.made(splits, [""] * 5, tokens=[9, 5, 9, 9, 5], crc32=[1, 2, 3, 4, 2])
     near = find_near_copies(table, found)
     assert (near.near, near.crossing.tolist()) == (2, [[0, 3]])  # the last document is an exact copy
     assert find_near_copies(table, found[:, :0]).near == 0

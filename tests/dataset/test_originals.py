@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import TEXTS
+from tests.dataset import tables
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
@@ -87,7 +88,7 @@ def test_each_document_has_the_text_of_its_id(name):
     write()
     data = directory(**settings)
     found = texts_of(data, range(len(data.documents)))
-    ids = [Path(str(data.documents.source[row])).stem for row in found]
+    ids = [Path(data.documents.source[row]).stem for row in found]
     assert dict(zip(ids, found.values(), strict=True)) == BY_ID
 
 
@@ -121,9 +122,7 @@ def test_documents_in_memory_are_gone():
 def test_a_document_with_another_label_is_not_taken_for_the_same():
     table(Path("a.csv"))
     data = directory(source="a.csv", **COLUMNS)
-    labels = data.documents.label.copy()
-    labels[0] = "another"
-    forged = replace(data, documents=replace(data.documents, label=labels))
+    forged = replace(data, documents=tables.relabelled(data.documents, {0: "another"}))
     with pytest.raises(DataError, match="has another label than"):
         texts_of(forged, [0])
 

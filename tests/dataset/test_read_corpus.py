@@ -39,7 +39,7 @@ def numbers_in(found):
 def test_what_is_read_is_what_the_source_has(tmp_path, lowercase, batch):
     found = read(tmp_path, lowercase=lowercase, batch=batch)
     everything = [document for split in SPLITS for document in SOURCE.get(split, ())]
-    assert found.source_ids() == [document.id for document in everything]
+    assert list(found.ids.strings(np.arange(len(everything)))) == [document.id for document in everything]
     assert found.sets == [("new",), ("x",), ("y",), ("z",)]
     assert [found.sets[place] for place in found.documents.label] == [(document.label,) for document in everything]
     assert [SPLITS[place] for place in found.documents.split] == ["train"] * (len(everything) - 2) + ["test"] * 2

@@ -223,5 +223,5 @@ def test_each_tier_has_every_label_and_the_first_documents_of_the_nested_order()
     labels = np.arange(600) % 150
     order = splits.nested_order(labels, seed=3)
     tiers = splits.tiers(labels, seed=3)
-    assert tiers[order].tolist() == ["tiny"] * 150 + ["small"] * 250 + ["mid"] * 200
+    assert tiers[order].tolist() == [0] * 150 + [1] * 250 + [2] * 200
     assert splits.tiers(labels[:0], seed=3).tolist() == []

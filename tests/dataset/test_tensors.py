@@ -255,7 +255,7 @@ def test_files_are_gathered_in_the_order_that_is_asked_for(tmp_path):
     paths = [tmp_path / f"{place}.pt" for place in range(3)]
     crc32 = np.array([tensors.write_tensor(path, ids) for path, ids in zip(paths, runs, strict=True)])
     order = np.array([2, 0, 0, 1])
-    ids, lengths = TensorFiles(np.array([str(path) for path in paths]), crc32).gather(order)
+    ids, lengths = TensorFiles(paths.__getitem__, crc32).gather(order)
     assert ids.tolist() == [token for place in order for token in runs[place]]
     assert lengths.tolist() == [7, 3, 3, 1]
     assert (ids.dtype, lengths.dtype) == (np.int32, np.int64)
@@ -266,7 +266,7 @@ def test_a_damaged_file_is_named_when_it_is_gathered(tmp_path):
     crc32 = np.array([tensors.write_tensor(path, IDS) for path in paths])
     paths[1].write_bytes(tensors.to_bytes(IDS)[:-1])
     tensors.write_tensor(paths[2], IDS[::-1])  # whole, but another document
-    files = TensorFiles(np.array([str(path) for path in paths]), crc32)
+    files = TensorFiles(paths.__getitem__, crc32)
     assert files.gather(np.array([0]))[0].tolist() == IDS.tolist()
     with pytest.raises(ArtefactError, match=r"1\.pt is damaged"):
         files.gather(np.array([0, 1]))

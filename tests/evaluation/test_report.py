@@ -103,7 +103,7 @@ def test_mistakes_have_the_ids_and_texts_of_the_user(confused_run, written):
     page, held = written(confused_run)
     found = predict(confused_run, split="test")
     shown = re.findall(r"document <bdi>(T\d{4})</bdi>", page)
-    assert shown == [str(found.data.documents.source[found.rows[at]]) for at in found.outcome.mistakes(20)]
+    assert shown == [found.data.documents.source[int(found.rows[at])] for at in found.outcome.mistakes(20)]
     assert held == len(shown) > report.SHOWN_MISTAKES
     with Path(found.data.manifest.source).open(newline="", encoding="utf-8") as file:
         texts = {row["ticket"]: row["text"] for row in csv.DictReader(file)}

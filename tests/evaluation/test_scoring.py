@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from tests.dataset import tables
 from textclf.dataset.directory import DataDirectory
 from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.evaluation import calibration, metrics, multi_label
@@ -32,7 +33,7 @@ def test_the_figures_of_a_data_directory_are_those_of_its_task(data_dir, several
     data = DataDirectory.open(several_data)
     several = scoring_of(data)
     labels = data.classes()
-    expected = [[name in some for name in data.manifest.labels] for some in data.documents.label]
+    expected = [[name in some for name in data.manifest.labels] for some in tables.labels(data.documents)]
     np.testing.assert_array_equal(several.truth(labels), expected)
 
 

@@ -204,7 +204,7 @@ def test_a_changed_tensor_is_the_same_or_refused(times, tmp_path):
     ids = np.random.default_rng(0).integers(0, 70_000, 40, dtype=np.int32)
     checksum = tensors.write_tensor(path, ids)
     whole, other = path.read_bytes(), tensors.to_bytes(ids[:7])
-    files = tensors.TensorFiles(np.array([str(path)]), np.array([checksum], dtype=np.uint32))
+    files = tensors.TensorFiles([path].__getitem__, np.array([checksum], dtype=np.uint32))
     outcomes = {"the same": 0, "refused": 0}
 
     def body(change):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pytest
 
+from tests.dataset import tables
 from tests.reliability.tables import (
     CAFE,
     ENDINGS,
@@ -30,7 +31,8 @@ from tests.reliability.tables import (
     parquet,
     preprocess,
 )
-from textclf.dataset import documents, manifest, tensors
+from textclf.dataset import tensors
+from textclf.dataset.directory import DataDirectory
 from textclf.dataset.manifest import DataLayout
 from textclf.text.tokenizer import Tokenizer
 
@@ -219,9 +221,9 @@ def content_of(root):
 def documents_of(root):
     """Id to (label, tokens) of each document, from the table and the tensor files."""
     layout = DataLayout(root)
-    table = documents.read_documents(layout.documents, rows=sum(manifest.read_manifest(layout.root).splits.values()))
-    ids = [tensors.read_tensor(layout.tensor(name)).tolist() for name in table.id.tolist()]
-    return dict(zip(table.source.tolist(), zip(table.label.tolist(), ids, strict=True), strict=True))
+    table = DataDirectory.open(root).documents
+    ids = [tensors.read_tensor(layout.tensor(name)).tolist() for name in table.names.of(range(len(table)))]
+    return dict(zip(table.source, zip(tables.labels(table), ids, strict=True), strict=True))
 
 
 def expected(root, rows):

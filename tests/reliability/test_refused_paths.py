@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.reliability.tables import PLAIN, ROWS, delimited, preprocess, refuses
-from textclf.dataset import documents, manifest
-from textclf.dataset.manifest import DataLayout
+from textclf.dataset.directory import DataDirectory
 
 
 def link_to(target):
@@ -100,10 +99,7 @@ def test_texts_may_all_be_empty_if_no_split_is_drawn() -> None:
         Path(f"{name}.csv").write_bytes(delimited([("", "a"), ("  ", "b")]))
     done = preprocess("train.csv", "--validation", "validation.csv", "--test", "test.csv")
     assert done.exit_code == 0, (done.output, done.exception)
-    table = documents.read_documents(
-        DataLayout(Path("data/made")).table(0), rows=sum(manifest.read_manifest(Path("data/made")).splits.values())
-    )
-    assert table.tokens.tolist() == [1] * 6
+    assert DataDirectory.open(Path("data/made")).documents.tokens.tolist() == [1] * 6
 
 
 @pytest.mark.parametrize("size", ["nan", "inf", "-0.1", "0", "1"])

@@ -54,9 +54,9 @@ def broken(data, monkeypatch):
     def make(how):
         sampler = EpochSampler(len(part), batch_size=24, seed=0)
         dataset = TokenDataset(data.packed(), *part)
-        made = make_loader(dataset, sampler, Second(how), num_workers=1, device=CPU, ids=data.documents.id)
+        made = make_loader(dataset, sampler, Second(how), num_workers=1, device=CPU, names=data.documents.names)
         made.timeout = 2
-        second = data.documents.id[part.rows[list(sampler.batches())[1]]]
+        second = data.documents.names.of(part.rows[list(sampler.batches())[1]].tolist())
         return made, second
 
     return make
@@ -98,12 +98,12 @@ def test_a_batch_of_a_resumed_epoch_is_named_as_that_of_the_whole_epoch(data):
     part = data.parts("full")["train"]
     sampler = EpochSampler(len(part), batch_size=4, seed=0)
     made = make_loader(
-        TokenDataset(data.packed(), *part), sampler, tuple, num_workers=0, device=CPU, ids=data.documents.id
+        TokenDataset(data.packed(), *part), sampler, tuple, num_workers=0, device=CPU, names=data.documents.names
     )
     before = [made.names(step) for step in range(len(sampler))]
     sampler.first = 5
     assert [made.names(step) for step in range(len(before))] == before
-    assert before[5] == ", ".join(data.documents.id[part.rows[next(iter(sampler))]])
+    assert before[5] == ", ".join(data.documents.names.of(part.rows[next(iter(sampler))].tolist()))
 
 
 def test_without_workers_a_failure_is_what_it_was(data):

@@ -389,7 +389,7 @@ def test_no_path_is_made_from_an_id_or_a_label(model, tmp_path):
     )
     data, _ = preprocess(config)
     run = training.train(small_config(model, data, folder / "runs", epochs=1))
-    assert set(DataDirectory.open(data).documents.label) == set(labels)
+    assert set(DataDirectory.open(data).documents.labels) == set(labels)
     assert {path.name for path in folder.iterdir()} == {"odd.jsonl", "data", "runs"}
     assert {path.name for path in tmp_path.rglob("*")} >= {"odd.jsonl"}
     outside = [path for path in tmp_path.rglob("*") if path.is_file() and folder not in path.parents]

@@ -16,7 +16,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.dataset import tables
 from textclf.dataset.directory import DataDirectory
+from textclf.dataset.documents import DocumentNames
 from textclf.errors import ArtefactError
 from textclf.training.batches import (
     EpochSampler,
@@ -81,14 +83,14 @@ def test_a_dataset_has_the_documents_of_its_part(data, store, tier):
         rows = data.rows(tier if split == "train" else split)
         assert dataset.rows.tolist() == rows.tolist()
         assert len(dataset) == len(rows) == len(dataset.labels) == len(dataset.lengths)
-        assert [data.manifest.labels[label] for label in dataset.labels] == data.documents.label[rows].tolist()
+        assert [data.manifest.labels[label] for label in dataset.labels] == tables.labels(data.documents, rows)
         assert [len(example.tokens) for example in map(dataset.__getitem__, range(len(dataset)))] == (
             dataset.lengths.tolist()
         )
 
 
 def test_an_empty_split_has_no_dataset(data):
-    documents = replace(data.documents, split=np.where(data.documents.split == "test", "", data.documents.split))
+    documents = replace(data.documents, names=DocumentNames((48, 6, 0)))
     assert list(datasets(replace(data, documents=documents), tier="tiny", store="packed")) == ["train", "validation"]
 
 
@@ -130,10 +132,8 @@ def test_changing_an_example_does_not_change_the_store(data):
 
 
 def test_a_label_that_train_does_not_have_is_minus_one(data):
-    label = data.documents.label.copy()
-    unseen = data.rows("test")[1]
-    label[unseen] = "a label of its own"
-    test = datasets(replace(data, documents=replace(data.documents, label=label)), tier="tiny", store="packed")["test"]
+    documents = tables.relabelled(data.documents, {int(data.rows("test")[1]): "a label of its own"})
+    test = datasets(replace(data, documents=documents), tier="tiny", store="packed")["test"]
     assert np.flatnonzero(test.labels == -1).tolist() == [1]
     assert test[1].label == -1
     assert test.__getitems__([0, 1]).labels[1] == -1

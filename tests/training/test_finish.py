@@ -99,7 +99,7 @@ def test_what_predicts_is_the_mean_of_the_weights(settings, model):
 def test_a_run_that_is_not_tested_never_reads_the_test_split(refit, settings, data_dir, tmp_path):
     copied = shutil.copytree(data_dir, tmp_path / "copied")
     data = DataDirectory.open(copied)
-    for name in data.documents.id[data.rows("test")]:
+    for name in data.documents.names.of(data.rows("test").tolist()):
         data.layout.tensor(name).unlink()
     given = {"data": copied, "store": "files", "num_workers": 0, "epochs": 2, "refit": refit}
     with pytest.raises(ArtefactError, match="test-"):

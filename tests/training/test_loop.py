@@ -471,7 +471,7 @@ def test_every_model_can_overfit_eight_documents(model, data_dir, tmp_path):
     data = DataDirectory.open(data_dir)
     session = assemble(small_config(model, data_dir, tmp_path, dropout=0.0, lr=0.02), data)
     rows = data.rows("train")[:8]
-    labels = np.zeros(len(data.documents.id), dtype=np.int64)
+    labels = np.zeros(len(data.documents), dtype=np.int64)
     labels[rows] = [0, 1, 2, 0, 1, 2, 0, 1]  # whatever they say
     eight = TokenDataset(data.packed(), rows, labels[rows], data.documents.tokens[rows].astype(np.int64))
     batches = Loaded(

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import assemble, small_config
+from tests.dataset import tables
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset.build import preprocess
 from textclf.dataset.directory import PERCENTILE, DataDirectory
@@ -102,7 +103,7 @@ def test_features_are_fitted_on_the_tier_that_is_trained_on(corpus_csv, tmp_path
     for tier in data.manifest.tiers:
         session = assemble(TrainConfig.create(tier=tier, device="cpu"), data)
         sizes[tier] = len(labels(session.batches["train"]))
-        (inputs[tier],) = session.setup.features(data.packed().tokens[:50], np.array([50]))[-1:]
+        (inputs[tier],) = session.setup.features(data.packed().gather(np.arange(50))[0][:50], np.array([50]))[-1:]
     assert sizes == data.manifest.tiers
     assert sizes["tiny"] < sizes["full"]
     assert not np.array_equal(inputs["tiny"], inputs["full"])
@@ -267,10 +268,9 @@ def test_nothing_is_cached_beyond_the_limit(data, data_dir, tmp_path, monkeypatc
 
 
 def test_a_split_without_any_known_label_is_bad_data(config, data):
-    label = data.documents.label.copy()
-    label[data.rows("validation")] = "unseen"
+    documents = tables.relabelled(data.documents, dict.fromkeys(data.rows("validation").tolist(), "unseen"))
     with pytest.raises(DataError, match="no validation document has a label that a training document has"):
-        set_up(config, replace(data, documents=replace(data.documents, label=label)))
+        set_up(config, replace(data, documents=documents))
 
 
 # Before torch is imported

@@ -12,9 +12,10 @@ from typing import Final, NamedTuple
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.containers import Archive
 from textclf.dataset import manifest, packed, tensors
-from textclf.dataset.documents import Documents, read_table
+from textclf.dataset.documents import Documents
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.read_corpus import Progress
+from textclf.dataset.table import read_table
 from textclf.errors import ArtefactError
 from textclf.system import checksums, failures, files, requirements
 
@@ -51,11 +52,11 @@ def of_data(root: Path, *, progress: Progress = lambda items, _title, _total: it
     if not set(tables).isdisjoint(damaged):
         yield from _without_table(layout, expected)
         return
-    table = read_table(tables, made.parts)
+    table = read_table(tables, made.parts, made.names)
     expected |= {layout.packed.part(number) for number in range(made.parts.count)}
     if made.has_tensors:
         yield from _tensors(layout, table, progress=progress)
-        expected |= set(map(layout.tensor, table.id.tolist()))
+        expected |= set(map(layout.tensor, made.names.of(range(len(table)))))
     if layout.packed.root.exists() or not made.has_tensors:  # else training rebuilds it
         copies = packed.damaged_parts(layout.packed, table.tokens, made.parts, made.packed)
         yield from (_damaged_or_missing(layout.packed.part(number)) for number in copies)
@@ -71,7 +72,8 @@ def _without_table(layout: DataLayout, expected: set[Path]) -> Iterator[Finding]
 
 def _tensors(layout: DataLayout, table: Documents, *, progress: Progress) -> Iterator[Finding]:
     """What is wrong with the tensor files."""
-    expected = zip(table.id.tolist(), table.tokens.tolist(), table.crc32.tolist(), strict=True)
+    names = table.names.of(range(len(table)))
+    expected = zip(names, table.tokens.tolist(), table.crc32.tolist(), strict=True)
     for name, length, checksum in progress(expected, "checking", len(table)):
         path = layout.tensor(name)
         ids = tensors.as_written(path, length=length)

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from textclf import sources
 from textclf.config import TENSORS_UP_TO, TIERS, PreprocessConfig
-from textclf.dataset import documents, examples, existing, splits
+from textclf.dataset import examples, existing, splits
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
-from textclf.dataset.documents import DocumentNames, Documents, write_documents
+from textclf.dataset.documents import NO_TIER, DocumentNames, Documents
 from textclf.dataset.label_lists import find_label_lists
 from textclf.dataset.label_sets import MULTI, LabelSets, find_task
 from textclf.dataset.manifest import FORMAT_VERSION, DataLayout, Manifest, write_manifest
@@ -23,6 +23,7 @@ from textclf.dataset.near_copies import find_near_copies
 from textclf.dataset.odd_labels import refuse_odd_labels
 from textclf.dataset.parts import PART, Parts
 from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
+from textclf.dataset.table import HeldIds, import_in_background, write_table
 from textclf.dataset.write_parts import (
     NumberedDocuments,
     PartPlan,
@@ -41,6 +42,7 @@ from textclf.sources.document import shortened
 from textclf.system import checksums, files, folders, requirements, workers
 from textclf.system.startup import processors
 from textclf.system.wording import counted, form, shown_bytes
+from textclf.text.batch_encoder import ByteStrings
 from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
 
@@ -105,10 +107,10 @@ def _build(
 
     labelled = label_sets_of(texts, corpus, config)
     counts = labelled.counts(texts.documents.of_split("train").label)
-    check_labels(corpus, counts, texts=len(np.unique(texts.documents.text)), config=config, task=labelled.task)
+    check_labels(corpus, counts, texts=int(texts.documents.text.max()) + 1, config=config, task=labelled.task)
     strata = labelled.strata(texts.documents.label, counts=counts)
     split = _split(texts, strata, config)
-    order = np.argsort(split, kind="stable")
+    order = np.argsort(split, kind="stable").astype(np.int32)
     codes = texts.documents._replace(split=split).take(order)
     if config.strict:
         _refuse_unseen_labels(codes, labelled)
@@ -116,20 +118,23 @@ def _build(
     tokenizer = _learn_vocabulary(texts, pre_tokens, split == 0, config)
     files.write_json(layout.tokenizer, tokenizer.to_json())
 
-    starts, lengths = texts.offsets[order], np.diff(texts.offsets)[order]
-    table = _make_table(texts, labelled, codes, strata[order], order, seed=config.seed)
-    has_tensors = config.has_tensors(documents=len(order))
+    starts, lengths = texts.offsets[order], np.diff(texts.offsets).astype(np.int32)[order]
+    ids = texts.ids.at(order)
+    table = _make_table(ids, labelled, codes, strata[order], seed=config.seed)
+    spool = texts.spool
+    del texts, strata, split, order  # 40 bytes per document
+    has_tensors = config.has_tensors(documents=len(table))
     origin = _origin_of_tokens(layout, corpus, config, table, part_size=part_size)
     reused = existing.begin(layout, origin=origin, has_tensors=has_tensors)
-    numbered = NumberedDocuments(texts.spool, starts, lengths, tokenizer.size)
-    names = DocumentNames(tuple(_sizes(table).values())) if has_tensors else None
-    plans = _plans(layout, numbered, names, Parts(len(order), part_size), is_resumed=reused > 0, batch=work.batch)
+    numbered = NumberedDocuments(spool, starts, lengths, tokenizer.size)
+    names = table.names if has_tensors else None
+    plans = _plans(layout, numbered, names, Parts(len(table), part_size), is_resumed=reused > 0, batch=work.batch)
     found = [read_written(plan) for plan in plans]
-    _tell_what_is_there(reused, found, documents=len(order), tell=tell)
+    _tell_what_is_there(reused, found, documents=len(table), tell=tell)
     tell_room(lengths, config.tensors, has_tensors=has_tensors, tell=tell)
     needed = room_needed(lengths, reused=reused, has_tensors=has_tensors)
     files.refuse_full_disk(layout.root, needed=needed.bytes, count=needed.files)
-    documents.import_in_background()  # while workers write
+    import_in_background()  # while workers write
     numbered.save(pre_tokens.encode(tokenizer))
     prepare(layout, has_tensors=has_tensors)
     parts = write_parts(plans, found, work=work)
@@ -140,7 +145,7 @@ def _build(
     report = replace(_describe(corpus, table, written, lengths == 0, codes), task=labelled.task)
     manifest = _manifest(corpus, config, table, report, vocabulary=tokenizer.size)
     manifest = replace(manifest, packed=[part.checksum for part in parts], part_size=part_size, has_tensors=has_tensors)
-    _finish(layout, manifest, table, report)
+    _finish(layout, manifest, table, ids, report)
     return report
 
 
@@ -199,13 +204,13 @@ def options_of(config: PreprocessConfig) -> SourceOptions:
 
 def label_sets_of(texts: NumberedCorpus, corpus: Corpus, config: PreprocessConfig) -> LabelSets:
     """The labels of a corpus; raises DataError if a document has none, or several, and must have one."""
-    first = np.unique(texts.documents.label, return_index=True)[1].tolist()
-    ids = texts.source_ids() if any(len(labels) != 1 for labels in texts.sets) else []
-    names = [ids[place] for place in first] if ids else []
+    names: list[str] = []
+    if any(len(labels) != 1 for labels in texts.sets):
+        names += texts.ids.strings(np.unique(texts.documents.label, return_index=True)[1])
     return LabelSets(texts.sets, find_task(config.task, texts.sets, corpus.columns, source=corpus.source, first=names))
 
 
-def _split(texts: NumberedCorpus, strata: NDArray[np.int64], config: PreprocessConfig) -> NDArray[np.int8]:
+def _split(texts: NumberedCorpus, strata: NDArray[np.int32], config: PreprocessConfig) -> NDArray[np.int8]:
     """The split of each document: as in the source, or drawn where the source has no such split."""
     return splits.draw_missing(
         texts.documents._replace(label=strata),
@@ -271,28 +276,21 @@ def _learn_vocabulary(
 
 
 def _make_table(
-    texts: NumberedCorpus,
-    labelled: LabelSets,
-    codes: splits.DocumentCodes,
-    strata: NDArray[np.int64],
-    order: NDArray[np.int64],
-    *,
-    seed: int,
+    ids: ByteStrings, labelled: LabelSets, codes: splits.DocumentCodes, strata: NDArray[np.int32], *, seed: int
 ) -> Documents:
-    """The table of documents in this order, that of ``codes`` and ``strata``; tokens and checksums are still 0."""
+    """The table of documents in the order of all that is given; lengths and checksums of their tokens come later."""
     counts = np.bincount(codes.split, minlength=len(SPLITS)).tolist()
-    tiers = np.full(len(order), "", dtype="<U5")
-    tiers[: counts[0]] = splits.tiers(strata[: counts[0]], seed=seed)
+    tier = np.full(len(codes.split), NO_TIER, dtype=np.int8)
+    tier[: counts[0]] = splits.tiers(strata[: counts[0]], seed=seed)
+    nothing = np.empty(0, dtype=np.int32)
     return Documents(
-        id=np.array(
-            [f"{split}-{number:07}" for split, count in zip(SPLITS, counts, strict=True) for number in range(count)]
-        ),
-        source=np.array(texts.source_ids(), dtype=object)[order],
-        label=labelled.column(codes.label),
-        split=np.repeat(SPLITS, counts),
-        tier=tiers,
-        tokens=np.zeros(len(order), dtype=np.int32),
-        crc32=np.zeros(len(order), dtype=np.uint32),
+        DocumentNames(tuple(counts)),
+        HeldIds(ids),
+        codes.label,
+        labelled.labels(),
+        tier,
+        tokens=nothing,
+        crc32=nothing.view(np.uint32),
     )
 
 
@@ -310,11 +308,11 @@ def _origin_of_tokens(
 
 def _sizes(table: Documents) -> dict[str, int]:
     """Documents of each split."""
-    return {split: int((table.split == split).sum()) for split in SPLITS}
+    return dict(zip(SPLITS, table.names.counts, strict=True))
 
 
 def tell_room(
-    lengths: NDArray[np.int64],
+    lengths: NDArray[np.integer],
     asked: str | None,
     *,
     has_tensors: bool,
@@ -338,7 +336,6 @@ def _describe(
     codes: splits.DocumentCodes,
 ) -> DataReport:
     """The report for people."""
-    rows = {split: np.flatnonzero(table.split == split) for split in SPLITS}
     near, notes = find_near_copies(table, written.signatures), tuple(dict.fromkeys(corpus.notes))
     if not written.signatures.size:
         notes += (f"near-copies were not searched for, because there are more than {COMPARED:,} documents",)
@@ -347,15 +344,12 @@ def _describe(
         source=corpus.source,
         splits={
             split: describe_split(
-                written.words[some],
-                written.unknown[some],
-                table.label[some],
-                empty=int(is_empty[some].sum()),
+                written.words[some], written.unknown[some], table.counts(some), empty=int(is_empty[some].sum())
             )
-            for split, some in rows.items()
-            if len(some)
+            for split, some in table.names.slices().items()
+            if some.start < some.stop
         },
-        tiers={name: int(np.isin(table.tier, list(TIERS)[: place + 1]).sum()) for place, name in enumerate(TIERS)},
+        tiers={name: len(table.rows(name)) for name in TIERS},
         duplicates=splits.duplicates(codes)._asdict() | {"near": near.near, "near_crossing": len(near.crossing)},
         examples=examples.named(table, examples.rows(codes, near, is_empty)),
         notes=notes,
@@ -382,12 +376,12 @@ def _manifest(
     )
 
 
-def _finish(layout: DataLayout, manifest: Manifest, table: Documents, report: DataReport) -> None:
-    """Write the report, the table of each part, and last of all the manifest."""
+def _finish(layout: DataLayout, manifest: Manifest, table: Documents, ids: ByteStrings, report: DataReport) -> None:
+    """Write the report, the table of each part with the source's ids, and last of all the manifest."""
     write_report(layout.report, report)
     files.make_folder(layout.documents)
     for path, rows in zip(layout.tables(manifest.parts), manifest.parts, strict=True):
-        write_documents(path, table.at(rows))
+        write_table(path, table, rows, ids.at(np.arange(rows.start, rows.stop)))
     files.remove(layout.written_parts)
     named = (layout.tokenizer, *layout.tables(manifest.parts), layout.report)
     found = {layout.name_of(path): checksums.sha256(path) for path in named}

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.dataset.documents import labels_in
+from textclf.dataset.documents import Label, labels_of
 from textclf.dataset.examples import Example, Examples
 from textclf.dataset.label_sets import SINGLE
 from textclf.dataset.odd_labels import are_measured
@@ -77,9 +77,12 @@ class Problem(NamedTuple):
 
 
 def describe_split(
-    lengths: NDArray[np.int32], unknown: NDArray[np.int32], labels: NDArray[np.object_], *, empty: int
+    lengths: NDArray[np.int32], unknown: NDArray[np.int32], labels: Mapping[Label, int], *, empty: int
 ) -> SplitReport:
-    """Sum up D documents: their lengths, unknown tokens and labels, shape (D,), and how many are empty."""
+    """Sum up D documents: their lengths and unknown tokens, shape (D,), how many have each label, and are empty."""
+    counts = Counter[str]()
+    for label, documents in labels.items():
+        counts.update(dict.fromkeys(labels_of(label), documents))
     percentiles = np.percentile(lengths, (0, 50, 95, 100)).round().astype(int).tolist()
     return SplitReport(
         documents=len(lengths),
@@ -88,8 +91,8 @@ def describe_split(
         empty=empty,
         truncated=int((lengths > USUALLY_READ).sum()),
         lengths=dict(zip(("min", "median", "p95", "max"), percentiles, strict=True)),
-        labels=dict(sorted(Counter(labels_in(labels)).items(), key=lambda item: (-item[1], item[0]))),
-        unlabelled=sum(1 for label in labels.tolist() if label == ()),
+        labels=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
+        unlabelled=labels.get((), 0),
     )
 
 

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.config import TIERS, changes
+from textclf.config import changes
 from textclf.dataset import packed
-from textclf.dataset.documents import Documents, labels_in, read_table
+from textclf.dataset.documents import DocumentNames, Documents, Label, labels_of
 from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.dataset.manifest import DataLayout, Manifest, read_manifest
 from textclf.dataset.packed import PackedTokens
+from textclf.dataset.table import read_table
 from textclf.dataset.tensors import TensorFiles, read_tensor
 from textclf.errors import ArtefactError, UsageError
 
@@ -35,17 +37,22 @@ class Size(NamedTuple):
 
 
 class Part(NamedTuple):
-    """D documents to train or test on."""
+    """D documents to train or test on, in 12 bytes each."""
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int32]
     """Shape (D,), rows of the table of documents."""
-    labels: NDArray[np.int64]
+    labels: NDArray[np.int32]
     """Shape (D,), class indices, see `DataDirectory.classes`; negative for a label that training does not have."""
-    lengths: NDArray[np.int64]
+    lengths: NDArray[np.int32]
     """Shape (D,), tokens."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def classes(self) -> NDArray[np.int64]:
+        """The labels as integers that figures can be computed with."""
+        return self.labels.astype(np.int64)
 
     def at(self, places: NDArray[np.integer] | NDArray[np.bool_]) -> "Part":
         """The documents at these places."""
@@ -53,13 +60,13 @@ class Part(NamedTuple):
 
     def size(self) -> Size:
         """How many documents and tokens these are, and how long the documents."""
-        return Size(len(self), int(self.lengths.sum()), int(np.percentile(self.lengths, PERCENTILE)))
+        return Size(len(self), int(self.lengths.sum(dtype=np.int64)), int(np.percentile(self.lengths, PERCENTILE)))
 
 
 class Store(Protocol):
     """A source of token ids: the packed copy or the tensor files."""
 
-    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    def gather(self, indices: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Token ids of the documents, end to end, and the length of each."""
 
 
@@ -88,14 +95,11 @@ class DataDirectory:
                 f"{root} has been rebuilt since this run was trained{what}; train a new model: textclf train"
             )
         layout = DataLayout(root)
-        return cls(layout, found, read_table(layout.tables(found.parts), found.parts))
+        return cls(layout, found, read_table(layout.tables(found.parts), found.parts, found.names))
 
-    def rows(self, part: str) -> NDArray[np.int64]:
+    def rows(self, part: str) -> NDArray[np.int32]:
         """Row numbers of the documents of a tier (tiny, small, mid, full) or of a split (train, validation, test)."""
-        if part in TIERS:
-            smaller_or_equal = list(TIERS)[: list(TIERS).index(part) + 1]
-            return np.flatnonzero(np.isin(self.documents.tier, smaller_or_equal))
-        return np.flatnonzero(self.documents.split == part)
+        return self.documents.rows(part)
 
     @property
     def is_multi(self) -> bool:
@@ -104,25 +108,25 @@ class DataDirectory:
 
     def label_sets(self) -> LabelSets:
         """The distinct sets of labels of documents that may have several, in alphabetical order."""
-        return LabelSets(sorted(set(self.documents.label)), MULTI)
+        return LabelSets(list(map(labels_of, self.documents.labels)), MULTI)
 
     def unseen_labels(self) -> list[str]:
         """The labels that the training split does not have, sorted."""
-        return sorted(set(labels_in(self.documents.label)).difference(self.manifest.labels))
+        found = {name for label in self.documents.labels for name in labels_of(label)}
+        return sorted(found.difference(self.manifest.labels))
 
-    def classes(self) -> NDArray[np.int64]:
+    def classes(self) -> NDArray[np.int32]:
         """Class index of each document: that of its label in ``manifest.labels``, or else a negative number.
 
         Each label that the training split does not have is a class of its own: UNSEEN, UNSEEN - 1 and so on. Where a
         document may have several labels, its class is the place of their set in `label_sets`.
         """
         if self.is_multi:
-            place = {labels: at for at, labels in enumerate(self.label_sets().sets)}
-            return np.array([place[labels] for labels in self.documents.label], dtype=np.int64)
-        index = {label: place for place, label in enumerate(self.manifest.labels)}
-        unseen = sorted(set(self.documents.label).difference(index))
+            return self.documents.label
+        index: dict[Label, int] = {label: place for place, label in enumerate(self.manifest.labels)}
+        unseen = sorted(set(self.documents.labels).difference(index))
         index |= {label: UNSEEN - place for place, label in enumerate(unseen)}
-        return np.array([index[label] for label in self.documents.label], dtype=np.int64)
+        return np.array([index[label] for label in self.documents.labels], dtype=np.int32)[self.documents.label]
 
     def counts(self, part: str) -> dict[str, int]:
         """How many documents of a tier or a split have each label."""
@@ -137,11 +141,7 @@ class DataDirectory:
         """The training tier, and validation and test if the data has them, by split name."""
         classes, lengths = self.classes(), self.documents.tokens
         rows = {"train": self.rows(tier), "validation": self.rows("validation"), "test": self.rows("test")}
-        return {
-            split: Part(places, classes[places], lengths[places].astype(np.int64))
-            for split, places in rows.items()
-            if len(places)
-        }
+        return {split: Part(places, classes[places], lengths[places]) for split, places in rows.items() if len(places)}
 
     def store(self, name: str) -> Store:
         """The tokens from the packed copy ("packed") or the tensor files ("files")."""
@@ -151,7 +151,7 @@ class DataDirectory:
         """Token ids of one document, shape (T,), without a check of the packed copy, if it has no file of its own."""
         if not self.manifest.has_tensors:
             return self._packed().gather(np.array([row]))[0]
-        return read_tensor(self.layout.tensor(str(self.documents.id[row])))
+        return read_tensor(self.layout.tensor(self.documents.id_of(row)))
 
     def files(self) -> TensorFiles:
         """The tokens in the tensor files; raises UsageError if the directory was made without."""
@@ -160,8 +160,7 @@ class DataDirectory:
                 f"{self.layout.root} has no .pt files; train with --store packed, or make them: "
                 f"textclf preprocess --name {self.layout.root.name} --tensors all --overwrite"
             )
-        paths = np.array([str(self.layout.tensor(name)) for name in self.documents.id])
-        return TensorFiles(paths, self.documents.crc32)
+        return TensorFiles(partial(_tensor, self.layout, self.documents.names), self.documents.crc32)
 
     def packed(self) -> PackedTokens:
         """The tokens in the packed copy, whose parts are first rebuilt from the files if they are missing or damaged.
@@ -183,6 +182,11 @@ class DataDirectory:
     def _packed(self) -> PackedTokens:
         """The tokens in the packed copy as it is."""
         return PackedTokens(self.layout.packed, self.documents.tokens, self.manifest.parts)
+
+
+def _tensor(layout: DataLayout, names: DocumentNames, row: int) -> Path:
+    """The tensor file of a document."""
+    return layout.tensor(names.of([row])[0])
 
 
 def together(first: Part, second: Part) -> Part:

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.dataset.documents import Documents
+from textclf.dataset.documents import Documents, labels_of
 from textclf.dataset.near_copies import NearCopies
-from textclf.dataset.splits import DocumentCodes
+from textclf.dataset.splits import DocumentCodes, first_copies
 
 MOST_KEPT: Final = 1_000
 """Groups of documents per problem that the report keeps."""
@@ -51,15 +51,17 @@ def rows(
 
 def crossing(documents: DocumentCodes, *, most: int = MOST_KEPT) -> Rows:
     """Pairs of a text's first document and a copy in a later split; documents are in the order of splits."""
-    _, first, text = np.unique(documents.text, return_index=True, return_inverse=True)
-    copies = np.flatnonzero(documents.split != documents.split[first][text])[:most]
-    return [list(pair) for pair in zip(first[text[copies]].tolist(), copies.tolist(), strict=True)]
+    first = first_copies(documents.text)
+    copies = np.flatnonzero(documents.split != documents.split[first])[:most]
+    return [list(pair) for pair in zip(first[copies].tolist(), copies.tolist(), strict=True)]
 
 
 def conflicting(documents: DocumentCodes, *, most: int = MOST_KEPT) -> Rows:
     """For each text with several labels, the first document with each label."""
-    pairs = documents.text * (documents.label.max(initial=0) + 1) + documents.label
-    rows = np.sort(np.unique(pairs, return_index=True)[1])  # one for each text and label
+    several = np.flatnonzero(np.bincount(documents.text)[documents.text] > 1)  # whose text another document has
+    labels, texts = documents.label[several], documents.text[several].astype(np.int64)
+    pairs = texts * (int(labels.max(initial=0)) + 1) + labels
+    rows = several[np.sort(np.unique(pairs, return_index=True)[1])]  # one for each text and label
     text, counts = np.unique(documents.text[rows], return_counts=True)
     groups: dict[int, list[int]] = {each: [] for each in text[counts > 1][:most].tolist()}
     for row in rows[np.isin(documents.text[rows], list(groups))].tolist():
@@ -72,10 +74,6 @@ def named(table: Documents, rows: Mapping[str, Iterable[Sequence[int]]]) -> Exam
     return {problem: [[_example(table, row) for row in group] for group in groups] for problem, groups in rows.items()}
 
 
-def _shown(label: str | tuple[str, ...]) -> str:
-    """The label of a document, or its labels; nothing if it has none."""
-    return label if isinstance(label, str) else ", ".join(label)
-
-
 def _example(table: Documents, row: int) -> Example:
-    return Example(str(table.source[row]), str(table.split[row]), _shown(table.label[row]), str(table.id[row]))
+    labels = ", ".join(labels_of(table.label_of(row)))
+    return Example(table.source[row], table.split_of(row), labels, table.id_of(row))

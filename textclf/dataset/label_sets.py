@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.dataset.documents import Label
 from textclf.errors import DataError
 from textclf.sources.document import Columns, shortened
 from textclf.system.wording import counted
@@ -43,21 +44,17 @@ class LabelSets(NamedTuple):
         found[tuple(np.array(pairs, dtype=np.int64).reshape(-1, 2).T)] = True
         return found
 
-    def counts(self, documents: NDArray[np.int64]) -> dict[str, int]:
+    def counts(self, documents: NDArray[np.integer]) -> dict[str, int]:
         """How many of the documents, shape (D,), numbers of sets, have each label; without labels that none has."""
         names, sizes = self.names(), np.bincount(documents, minlength=len(self.sets))
         per_label = sizes @ self.matrix(names)
         return {name: count for name, count in zip(names, per_label.tolist(), strict=True) if count}
 
-    def column(self, documents: NDArray[np.int64]) -> NDArray[np.object_]:
-        """What each document has, shape (D,): its label, or the tuple of its labels."""
-        values = np.empty(len(self.sets), dtype=object)
-        for place, labels in enumerate(self.sets):  # one by one: an array would be made of a list of tuples
-            values[place] = labels[0] if self.task == SINGLE else labels
-        column: NDArray[np.object_] = values[documents]
-        return column
+    def labels(self) -> tuple[Label, ...]:
+        """What documents have: a label, or the tuple of their labels."""
+        return tuple(self.sets) if self.task == MULTI else tuple(labels[0] for labels in self.sets)
 
-    def strata(self, documents: NDArray[np.int64], *, counts: dict[str, int]) -> NDArray[np.int64]:
+    def strata(self, documents: NDArray[np.int32], *, counts: dict[str, int]) -> NDArray[np.int32]:
         """What splits and tiers are drawn by, shape (D,): the label of each document, of several the rarest.
 
         Documents without a label are a stratum of their own. ``counts`` are documents of each label.
@@ -66,7 +63,8 @@ class LabelSets(NamedTuple):
             return documents
         place = {name: at for at, name in enumerate(self.names())}
         rarest = [min(labels, key=lambda label: (counts.get(label, 0), label), default=None) for labels in self.sets]
-        return np.array([len(place) if label is None else place[label] for label in rarest])[documents]
+        strata = np.array([len(place) if label is None else place[label] for label in rarest], dtype=np.int32)
+        return strata[documents]
 
 
 def find_task(

@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from textclf.config import TIERS
 from textclf.dataset import packed, parts
+from textclf.dataset.documents import DocumentNames
 from textclf.dataset.label_sets import MULTI, SINGLE
 from textclf.dataset.parts import PART, Parts
 from textclf.errors import ArtefactError, DataError, UsageError
-from textclf.sources.document import Columns
+from textclf.sources.document import SPLITS, Columns
 from textclf.system import checksums, files
 
 FORMAT_VERSION: Final = 6
@@ -124,6 +125,11 @@ class Manifest:
     format_version: int = FORMAT_VERSION
 
     @property
+    def names(self) -> DocumentNames:
+        """The ids of the documents."""
+        return DocumentNames(tuple(self.splits[split] for split in SPLITS))
+
+    @property
     def parts(self) -> Parts:
         """How the documents are divided into parts."""
         return Parts(sum(self.splits.values()), self.part_size)
@@ -224,7 +230,7 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
         and len(set(labels)) == len(labels)
         and all(isinstance(count, dict) for count in counts)
         and all(type(number) is int and number >= 0 for count in counts for number in count.values())
-        and {"train", "validation", "test"} <= set(values["splits"])
+        and set(values["splits"]) == set(SPLITS)
         and set(TIERS) <= set(values["tiers"])
         and _are_checksums(values, layout)
     )

@@ -90,5 +90,6 @@ def find_near_copies(table: Documents, found: NDArray[np.uint32]) -> NearCopies:
     first = near_copies(found)
     is_exact = (table.crc32 == table.crc32[first]) & (table.tokens == table.tokens[first])
     is_near = (first != np.arange(len(first))) & ~is_exact
-    is_crossing = is_near & (table.split != table.split[first])
+    split = np.searchsorted(np.cumsum(table.names.counts), np.arange(len(first)), side="right")
+    is_crossing = is_near & (split != split[first])
     return NearCopies(int(is_near.sum()), np.stack([first, np.arange(len(first))], axis=1)[is_crossing])

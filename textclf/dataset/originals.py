@@ -11,6 +11,7 @@ from typing import Any
 
 from textclf import sources
 from textclf.dataset.directory import DataDirectory
+from textclf.dataset.documents import labels_of
 from textclf.dataset.manifest import Manifest
 from textclf.errors import DataError, TextclfError, UsageError
 from textclf.sources import SPLITS, Corpus, Document, SourceOptions
@@ -25,14 +26,13 @@ def texts_of(data: DataDirectory, rows: Iterable[int]) -> dict[int, str]:
     corpus = _source(data.manifest)
     wanted: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:
-        split = str(data.documents.split[row])
+        split = data.documents.split_of(row)
         wanted[split if split in corpus.splits else "train"][data.documents.source[row]] = row
     found: dict[int, Document] = {}
     for split in filter(wanted.get, SPLITS):
         found |= _texts(corpus.splits[split], wanted[split])
     for row, document in found.items():
-        label = data.documents.label[row]
-        if document.labels != ((label,) if isinstance(label, str) else label):
+        if document.labels != labels_of(data.documents.label_of(row)):
             raise DataError(f"{corpus.source}: document {document.id!r} has another label than {data.layout.root}")
     return {row: document.text for row, document in found.items()}
 

@@ -6,6 +6,7 @@ Reading a batch from here takes one or two microseconds per document; opening a 
 as long (`scripts/bench store`).
 """
 
+import mmap
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from textclf.dataset.parts import Parts, name_of
 from textclf.dataset.tensors import Ids, checksum
 from textclf.system.checksums import crc32
-from textclf.system.files import make_folder, remove, replacing
+from textclf.system.files import make_folder, open_to_read, remove, replacing
 from textclf.text import arrays
 
 LONG: Final = 10_000
@@ -27,6 +28,11 @@ LONG: Final = 10_000
 
 Below it, an index of each token takes half the time, and six times the room of the tokens.
 """
+
+LARGE: Final = 1 << 28
+"""Bytes of all tokens above which pages are given back: below it they may all stay in memory."""
+RELEASED_AFTER: Final = 1 << 12
+"""Documents after which that is done: the kernel maps 64 KB around each, so 256 MB at most if all are short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +47,23 @@ class PackedLayout:
 
 
 class PackedTokens:
-    """Token ids of documents 0 to N - 1."""
+    """Token ids of documents 0 to N - 1, loaded from the disk page by page when they are used."""
 
     def __init__(self, layout: PackedLayout, lengths: NDArray[np.int32], parts: Parts) -> None:
         self._layout, self._lengths, self._parts = layout, lengths, parts
         self._offsets = arrays.offsets(lengths)  # (N + 1,), in tokens of all parts
-        self._runs = [_map(layout.part(number)) for number in range(parts.count)]
-        """The tokens of each part, read-only, loaded from the disk page by page when used."""
+        self._maps = [_map(layout.part(number)) for number in range(parts.count)]
+        self._runs = [np.frombuffer(mapped, dtype="<i4") for mapped in self._maps]  # of each part, read-only
+        self._is_large = self._offsets[-1] * np.dtype(np.int32).itemsize > LARGE
+        self._read = 0  # documents, since pages were given back
 
     def __reduce__(self) -> tuple[Any, ...]:
         return PackedTokens, (self._layout, self._lengths, self._parts)  # another process maps the files itself
 
-    def gather(self, indices: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
+    def gather(self, indices: NDArray[np.integer]) -> tuple[Ids, NDArray[np.int64]]:
         """Ids of the documents, end to end, and the length of each."""
+        if self._is_large:
+            self._give_back_pages(len(indices))
         starts = self._offsets[indices]
         ends = self._offsets[indices + 1]
         lengths = ends - starts
@@ -65,9 +75,21 @@ class PackedTokens:
         runs = [self._runs[number][start:end] for number, start, end in places]
         return np.concatenate([np.empty(0, dtype="<i4"), *runs]), lengths
 
+    def _give_back_pages(self, documents: int) -> None:
+        """Now and then, before more documents are read; otherwise all pages would stay in memory at last.
 
-def _map(path: Path) -> Ids:
-    return np.memmap(path, dtype="<i4", mode="r").view(np.ndarray)  # slices of a memmap take seven times as long
+        The kernel keeps them as long as it has room for them, so that reading them again costs little.
+        """
+        if self._read >= RELEASED_AFTER and hasattr(mmap, "MADV_DONTNEED"):
+            for mapped in self._maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
+            self._read = 0
+        self._read += documents
+
+
+def _map(path: Path) -> mmap.mmap:
+    with open_to_read(path) as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def prepare(layout: PackedLayout) -> None:
@@ -107,7 +129,7 @@ def checksums_of(path: Path, lengths: NDArray[np.int32]) -> NDArray[np.uint32] |
     """The CRC-32 of each of a part's N documents, shape (N,); None if its file has not the size of these lengths."""
     if not _has_size(path, lengths):
         return None
-    tokens, bounds = _map(path), arrays.offsets(lengths).tolist()
+    tokens, bounds = np.frombuffer(_map(path), dtype="<i4"), arrays.offsets(lengths).tolist()
     return np.array([checksum(tokens[start:end]) for start, end in pairwise(bounds)], dtype=np.uint32)
 
 

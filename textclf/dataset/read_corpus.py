@@ -1,7 +1,7 @@
 """Read a corpus once: its texts become numbers of pre-tokens in a file, and a few arrays hold the rest.
 
 This process reads the texts, and workers split them, a batch at a time, so that only a few texts are in memory at once.
-What stays is about 50 bytes per document and each distinct pre-token once, in 60 bytes: see
+What stays is about 25 bytes per document and its id, and each distinct pre-token once, in 60 bytes: see
 `textclf.text.corpus_encoder`. A long text is split in pieces.
 """
 
@@ -21,7 +21,7 @@ from textclf.sources import SPLITS, Document
 from textclf.system import failures
 from textclf.system.workers import Mapper
 from textclf.text import arrays
-from textclf.text.batch_encoder import TextBatch
+from textclf.text.batch_encoder import SHORT, ByteStrings, TextBatch
 from textclf.text.corpus_encoder import NewPreTokens, PreTokenNumbers, PreTokens
 from textclf.text.tokenizer import PIECE_CHARACTERS, pieces_of
 
@@ -66,29 +66,21 @@ class NumberedCorpus(NamedTuple):
     documents: DocumentCodes
     sets: list[tuple[str, ...]]
     """The distinct sets of labels that documents have, in alphabetical order; `documents.label` is a place in it."""
-    ids: list[bytes]
-    """The source's ids of the documents of each batch, in UTF-8, end to end."""
-    id_lengths: NDArray[np.int32]
-    """Characters of each document's id, shape (D,)."""
+    ids: ByteStrings
+    """The source's id of each document."""
     spool: Path
     """File of the numbers of all documents, int32, end to end."""
     offsets: NDArray[np.int64]
     """Where each document's numbers start, and where the last ones end: shape (D + 1,)."""
     pre_tokens: PreTokens
 
-    def source_ids(self) -> list[str]:
-        """The source's id of each document."""
-        everything = "".join(batch.decode() for batch in self.ids)
-        ends = np.cumsum(self.id_lengths).tolist()
-        return [everything[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
-
     def count_pre_tokens(self, chosen: NDArray[np.bool_], *, at_once: int = COUNTED_AT_ONCE) -> NDArray[np.int64]:
         """How often the chosen documents, shape (D,), have each of the P distinct pre-tokens, shape (P,)."""
         counts = np.zeros(len(self.pre_tokens), dtype=np.int64)
-        numbers = map_array(self.spool, np.int32)
         for rows in arrays.row_slices(self.offsets, at_most=at_once):
             is_chosen = np.repeat(chosen[rows], np.diff(self.offsets[rows.start : rows.stop + 1]))
-            some = numbers[self.offsets[rows.start] : self.offsets[rows.stop]]
+            start = int(self.offsets[rows.start]) * np.dtype(np.int32).itemsize
+            some = np.fromfile(self.spool, np.int32, count=len(is_chosen), offset=start)
             counts += np.bincount(some[is_chosen], minlength=len(counts))
         return counts
 
@@ -109,10 +101,10 @@ def read_corpus(
             digests += batch.digests
     _numbers_of.cache_clear()
     labels, label = columns.by_label()
-    documents = DocumentCodes(np.array(columns.split, dtype=np.int8), label, number_texts(bytes(digests)))
-    id_lengths = np.array(columns.id_lengths, dtype=np.int32)
-    offsets = arrays.offsets(np.concatenate(lengths))
-    return NumberedCorpus(documents, labels, columns.ids, id_lengths, spool, offsets, pre_tokens)
+    documents = DocumentCodes(columns.splits(), label, number_texts(digests))
+    return NumberedCorpus(
+        documents, labels, columns.source_ids(), spool, arrays.offsets(np.concatenate(lengths)), pre_tokens
+    )
 
 
 def map_array(path: Path, dtype: type[np.integer]) -> NDArray[Any]:
@@ -142,26 +134,37 @@ class _Columns:
 
     def __init__(self) -> None:
         self._labels: dict[tuple[str, ...], int] = {}
-        self._label = array("q")
-        self.split, self.id_lengths = array("b"), array("i")
-        self.ids: list[bytes] = []
+        self._label = array("i")
+        self._counts = [0] * len(SPLITS)
+        self._ids, self._id_lengths = bytearray(), array("i")
 
     def texts(self, splits: Mapping[str, Iterable[Document]], size: BatchSize) -> Iterator[list[str]]:
         """The texts in batches, in the order of the splits."""
         for place, split in enumerate(SPLITS):
             for batch in batches(splits.get(split, ()), size):
                 self._label.extend([self._labels.setdefault(document.labels, len(self._labels)) for document in batch])
-                self.split.extend([place] * len(batch))
-                self.ids.append("".join([document.id for document in batch]).encode())
-                self.id_lengths.extend([len(document.id) for document in batch])
+                self._counts[place] += len(batch)
+                ids = [document.id.encode() for document in batch]
+                self._ids += b"".join(ids)
+                self._id_lengths.extend(map(len, ids))
                 yield [document.text for document in batch]
 
-    def by_label(self) -> tuple[list[tuple[str, ...]], NDArray[np.int64]]:
+    def splits(self) -> NDArray[np.int8]:
+        """The index in SPLITS of each document."""
+        return np.repeat(np.arange(len(SPLITS), dtype=np.int8), self._counts)
+
+    def source_ids(self) -> ByteStrings:
+        """The id of each document; call it last."""
+        self._ids += bytes(SHORT + 1)
+        ends = arrays.offsets(np.frombuffer(self._id_lengths, dtype=np.int32))
+        return ByteStrings(bytes(self._ids), ends[:-1], ends[1:])
+
+    def by_label(self) -> tuple[list[tuple[str, ...]], NDArray[np.int32]]:
         """The sets of labels, in alphabetical order, and the index of each document's set among them."""
         labels = sorted(self._labels)
-        places = np.zeros(len(labels), dtype=np.int64)
+        places = np.zeros(len(labels), dtype=np.int32)
         places[[self._labels[label] for label in labels]] = np.arange(len(labels))
-        return labels, places[np.array(self._label, dtype=np.int64)]
+        return labels, places[np.frombuffer(self._label, dtype=np.int32)]
 
 
 class _NumberedBatch(NamedTuple):

@@ -6,7 +6,7 @@ Documents are integers here, so that millions of them take megabytes and the tex
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,12 @@ from textclf.errors import DataError, UsageError
 from textclf.sources.document import SPLITS
 from textclf.system.wording import counted
 
-Indices = NDArray[np.int64]
+Indices = NDArray[np.int32]
+"""Of at most two billion documents, labels or texts."""
+
+
+FILLED_AT_ONCE: Final = 1 << 16
+"""Groups of documents that are looked at as Python integers, of 40 bytes, when a split is drawn."""
 
 
 class DocumentCodes(NamedTuple):
@@ -29,7 +34,7 @@ class DocumentCodes(NamedTuple):
     text: Indices
     """Number of the text, the same for all its copies: see `number_texts`."""
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "DocumentCodes":
+    def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "DocumentCodes":
         """The documents at these indices."""
         return DocumentCodes(self.split[rows], self.label[rows], self.text[rows])
 
@@ -70,20 +75,24 @@ def digest_of_pieces(pieces: Iterable[str]) -> bytes:
     return found.digest()
 
 
-def number_texts(digests: bytes) -> Indices:
+def number_texts(digests: bytes | bytearray) -> Indices:
     """Number the documents' texts, shape (D,), given their digests end to end; copies have the same number.
 
     Distinct texts are numbered in order of appearance.
     """
     halves = np.frombuffer(digests, dtype="<u8").reshape(-1, 2)
-    order = np.lexsort((halves[:, 1], halves[:, 0]))  # stable: of equal digests the first document comes first
-    is_new = np.ones(len(order), dtype=bool)
-    is_new[1:] = (halves[order[1:]] != halves[order[:-1]]).any(axis=1)
-    group = np.cumsum(is_new) - 1  # (D,), in the order of the digests
-    rank = np.empty(int(is_new.sum()), dtype=np.int64)
-    rank[np.argsort(order[is_new])] = np.arange(len(rank))
-    numbers = np.empty(len(order), dtype=np.int64)
-    numbers[order] = rank[group]
+    order = np.lexsort((halves[:, 1], halves[:, 0])).astype(np.int32)  # stable: of equal ones the first comes first
+    is_new = np.zeros(len(order), dtype=np.bool_)
+    is_new[:1] = True
+    for half in range(2):  # one after the other: both would take 300 bytes per document for a moment
+        ordered = halves[order, half]
+        is_new[1:] |= ordered[1:] != ordered[:-1]
+    first = order[is_new]  # document of each distinct digest, in the order of the digests
+    is_first = np.zeros(len(order), dtype=np.bool_)
+    is_first[first] = True
+    appearance = np.cumsum(is_first, dtype=np.int32) - 1
+    numbers = np.empty(len(order), dtype=np.int32)
+    numbers[order] = appearance[first][np.cumsum(is_new, dtype=np.int32) - 1]
     return numbers
 
 
@@ -109,12 +118,15 @@ def draw_missing(
     return drawn
 
 
-def tiers(labels: Indices, *, seed: int) -> NDArray[np.str_]:
-    """The smallest tier that each training document is in, shape (D,), given the labels; each tier has all labels."""
+def tiers(labels: Indices, *, seed: int) -> NDArray[np.int8]:
+    """The smallest tier that each training document is in, shape (D,), given the labels; each tier has all labels.
+
+    A tier is its index in TIERS.
+    """
     order, classes = nested_order(labels, seed=seed), len(np.unique(labels))
-    smallest = np.full(len(labels), "", dtype="<U5")
-    for name in reversed(list(TIERS)):
-        smallest[order[: max(TIERS[name].size(len(labels)), classes)]] = name
+    smallest = np.empty(len(labels), dtype=np.int8)
+    for place, tier in reversed(list(enumerate(TIERS.values()))):
+        smallest[order[: max(tier.size(len(labels)), classes)]] = place
     return smallest
 
 
@@ -131,10 +143,19 @@ def nested_order(labels: Indices, *, seed: int) -> Indices:
 
 def duplicates(documents: DocumentCodes) -> Duplicates:
     """Count the texts that occur more than once, within a split and across splits; documents are in order of split."""
-    _, first, text = np.unique(documents.text, return_index=True, return_inverse=True)
-    crossing = documents.split != documents.split[first][text]
-    conflicting = np.unique(text[documents.label != documents.label[first][text]])
-    return Duplicates(len(text) - len(first), int(crossing.sum()), len(conflicting))
+    first = first_copies(documents.text)
+    crossing = documents.split != documents.split[first]
+    conflicting = np.unique(documents.text[documents.label != documents.label[first]])
+    copies = int((first != np.arange(len(first))).sum())
+    return Duplicates(copies, int(crossing.sum()), len(conflicting))
+
+
+def first_copies(text: Indices) -> Indices:
+    """The first document that has the text of each document, shape (D,), itself if there is none before it."""
+    first = np.zeros(text.max(initial=-1) + 1, dtype=np.int32)
+    first[text[::-1]] = np.arange(len(text), dtype=np.int32)[::-1]  # of several values numpy keeps the last
+    copies: Indices = first[text]
+    return copies
 
 
 def _draw(documents: DocumentCodes, sizes: Mapping[str, float], seed: int) -> NDArray[np.int8]:
@@ -157,19 +178,21 @@ def _draw(documents: DocumentCodes, sizes: Mapping[str, float], seed: int) -> ND
     return places[groups]
 
 
-def _fill(order: Indices, weights: Indices, room: int) -> list[int]:
+def _fill(order: Indices, weights: NDArray[np.integer], room: int) -> list[int]:
     """Take groups in order until the room is full; a group larger than the room that is left is skipped."""
     taken = []
-    for group, weight in zip(order.tolist(), weights[order].tolist(), strict=True):
-        if weight <= room:
-            taken.append(group)
-            room -= weight
-        if not room:
-            break
+    for start in range(0, len(order), FILLED_AT_ONCE):
+        some = order[start : start + FILLED_AT_ONCE]
+        for group, weight in zip(some.tolist(), weights[some].tolist(), strict=True):
+            if weight <= room:
+                taken.append(group)
+                room -= weight
+            if not room:
+                return taken
     return taken
 
 
-def _stratified_order(codes: Indices, weights: Indices, seed: int) -> Indices:
+def _stratified_order(codes: Indices, weights: NDArray[np.integer], seed: int) -> Indices:
     """An order of units, shape (U,), each prefix of which has about the same fraction of every class.
 
     The units of a class are shuffled and spread evenly over the interval from 0 to 1, by weight, from an offset drawn
@@ -177,21 +200,26 @@ def _stratified_order(codes: Indices, weights: Indices, seed: int) -> Indices:
     """
     # shuffle() and permutation() may change with the version of numpy; the bits of a generator do not
     bits = np.random.PCG64(seed)
-    shuffled = np.argsort(bits.random_raw(len(codes)), kind="stable")
+    shuffled = np.argsort(bits.random_raw(len(codes)), kind="stable").astype(np.int32)
     units = shuffled[np.argsort(codes[shuffled], kind="stable")]  # (U,), class after class, shuffled within
     unit_codes, unit_weights = codes[units], weights[units]
     totals = np.bincount(unit_codes, weights=unit_weights)  # (C,)
     offsets = bits.random_raw(len(totals)) / 2.0**64  # (C,), from 0 to 1
-    before = np.cumsum(unit_weights) - unit_weights - (np.cumsum(totals) - totals)[unit_codes]  # in the unit's class
-    keys = (before + offsets[unit_codes] * unit_weights) / totals[unit_codes]
-    return units[np.argsort(keys, kind="stable")]
+    # In place, because each of these arrays takes 8 bytes per document: (before + offset * weight) / total.
+    keys = np.cumsum(unit_weights, dtype=np.float64)
+    keys -= unit_weights
+    keys -= (np.cumsum(totals) - totals)[unit_codes]  # what is before the unit in its class
+    keys += offsets[unit_codes] * unit_weights
+    keys /= totals[unit_codes]
+    order: Indices = units[np.argsort(keys, kind="stable")]
+    return order
 
 
 def _last_of_each_label(order: Indices, groups: Indices, codes: Indices) -> Indices:
     """For each label, the last place in the order with a group that has it: these groups stay in train."""
     rank = np.empty_like(order)
     rank[order] = np.arange(len(order))
-    last = np.zeros(codes.max() + 1, dtype=np.int64)
+    last = np.zeros(codes.max() + 1, dtype=np.int32)
     np.maximum.at(last, codes, rank[groups])
     return np.unique(last)
 
@@ -199,13 +227,17 @@ def _last_of_each_label(order: Indices, groups: Indices, codes: Indices) -> Indi
 def _majority(groups: Indices, codes: Indices) -> Indices:
     """The most common label of each group, shape (G,); of equally common labels the first by name."""
     classes = int(codes.max()) + 1
-    pairs, counts = np.unique(groups * classes + codes, return_counts=True)
+    majority = np.empty(int(groups.max()) + 1, dtype=np.int32)
+    majority[groups] = codes
+    several = np.bincount(groups)[groups] > 1  # in groups of more than one document, of which there are few
+    pairs, counts = np.unique(groups[several].astype(np.int64) * classes + codes[several], return_counts=True)
     pairs = pairs[np.lexsort((pairs, -counts, pairs // classes))]  # by group, then the most common label first
-    first = np.unique(pairs // classes, return_index=True)[1]
-    majority: Indices = pairs[first] % classes
+    found, first = np.unique(pairs // classes, return_index=True)
+    majority[found] = pairs[first] % classes
     return majority
 
 
 def _without_gaps(labels: Indices) -> Indices:
     """Each label as its index among the labels that occur."""
-    return np.unique(labels, return_inverse=True)[1]
+    occurs = np.bincount(labels) > 0
+    return (np.cumsum(occurs, dtype=np.int32) - 1)[labels]

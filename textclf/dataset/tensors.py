@@ -9,6 +9,7 @@ import io
 import os
 import struct
 import zipfile
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -203,13 +204,13 @@ def _read_foreign(path: Path, content: bytes) -> Ids:
 class TensorFiles:
     """Token ids of documents 0 to N - 1, each read from its own file when asked for."""
 
-    def __init__(self, paths: NDArray[np.str_], crc32: NDArray[np.uint32]) -> None:
-        self.paths = paths  # (N,); not Python strings, which worker processes would copy page by page
+    def __init__(self, path_of: Callable[[int], Path], crc32: NDArray[np.uint32]) -> None:
+        self.path_of = path_of  # of an index; paths of millions of documents would take gigabytes
         self.crc32 = crc32  # (N,), see `checksum`
 
     def read(self, index: int) -> Ids:
         """Ids of a document, shape (T,); raises ArtefactError if they do not have the checksum that was recorded."""
-        path = Path(self.paths[index])
+        path = self.path_of(index)
         ids = read_tensor(path)
         if checksum(ids) != self.crc32[index]:
             raise ArtefactError(
@@ -217,7 +218,7 @@ class TensorFiles:
             )
         return ids
 
-    def gather(self, indices: NDArray[np.int64]) -> tuple[Ids, NDArray[np.int64]]:
+    def gather(self, indices: NDArray[np.integer]) -> tuple[Ids, NDArray[np.int64]]:
         """Ids of the documents, end to end, and the length of each."""
         ids = [self.read(index) for index in indices.tolist()]
         return np.concatenate(ids), np.array([len(run) for run in ids])

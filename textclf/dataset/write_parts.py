@@ -43,7 +43,7 @@ class NumberedDocuments(NamedTuple):
     """File of the numbers of all documents, int32, end to end."""
     starts: NDArray[np.int64]
     """Where each document's numbers start, shape (D,), in the order in which documents are written."""
-    lengths: NDArray[np.int64]
+    lengths: NDArray[np.int32]
     """Pre-tokens of each document, shape (D,)."""
     words: int
     """Ids below it are words: see `Tokenizer.size`."""
@@ -80,7 +80,10 @@ class NumberedDocuments(NamedTuple):
             return pre_tokens.encode(numbers[arrays.places(self.starts, self.lengths)], self.lengths)
         start, end = int(self.starts[0]), int(self.starts[0] + self.lengths[0])
         bounds = [*range(start, end, at_once), end]  # of one long document, encoded in parts
-        ids = [pre_tokens.encode(numbers[first:last], np.array([last - first]))[0] for first, last in pairwise(bounds)]
+        ids = [
+            pre_tokens.encode(numbers[first:last], np.array([last - first], dtype=np.int32))[0]
+            for first, last in pairwise(bounds)
+        ]
         return np.concatenate(ids), np.array([sum(map(len, ids))])
 
 
@@ -255,7 +258,7 @@ class Room(NamedTuple):
     files: int
 
 
-def room_needed(lengths: NDArray[np.int64], *, reused: int, has_tensors: bool = True) -> Room:
+def room_needed(lengths: NDArray[np.integer], *, reused: int, has_tensors: bool = True) -> Room:
     """Room for documents of these lengths, of which some have tensors already; a tensor file takes whole blocks."""
     tables = int(4 * lengths.sum()) + TABLE_ROW * len(lengths)
     others = OTHER_FILES + PART_FILES * Parts(len(lengths)).count

@@ -99,7 +99,7 @@ def score(found: Predictions) -> Evaluation:
     seen = found.split == "validation" and bool(found.trained.trained.get("refit"))
     origin = Origin(found.run, found.data.manifest.name, found.split, (), found.unseen(), seen)
     shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
-    trained_on = found.data.classes()[found.data.rows("full")]
+    trained_on = found.data.classes()[found.data.rows("full")].astype(np.int64)
     baseline: Baseline | MultiBaseline
     if found.data.is_multi:
         sets = found.data.label_sets().sets

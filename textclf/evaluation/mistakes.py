@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from textclf.dataset.documents import labels_of
 from textclf.dataset.originals import texts_of
 from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.predictions import Predictions
@@ -75,8 +76,7 @@ def mistakes(found: Predictions, *, most: int, texts: bool = True) -> Mistakes:
 
 
 def _mistake(found: Predictions, place: int, own: float, original: str | None, *, texts: bool) -> Mistake:
-    outcome, row = found.outcome, found.rows[place]
-    label = found.data.documents.label[row]
+    outcome, row = found.outcome, int(found.rows[place])
     text, marked, tokens = "", "", list[Token]()
     if original is not None:
         text, marked = original, outcome.names[_surest(found, place)]
@@ -89,8 +89,8 @@ def _mistake(found: Predictions, place: int, own: float, original: str | None, *
     end = _end_of_lead(text)
     pieces = list(_pieces(text[:LONGEST], tokens))
     return Mistake(
-        document=str(found.data.documents.source[row]),
-        labels=(label,) if isinstance(label, str) else label,
+        document=found.data.documents.source[row],
+        labels=labels_of(found.data.documents.label_of(row)),
         answers=tuple(outcome.names[answer] for answer in np.flatnonzero(outcome.given[place])),
         probability=outcome.sureness(place),
         own=own,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.dataset.directory import DataDirectory
+from textclf.dataset.documents import labels_of
 from textclf.errors import DataError, UsageError
 from textclf.evaluation.outcome import Outcome
 from textclf.evaluation.scoring import scoring_of
@@ -34,7 +35,7 @@ class Predictions:
     run: str
     data: DataDirectory
     split: str
-    rows: NDArray[np.int64]
+    rows: NDArray[np.integer]
     """Shape (D,), rows of the table of documents."""
     labels: NDArray[np.int64]
     """Shape (D,), class indices; a negative number of its own for each label that is not in the training split."""
@@ -63,15 +64,14 @@ class Predictions:
 
     def label(self, place: int) -> str:
         """The name of a document's own label, or the names of its labels."""
-        label = self.data.documents.label[self.rows[place]]
-        return str(label) if isinstance(label, str) else ", ".join(label)
+        return ", ".join(labels_of(self.data.documents.label_of(int(self.rows[place]))))
 
     def document(self, place: int) -> str:
         """The id of a document in its source: from an id column or a file name; where it has none, our own."""
-        row = self.rows[place]
-        source = str(self.data.documents.source[row])
+        documents, row = self.data.documents, int(self.rows[place])
+        source = documents.source[row]
         is_number = self.data.manifest.columns.id is None and source.isdecimal()  # of a row: each split has a row 1
-        return str(self.data.documents.id[row]) if is_number else source
+        return documents.id_of(row) if is_number else source
 
     def text(self, place: int, *, most: int = MOST_TOKENS) -> str:
         """The known words of a document; the data directory does not keep texts."""
@@ -108,7 +108,7 @@ class Tokens:
             self._map = VocabularyMap.between(larger, tokenizer)
 
     def batches(
-        self, rows: NDArray[np.int64], *, size: int = DOCUMENTS_AT_ONCE
+        self, rows: NDArray[np.integer], *, size: int = DOCUMENTS_AT_ONCE
     ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
         """Batches of documents, smaller if they are long: their token ids end to end, and the length of each."""
         bounds = arrays.offsets(self.data.documents.tokens[rows])
@@ -117,7 +117,7 @@ class Tokens:
             yield self._map(*batch) if self._map else batch
 
 
-def unknown_shares(data: DataDirectory, rows: NDArray[np.int64], tokenizer: Tokenizer) -> NDArray[np.float64]:
+def unknown_shares(data: DataDirectory, rows: NDArray[np.integer], tokenizer: Tokenizer) -> NDArray[np.float64]:
     """Share of unknown words of each document, shape (rows,), by a tokenizer with the data's words or fewer."""
     batches = Tokens(data, tokenizer).batches(rows)
     counts = [tokenizer.words_and_unknown(*batch) for batch in batches]
@@ -131,7 +131,7 @@ def predict_split(trained: Artefact, tokens: Tokens, *, split: str, run: str) ->
     documents has a label of a training document.
     """
     data = tokens.data
-    rows, labels = data.rows(split), data.classes()
+    rows, labels = data.rows(split), data.classes().astype(np.int64)
     if not len(rows):
         raise UsageError(f"{data.layout.root} has no {split} split")
     if (labels[rows] < 0).all():

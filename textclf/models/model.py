@@ -63,7 +63,7 @@ class Examples(NamedTuple):
     """Shape (B,)."""
     labels: NDArray[np.int64]
     """Shape (B,); -1 for a label that the training split does not have."""
-    rows: NDArray[np.int64] | None = None
+    rows: NDArray[np.integer] | None = None
     """Shape (B,), rows of the table of documents; None: the documents are not from there."""
 
 
@@ -92,7 +92,7 @@ class Features(Protocol):
         """Whether the fields are consistent, and of that vocabulary: a file may be damaged."""
 
     def __call__(
-        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.integer] | None = None
     ) -> Any:
         """A NamedTuple of arrays for documents whose token ids stand end to end; ``rows`` let a cache find them."""
 
@@ -110,14 +110,14 @@ class Contributions(NamedTuple):
 class FeatureCache(Protocol):
     """Features that keep those of documents that every epoch reads."""
 
-    def has(self, rows: NDArray[np.int64]) -> bool:
+    def has(self, rows: NDArray[np.integer]) -> bool:
         """Whether the features of all these documents are kept: their tokens are then not read."""
 
     def clear(self) -> None:
         """Keep none."""
 
     def __call__(
-        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.integer] | None = None
     ) -> Any:
         """As `Features` are called."""
 

@@ -173,6 +173,10 @@ class ByteStrings(NamedTuple):
         offsets = arrays.offsets(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)))
         return cls(b"".join([*encoded, bytes(SHORT + 1)]), offsets[:-1], offsets[1:])
 
+    def at(self, indices: NDArray[np.integer]) -> "ByteStrings":
+        """The strings at these indices, in the same bytes."""
+        return self._replace(starts=self.starts[indices], ends=self.ends[indices])
+
     @property
     def lengths(self) -> NDArray[np.int64]:
         """Bytes of each string, shape (S,)."""

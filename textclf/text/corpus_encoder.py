@@ -204,7 +204,7 @@ class EncodedPreTokens(NamedTuple):
         return cls(np.concatenate(ids), arrays.offsets(np.concatenate(lengths)))
 
     def encode(
-        self, numbers: NDArray[np.int32], lengths: NDArray[np.int64]
+        self, numbers: NDArray[np.int32], lengths: NDArray[np.integer]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Token ids of T texts, end to end, and the length of each, given their pre-tokens in the same form."""
         starts = self.offsets[numbers]

@@ -23,6 +23,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from textclf.dataset.directory import UNSEEN, Store
+from textclf.dataset.documents import DocumentNames
 from textclf.errors import TextclfError
 from textclf.models.model import Examples
 from textclf.system.subprocesses import searching_safely
@@ -50,11 +51,11 @@ class Example(NamedTuple):
 class SkipCached:
     """A store that reads no tokens of documents whose features are cached."""
 
-    def __init__(self, store: Store, is_cached: Callable[[NDArray[np.int64]], bool]) -> None:
+    def __init__(self, store: Store, is_cached: Callable[[NDArray[np.integer]], bool]) -> None:
         self.store = store
         self.is_cached = is_cached
 
-    def gather(self, indices: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    def gather(self, indices: NDArray[np.integer]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Token ids end to end and the length of each document; no ids and lengths of 0 if all are cached."""
         if self.is_cached(indices):
             return np.empty(0, dtype=np.int32), np.zeros(len(indices), dtype=np.int64)
@@ -65,7 +66,7 @@ class TokenDataset(Dataset[Example]):
     """The documents of one split or tier, read when they are asked for."""
 
     def __init__(
-        self, store: Store, rows: NDArray[np.int64], labels: NDArray[np.int64], lengths: NDArray[np.int64]
+        self, store: Store, rows: NDArray[np.integer], labels: NDArray[np.integer], lengths: NDArray[np.integer]
     ) -> None:
         self.store = store
         self.rows = rows  # (D,), rows of the table of documents
@@ -82,7 +83,7 @@ class TokenDataset(Dataset[Example]):
     def __getitems__(self, indices: Sequence[int]) -> Examples:
         """A whole batch at once; the DataLoader prefers this to ``__getitem__``."""
         rows = self.rows[np.asarray(indices)]
-        return Examples(*self.store.gather(rows), self.labels[np.asarray(indices)], rows)
+        return Examples(*self.store.gather(rows), self.labels[np.asarray(indices)].astype(np.int64), rows)
 
 
 class EpochSampler(Sampler[Any]):
@@ -93,7 +94,9 @@ class EpochSampler(Sampler[Any]):
     then hardly any padding, or time that an LSTM spends on it, while the order stays random.
     """
 
-    def __init__(self, documents: int, *, batch_size: int, seed: int, lengths: NDArray[np.int64] | None = None) -> None:
+    def __init__(
+        self, documents: int, *, batch_size: int, seed: int, lengths: NDArray[np.integer] | None = None
+    ) -> None:
         self.documents = documents
         self.batch_size = batch_size
         self.seed = seed
@@ -104,13 +107,14 @@ class EpochSampler(Sampler[Any]):
     def __len__(self) -> int:
         return ceil(self.documents / self.batch_size) - self.first
 
-    def __iter__(self) -> Iterator[NDArray[np.int64]]:
+    def __iter__(self) -> Iterator[NDArray[np.int32]]:
         return islice(self.batches(), self.first, None)
 
-    def batches(self) -> Iterator[NDArray[np.int64]]:
+    def batches(self) -> Iterator[NDArray[np.int32]]:
         """All batches of the epoch, also those before ``first``."""
         generator = np.random.default_rng((self.seed, self.epoch))
-        order = generator.permutation(self.documents)
+        order = np.arange(self.documents, dtype=np.int32)  # half as large as `permutation` gives
+        generator.shuffle(order)
         if self.lengths is None:
             yield from _cut(order, self.batch_size)
             return
@@ -146,7 +150,7 @@ class LengthSortedSampler(Sampler[Any]):
         return (self.order[start:end] for start, end in pairwise(self._starts))
 
 
-def _cut(order: NDArray[np.int64], batch_size: int) -> Iterator[NDArray[np.int64]]:
+def _cut(order: NDArray[np.int32], batch_size: int) -> Iterator[NDArray[np.int32]]:
     return (order[start : start + batch_size] for start in range(0, len(order), batch_size))
 
 
@@ -167,11 +171,11 @@ class BatchLoader(DataLoader[Any]):
         dataset: TokenDataset,
         sampler: EpochSampler | LengthSortedSampler,
         *,
-        ids: NDArray[Any] | None,
+        names: DocumentNames | None,
         **options: Any,
     ) -> None:
         super().__init__(dataset, batch_sampler=sampler, **options)
-        self._rows, self._sampler, self._ids = dataset.rows, sampler, ids
+        self._rows, self._sampler, self._names = dataset.rows, sampler, names
         self._making = 0.0
         self._watch = loader_processes.Watch()
 
@@ -194,9 +198,9 @@ class BatchLoader(DataLoader[Any]):
 
     def names(self, step: int) -> str:
         """The first few ids of the documents in a batch of this epoch and the number of others, for messages."""
-        places = next(islice(self._sampler.batches(), step, None))
-        rows = self._rows[places]
-        names = [str(name) for name in (rows if self._ids is None else self._ids[rows])]
+        places: NDArray[np.integer] = next(islice(self._sampler.batches(), step, None))
+        rows = self._rows[places].tolist()
+        names = list(map(str, rows)) if self._names is None else self._names.of(rows)
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         return f"{', '.join(names[:SHOWN])}{more}"
 
@@ -263,18 +267,18 @@ def make_loader(
     *,
     num_workers: int,
     device: torch.device,
-    ids: NDArray[Any] | None = None,
+    names: DocumentNames | None = None,
 ) -> BatchLoader:
     """A DataLoader that reads the sampler's batches in ``num_workers`` processes (0: in this one).
 
     ``collate`` turns Examples into a model's batch. It must be a module-level function or a partial of one, because
     workers may be sent it. Batches for a CUDA device are in pinned memory, from which they are copied while the device
-    computes. ``ids`` has the name of the document in each row of the table of documents, for messages.
+    computes. ``names`` are those of the documents by row, for messages.
     """
     return BatchLoader(
         dataset,
         sampler,
-        ids=ids,
+        names=names,
         collate_fn=Timed(partial(_collated, collate)),
         num_workers=num_workers,
         pin_memory=device.type == "cuda",

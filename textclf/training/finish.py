@@ -61,14 +61,14 @@ def finish(
     are then on validation.
     """
     scoring, validation = scoring_of(setup.data), setup.parts["validation"]
-    how = scoring.calibrate(validation.labels, trained.validation, shift=_shift(setup))
+    how = scoring.calibrate(validation.classes, trained.validation, shift=_shift(setup))
     unknown = unknown_shares(setup.data, validation.rows, setup.tokenizer)
-    abstention = learn_from(*scoring.confident(validation.labels, trained.validation, how), unknown)
-    measured = {"validation": scoring.measure(validation.labels, trained.validation, how)}
+    abstention = learn_from(*scoring.confident(validation.classes, trained.validation, how), unknown)
+    measured = {"validation": scoring.measure(validation.classes, trained.validation, how)}
     if test:
         tested = setup.parts["test"]
         logits = logits_of(trained.model, setup.loader("test", trained.options.device), options=trained.options)
-        measured["test"] = scoring.measure(tested.labels, logits, how)
+        measured["test"] = scoring.measure(tested.classes, logits, how)
     metrics = _metrics(setup, run, trained, measured, how.temperature)
     metrics |= _by_label(setup, scoring, how, *((tested, logits) if test else (validation, trained.validation)))
     made = _artefact(setup, run, trained.model, metrics=metrics, how=how, abstention=abstention)
@@ -78,7 +78,7 @@ def finish(
     files.write_json(run.metrics, metrics)
     runs.set_latest(run)
     if test:
-        predictions = Predictions(run.root.name, setup.data, "test", tested.rows, tested.labels, logits, made)
+        predictions = Predictions(run.root.name, setup.data, "test", tested.rows, tested.classes, logits, made)
         tracker.examine(predictions, trained.best_epoch)
     return metrics
 
@@ -131,7 +131,7 @@ def _by_label(
 ) -> dict[str, Any]:
     """Precision, recall, F1 and documents of each label, if they are few enough to be read."""
     names = setup.data.manifest.labels
-    return {"labels": scoring.by_label(part.labels, logits, how, names=names)} if len(names) <= MOST_LABELS else {}
+    return {"labels": scoring.by_label(part.classes, logits, how, names=names)} if len(names) <= MOST_LABELS else {}
 
 
 def _doubts(setup: Setup, epoch: Mapping[str, Any], accuracy: float) -> list[str]:

@@ -43,7 +43,7 @@ TOKENS_AT_ONCE: Final = 1_000_000  # of these documents, unless one alone has mo
 TRAINED_ON: Final = ("train", "refit")
 MOST_WORKERS: Final = 8  # loader processes; more would wait for each other
 
-DocumentBatch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+DocumentBatch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.integer]]
 """Token ids of documents end to end, their lengths, and their rows in the table of documents."""
 
 Setting = TypeVar("Setting", int, float)
@@ -79,12 +79,11 @@ class Setup:
         store = batches.SkipCached(self.store, cache.has) if cache and config.store == "packed" else self.store
         sampler: batches.EpochSampler | batches.LengthSortedSampler
         if part in TRAINED_ON:
-            lengths = np.minimum(documents.lengths, config.max_length or np.iinfo(np.int64).max)
             sampler = batches.EpochSampler(
                 len(documents),
                 batch_size=required(config.batch_size),
                 seed=config.seed,
-                lengths=lengths if architecture.sorts_by_length else None,
+                lengths=_read_lengths(documents, config) if architecture.sorts_by_length else None,
             )
         else:
             sampler = batches.LengthSortedSampler(documents.lengths)
@@ -94,7 +93,7 @@ class Setup:
             partial(architecture.collate, inputs=cache or self.features),
             num_workers=self._workers(processor) if part in TRAINED_ON else 0,
             device=processor,
-            ids=self.data.documents.id,
+            names=self.data.documents.names,
         )
 
     def learner(self, batches: "BatchLoader", processor: "torch.device") -> "Learner":
@@ -249,6 +248,11 @@ def read_tokenizer(data: DataDirectory) -> Tokenizer:
         damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite")
         raise failures.refused(error, path) or damage from error
     return tokenizer
+
+
+def _read_lengths(documents: Part, config: TrainConfig) -> NDArray[np.int32]:
+    """Tokens of each document that the model reads."""
+    return documents.lengths if config.max_length is None else np.minimum(documents.lengths, config.max_length)
 
 
 def required(value: Setting | None) -> Setting:

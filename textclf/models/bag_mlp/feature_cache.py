@@ -24,7 +24,7 @@ PIECE: Final = 1 << 20
 STEP: Final = 1 << 22
 """Numbers by which an array grows."""
 
-Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]
+Batch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.integer]]
 """Token ids of B documents, end to end; their lengths, shape (B,); their rows in the table of documents, shape (B,)."""
 
 
@@ -64,13 +64,13 @@ class FeatureCache:
         """Remove all documents."""
         self._matrix = None
 
-    def has(self, rows: NDArray[np.int64]) -> bool:
+    def has(self, rows: NDArray[np.integer]) -> bool:
         """Whether all these documents are cached."""
         is_known = self._matrix is not None and rows.max(initial=-1) < self._places.shape[1]
         return bool(is_known and self._places[:, rows].min(initial=0) >= 0)
 
     def __call__(
-        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.integer] | None = None
     ) -> BagInputs:
         """The same as ``bag(tokens, lengths)``; of cached documents, tokens and lengths are not read."""
         if self._matrix is None or rows is None or not self.has(rows):
@@ -94,10 +94,10 @@ class _Bags:
         self._room = limit
         self._features, self._counts = _Growing(np.int32), _Growing(np.uint16)
         self._sizes: list[NDArray[np.int64]] = []
-        self._keys: list[NDArray[np.int64]] = []
+        self._keys: list[NDArray[np.integer]] = []
         """Of each batch shape (2, V * B), the view and the row in the table of documents of each bag."""
 
-    def add(self, rows: NDArray[np.int64], found: Counts) -> "_Bags | None":
+    def add(self, rows: NDArray[np.integer], found: Counts) -> "_Bags | None":
         """Add B documents; returns None if they exceed the limit, or a count 16 bits."""
         self._room -= len(found.features)
         if self._room < 0 or found.counts.max() > np.iinfo(np.uint16).max:

@@ -162,7 +162,7 @@ class Bag:
         )
 
     def __call__(
-        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.integer] | None = None
     ) -> BagInputs:
         """Weighted bags of B documents: token ids end to end, shape (T,), and lengths, shape (B,).
 

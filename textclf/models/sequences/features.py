@@ -100,7 +100,7 @@ class Sequences:
         )
 
     def __call__(
-        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.int64] | None = None
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], rows: NDArray[np.integer] | None = None
     ) -> SequenceInputs:
         """Pad documents whose token ids stand end to end, whatever their rows are."""
         tokens, lengths, most = self._read(tokens, lengths)
