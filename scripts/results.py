@@ -51,7 +51,7 @@ def divided(corpus: Corpus, **sizes: Any) -> dict[str, list[Document]]:
     """The documents of a corpus in the splits that `textclf preprocess` makes."""
     there = [(place, document) for place, split in enumerate(SPLITS) for document in corpus.splits.get(split, ())]
     texts = splits.number_texts(b"".join(splits.digest(splits.fold(document.text)) for _, document in there))
-    labels = np.unique([document.label for _, document in there], return_inverse=True)[1]
+    labels = np.unique([document.label for _, document in there], return_inverse=True)[1].astype(np.int32)
     found = splits.DocumentCodes(np.array([place for place, _ in there], dtype=np.int8), labels, texts)
     drawn = splits.draw_missing(found, **sizes)
     return {split: [there[row][1] for row in np.flatnonzero(drawn == at)] for at, split in enumerate(SPLITS)}

@@ -116,7 +116,7 @@ def _packed(folder: Path, ids: Sequence[NDArray[np.int32]]) -> Any:
     packed.prepare(layout)
     packed.write_part(layout, 0, ids)
     lengths = np.array(list(map(len, ids)), dtype=np.int32)
-    return packed.PackedTokens(layout, lengths, parts.Parts(len(ids)))
+    return packed.PackedTokens(layout, lengths, parts.Parts.of(len(ids)))
 
 
 def _new_paths(folder: Path) -> Iterator[list[Path]]:

@@ -1,7 +1,7 @@
 import pytest
 
 from textclf.config import TENSORS_UP_TO
-from textclf.dataset.parts import PART, Parts, name_of
+from textclf.dataset.parts import MOST, PART, Parts, name_of
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,22 @@ def test_all_parts_but_the_last_have_the_same_size(documents, size, expected):
 
 
 def test_documents_with_a_tensor_each_are_one_part_by_default():
-    assert Parts(TENSORS_UP_TO).count == 1
-    assert Parts(10**9).count == 10**9 // PART + 1
+    assert Parts.of(TENSORS_UP_TO).count == 1
+
+
+@pytest.mark.parametrize(
+    ("documents", "size", "count"),
+    [
+        (1, PART, 1),
+        (10**7, PART, 39),
+        (MOST * PART, PART, MOST),
+        (MOST * PART + 1, 2 * PART, 257),
+        (10**9, 8 * PART, 477),
+    ],
+)
+def test_parts_grow_so_that_a_process_can_open_all_of_them(documents, size, count):
+    parts = Parts.of(documents)
+    assert (parts.size, parts.count) == (size, count)
 
 
 def test_names_sort_by_number():

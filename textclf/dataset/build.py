@@ -21,7 +21,7 @@ from textclf.dataset.label_sets import MULTI, LabelSets, find_task
 from textclf.dataset.manifest import FORMAT_VERSION, DataLayout, Manifest, write_manifest
 from textclf.dataset.near_copies import find_near_copies
 from textclf.dataset.odd_labels import refuse_odd_labels
-from textclf.dataset.parts import PART, Parts
+from textclf.dataset.parts import Parts
 from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
 from textclf.dataset.table import HeldIds, import_in_background, write_table
 from textclf.dataset.write_parts import (
@@ -60,11 +60,12 @@ def preprocess(
     progress: Progress = lambda items, _title, _total: items,
     tell: Callable[[str], None] = lambda _line: None,
     batch: BatchSize = BATCH,
-    part_size: int = PART,
+    part_size: int | None = None,
 ) -> tuple[Path, DataReport]:
     """Make ``data/<name>`` from a corpus, or from documents ``held`` in memory, which replace the config's source.
 
-    A directory that was made from the same settings is left as it is.
+    A directory that was made from the same settings is left as it is. A new one is in parts of ``part_size`` documents,
+    which must be the same for the same bytes, or as `Parts.of` divides them.
     Returns its path and its report. The directory appears whole, and an old one stays until then. Tensors of a run that
     was killed are reused, and ``tell`` gets a line about that. Raises UsageError if there is no such source, or if the
     directory was made from other settings (unless ``overwrite``), DataError if the documents cannot be used,
@@ -94,7 +95,7 @@ def _build(
     corpus: Corpus,
     config: PreprocessConfig,
     *,
-    part_size: int,
+    part_size: int | None,
     work: Work,
     tell: Callable[[str], None],
 ) -> DataReport:
@@ -124,11 +125,12 @@ def _build(
     spool = texts.spool
     del texts, strata, split, order  # 40 bytes per document
     has_tensors = config.has_tensors(documents=len(table))
-    origin = _origin_of_tokens(layout, corpus, config, table, part_size=part_size)
+    parts = Parts(len(table), part_size) if part_size else Parts.of(len(table))
+    origin = _origin_of_tokens(layout, corpus, config, table, part_size=parts.size)
     reused = existing.begin(layout, origin=origin, has_tensors=has_tensors)
     numbered = NumberedDocuments(spool, starts, lengths, tokenizer.size)
     names = table.names if has_tensors else None
-    plans = _plans(layout, numbered, names, Parts(len(table), part_size), is_resumed=reused > 0, batch=work.batch)
+    plans = _plans(layout, numbered, names, parts, is_resumed=reused > 0, batch=work.batch)
     found = [read_written(plan) for plan in plans]
     _tell_what_is_there(reused, found, documents=len(table), tell=tell)
     tell_room(lengths, config.tensors, has_tensors=has_tensors, tell=tell)
@@ -137,14 +139,15 @@ def _build(
     import_in_background()  # while workers write
     numbered.save(pre_tokens.encode(tokenizer))
     prepare(layout, has_tensors=has_tensors)
-    parts = write_parts(plans, found, work=work)
+    whole = write_parts(plans, found, work=work)
     files.remove(scratch)
 
-    written = joined([part.documents for part in parts])
+    written = joined([part.documents for part in whole])
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
     report = replace(_describe(corpus, table, written, lengths == 0, codes), task=labelled.task)
     manifest = _manifest(corpus, config, table, report, vocabulary=tokenizer.size)
-    manifest = replace(manifest, packed=[part.checksum for part in parts], part_size=part_size, has_tensors=has_tensors)
+    checksums_of_parts = [part.checksum for part in whole]
+    manifest = replace(manifest, packed=checksums_of_parts, part_size=parts.size, has_tensors=has_tensors)
     _finish(layout, manifest, table, ids, report)
     return report
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 PART: Final = 1 << 18
-"""Documents of a part: above the number up to which each has a tensor file, so that most corpora are one part."""
+"""Least documents of a part: above the number up to which each has a tensor file, so that most corpora are one part."""
+
+MOST: Final = 512
+"""Most parts: a process has all of them open, and most systems allow it 1,024 files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,15 @@ class Parts:
     """D documents, divided into runs of ``size``; the last may be shorter."""
 
     documents: int
-    size: int = PART
+    size: int
+
+    @classmethod
+    def of(cls, documents: int) -> "Parts":
+        """As documents are divided: parts of PART documents, of twice as many while there would be more than MOST."""
+        size = PART
+        while documents > MOST * size:
+            size *= 2
+        return cls(documents, size)
 
     @property
     def count(self) -> int:

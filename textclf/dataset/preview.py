@@ -10,7 +10,7 @@ import numpy as np
 from textclf.config import TENSORS, PreprocessConfig
 from textclf.dataset.build import check_labels, options_of
 from textclf.dataset.label_sets import find_task
-from textclf.dataset.splits import digest_of_pieces
+from textclf.dataset.splits import digest_of_pieces, number_texts
 from textclf.dataset.write_parts import Room, room_needed
 from textclf.sources import SPLITS, Columns, Document, load
 from textclf.text.tokenizer import pieces_of
@@ -43,7 +43,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.first: list[Document] = []
-        self.texts: set[bytes] = set()
+        self._digests = bytearray()  # of 16 bytes for each text; a set of them would take 100
         self.sets: dict[tuple[str, ...], str] = {}
         """The distinct sets of labels, and the id of the first document with each."""
         self.words = array("q")
@@ -54,10 +54,14 @@ class _Seen:
         for document in documents:
             if len(self.first) < SHOWN:
                 self.first.append(document)
-            self.texts.add(digest_of_pieces(pieces_of(document.text)))
+            self._digests += digest_of_pieces(pieces_of(document.text))
             self.words.append(sum(len(piece.split()) for piece in pieces_of(document.text)))
             self.sets.setdefault(document.labels, document.id)
             yield from document.labels
+
+    def texts(self) -> int:
+        """Number of different texts."""
+        return int(number_texts(self._digests).max(initial=-1)) + 1
 
 
 def preview(config: PreprocessConfig) -> Preview:
@@ -75,7 +79,7 @@ def preview(config: PreprocessConfig) -> Preview:
     sets = sorted(seen.sets)  # as in `build`, so that both name the same document
     first = [seen.sets[labels] for labels in sets]
     task = find_task(config.task, sets, corpus.columns, source=corpus.source, first=first)
-    check_labels(corpus, labels["train"], texts=len(seen.texts), config=config, task=task)
+    check_labels(corpus, labels["train"], texts=seen.texts(), config=config, task=task)
     sizes = {"validation": config.validation_size, "test": config.test_size}
     words = np.array(seen.words, dtype=np.int64)
     return Preview(

@@ -161,8 +161,8 @@ def first_copies(text: Indices) -> Indices:
 def _draw(documents: DocumentCodes, sizes: Mapping[str, float], seed: int) -> NDArray[np.int8]:
     """Draw splits of these sizes; returns each document's index in SPLITS, shape (D,), 0 for train."""
     codes, groups = _without_gaps(documents.label), documents.text  # (D,)
-    weights = np.bincount(groups)  # (G,), documents of a group
-    order = _stratified_order(_majority(groups, codes), weights, seed)  # (G,)
+    weights = np.bincount(groups).astype(np.int32)  # (G,), documents of a group
+    order = _stratified_order(_majority(groups, codes, weights), weights, seed)  # (G,)
     free = np.delete(order, _last_of_each_label(order, groups, codes))
     places = np.zeros(len(weights), dtype=np.int8)
     for split, size in sizes.items():
@@ -178,7 +178,7 @@ def _draw(documents: DocumentCodes, sizes: Mapping[str, float], seed: int) -> ND
     return places[groups]
 
 
-def _fill(order: Indices, weights: NDArray[np.integer], room: int) -> list[int]:
+def _fill(order: Indices, weights: Indices, room: int) -> list[int]:
     """Take groups in order until the room is full; a group larger than the room that is left is skipped."""
     taken = []
     for start in range(0, len(order), FILLED_AT_ONCE):
@@ -192,7 +192,7 @@ def _fill(order: Indices, weights: NDArray[np.integer], room: int) -> list[int]:
     return taken
 
 
-def _stratified_order(codes: Indices, weights: NDArray[np.integer], seed: int) -> Indices:
+def _stratified_order(codes: Indices, weights: Indices, seed: int) -> Indices:
     """An order of units, shape (U,), each prefix of which has about the same fraction of every class.
 
     The units of a class are shuffled and spread evenly over the interval from 0 to 1, by weight, from an offset drawn
@@ -224,12 +224,12 @@ def _last_of_each_label(order: Indices, groups: Indices, codes: Indices) -> Indi
     return np.unique(last)
 
 
-def _majority(groups: Indices, codes: Indices) -> Indices:
+def _majority(groups: Indices, codes: Indices, weights: Indices) -> Indices:
     """The most common label of each group, shape (G,); of equally common labels the first by name."""
     classes = int(codes.max()) + 1
-    majority = np.empty(int(groups.max()) + 1, dtype=np.int32)
+    majority = np.empty(len(weights), dtype=np.int32)
     majority[groups] = codes
-    several = np.bincount(groups)[groups] > 1  # in groups of more than one document, of which there are few
+    several = weights[groups] > 1  # in groups of more than one document, of which there are few
     pairs, counts = np.unique(groups[several].astype(np.int64) * classes + codes[several], return_counts=True)
     pairs = pairs[np.lexsort((pairs, -counts, pairs // classes))]  # by group, then the most common label first
     found, first = np.unique(pairs // classes, return_index=True)

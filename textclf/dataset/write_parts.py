@@ -261,7 +261,7 @@ class Room(NamedTuple):
 def room_needed(lengths: NDArray[np.integer], *, reused: int, has_tensors: bool = True) -> Room:
     """Room for documents of these lengths, of which some have tensors already; a tensor file takes whole blocks."""
     tables = int(4 * lengths.sum()) + TABLE_ROW * len(lengths)
-    others = OTHER_FILES + PART_FILES * Parts(len(lengths)).count
+    others = OTHER_FILES + PART_FILES * Parts.of(len(lengths)).count
     if not has_tensors:
         return Room(tables, others)
     frame = len(tensors.to_bytes(np.empty(0, dtype=np.int32)))
