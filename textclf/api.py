@@ -17,6 +17,7 @@ from textclf.errors import TextclfError, UsageError
 from textclf.results import Data, Run
 from textclf.settings import Rule, check_names, checked, paths, rules
 from textclf.settings import shown as shown_value
+from textclf.sources.urls import is_url
 
 if TYPE_CHECKING:
     from textclf.training.display import Display
@@ -154,10 +155,10 @@ def _held(settings: Mapping[str, Any]) -> object:
 
 
 def _is_source(config: TrainConfig) -> bool:
-    """Whether the data is no data directory, but a corpus of the catalogue or a file."""
+    """Whether the data is no data directory, but a corpus of the catalogue, a file or the URL of one."""
     if config.data is None or (config.data_dir / config.data).is_dir():
         return False
-    return sources.is_known(config.data) or Path(config.data).is_file()
+    return sources.is_known(config.data) or is_url(config.data) or Path(config.data).is_file()
 
 
 def _prepared(source: Any, data_dir: Path, progress: bool | None) -> Data:

@@ -102,7 +102,8 @@ class PreprocessConfig:
     """`textclf preprocess`: which corpus, which columns, how to split and tokenize it, and where to put it."""
 
     source: tuple[str, ...] = ("bbc_news",)
-    """A corpus name, an owner/name on the Hub, a folder, or files; names of files may be patterns, as in data/*.csv."""
+    """A corpus name, an owner/name on the Hub, a folder, or files; names of files may be patterns or URLs, as in
+    data/*.csv and s3://bucket/*.csv."""
     name: str | None = None
     """Name of the data directory. None: made from the source."""
     data_dir: Path = Path("data")

@@ -17,7 +17,8 @@ from textclf.cli.terminal import Volume
 from textclf.errors import UsageError
 from textclf.models import MODELS, is_known, unknown
 from textclf.settings import Range, Rule, rules, shown
-from textclf.system import names
+from textclf.sources.urls import without_secrets
+from textclf.system import names, startup
 
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
@@ -75,6 +76,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        if not terminal.says(Volume.NORMAL):
+            startup.hide_progress_bars()
         if terminal.says(Volume.VERBOSE):
             terminal.details("\n".join(_settings(ctx)))
         start = perf_counter()
@@ -105,7 +108,7 @@ def _settings(ctx: click.Context) -> Iterator[str]:
 def _as_given(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    text = " ".join(without_secrets(str(each)) for each in (value if isinstance(value, tuple) else (value,)))
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
@@ -389,7 +392,7 @@ def inputs(use: str) -> Decorator:
         multiple=True,
         metavar="FILE",
         shell_complete=completing("paths"),
-        help=f"File with one text per row, or - for stdin; repeatable. {use}",
+        help=f"File, or its URL, with one text per row, or - for stdin; repeatable. {use}",
     )
 
 

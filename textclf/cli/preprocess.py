@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from textclf.cli import display, options, terminal
-from textclf.cli.terminal import Volume
 from textclf.config import TASKS, TENSORS, TENSORS_UP_TO, PreprocessConfig
 
 DEFAULTS = PreprocessConfig()
@@ -112,7 +111,8 @@ def command(*, dry_run: bool, **given: Any) -> None:
 
     SOURCE is a name that `textclf corpora` lists, an owner/name on the Hugging Face Hub, a file or several (CSV, TSV,
     JSONL, JSON, Parquet, XLSX, fastText lines, or texts and labels in two files), a folder with a folder or a file per
-    class, or a folder with train, validation and test files. 'data/*.csv' stands for all files of such a name.
+    class, or a folder with train, validation and test files. 'data/*.csv' stands for all files of such a name, and
+    s3://, gs://, hf:// and https:// name files elsewhere, which are copied to the user's cache folder first.
 
     \b
     Examples:
@@ -122,6 +122,7 @@ def command(*, dry_run: bool, **given: Any) -> None:
           --label-column stars
       textclf preprocess reviews.csv --dry-run
       textclf preprocess 'data/*.jsonl.gz' --test held_out.jsonl
+      textclf preprocess 's3://bucket/reviews/*.parquet'
     """
     config = PreprocessConfig(**given | {"source": given["source"] or DEFAULTS.source})
     if dry_run:
@@ -131,11 +132,8 @@ def command(*, dry_run: bool, **given: Any) -> None:
         return
     from textclf.dataset import manifest
     from textclf.dataset.build import preprocess
-    from textclf.system import startup
     from textclf.system.signals import stopping
 
-    if not terminal.says(Volume.NORMAL):
-        startup.hide_progress_bars()
     with stopping("the same command resumes"):
         path, report = preprocess(config, progress=display.progress, tell=terminal.note_line)
     terminal.note(display.show_report(report))

@@ -10,6 +10,7 @@ from textclf.dataset.manifest import DataLayout, read_manifest
 from textclf.errors import UsageError
 from textclf.sources import Corpus
 from textclf.sources.dialect import in_shell
+from textclf.sources.urls import without_secrets
 from textclf.system import failures, files
 
 LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels", "tensors"}
@@ -34,6 +35,7 @@ def settings_of(config: PreprocessConfig) -> dict[str, Any]:
     """The settings that shape the data, but for its columns, as JSON can hold them."""
     others = LEAVES_DATA_ALONE.union(COLUMNS.values())
     shaping = {name: value for name, value in asdict(config).items() if name not in others}
+    shaping |= {name: tuple(map(without_secrets, shaping[name])) for name in ("source", "validation", "test")}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in shaping.items()}
 
 

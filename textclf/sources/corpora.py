@@ -15,6 +15,7 @@ from textclf.sources.hub import read_hub
 from textclf.sources.in_memory import name_of, read_in_memory
 from textclf.sources.opening import PATTERN, expanded, is_there
 from textclf.sources.parts import FileDocuments, digest
+from textclf.sources.urls import is_url, without_secrets
 
 
 def find_corpus(sources: Sequence[str], options: SourceOptions) -> Corpus:
@@ -39,7 +40,7 @@ def _completed(corpus: Corpus, options: SourceOptions) -> Corpus:
 def _read_files(sources: Sequence[str], options: SourceOptions) -> Corpus:
     if not sources:
         raise UsageError("no source: name a corpus, a file or a folder")
-    _refuse_hub_options(sources[0], options)
+    _refuse_hub_options(without_secrets(sources[0]), options)
     return read_paths(sources, Reading(options.columns, kind=options.kind, part=options.part))
 
 
@@ -90,7 +91,7 @@ def _is_path(source: str) -> bool:
     path = Path(source)
     if not source or is_there(path):
         return bool(source)
-    if not PATTERN.isdisjoint(source):
+    if is_url(source) or not PATTERN.isdisjoint(source):
         return True
     ends_like_a_file = re.fullmatch(r"\.[A-Za-z]\w*", path.suffix) is not None  # a version, as in name_11.0, does not
     in_a_folder = "/" in source and is_there(path.parent)
@@ -114,7 +115,8 @@ def _with_split(corpus: Corpus, split: str, sources: Sequence[str], options: Sou
     if not sources:
         return corpus
     if split in corpus.splits:
-        raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {' '.join(sources)}")
+        named = " ".join(map(without_secrets, sources))
+        raise UsageError(f"{corpus.source} has a {split} split of its own: leave out --{split} {named}")
     part = part_of_paths(expanded(sources), f"--{split}")
     notes = list(corpus.notes)
     reading = Reading(options.columns, corpus.columns, warn=notes.append, kind=options.kind, part=options.part)

@@ -40,6 +40,7 @@ from textclf.sources.parts import (
     training_kind,
     visible,
 )  # fmt: skip
+from textclf.sources.urls import without_secrets
 
 FEWEST_LINES: Final = 2
 """Lines of a file that is a class."""
@@ -65,7 +66,7 @@ def read_paths(sources: Sequence[str], reading: Reading) -> Corpus:
         splits.setdefault(split, FileDocuments.of(parts["train"], others._replace(part=name)))
     return Corpus(
         name=_name(paths, parts),
-        source=" ".join(sources),
+        source=" ".join(map(without_secrets, sources)),
         revision="+".join(digest(part) for part in parts.values()),
         splits=splits,
         notes=notes,

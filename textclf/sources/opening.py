@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from textclf.errors import DataError, TextclfError, UsageError
+from textclf.sources import urls
 from textclf.system import failures
 
 STDIN: Final = Path("-")
@@ -53,8 +54,8 @@ def stem_of(path: Path) -> str:
 
 
 def name_of(path: Path) -> str:
-    """Return what messages call a file, or STDIN."""
-    return "stdin" if path == STDIN else str(path)
+    """Return what messages call a file, a copy by its URL, or STDIN."""
+    return "stdin" if path == STDIN else urls.of_copy(path) or str(path)
 
 
 def is_there(path: Path) -> bool:
@@ -68,10 +69,16 @@ def is_there(path: Path) -> bool:
 def expanded(sources: Sequence[str]) -> list[Path]:
     """Return the paths that are named, and those that patterns such as ``data/*.csv`` stand for, each once.
 
-    Raises UsageError for a pattern that stands for none, and for a path that comes twice.
+    What URLs name is copied first. Raises UsageError for a pattern that stands for none, and for a path that comes
+    twice, and what `textclf.sources.remote.fetch` raises.
     """
     paths: list[Path] = []
     for source in sources:
+        if urls.is_url(source):
+            from textclf.sources import remote  # late: few need it
+
+            paths += remote.fetch(source)
+            continue
         if is_there(Path(source)) or PATTERN.isdisjoint(source):
             paths.append(Path(source))
             continue
@@ -81,7 +88,7 @@ def expanded(sources: Sequence[str]) -> list[Path]:
         paths += found
     repeated = [path for number, path in enumerate(paths) if path in paths[:number]]
     if repeated:
-        raise UsageError(f"{repeated[0]} is named twice: leave out one of them")
+        raise UsageError(f"{name_of(repeated[0])} is named twice: leave out one of them")
     return paths
 
 

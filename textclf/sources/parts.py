@@ -21,7 +21,7 @@ from textclf.sources.document import Columns, Document, Row, Rows, documents
 from textclf.sources.formats import Reading, check_asked, columns_of, read_rows
 from textclf.sources.kinds import advice_on_lines, kind_of
 from textclf.sources.layouts import CLASS_FILES, CLASS_FOLDERS, FILES, SIDE_BY_SIDE, Part, classes_of
-from textclf.sources.opening import is_there, unreadable
+from textclf.sources.opening import is_there, name_of, unreadable
 from textclf.sources.text_lines import Encoding, encoding_named, read_lines
 
 UNLABELLED: Final = {"unsup", "unsupervised", "unlabelled", "unlabeled"}
@@ -171,7 +171,7 @@ def digest(part: Part) -> str:
     files = _class_files(class_folders(root)) if part.form == CLASS_FOLDERS else part.paths
     listing = hashlib.sha256()
     for path in files:
-        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+        name = path.relative_to(root).as_posix() if path.is_relative_to(root) else name_of(path)
         listing.update(f"{_sha256(path)} {name}\n".encode(errors="surrogateescape"))  # as on disk, UTF-8 or not
     return listing.hexdigest()[:16]
 

@@ -203,7 +203,9 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
-def refuse_full_disk(path: Path, *, needed: int, count: int) -> None:
+def refuse_full_disk(
+    path: Path, *, needed: int, count: int, advice: str = "free some, or choose another --data-dir"
+) -> None:
     """Raise ResourceError if the disk of a folder has too little room for these bytes or this number of files."""
     if not hasattr(os, "statvfs"):
         return
@@ -212,7 +214,7 @@ def refuse_full_disk(path: Path, *, needed: int, count: int) -> None:
     if free < needed:
         raise ResourceError(
             f"too little space to write {path}: about {counted(needed, 'byte is', 'bytes are')} needed and {free:,} "
-            "free; free some, or choose another --data-dir"
+            f"free; {advice}"
         )
     if disk.f_files and disk.f_favail < count:  # some file systems have no such limit, and say 0
         raise ResourceError(

@@ -56,7 +56,7 @@ def speak_utf8() -> None:
 
 
 def hide_progress_bars() -> None:
-    """Let the libraries of the Hub show no progress bar; call it before they are imported."""
+    """Let the libraries of the Hub, and copies of remote files, show no progress bar; call it before they begin."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_DATASETS_DISABLE_PROGRESS_BARS", "1")
 
