@@ -123,6 +123,16 @@ def seal(run: RunLayout) -> None:
     files.write_bytes(run.checksums, checksums.seal(values))
 
 
+def complete(run: RunLayout) -> bool:
+    """Whether a run has ended; what was stopped after that, its checksums or its name in `latest`, is done now."""
+    if not run.metrics.exists():
+        return False
+    if sealed(run) is None:
+        seal(run)
+    set_latest(run)
+    return True
+
+
 def sealed(run: RunLayout) -> dict[str, str] | None:
     """Checksums that `seal` wrote, by file name; None if it wrote none. Raises ArtefactError if they are damaged."""
     try:

@@ -65,11 +65,16 @@ def kept() -> Iterator[None]:
 
 
 class Interrupt:
-    """While entered, records the two signals; `between_steps` saves, and raises the error that belongs to them."""
+    """While entered, records the two signals; `between_steps` saves, and raises the error that belongs to them.
 
-    def __init__(self, advice: str) -> None:
+    Processes that take the same steps must stop before the same one: ``agree`` gives the signal that all act on, 0 if
+    there is none yet, for the one that this process has received.
+    """
+
+    def __init__(self, advice: str, *, agree: Callable[[int], int] = int) -> None:
         self._advice = advice
-        self._received: signal.Signals | None = None
+        self._agree = agree
+        self._received = 0
         self._handling = _handling(self._record)
 
     def __enter__(self) -> "Interrupt":
@@ -82,14 +87,23 @@ class Interrupt:
     def between_steps(self, batches: Iterable[Any], save: Callable[[], None] = lambda: None) -> Iterator[Any]:
         """Pass the batches through; after a signal, save and raise its error before the next batch."""
         for batch in batches:
-            if self._received:
+            if agreed := self._agree(self._received):
                 save()
-                raise ERRORS[self._received](f"stopped; {self._advice}")
+                raise ERRORS[signal.Signals(agreed)](f"stopped; {self._advice}")
             yield batch
 
     def _record(self, number: int, _frame: FrameType | None) -> None:
-        self._received = signal.Signals(number)
+        self._received = number
         signal.signal(number, signal.SIG_DFL)  # the second signal ends the program
+
+
+def block() -> None:
+    """Let neither signal interrupt the end of this process, which is near: what has handlers of its own restores them.
+
+    torchrun, for one, sends SIGTERM to processes that end because another one has.
+    """
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, ERRORS)
 
 
 def ignore() -> None:
