@@ -17,7 +17,7 @@ from textclf import __version__
 from textclf.cli import options, terminal
 from textclf.cli.terminal import Volume
 from textclf.errors import ClosedPipeError
-from textclf.system import failures, memory, startup, streams
+from textclf.system import failures, memory, startup, streams, torchrun
 from textclf.system.signals import ignore, stopping
 
 GROUPS: Final[Mapping[str, Sequence[str]]] = {
@@ -109,8 +109,13 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; raises ResourceError if memory is limited to less than its libraries need."""
+        """Find a command that may run here; raises ResourceError if memory is limited to less than its libraries need.
+
+        Several processes of torchrun train together, and do nothing else.
+        """
         name, command, rest = super().resolve_command(ctx, args)
+        if name != "train" and (process := torchrun.launched()) and process.ranks > 1:
+            raise click.UsageError(f"torchrun goes with textclf train alone: start textclf {name} without it")
         if not {"-h", "--help"} & set(rest):
             memory.refuse_small_limit(ADDRESS_SPACE.get(name or "", 0))
         return name, command, rest
@@ -126,6 +131,9 @@ def _report(error: BaseException) -> int | None:
     if isinstance(error, click.Abort) and isinstance(error.__cause__, EOFError):
         error = error.__cause__  # click takes every end of a file for the user's Ctrl-D
     if isinstance(error, click.ClickException):
+        process = torchrun.launched()
+        if process and process.local_rank > 0:  # the others have the same command line
+            return error.exit_code
         return _fail(error, _with_help(error), error.exit_code)
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return _fail(error, "stopped", 130)

@@ -13,6 +13,7 @@ from textclf.cli.display import table
 from textclf.cli.training_options import DEFAULTS, ClassWeights
 from textclf.config import MONITORS, PRECISIONS, STORES, TIERS, TrainConfig
 from textclf.errors import UsageError
+from textclf.system import torchrun
 from textclf.system.wording import counted
 
 number: Final = partial(options.setting, TrainConfig)
@@ -160,19 +161,56 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
     from textclf.cli.training_display import TerminalDisplay
     from textclf.experiments.repeated import over_seeds
 
+    if process := torchrun.launched():
+        _train_together(context, process, resume, code, seeds, given)
+        return
     if resume is not None:
         _refuse_settings(context)
         stopped = runs.RunLayout(options.resolved(resume))
         terminal.result_line(training.resume(stopped, display=TerminalDisplay(), code=code).root)
         return
-    if code:
-        raise UsageError(f"--code goes with --resume; to train, name the class: --model {code[0]}:CLASS")
+    _refuse_code(code)
     metrics = []
     for run in over_seeds(TrainConfig.create(**given), seeds, display=TerminalDisplay()):
         terminal.result_line(run.root)
         metrics.append(runs.read_json(run.metrics))
     if seeds > 1:
         terminal.note(_spread(metrics))
+
+
+def _train_together(
+    context: click.Context,
+    process: torchrun.Process,
+    resume: Path | None,
+    code: tuple[Path, ...],
+    seeds: int,
+    given: dict[str, Any],
+) -> None:
+    """Train with the other processes of a torchrun; the first shows it."""
+    from textclf import training  # noqa: F401  first: it sets how torch's threads wait
+    from textclf.artefacts import runs
+    from textclf.cli.training_display import TerminalDisplay
+    from textclf.training import parallel
+    from textclf.training.display import Display
+    from textclf.training.distributed import joined
+
+    display = TerminalDisplay() if process.rank == 0 else Display()
+    with joined(process) as ranks:
+        if seeds > 1:
+            raise UsageError("torchrun trains one run: leave out --seeds, and start it once for each --seed")
+        if resume is not None:
+            _refuse_settings(context)
+            trained = parallel.resume(runs.RunLayout(options.resolved(resume)), ranks, display=display, code=code)
+        else:
+            _refuse_code(code)
+            trained = parallel.train(TrainConfig.create(**given), ranks, display=display)
+    if trained is not None:
+        terminal.result_line(trained.root)
+
+
+def _refuse_code(code: tuple[Path, ...]) -> None:
+    if code:
+        raise UsageError(f"--code goes with --resume; to train, name the class: --model {code[0]}:CLASS")
 
 
 def _refuse_settings(context: click.Context) -> None:

@@ -40,6 +40,11 @@ def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequenc
         raise UsageError(f"{run.root} has not ended; {runs.next_step(run.root)}")
     artefact.check(run.model)
     config, record = settings_of(run, code=code), runs.read_json(run.config)
+    if (ranks := record.get("machine", {}).get("ranks", 1)) > 1:
+        raise UsageError(
+            f"{run.root} was trained by {ranks} processes, and verify trains in one; "
+            f"train it again with torchrun, and compare the files checksums.json"
+        )
     made = runs.data_of(run)
     data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
     with TemporaryDirectory(prefix="textclf-verify-") as folder:

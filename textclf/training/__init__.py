@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 from textclf.artefacts import runs
 from textclf.config import TrainConfig
-from textclf.dataset.directory import DataDirectory
-from textclf.errors import UsageError
 from textclf.system import locks, requirements, startup
 from textclf.training.display import Display
-from textclf.training.setup import set_up, set_up_while_torch_loads, settings_of
+from textclf.training.setup import set_up, set_up_while_torch_loads, started_with
 
 if TYPE_CHECKING:
     from textclf.training.checkpoint import Pace
@@ -53,17 +51,9 @@ def resume(
 def _resume(
     layout: runs.RunLayout, *, display: Display | None, pace: "Pace | None", code: Sequence[Path]
 ) -> runs.RunLayout:
-    if not layout.config.exists():
-        raise UsageError(
-            f"{layout.root} has no config.json: it stopped before its settings were saved; train again: textclf train"
-        )
-    config, made = settings_of(layout, code=code), runs.data_of(layout)
-    data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
+    config, data = started_with(layout, code=code)
     runs.clear_temporaries(layout)
-    if layout.metrics.exists():  # it has ended, except perhaps for the checksums
-        if runs.sealed(layout) is None:
-            runs.seal(layout)
-        runs.set_latest(layout)
+    if runs.complete(layout):
         return layout
     setup = set_up(config, data)
     from textclf.training import run

@@ -30,6 +30,7 @@ from textclf.system.subprocesses import searching_safely
 from textclf.text.arrays import offsets
 from textclf.training import loader_processes, shared_memory
 from textclf.training.loader_processes import LoaderError
+from textclf.training.ranks import ALONE
 
 WORKER_TIMEOUT: Final = 120  # seconds; a worker that returns no batch in that time counts as hanging
 WORKER_GRACE: Final = 3  # seconds that a worker lives after SIGTERM
@@ -66,9 +67,16 @@ class TokenDataset(Dataset[Example]):
     """The documents of one split or tier, read when they are asked for."""
 
     def __init__(
-        self, store: Store, rows: NDArray[np.integer], labels: NDArray[np.integer], lengths: NDArray[np.integer]
+        self,
+        store: Store,
+        rows: NDArray[np.integer],
+        labels: NDArray[np.integer],
+        lengths: NDArray[np.integer],
+        *,
+        share: slice = ALONE.share,
     ) -> None:
         self.store = store
+        self.share = share  # of each batch, whose tokens this rank reads
         self.rows = rows  # (D,), rows of the table of documents
         self.labels = np.maximum(labels, UNSEEN)  # (D,); the loss ignores this one index
         self.lengths = lengths  # (D,)
@@ -81,9 +89,14 @@ class TokenDataset(Dataset[Example]):
         return Example(torch.from_numpy(only.tokens.copy()), int(only.labels[0]))
 
     def __getitems__(self, indices: Sequence[int]) -> Examples:
-        """A whole batch at once; the DataLoader prefers this to ``__getitem__``."""
-        rows = self.rows[np.asarray(indices)]
-        return Examples(*self.store.gather(rows), self.labels[np.asarray(indices)].astype(np.int64), rows)
+        """A whole batch at once; the DataLoader prefers this to ``__getitem__``.
+
+        Several ranks share out its documents, and all get its labels. One without any reads the first, as a stand-in.
+        """
+        batch = np.asarray(indices)
+        own = batch[self.share] if len(batch) > (self.share.start or 0) else batch[:1]
+        rows = self.rows[own]
+        return Examples(*self.store.gather(rows), self.labels[batch].astype(np.int64), rows)
 
 
 class EpochSampler(Sampler[Any]):

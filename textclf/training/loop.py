@@ -20,6 +20,7 @@ from textclf.training.batches import to_device
 from textclf.training.learner import AVERAGE_EVERY, Learner, clip_gradients
 from textclf.training.meters import Clock, Meter, Score
 from textclf.training.objective import Objective
+from textclf.training.ranks import ALONE, Ranks
 
 Batches = Iterable[Any]
 """NamedTuples of tensors with a field ``labels`` of shape (B,), made by a model's ``collate``. To train on them they
@@ -103,12 +104,16 @@ class StepOptions:
     check_every: int = 1
     """Check for NaN every this many steps; on a GPU each check forces a sync."""
     watch: Watch = lambda batches, _meter: batches
+    ranks: Ranks = ALONE
+    """The processes that train together, each on its share of every batch."""
 
     def logits(self, model: nn.Module, batch: Any) -> Tensor:
         """The model's logits, shape (V, B, C), float32."""
-        with torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None):
+        autocast = torch.autocast(self.device.type, dtype=self.autocast, enabled=self.autocast is not None)
+        with self.ranks.own_random_numbers(self.device), autocast:
             logits: Tensor = model(batch)
-        return (logits if logits.dim() == 3 else logits[None]).float()  # a model of one view may return (B, C)
+        logits = (logits if logits.dim() == 3 else logits[None]).float()  # a model of one view may return (B, C)
+        return self.ranks.gather(logits, documents=len(batch.labels))
 
 
 def fit(
@@ -172,6 +177,7 @@ def train_epoch(
 
         optimizer.zero_grad()
         loss.backward()
+        options.ranks.sum_gradients(model)
         clock.lap("backward")
 
         gradient_norm = clip_gradients(model, options.clip_norm)  # ()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from textclf import __version__
 from textclf.artefacts import runs
-from textclf.config import REFIT_EPOCHS
+from textclf.config import REFIT_EPOCHS, TrainConfig
 from textclf.models import summary
 from textclf.models.user.code import naming_line
 from textclf.system import failures, files, memory
@@ -30,9 +30,13 @@ from textclf.training.learner import Learner
 from textclf.training.loader_processes import LoaderError
 from textclf.training.loop import Batches, EarlyStopping, StepOptions, Watch
 from textclf.training.meters import Meter
+from textclf.training.ranks import ALONE, LostRankError
 from textclf.training.refit import Refit
 from textclf.training.setup import Setup, required
 from textclf.training.tracking import Tracker, quiet_writer_thread
+
+if TYPE_CHECKING:
+    from textclf.training.distributed import Distributed
 
 PACKAGES: Final = ("torch", "numpy", "datasets", "scikit-learn", "tensorboard", "safetensors")
 
@@ -84,7 +88,7 @@ def _with_room_for_batches(setup: Setup, display: Display) -> Setup:
     """The setup; without loader processes, and with a note, if shared memory is too small for their batches."""
     refuse_few_threads(torch.get_num_threads() + OTHER_THREADS)
     with _naming_failures(setup, shared_memory.FOLDER):
-        why = shared_memory.lack(setup.loader("train", device.pick(setup.config.device)))
+        why = shared_memory.lack(setup.loader("train", setup.ranks.pick(setup.config.device)))
     if why is None:
         return setup
     display.note(f"{why}: training goes on without loader processes, as with --num-workers 0")
@@ -105,50 +109,64 @@ def _naming_failures(setup: Setup, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _naming_resume(run: runs.RunLayout) -> Iterator[None]:
-    """Say how to resume when a loader process has died: it was killed perhaps, and nothing is wrong."""
+    """Say how to resume when another process has died: it was killed perhaps, and nothing is wrong."""
     try:
         yield
     except LoaderError as error:
         raise LoaderError(f"{error}, or resume it: textclf train --resume {run.root}") from error
+    except LostRankError as error:
+        raise LostRankError(f"{error}; resume it: textclf train --resume {run.root}") from error
 
 
 @contextmanager
 def _started(setup: Setup) -> Iterator[Start]:
     """A run before its first step; its loader processes end with it, however it ends."""
     time = perf_counter() - setup.seconds
-    processor = device.pick(setup.config.device)
+    processor = setup.ranks.pick(setup.config.device)
     batches = {part: setup.loader(part, processor) for part in ("train", "validation")}
     with closing(batches["train"]):
-        yield Start(setup.learner(batches["train"], processor), batches, time)
+        yield Start(_learner(setup, batches["train"], processor), batches, time)
+
+
+def _learner(setup: Setup, batches: BatchLoader, processor: torch.device) -> Learner:
+    """The model before its first step. The first of several ranks makes it from whole batches, and hands it out."""
+    if setup.ranks.count == 1:
+        return setup.learner(batches, processor)
+    if setup.ranks.rank > 0:
+        return setup.learner(None, processor)
+    with closing(replace(setup, ranks=ALONE).loader("train", processor)) as whole:
+        return setup.learner(whole, processor)
 
 
 def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display: Display, pace: Pace) -> runs.RunLayout:
     """Train until early stopping, refit if the settings say so, and finish."""
     config, learner, processor = setup.config, start.learner, start.learner.device
-    stopping = EarlyStopping(required(config.patience), min_gain=required(config.min_gain), monitor=config.monitor)
+    stopping = _stopping(config)
+    alone = replace(setup, ranks=ALONE)
     memory.return_freed_memory()
     checkpointer = Checkpointer(run, learner, stopping, settings=config.shaping_steps(), pace=pace)
     progress = checkpointer.resume()
+    setup.ranks.hand_out(learner, stopping, progress, run.root)
     display.begin(run, setup, learner, first_epoch=progress.epoch + 1)
     best = files.read_lines(run.history)[stopping.best_epoch - 1]["validation"] if progress.epoch else None
     with (
         quiet_writer_thread(),
         Tracker(run.root, first_epoch=progress.epoch + 1, several=setup.data.is_multi, best=best) as tracker,
-        Interrupt(f"resume it: textclf train --resume {run.root}") as interrupt,
+        _interrupt(setup, run) as interrupt,
     ):
         if progress.epoch == 0:
             tracker.introduce(summary(learner.model), config.to_json())
         options = _step_options(setup, processor)
         observers = (tracker, checkpointer, display)
-        fitting = replace(options, watch=_watcher(interrupt, display, checkpointer))
+        fitting = replace(options, watch=_watcher(setup, interrupt, display, checkpointer))
         train_seconds = _fit(checkpointer, start.batches, fitting, observers, epochs=config.epochs)
         evaluating = StepOptions(processor, options.objective)  # in float32, as the artefact will compute
         memory.return_freed_memory()
-        validation = logits_of(checkpointer.best(), start.batches["validation"], options=evaluating)
+        validation = logits_of(checkpointer.best(), alone.loader("validation", processor), options=evaluating)
         is_refit = config.refits(best_epoch=stopping.best_epoch)
         if is_refit:
-            refit = Refit(setup, evaluating, after=checkpointer.progress.epoch)
-            refitting = replace(options, watch=_watcher(interrupt, display))
+            refit = Refit(setup, replace(evaluating, ranks=setup.ranks), after=checkpointer.progress.epoch)
+            refitting = replace(options, watch=_watcher(setup, interrupt, display))
             validation, seconds = _refit(refit, learner, validation, refitting, tracker=tracker, display=display)
             train_seconds += seconds
         else:
@@ -157,10 +175,48 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
         started = start.time - progress.seconds
         trained = Trained(learner.end(), validation, evaluating, stopping.best_epoch, is_refit, train_seconds, started)
         memory.return_freed_memory()
-        metrics = finish(setup, run, trained, tracker=tracker, test=config.test)
+        metrics = finish(alone, run, trained, tracker=tracker, test=config.test)
     runs.seal(run)
     display.end(metrics)
     return run
+
+
+@no_spinning()
+def follow(setup: Setup, ranks: "Distributed") -> None:
+    """Take the steps of the run that the first rank trains, and write nothing; raises what `resume` does."""
+    setup, config = _with_room_for_batches(setup, Display()), setup.config
+    with _naming_failures(setup, config.run_dir), _started(setup) as start:
+        learner, processor, stopping = start.learner, start.learner.device, _stopping(config)
+        taken = ranks.take(learner, stopping)
+        if taken is None:
+            return
+        run, progress = runs.RunLayout(taken[0]), taken[1]
+        with _naming_resume(run), _interrupt(setup, run) as interrupt:
+            options = _step_options(setup, processor)
+            watching = replace(options, watch=_watcher(setup, interrupt, Display()))
+            last = progress.epoch
+            for epoch in loop.fit(
+                learner,
+                start.batches,
+                epochs=range(last + 1, config.epochs + 1),
+                stopping=stopping,
+                options=watching,
+                mid_epoch=progress.mid_epoch,
+            ):
+                last = epoch.number
+            if config.refits(best_epoch=stopping.best_epoch):
+                refit = Refit(setup, StepOptions(processor, options.objective, ranks=setup.ranks), after=last)
+                unused = np.zeros((len(setup.parts["validation"]), len(setup.data.manifest.labels)), dtype=np.float32)
+                refit.run(learner, unused, options=watching, shown=lambda _score, _epoch: None)
+            ranks.wait()
+
+
+def _stopping(config: TrainConfig) -> EarlyStopping:
+    return EarlyStopping(required(config.patience), min_gain=required(config.min_gain), monitor=config.monitor)
+
+
+def _interrupt(setup: Setup, run: runs.RunLayout) -> Interrupt:
+    return Interrupt(f"resume it: textclf train --resume {run.root}", agree=setup.ranks.agree)
 
 
 def _step_options(setup: Setup, processor: torch.device) -> StepOptions:
@@ -172,19 +228,21 @@ def _step_options(setup: Setup, processor: torch.device) -> StepOptions:
         autocast=device.autocast(config.precision, processor),
         clip_norm=config.clip_norm,
         check_every=1 if processor.type == "cpu" else GPU_CHECK_EVERY,
+        ranks=setup.ranks,
     )
 
 
-def _watcher(interrupt: Interrupt, display: Display, checkpointer: Checkpointer | None = None) -> Watch:
+def _watcher(setup: Setup, interrupt: Interrupt, display: Display, checkpointer: Checkpointer | None = None) -> Watch:
     """Shows training batches as they pass, and between two steps writes checkpoints and stops on a signal."""
 
     def watch(batches: Batches, meter: Meter) -> Batches:
+        def save() -> None:
+            if checkpointer is not None:
+                checkpointer.save_mid_epoch(meter)
+            setup.ranks.wait()  # who ended now would have torchrun end the others, too
+
         shown = display.watch(batches, meter)
-        if checkpointer is None:
-            return interrupt.between_steps(shown)
-        return interrupt.between_steps(
-            checkpointer.watch(shown, meter), save=lambda: checkpointer.save_mid_epoch(meter)
-        )
+        return interrupt.between_steps(checkpointer.watch(shown, meter) if checkpointer else shown, save=save)
 
     return watch
 
@@ -241,12 +299,16 @@ def _record(setup: Setup) -> dict[str, Any]:
             "fingerprint": data.manifest.fingerprint,
             "described": data.manifest.described(),
         },
-        "versions": _versions(),
-        "machine": {"processor": platform.machine(), "threads": torch.get_num_threads()},
+        "versions": versions(),
+        "machine": {
+            "processor": platform.machine(),
+            "threads": torch.get_num_threads(),
+            **({"ranks": setup.ranks.count} if setup.ranks.count > 1 else {}),
+        },
     }
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Versions of Python and of the packages that are installed; textclf may be an uninstalled checkout."""
     versions = {"python": platform.python_version(), "textclf": __version__}
     for name in PACKAGES:

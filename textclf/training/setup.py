@@ -20,7 +20,7 @@ from textclf.config import NONE, TrainConfig
 from textclf.dataset import finding
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, together
 from textclf.dataset.manifest import read_manifest
-from textclf.errors import ArtefactError, DataError
+from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.models import user
 from textclf.models.model import FeatureCache, Features
 from textclf.models.user import UserModel
@@ -30,6 +30,7 @@ from textclf.system.wording import counted
 from textclf.text import arrays
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.class_weights import weigh
+from textclf.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     import torch
@@ -69,6 +70,8 @@ class Setup:
     """The weight of each class in the training loss, shape (C,); None if all weigh the same."""
     seconds: float
     """Spent on computing all this."""
+    ranks: Ranks = ALONE
+    """The processes that train together."""
 
     def loader(self, part: str, processor: "torch.device") -> "BatchLoader":
         """Batches of a part: shuffled for each epoch if it is trained on, else sorted by length."""
@@ -88,7 +91,7 @@ class Setup:
         else:
             sampler = batches.LengthSortedSampler(documents.lengths)
         return batches.make_loader(
-            batches.TokenDataset(store, *documents),
+            batches.TokenDataset(store, *documents, share=self.ranks.share),
             sampler,
             partial(architecture.collate, inputs=cache or self.features),
             num_workers=self._workers(processor) if part in TRAINED_ON else 0,
@@ -96,8 +99,8 @@ class Setup:
             names=self.data.documents.names,
         )
 
-    def learner(self, batches: "BatchLoader", processor: "torch.device") -> "Learner":
-        """The model before its first step on these batches, and its optimizer."""
+    def learner(self, batches: "BatchLoader | None", processor: "torch.device") -> "Learner":
+        """The model before its first step on these batches, and its optimizer; None leaves out the head start."""
         import torch
 
         from textclf.training.batches import to_device
@@ -109,7 +112,7 @@ class Setup:
         if self.data.is_multi and not config.user_model:
             counts = self.data.counts(config.tier)
             start_at_log_odds(model, np.array(list(counts.values())), documents=len(self.parts["train"]))
-        if architecture.head_start is not None:
+        if architecture.head_start is not None and batches is not None:
             batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # the order follows from the seed as well
             sets = getattr(self.objective(processor), "sets", None)
             architecture.head_start(model, (to_device(batch, processor) for batch in batches), sets)
@@ -155,7 +158,9 @@ class Setup:
             return 0
         if self.config.num_workers is not None:
             return self.config.num_workers
-        return 0 if self.config.store == "packed" and processor.type == "cpu" else min(processors(), MOST_WORKERS)
+        if self.config.store == "packed" and processor.type == "cpu":
+            return 0
+        return min(max(processors() // self.ranks.local_count, 1), MOST_WORKERS)
 
 
 def settings_of(run: runs.RunLayout, *, code: Sequence[Path] = ()) -> TrainConfig:
@@ -170,6 +175,16 @@ def settings_of(run: runs.RunLayout, *, code: Sequence[Path] = ()) -> TrainConfi
         return TrainConfig.from_json(record["settings"], user_model=user_model)
     except (LookupError, TypeError, ValueError) as error:
         raise ArtefactError(f"{run.config} is damaged, or from another version ({error})") from error
+
+
+def started_with(run: runs.RunLayout, *, code: Sequence[Path] = ()) -> tuple[TrainConfig, DataDirectory]:
+    """Settings and data of a stopped run; raises what `settings_of` does, UsageError if the data has changed."""
+    if not run.config.exists():
+        raise UsageError(
+            f"{run.root} has no config.json: it stopped before its settings were saved; train again: textclf train"
+        )
+    config, made = settings_of(run, code=code), runs.data_of(run)
+    return config, DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
 
 
 def set_up_while_torch_loads(config: TrainConfig) -> Setup:

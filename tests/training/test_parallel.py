@@ -1,0 +1,180 @@
+"""Ranks that train one model together: the same steps as one process, the same end, whatever ends them."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import small_config
+from tests.training.helpers import ONLY_IN_A_FINISHED_RUN, Shown, Stopped, files, history, only_run, read, same, weights
+from tests.training.helpers import resume as resume_alone
+from tests.training.helpers import train as train_alone
+from tests.training.many import EVERY_STEP, Outcome, ranks, train
+from textclf.artefacts import runs
+from textclf.training import parallel
+from textclf.training.display import Display
+
+NO_DROPOUT = {"mlp": {"dropout": 0.0}, "lstm": {"dropout": 0.0, "word_dropout": 0.0}}
+NO_DROPOUT["cnn"] = NO_DROPOUT["lstm"]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """As the ranks have, and so that this process can be forked."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def at(tmp_path, data_dir):
+    """Makes the settings of a small run in a folder of that name."""
+
+    def make(folder, model="mlp", data=data_dir, **given):
+        return small_config(model, data, tmp_path / folder, **{"epochs": 3, "refit": False, **given})
+
+    return make
+
+
+def assert_alike(one, other, *, atol=1e-5):
+    """Both runs ended with about the same weights, and with the same figures."""
+    ours, theirs = weights(one), weights(other)
+    assert ours.keys() == theirs.keys()
+    for name, weight in ours.items():
+        np.testing.assert_allclose(weight, theirs[name], rtol=0, atol=atol, err_msg=name)
+    for before, after in zip(history(one), history(other), strict=True):
+        for split in ("train", "validation"):
+            assert before[split] == pytest.approx(after[split], abs=1e-5)
+        assert before["gradient_norm"] == pytest.approx(after["gradient_norm"], abs=1e-5)
+    before, after = read(one.metrics), read(other.metrics)
+    for split in ("validation", "test"):
+        assert before[split]["accuracy"] == after[split]["accuracy"]
+        assert before[split]["loss"] == pytest.approx(after[split]["loss"], abs=1e-4)
+    assert [before[name] for name in ("best_epoch", "epochs")] == [after[name] for name in ("best_epoch", "epochs")]
+
+
+@pytest.mark.parametrize("model", ["mlp", "lstm", "cnn"])
+def test_two_ranks_take_the_steps_of_one_process(at, model):
+    """The last batch of an epoch has one document, which leaves the second rank without a share."""
+    settings = {**NO_DROPOUT[model], "batch_size": 47, "lr": 0.002, "refit": True}
+    alone, together = (at(folder, model, **settings) for folder in ("alone", "together"))
+    run = train(together, 2)
+    assert_alike(train_alone(alone), run)
+    assert files(run.root) >= ONLY_IN_A_FINISHED_RUN
+    assert read(run.config)["machine"]["ranks"] == 2
+    assert runs.sealed(run) is not None
+    assert only_run(run.root.parent) == run
+
+
+@pytest.mark.parametrize("given", [{"class_weights": '{"food": 5}', "label_smoothing": 0.1}, {"clip_norm": 0.01}])
+def test_losses_and_clipping_are_those_of_the_whole_batch(at, given):
+    alone, together = (at(folder, dropout=0.0, **given) for folder in ("alone", "together"))
+    assert_alike(train_alone(alone), train(together, 3))
+
+
+def test_documents_of_several_labels(at, several_data):
+    alone, together = (at(folder, data=several_data, dropout=0.0, lr=0.02) for folder in ("alone", "together"))
+    assert_alike(train_alone(alone), train(together, 2))
+
+
+def test_a_model_of_the_users_with_a_running_mean(at, my_model):
+    """The running mean and variance are those of the first rank, on all: each rank's predictions are the same."""
+    run = train(at("together", f"{my_model}:MyModel", hidden_size=None, epochs=4), 2)
+    assert read(run.metrics)["epochs"] == 4
+    assert all(epoch["validation"]["loss"] < 2 for epoch in history(run))
+
+
+def test_one_rank_has_the_bits_of_one_process_with_dropout(at):
+    assert same(train(at("together", refit=True), 1), train_alone(at("alone", refit=True)))
+
+
+def test_a_run_that_was_stopped_within_an_epoch_resumes_to_the_same_bits(at):
+    """Dropout differs from rank to rank, and repeats."""
+
+    class StopsInTheSecondEpoch(Shown):
+        def __init__(self):
+            super().__init__(stop_in_epoch=2, after_steps=3)
+
+    straight = train(at("straight"), 2, pace=EVERY_STEP)
+    stopped, lost = train(at("stopped"), 2, displays={0: StopsInTheSecondEpoch}, pace=EVERY_STEP)
+    assert (stopped.code, lost.code) == (1, 5)
+    assert Stopped.__name__ in stopped.value
+    run = only_run(straight.root.parent.parent / "stopped")
+    assert [epoch["number"] for epoch in history(run)] == [1]
+    assert same(train(None, 2, layout=run, pace=EVERY_STEP), straight)
+    assert train(None, 2, layout=run) == run  # it has ended
+
+
+def test_a_run_of_two_ranks_resumes_in_one_process(at):
+    class Stops(Shown):
+        def __init__(self):
+            super().__init__(stop_in_epoch=2, after_steps=3)
+
+    train(at("stopped", dropout=0.0), 2, displays={0: Stops}, pace=EVERY_STEP)
+    run = only_run(at("stopped").run_dir)
+    assert_alike(resume_alone(run), train_alone(at("alone", dropout=0.0)))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_to_any_rank_stops_all_before_the_same_step_after_a_save(at, number, code):
+    class Signalled(Display):
+        def watch(self, batches, meter):
+            for batch in batches:
+                if meter.steps == 2:
+                    signal.raise_signal(number)
+                yield batch
+
+    straight = train(at("straight"), 2)
+    outcomes = train(at("stopped"), 2, displays={0: Signalled})
+    run = only_run(at("stopped").run_dir)
+    assert outcomes == [Outcome(code, f"stopped; resume it: textclf train --resume {run.root}"), Outcome(code)] or (
+        outcomes == [Outcome(code), Outcome(code, f"stopped; resume it: textclf train --resume {run.root}")]
+    )
+    assert read(run.config)
+    assert torch.load(run.last, weights_only=True)["mid_epoch"]["meter"]["steps"] == 3  # all know it a step later
+    assert same(train(None, 2, layout=run), straight)
+
+
+def test_all_stop_when_the_loss_is_not_a_number(at):
+    outcomes = train(at("diverged", lr=1e30, clip_norm=1e30), 2)
+    assert [outcome.code for outcome in outcomes] == [6, 6]
+    (said,) = (outcome.value for outcome in outcomes if outcome.value)
+    assert "is not a number in epoch 1" in said
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_who_is_left_by_a_killed_rank_ends_with_one_line(at, killed):
+    def die(rank):
+        if rank.rank == killed:
+            gather = rank.gather
+            rank.gather = lambda *given, **more: os.kill(os.getpid(), 9) if step() == 5 else gather(*given, **more)
+        steps = iter(range(1000))
+        step = lambda: next(steps)  # noqa: E731
+        return parallel.train(at("killed"), rank, display=Display(), pace=EVERY_STEP)
+
+    outcomes = ranks(2, die)
+    run = only_run(at("killed").run_dir)
+    assert outcomes[killed] == Outcome(-9)
+    assert outcomes[1 - killed] == Outcome(
+        5, f"one of the 2 processes of torchrun has ended; resume it: textclf train --resume {run.root}"
+    )
+    assert same(train(None, 2, layout=run), train(at("straight"), 2))
+
+
+def test_ranks_with_other_settings_or_data_are_named(at, several_data):
+    first, second = train(lambda rank: at("differing", seed=rank), 2)
+    assert [first.code, second.code] == [2, 2]
+    assert "process 1 of torchrun has not what process 0 has: seed is 1 and not 0" in (first.value, second.value)
+    outcomes = train(lambda rank: at("differing", **({"data": several_data} if rank else {})), 2)
+    assert any("the data's fingerprint is" in (outcome.value or "") for outcome in outcomes)
+    assert not at("differing").run_dir.exists()
+
+
+def test_a_mistake_of_one_rank_is_said_by_it_alone(at, tmp_path):
+    outcomes = train(lambda rank: at("missing", **({"data": tmp_path / "none"} if rank else {})), 2)
+    assert [outcome.code for outcome in outcomes] == [5, 2] or [outcome.code for outcome in outcomes] == [2, 2]
+    assert "none" in outcomes[1].value
+    assert outcomes[0].value is None
