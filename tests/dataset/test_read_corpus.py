@@ -1,6 +1,7 @@
 import errno
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.text.test_corpus_encoder import ODD, count_tokens
 from textclf.dataset.read_corpus import BatchSize, Work, _number, _number_long, batches, read_corpus
 from textclf.dataset.splits import digest, fold, number_texts
-from textclf.errors import ResourceError
+from textclf.errors import DataError, ResourceError
 from textclf.sources import SPLITS, Document
 from textclf.system import workers
 from textclf.text.corpus_encoder import NewPreTokens
@@ -139,3 +140,14 @@ def test_a_long_text_is_read_in_pieces_as_if_it_were_short(tmp_path, monkeypatch
     found = read(tmp_path, documents)
     assert np.diff(found.offsets).tolist() == [1, len(words) // 2, len(words) // 2]
     assert found.documents.text.tolist() == [0, 1, 1]
+
+
+def test_more_documents_than_rows_can_be_numbered_are_refused(tmp_path):
+    with workers.lazy_pool(1, imports="textclf.errors") as pool:
+        work, source = Work(pool, silent, BatchSize(2)), {"train": [Document(str(row), "a", "x") for row in range(5)]}
+        for most in (4, 5):
+            reading = (
+                nullcontext() if most == 5 else pytest.raises(DataError, match="more than 4 documents; preprocess")
+            )
+            with reading:
+                read_corpus(source, lowercase=True, spool=tmp_path / "numbers.bin", work=work, most=most)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.dataset.splits import DocumentCodes, digest, digest_of_pieces, fold, number_texts
+from textclf.errors import DataError
 from textclf.sources import SPLITS, Document
 from textclf.system import failures
 from textclf.system.workers import Mapper
@@ -26,6 +27,8 @@ from textclf.text.corpus_encoder import NewPreTokens, PreTokenNumbers, PreTokens
 from textclf.text.tokenizer import PIECE_CHARACTERS, pieces_of
 
 COUNTED_AT_ONCE: Final = 2_000_000  # numbers of pre-tokens
+MOST_DOCUMENTS: Final = 2**31 - 1
+"""Rows have 32 bits."""
 
 Progress = Callable[[Iterable[Any], str, int | None], Iterable[Any]]
 """Passes items through and shows how many there were: (items, title, how many there will be, if known)."""
@@ -86,10 +89,13 @@ class NumberedCorpus(NamedTuple):
 
 
 def read_corpus(
-    splits: Mapping[str, Iterable[Document]], *, lowercase: bool, spool: Path, work: Work
+    splits: Mapping[str, Iterable[Document]], *, lowercase: bool, spool: Path, work: Work, most: int = MOST_DOCUMENTS
 ) -> NumberedCorpus:
-    """Read a corpus, and write the numbers of its documents' pre-tokens to the file ``spool``."""
-    columns, pre_tokens = _Columns(), PreTokens()
+    """Read a corpus, and write the numbers of its documents' pre-tokens to the file ``spool``.
+
+    Raises DataError if it has more than ``most`` documents.
+    """
+    columns, pre_tokens = _Columns(most), PreTokens()
     lengths, digests = [np.empty(0, dtype=np.int32)], bytearray()
     number = partial(_number_batch, os.urandom(16), lowercase)
     with failures.naming(spool), spool.open("wb") as file:
@@ -132,7 +138,8 @@ def batches(documents: Iterable[Document], size: BatchSize) -> Iterator[list[Doc
 class _Columns:
     """Collects all but the texts of documents while they pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._labels: dict[tuple[str, ...], int] = {}
         self._label = array("i")
         self._counts = [0] * len(SPLITS)
@@ -144,6 +151,8 @@ class _Columns:
             for batch in batches(splits.get(split, ()), size):
                 self._label.extend([self._labels.setdefault(document.labels, len(self._labels)) for document in batch])
                 self._counts[place] += len(batch)
+                if sum(self._counts) > self._most:
+                    raise DataError(f"the source has more than {self._most:,} documents; preprocess it in pieces")
                 ids = [document.id.encode() for document in batch]
                 self._ids += b"".join(ids)
                 self._id_lengths.extend(map(len, ids))
