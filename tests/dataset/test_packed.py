@@ -1,5 +1,7 @@
+import mmap
 import pickle
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,3 +125,27 @@ def test_documents_have_their_own_checksums(tmp_path):
     path = PackedLayout(tmp_path).part(0)
     assert packed.checksums_of(path, LENGTHS).tolist() == list(map(tensors.checksum, RUNS))
     assert packed.checksums_of(path, LENGTHS[:-1]) is None
+
+
+def resident(path):
+    """Bytes of a mapped file that are in memory of this process."""
+    lines = Path("/proc/self/smaps").read_text().splitlines()
+    starts = [place for place, line in enumerate(lines) if line.endswith(str(path))]
+    return sum(1024 * int(line.split()[1]) for at in starts for line in lines[at : at + 9] if line.startswith("Rss:"))
+
+
+@pytest.mark.skipif(not hasattr(mmap, "MADV_DONTNEED") or not Path("/proc/self/smaps").exists(), reason="Linux alone")
+def test_pages_of_a_large_file_are_given_back(tmp_path):
+    count, page = packed.RELEASED_AFTER + 10, 1024
+    runs = list(np.arange(count * page, dtype=np.int32).reshape(count, page))
+    write(tmp_path, runs, size=count)
+    lengths, parts = np.full(count, page, dtype=np.int32), Parts(count, count)
+    for large, is_given_back in ((0, True), (1 << 40, False)):
+        copy = PackedTokens(PackedLayout(tmp_path), lengths, parts, large=large)
+        before = [copy.gather(np.array([row]))[0][0] for row in range(packed.RELEASED_AFTER)]
+        assert resident(PackedLayout(tmp_path).part(0)) >= 4 * page * packed.RELEASED_AFTER
+        assert before == list(range(0, page * packed.RELEASED_AFTER, page))
+        assert copy.gather(np.array([count - 1]))[0].tolist() == runs[-1].tolist()
+        assert (resident(PackedLayout(tmp_path).part(0)) < 1 << 20) is is_given_back
+        assert copy.gather(np.array([5]))[0].tolist() == runs[5].tolist()
+        del copy

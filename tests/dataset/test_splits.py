@@ -1,5 +1,7 @@
 import random
+import tracemalloc
 from collections import Counter
+from functools import partial
 from math import nan
 
 import numpy as np
@@ -225,3 +227,30 @@ def test_each_tier_has_every_label_and_the_first_documents_of_the_nested_order()
     tiers = splits.tiers(labels, seed=3)
     assert tiers[order].tolist() == [0] * 150 + [1] * 250 + [2] * 200
     assert splits.tiers(labels[:0], seed=3).tolist() == []
+
+
+# Memory
+
+
+def bytes_per_document(function, documents):
+    """Peak of what a function allocates."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1] / documents
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_documents_take_little_memory():
+    count, generator = 200_000, np.random.default_rng(0)
+    digests = bytearray(generator.bytes(16 * count))
+    assert bytes_per_document(lambda: splits.number_texts(digests), count) < 45
+    text = generator.integers(0, count // 2, count)
+    text = np.unique(text, return_inverse=True)[1].astype(np.int32)
+    label = generator.integers(0, 4, count).astype(np.int32)
+    codes = DocumentCodes(np.zeros(count, dtype=np.int8), label, text)
+    draw = partial(splits.draw_missing, codes, test_size=0.1, validation_size=0.1, seed=0)
+    assert bytes_per_document(draw, count) < 75
+    assert bytes_per_document(lambda: splits.tiers(label, seed=0), count) < 60
+    assert bytes_per_document(lambda: splits.duplicates(codes), count) < 25

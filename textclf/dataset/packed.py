@@ -49,12 +49,12 @@ class PackedLayout:
 class PackedTokens:
     """Token ids of documents 0 to N - 1, loaded from the disk page by page when they are used."""
 
-    def __init__(self, layout: PackedLayout, lengths: NDArray[np.int32], parts: Parts) -> None:
+    def __init__(self, layout: PackedLayout, lengths: NDArray[np.int32], parts: Parts, *, large: int = LARGE) -> None:
         self._layout, self._lengths, self._parts = layout, lengths, parts
         self._offsets = arrays.offsets(lengths)  # (N + 1,), in tokens of all parts
         self._maps = [_map(layout.part(number)) for number in range(parts.count)]
         self._runs = [np.frombuffer(mapped, dtype="<i4") for mapped in self._maps]  # of each part, read-only
-        self._is_large = self._offsets[-1] * np.dtype(np.int32).itemsize > LARGE
+        self._is_large = self._offsets[-1] * np.dtype(np.int32).itemsize > large
         self._read = 0  # documents, since pages were given back
 
     def __reduce__(self) -> tuple[Any, ...]:
