@@ -21,7 +21,7 @@ copyright = author
 version = release = textclf.__version__
 
 sys.path.insert(0, str(DOCS / "_extensions"))
-extensions = ["myst_nb", "sphinx.ext.autodoc", "commands"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "commands", "gpu"]
 nitpicky = True
 default_role = "code"  # single backticks in docstrings
 smartquotes = False  # two hyphens begin an option

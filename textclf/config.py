@@ -191,7 +191,7 @@ CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
 """Fields of a preset that are not settings; `TrainConfig.completed` derives settings from them."""
 
 
-LEAVES_STEPS_ALONE: Final = {"data", "data_dir", "run_dir", "epochs", "test", "store", "num_workers"}
+LEAVES_STEPS_ALONE: Final = {"data", "data_dir", "run_dir", "epochs", "test", "store", "num_workers", "resident"}
 """Settings that change no training step: folders, how documents are read, the maximum of epochs, what is measured."""
 
 
@@ -249,6 +249,8 @@ class TrainConfig:
     """Where token ids are read: the packed copy, or the file of each document."""
     num_workers: Loaders | None = None
     """Number of loader processes. None: 0 for the packed store on a CPU, else one per processor."""
+    resident: bool | None = None
+    """Keep the documents of train and validation on the device, if they fit. None: on CUDA."""
 
     def __post_init__(self) -> None:
         """Check the fields; raises UsageError."""

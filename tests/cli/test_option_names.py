@@ -93,6 +93,7 @@ MEANINGS = {
     "--quote": Meaning("CHARACTER", "Character around fields of a CSV or TSV file that hold delimiters or line ends,"),
     "--refit/--no-refit": Meaning("flag", "Train for two more epochs on train + validation after early stopping"),
     "--reject-below": Meaning("NUMBER", "Give no label that is less probable than this"),
+    "--resident/--no-resident": Meaning("flag", "Whether the documents are kept on the device, if they fit there"),
     "--resume": Meaning("PATH", "Resume a stopped run"),
     "--revision": Meaning("TEXT", "Branch, tag or commit of a Hub dataset"),
     "--run": Meaning("PATH", "Run: its path, name, or a unique beginning of the name; or a model/ folder"),

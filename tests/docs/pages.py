@@ -17,7 +17,7 @@ GENERATED = re.compile(r"<!-- \w+: written by (.+?) -->")
 END_OF_GENERATED = re.compile(r"<!-- end of \w+ -->")
 LANGUAGES = {"bash", "console", "python"}
 """Blocks in these languages are run."""
-SHOWN = {"text", "json", "toml", "{include}", "{toctree}", "{eval-rst}", "{commands}"}
+SHOWN = {"text", "json", "toml", "{include}", "{toctree}", "{eval-rst}", "{commands}", "{gpu}"}
 """Blocks that hold no command: outputs, files, directives of Sphinx."""
 COMMAND = re.compile(r"^(\$ )?(textclf |python |pip |scripts/|\.venv/)", re.MULTILINE)
 

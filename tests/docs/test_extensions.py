@@ -32,6 +32,11 @@ def commands() -> ModuleType:
     return load("_extensions/commands")
 
 
+@pytest.fixture
+def gpu() -> ModuleType:
+    return load("_extensions/gpu")
+
+
 @pytest.mark.parametrize(
     ("link", "shown"),
     [
@@ -83,3 +88,33 @@ def test_the_reference_of_a_command_has_its_examples_and_options(commands: Modul
     assert ":::{option} --fast\n\nBe fast.\n:::" in lines
     assert ":::{option} --size N\n\nHow much.\n:::" in lines
     assert "secret" not in lines
+
+
+def test_without_a_record_the_page_says_that_nothing_was_measured(gpu: ModuleType) -> None:
+    assert list(gpu.lines(None)) == ["**Not measured yet**: `scripts/gpu-check` has not run on a card."]
+
+
+def test_the_tables_of_a_card_come_from_its_record(gpu: ModuleType) -> None:
+    slow = {"model": "mlp", "resident": False, "precision": "bfloat16", "documents_per_second": 1e5}
+    fast = {"model": "mlp", "resident": True, "precision": "bfloat16", "documents_per_second": 2.5e6}
+    measured = {"bytes_per_document": 4e5, "share_of_copy": 0.5}
+    record = {
+        "device": "Card",
+        "versions": {"torch": "2.13.0", "cuda": "13.0"},
+        "date": "2026-11-29",
+        "steps": {
+            "copy": 2e12,
+            "gather": 1e12,
+            "sizes": {"features": 4_000_000, "width": 64, "per_document": 764},
+            "rows": [{**fast, **measured}, slow],
+        },
+        "models": {"mlp": {"cuda": {"accuracies": [0.9, 0.8], "documents_per_second": 1e6}}},
+        "problems": ["steps failed:\nTraceback"],
+    }
+    lines = list(gpu.lines(record))
+    assert lines[0] == "Card, torch 2.13.0, CUDA 13.0, 2026-11-29:"
+    assert "| mlp | bfloat16 | on the device | 2,500,000 | 0.40 | 50% |" in lines
+    assert "| mlp | bfloat16 | by the loader | 100,000 |  |  |" in lines
+    assert "| mlp | cuda | 0.8500 | 1,000,000 |" in lines
+    assert lines[-1] == "Problem: steps failed:"
+    assert any(line.startswith("A copy reaches 2,000 GB/s, a gather of random rows 1,000 GB/s.") for line in lines)

@@ -282,9 +282,7 @@ def test_what_a_store_does_not_have_is_said_in_one_line(source, kind, expected, 
 
 def test_a_package_that_is_missing_is_named(monkeypatch):
     monkeypatch.setattr(requirements, "is_installed", lambda package: package != "s3fs")
-    assert refusal("s3://bucket/a.csv", UsageError) == (
-        "s3:// needs s3fs, which is not installed: pip install s3fs"
-    )
+    assert refusal("s3://bucket/a.csv", UsageError) == ("s3:// needs s3fs, which is not installed: pip install s3fs")
 
 
 def test_a_disk_without_room_is_said_before_anything_is_copied(host, requests, monkeypatch):

@@ -18,7 +18,7 @@ def test_the_first_average_is_the_weights_and_each_later_one_moves_less():
     for count in range(40):
         with torch.no_grad():
             model.weight.fill_(count)
-        learner.average.update_parameters(model)
+        learner.update_average()
         decay = min(AVERAGE_DECAY, (1 + count) / (10 + count)) if count else 0.0
         mean = decay * mean + (1 - decay) * count
         assert learner.average.module.weight.item() == pytest.approx(mean, rel=1e-5)
@@ -27,7 +27,7 @@ def test_the_first_average_is_the_weights_and_each_later_one_moves_less():
 def test_ending_frees_everything_but_the_mean_of_the_weights():
     model = nn.Linear(2, 2)
     learner = learner_of(model)
-    learner.average.update_parameters(model)
+    learner.update_average()
     before = {name: weight.clone() for name, weight in model.state_dict().items()}
     assert_close(dict(learner.end().state_dict()), before)
     assert all(weight.is_meta for weight in model.parameters())

@@ -56,6 +56,13 @@ def assert_alike(one, other, *, atol=1e-5):
     assert [before[name] for name in ("best_epoch", "epochs")] == [after[name] for name in ("best_epoch", "epochs")]
 
 
+@pytest.mark.parametrize("model", ["mlp", "cnn"])
+def test_ranks_with_the_documents_on_their_devices_end_with_the_same_bits(at, model):
+    given = {"batch_size": 5, "epochs": 2, "refit": True}
+    one, other = (train(at(folder, model, resident=folder == "held", **given), 2) for folder in ("held", "loaded"))
+    assert same(one, other)
+
+
 @pytest.mark.parametrize("model", ["mlp", "lstm", "cnn"])
 def test_two_ranks_take_the_steps_of_one_process(at, model):
     """The last batch of an epoch has one document, which leaves the second rank without a share."""

@@ -141,6 +141,11 @@ number: Final = partial(options.setting, TrainConfig)
     help="Where token ids are read: the packed copy, or one .pt file per document.",
 )
 @options.num_workers(number("num_workers"), "load documents. [default: 0 for packed on a CPU, else one per processor]")
+@click.option(
+    "--resident/--no-resident",
+    default=None,
+    help="Whether the documents are kept on the device, if they fit there. [default: on CUDA]",
+)
 @click.option("--resume", type=options.RUN, help="Resume a stopped run.")
 @options.code
 @click.pass_context

@@ -7,7 +7,7 @@ parts come in three groups, by what they need: `Runtime` is numpy alone, since p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
@@ -167,6 +167,16 @@ class Runtime(NamedTuple):
     """``pruner(features, tokenizer)``."""
 
 
+class Resident(Protocol):
+    """All documents of a part, as tensors on a device."""
+
+    def batches(self, order: Iterable[NDArray[np.integer]], *, share: slice = ...) -> Iterator[Any]:
+        """A batch of the documents at each of these places, made on the device, with the bits that ``collate`` gives.
+
+        ``share`` are the documents of each batch that this process reads; labels are those of all.
+        """
+
+
 class Architecture(NamedTuple):
     """The parts that need torch."""
 
@@ -183,6 +193,9 @@ class Architecture(NamedTuple):
     labels, shape (S, C), if documents may have several."""
     sorts_by_length: bool = False
     """Whether a batch should hold documents of similar length, since they are padded."""
+    resident: Callable[..., Resident | None] | None = None
+    """``resident(batches, order, device=..., limit=...)`` puts the documents of these batches on a device, unless they
+    exceed a limit of bytes; ``order``: their places. None: the model's batches are made by ``collate`` alone."""
     settings: tuple[str, ...] = ("embedding_size", "hidden_size", "dropout", "word_dropout")
     """Settings that the network is called with, unless they are None."""
 

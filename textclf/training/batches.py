@@ -26,6 +26,7 @@ from textclf.dataset.directory import UNSEEN, Store
 from textclf.dataset.documents import DocumentNames
 from textclf.errors import TextclfError
 from textclf.models.model import Examples
+from textclf.models.resident import own
 from textclf.system.subprocesses import searching_safely
 from textclf.text.arrays import offsets
 from textclf.training import loader_processes, shared_memory
@@ -94,8 +95,7 @@ class TokenDataset(Dataset[Example]):
         Several ranks share out its documents, and all get its labels. One without any reads the first, as a stand-in.
         """
         batch = np.asarray(indices)
-        own = batch[self.share] if len(batch) > (self.share.start or 0) else batch[:1]
-        rows = self.rows[own]
+        rows = self.rows[own(batch, self.share)]
         return Examples(*self.store.gather(rows), self.labels[batch].astype(np.int64), rows)
 
 
@@ -273,7 +273,7 @@ class Timed:
         return result
 
 
-def make_loader(
+def make_loader(  # noqa: PLR0913 (what a DataLoader needs)
     dataset: TokenDataset,
     sampler: EpochSampler | LengthSortedSampler,
     collate: Callable[[Any], Any],
@@ -281,14 +281,15 @@ def make_loader(
     num_workers: int,
     device: torch.device,
     names: DocumentNames | None = None,
+    kind: Callable[..., BatchLoader] = BatchLoader,
 ) -> BatchLoader:
     """A DataLoader that reads the sampler's batches in ``num_workers`` processes (0: in this one).
 
     ``collate`` turns Examples into a model's batch. It must be a module-level function or a partial of one, because
     workers may be sent it. Batches for a CUDA device are in pinned memory, from which they are copied while the device
-    computes. ``names`` are those of the documents by row, for messages.
+    computes. ``names`` are those of the documents by row, for messages. ``kind`` is called for the loader.
     """
-    return BatchLoader(
+    return kind(
         dataset,
         sampler,
         names=names,

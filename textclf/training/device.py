@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 
 import torch
 from torch import Tensor
@@ -38,6 +39,14 @@ def autocast(precision: str, device: torch.device) -> torch.dtype | None:
 def name(device: torch.device) -> str:
     """The device for people: its type, and the model of a GPU."""
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
+def free_memory(device: torch.device) -> float:
+    """Bytes that can still be allocated on a CUDA device; of others, which share the machine's memory, no limit."""
+    if device.type != "cuda":
+        return inf
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
 def random_state(device: torch.device) -> Tensor:

@@ -1,6 +1,6 @@
 """What training changes: the weights of a model, their running mean, and the optimizer's state."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -108,7 +108,9 @@ class Adam:
         size = max(1, self.piece // parameter[0].numel()) if parameter.device.type == "cpu" else length
         starts = range(0, length, size)
         ends = torch.searchsorted(rows, torch.tensor(starts[1:])).tolist() if len(starts) > 1 else []
-        zeros = self._zeros.setdefault(parameter, torch.zeros_like(parameter[:size], requires_grad=False))
+        if parameter not in self._zeros:
+            self._zeros[parameter] = torch.zeros_like(parameter[:size], requires_grad=False)
+        zeros = self._zeros[parameter]
         for start, first, last in zip(starts, [0, *ends], [*ends, len(rows)], strict=True):
             piece, at = slice(start, min(start + size, length)), rows[first:last] - start
             dense = zeros[: piece.stop - start].index_copy_(0, at, values[first:last])
@@ -184,12 +186,27 @@ class Learner:
     @classmethod
     def of(cls, model: nn.Module, optimizer: Adam) -> "Learner":
         """A learner whose mean starts at the weights of the first averaging."""
-        return cls(model, optimizer, AveragedModel(model, multi_avg_fn=_exponential_mean))
+        return cls(model, optimizer, AveragedModel(model))
 
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return next(self.model.parameters()).device
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Move the mean towards the weights, quickly at first so that the initial weights are soon forgotten.
+
+        As `AveragedModel.update_parameters`, which would send the count to a GPU and read it back, each time a sync.
+        """
+        count = int(self.average.n_averaged)  # on the CPU
+        means: list[Tensor] = list(self.average.parameters())
+        weights: list[Tensor] = list(self.model.parameters())
+        if count:
+            torch._foreach_lerp_(means, weights, 1 - min(AVERAGE_DECAY, (1 + count) / (10 + count)))
+        else:
+            torch._foreach_copy_(means, weights)
+        self.average.n_averaged += 1
 
     def end(self) -> nn.Module:
         """Free everything but the mean of the weights, a quarter of the memory, and return that: training is over."""
@@ -197,13 +214,6 @@ class Learner:
         self.model.to("meta")  # shapes only
         mean: nn.Module = self.average.module
         return mean
-
-
-def _exponential_mean(means: Sequence[Tensor], weights: Sequence[Tensor], averagings: Tensor | int) -> None:
-    """Move the means towards the weights, quickly at first so that the initial weights are soon forgotten."""
-    torch._foreach_lerp_(
-        list(means), list(weights), 1 - min(AVERAGE_DECAY, (1 + int(averagings)) / (10 + int(averagings)))
-    )
 
 
 def clip_gradients(model: nn.Module, largest: float) -> Tensor:

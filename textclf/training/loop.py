@@ -186,7 +186,7 @@ def train_epoch(
             _stop_if_diverged(meter, batches, number, optimizer.lr)
         optimizer.step(unless=meter.has_diverged)
         if step % AVERAGE_EVERY == 0:
-            learner.average.update_parameters(model)
+            learner.update_average()
         clock.lap("step")
 
     _stop_if_diverged(meter, batches, number, optimizer.lr)
@@ -225,4 +225,4 @@ def predict(
     for batch in batches:
         labels.append(batch.labels)
         logits.append(options.logits(model, to_device(batch, options.device)).mean(dim=0))
-    return torch.cat(logits).cpu().numpy(), torch.cat(labels).numpy()
+    return torch.cat(logits).cpu().numpy(), torch.cat(labels).cpu().numpy()

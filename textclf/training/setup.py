@@ -4,7 +4,7 @@ Computing it needs no torch, so that mistakes are reported before torch is impor
 do. All that depends on which model is trained is here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from functools import partial
@@ -97,6 +97,7 @@ class Setup:
             num_workers=self._workers(processor) if part in TRAINED_ON else 0,
             device=processor,
             names=self.data.documents.names,
+            kind=self._kind_of_loader(part, processor),
         )
 
     def learner(self, batches: "BatchLoader | None", processor: "torch.device") -> "Learner":
@@ -151,6 +152,17 @@ class Setup:
         """Free the cached features, when no epoch will read them any more."""
         if self.cache:
             self.cache.clear()
+
+    def _kind_of_loader(self, part: str, processor: "torch.device") -> "Callable[..., BatchLoader]":
+        """One that holds its documents on the device, if asked to, or on CUDA: where every epoch reads them."""
+        from textclf.training.batches import BatchLoader
+        from textclf.training.resident import ResidentLoader
+
+        hold, asked = self.config.kind.architecture().resident, self.config.resident
+        is_wanted = processor.type == "cuda" if asked is None else asked
+        if hold is None or not is_wanted or part not in (*TRAINED_ON, "validation"):
+            return BatchLoader
+        return partial(ResidentLoader, hold=hold, processor=processor)
 
     def _workers(self, processor: "torch.device") -> int:
         """Number of loader processes: as configured, else 0 for the packed store on a CPU; 0 where none may start."""

@@ -51,8 +51,9 @@ def runtime() -> Runtime:
 def architecture() -> Architecture:
     """What is trained, in torch."""
     from textclf.models.bag_mlp.network import BagMLP, collate
+    from textclf.models.bag_mlp.resident import ResidentBags
 
-    return Architecture(BagMLP, collate, head_start=BagMLP.learn_labels)
+    return Architecture(BagMLP, collate, head_start=BagMLP.learn_labels, resident=ResidentBags.of)
 
 
 def onnx_graph() -> OnnxGraph:

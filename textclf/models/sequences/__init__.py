@@ -24,8 +24,9 @@ def runtime(logits: "Callable[[Weights, SequenceInputs], Floats]", *, spells: bo
 def architecture(network: "Callable[..., nn.Module]") -> Architecture:
     """The parts that need torch, of a model with this network."""
     from textclf.models.sequences.batch import collate
+    from textclf.models.sequences.resident import ResidentTokens
 
-    return Architecture(network, collate, sorts_by_length=True)
+    return Architecture(network, collate, sorts_by_length=True, resident=ResidentTokens.of)
 
 
 def onnx_graph(logits: "Callable[[Graph, np.float32], str]") -> OnnxGraph:
