@@ -1,4 +1,4 @@
-"""Training on a CUDA device beside the CPU: the tests marked gpu, accuracy, speed, memory, equal predictions.
+"""Training on a CUDA device beside the CPU: tests marked gpu, steps, accuracy, speed, memory, equal predictions.
 
 Needs torch, numpy, click, scipy, scikit-learn, safetensors, tqdm, pyarrow, tensorboard and pytest, and no network: the
 corpus is synthetic. Without a CUDA device it runs the CPU half and names what it left out.
@@ -210,7 +210,7 @@ def compare_predictions(run: Path, device: str) -> Figures:
 @click.option("--write/--print", default=True, help="Whether to write docs/gpu.json if there is a CUDA device.")
 @click.pass_context
 def main(context: click.Context, documents: int, epochs: int, seeds: int, minutes: float, write: bool) -> None:
-    """Run the tests marked gpu, then train each model on CUDA and on the CPU with the same seeds.
+    """Run the tests marked gpu, measure steps, then train each model on CUDA and on the CPU with the same seeds.
 
     Exits with 1 if a test or a training fails, if accuracies differ by more than they do between seeds, or if numpy and
     torch predict differently.
@@ -230,12 +230,13 @@ def main(context: click.Context, documents: int, epochs: int, seeds: int, minute
             click.echo("left out: the tests marked gpu, which need a CUDA device")
         else:
             record["tests"] = run_tests(folder, record, timer)
+        record["steps"] = measure_steps(folder, devices[0], record, timer)
         record["models"] = train_all(folder, devices, record, timer)
     record["problems"] += find_problems(record["models"], test_documents=documents // 10)
     for problem in record["problems"]:
         click.echo(f"problem: {problem}")
     if devices == ["cpu"]:
-        click.echo("left out: training on CUDA, its comparison with the CPU, and docs/gpu.json")
+        click.echo("left out: training on CUDA, its comparison with the CPU, steps of full size, and docs/gpu.json")
     elif write:
         RECORD.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     sys.exit(1 if record["problems"] else 0)
@@ -253,6 +254,21 @@ def run_tests(folder: Path, record: Figures, timer: Timer) -> str:
     last = output.splitlines()[-1]
     click.echo(f"tests marked gpu: {last}")
     return last
+
+
+def measure_steps(folder: Path, device: str, record: Figures, timer: Timer) -> Figures:
+    """Measure the steps of each model, see `gpu_steps`; returns its figures, none if they fail or take too long."""
+    try:
+        *lines, figures = run_here("steps", device, folder=folder, timer=timer).splitlines()
+    except OutOfTimeError:
+        click.echo("left out: steps, since the time was over")
+        return {}
+    except FailedError as failure:
+        record["problems"].append(f"steps failed:\n{failure}")
+        return {}
+    click.echo("\n".join(lines))
+    measured: Figures = json.loads(figures)
+    return measured
 
 
 def train_all(folder: Path, devices: Sequence[str], record: Figures, timer: Timer) -> Figures:
@@ -308,6 +324,17 @@ def run_marked_tests() -> None:
     files = [path for path in (ROOT / "tests").rglob("test_*.py") if re.search(r"mark\.gpu\b", path.read_text("utf-8"))]
     options = ["-q", "-m", "gpu", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
     sys.exit(pytest.main([*options, *map(str, files)]))
+
+
+@main.command("steps", hidden=True)
+@click.argument("device")
+def run_steps(device: str) -> None:
+    """Measure training steps in this process; the last line is the record."""
+    import gpu_steps
+    import torch
+
+    sizes = gpu_steps.ON_CARD if device == "cuda" else gpu_steps.ON_CPU
+    click.echo(json.dumps(gpu_steps.measure(torch.device(device), sizes, tell=click.echo)))
 
 
 @main.command("run", hidden=True, context_settings={"ignore_unknown_options": True})

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -56,8 +57,14 @@ def test_without_a_card_it_runs_the_cpu_half_with_few_packages_and_says_what_it_
     assert lines[0].startswith("no CUDA device; torch ")
     assert [line for line in lines if line.startswith("left out: ")] == [
         "left out: the tests marked gpu, which need a CUDA device",
-        "left out: training on CUDA, its comparison with the CPU, and docs/gpu.json",
+        "left out: lstm in bfloat16, which needs a CUDA device",
+        "left out: cnn in bfloat16, which needs a CUDA device",
+        "left out: training on CUDA, its comparison with the CPU, steps of full size, and docs/gpu.json",
     ]
+    assert re.fullmatch(r"copy [\d,.]+ GB/s, random gather [\d,.]+ GB/s \(read and written\)", lines[2])
+    for model in gpu_check.MODELS:
+        for how in ("on the device", "by the loader"):
+            assert any(re.match(rf"{model} +float32 +documents {how}: +[\d,]+ documents/s, ", line) for line in lines)
     for model in gpu_check.MODELS:
         assert any(line.startswith(f"{model:<6}cpu   accuracy ") for line in lines)
     assert sum("numpy and torch differ in 0 test predictions" in line for line in lines) == len(gpu_check.MODELS)
@@ -69,6 +76,7 @@ def test_runs_beyond_the_time_are_left_out(tmp_path, capsys):
     timer = gpu_check.Timer(0)
     assert gpu_check.train_all(tmp_path, ["cpu"], record, timer) == {}
     assert gpu_check.run_tests(tmp_path, record, timer) == "left out, since the time was over"
+    assert gpu_check.measure_steps(tmp_path, "cpu", record, timer) == {}
     assert record["problems"] == []
     assert "left out: mlp on cpu with seed 0, since the time was over" in capsys.readouterr().out
 
