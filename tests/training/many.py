@@ -27,22 +27,31 @@ class Outcome(NamedTuple):
     """What its function returned, or the message of its error."""
 
 
-def ranks(count, function, *, attempt=0):
+def make_store():
+    """What torchrun keeps, and what outlives the processes."""
+    return TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)
+
+
+def ranks(count, function, *, attempt=0, store=None):
     """Call the function with each of the connected ranks in a process of its own; returns how each ended."""
     context = multiprocessing.get_context("fork")
-    store = TCPStore("127.0.0.1", 0, None, True, wait_for_workers=False)  # as torchrun keeps it
+    store = store or make_store()
     processes = []
     for rank in range(count):
         receiver, sender = context.Pipe(duplex=False)
         process = Process(rank, count, rank, count, 0, "127.0.0.1", store.port, attempt, has_store=True)
         processes.append((context.Process(target=_run, args=(process, function, sender)), receiver))
-    for process, _ in processes:
-        process.start()
+        processes[-1][0].start()
+        sender.close()  # here: a receiver whose rank is killed comes to an end
     outcomes = []
     for process, receiver in processes:
+        assert receiver.poll(WAIT), "a rank hangs"
+        try:
+            outcome = receiver.recv()
+        except EOFError:  # it was killed
+            outcome = None
         process.join(WAIT)
-        assert process.exitcode is not None, "a rank hangs"
-        outcomes.append(Outcome(process.exitcode) if process.exitcode else receiver.recv())
+        outcomes.append(outcome or Outcome(process.exitcode))
     return outcomes
 
 
@@ -60,7 +69,7 @@ def _run(process, function, sender):
     sender.send(outcome)
 
 
-def train(config, count, *, displays=None, pace=None, layout=None):
+def train(config, count, *, displays=None, pace=None, layout=None, **more):
     """Train a run by that many ranks, or resume one; returns it, or how the ranks ended if one failed."""
 
     def trained(rank):
@@ -69,7 +78,7 @@ def train(config, count, *, displays=None, pace=None, layout=None):
             return parallel.resume(layout, rank, display=display, pace=pace)
         return parallel.train(config(rank.rank) if callable(config) else config, rank, display=display, pace=pace)
 
-    outcomes = ranks(count, trained)
+    outcomes = ranks(count, trained, **more)
     return outcomes[0].value if all(outcome.code == 0 for outcome in outcomes) else outcomes
 
 

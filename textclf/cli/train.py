@@ -160,6 +160,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
       textclf train --model my_model.py:MyModel --embedding-size 64
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
+      torchrun --nproc-per-node 2 -m textclf train --tier full
     """
     from textclf import training
     from textclf.artefacts import runs
