@@ -138,7 +138,7 @@ def test_fifty_steps_give_the_weights_of_one_process(torchrun, made_up, tmp_path
     if model != "mlp":
         sizes |= {"hidden_size": 32, "word_dropout": 0.0}
     if model == "lstm":
-        sizes["lr"] = 0.0005
+        sizes["lr"] = 0.0002
     torch.set_num_threads(1)
     alone = train_alone(small_config(model, made_up, tmp_path / "alone", **sizes))
     config = small_config(model, made_up, tmp_path / "together", **sizes)
