@@ -24,6 +24,16 @@ def test_the_first_average_is_the_weights_and_each_later_one_moves_less():
         assert learner.average.module.weight.item() == pytest.approx(mean, rel=1e-5)
 
 
+def test_the_running_figures_of_a_batch_norm_are_those_of_the_model():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    learner = Learner.of(model, Adam(model.parameters(), lr=0.1))
+    for _ in range(2):
+        model(torch.randn(8, 2))
+        learner.update_average()
+    assert int(learner.average.module[1].num_batches_tracked) == 2
+    assert_close(learner.average.module[1].running_mean, model[1].running_mean, rtol=0, atol=0)
+
+
 def test_ending_frees_everything_but_the_mean_of_the_weights():
     model = nn.Linear(2, 2)
     learner = learner_of(model)

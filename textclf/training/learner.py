@@ -206,6 +206,8 @@ class Learner:
             torch._foreach_lerp_(means, weights, 1 - min(AVERAGE_DECAY, (1 + count) / (10 + count)))
         else:
             torch._foreach_copy_(means, weights)
+        for ours, theirs in zip(self.average.module.buffers(), self.model.buffers(), strict=True):
+            ours.copy_(theirs)  # of a user's BatchNorm, which averages by itself
         self.average.n_averaged += 1
 
     def end(self) -> nn.Module:
