@@ -93,3 +93,20 @@ def test_training_in_a_thread_leaves_the_signals_to_the_main_thread():
         thread.join()
     assert seen == ["a", "b"]
     assert {number: signal.getsignal(number) for number in BOTH} == before
+
+
+def test_a_run_of_several_processes_stops_for_the_signal_that_they_agree_on():
+    given = []
+
+    def agree(received):
+        given.append(received)
+        return signal.SIGTERM if len(given) == 3 else 0
+
+    def train(batches):
+        for batch in batches:
+            if batch == "a":
+                signal.raise_signal(signal.SIGINT)
+
+    with Interrupt("resume", agree=agree) as interrupt, pytest.raises(TerminatedRunError, match="stopped; resume"):
+        train(interrupt.between_steps("abcd"))
+    assert given == [0, signal.SIGINT, signal.SIGINT]
