@@ -14,6 +14,9 @@ from textclf.config import PreprocessConfig, TrainConfig
 from textclf.models import MODELS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.ray_nodes import Nodes
     from textclf.artefacts.artefact import Artefact
     from textclf.dataset.directory import DataDirectory
     from textclf.inference.classifier import Classifier
@@ -212,6 +215,16 @@ def classifier(trained: "Artefact") -> "Classifier":
     from textclf.inference.classifier import Classifier
 
     return Classifier(trained)
+
+
+@pytest.fixture(scope="session")
+def ray_nodes() -> "Iterator[Nodes]":
+    """A Ray cluster of one node with two processors, in processes of its own."""
+    from tests.ray_nodes import Nodes
+
+    nodes = Nodes()
+    yield nodes
+    nodes.close()
 
 
 def invoke(runner: CliRunner, *arguments: object) -> Result:

@@ -6,6 +6,7 @@ import shutil
 import stat
 import tracemalloc
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,20 @@ def test_it_is_the_same_model(packed, run_dir):
     assert (one.labels, one.temperature, one.trained) == (other.labels, other.temperature, other.trained)
     assert artefact.read_card(packed) == artefact.read_card(run_dir / "model")
     assert runs.model_dir(packed) == packed
+
+
+def test_files_in_memory_are_the_same_model_wherever_they_come_from(packed, run_dir):
+    held, other = artefact.hold(packed), artefact.hold(run_dir / "model")
+    assert held.sha256 == other.sha256
+    one, expected = artefact.restored(held, packed), artefact.load(run_dir / "model")
+    for name, array in one.weights.items():
+        np.testing.assert_array_equal(array, expected.weights[name])
+    damaged = held.files[artefact.WEIGHTS].copy()
+    damaged[-1] ^= 1
+    other = replace(held, files={**held.files, artefact.WEIGHTS: damaged})
+    assert other.sha256 != held.sha256
+    with pytest.raises(ArtefactError, match="is damaged"):
+        artefact.restored(other, packed)
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)

@@ -74,6 +74,8 @@ def write_files(root: Path) -> None:
     write_table(root / "golden.csv", ("id", "title", "body", "stars"), rows[:60])
     write_table(root / "new.csv", ("id", "body"), [(row[0], row[2]) for row in rows[:20]])
     pq.write_table(pa.table({"id": [row[0] for row in rows], "body": texts}), root / "reviews.parquet")
+    for name, some in (("a", texts[:20]), ("b", texts[20:40])):
+        write_table(root / "shards" / f"{name}.csv", ("text",), [(text,) for text in some])
     write_lines(root / "headlines.txt", texts[:5])
     write_lines(root / "millions.txt", texts)
     write_jsonl(root / "log.jsonl", ({"text": text} for text in texts[:5]))

@@ -1,5 +1,6 @@
 """The score of rows with several labels, counted as they pass, against scikit-learn."""
 
+import json
 import random
 
 import pytest
@@ -48,3 +49,10 @@ def test_without_rows_figures_are_0():
     counts = LabelCounts()
     assert (counts.micro_f1(), counts.macro_f1()) == (0, 0)
     assert counts.score().endswith("0.00% of 0 rows with labels")
+
+
+def test_counts_of_two_halves_join_and_survive_json():
+    rows = drawn(1)
+    first, second = counted(rows[:20]), counted(rows[20:])
+    first.join(LabelCounts.of_json(json.loads(json.dumps(second.to_json()))))
+    assert vars(first) == vars(counted(rows))

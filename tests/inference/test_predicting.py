@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -179,3 +180,17 @@ def test_foreign_labels_of_several_are_named():
     list(tally.watch([several_rows(("a", "b", "C"))]))
     foreign, _ = tally.summary(with_coverage=False)
     assert "'C'" in foreign
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_tallies_of_two_halves_join_and_survive_json(several):
+    given = (Score("a", 0.9),) if several else None
+    prediction = Prediction("a", 0.9, (Score("a", 0.9),), 0.0, False, False, given)
+    rows = [Row("x", label="a", place="1"), Row("y", label="b", place="2"), Row("", error="no text", place="3")]
+    answers = [Answer(row, prediction, False) for row in rows * 3]
+    whole, first, second = (Tally(["a", "b"], several=several) for _ in range(3))
+    for tally, some in ((whole, answers), (first, answers[:4]), (second, answers[4:])):
+        list(tally.watch([some]))
+    first.join(Tally.of_json(["a", "b"], json.loads(json.dumps(second.to_json()))))
+    assert first.to_json() == whole.to_json()
+    assert first.summary(with_coverage=True) == whole.summary(with_coverage=True) != []

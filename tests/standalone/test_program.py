@@ -84,11 +84,23 @@ def test_the_command_line_prints_what_textclf_predict_prints(run, runner, pyz_fi
         assert (done.returncode, done.stdout, done.stderr) == (expected.exit_code, expected.stdout, said), options
 
 
+@pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
+def test_it_writes_the_parts_that_textclf_predict_writes(run, runner, pyz_file, run_dir):
+    Path("rows.csv").write_text(TABLE)
+    done = run(pyz_file, "--input", "rows.csv", "--output", "parts/", "--format", "csv")
+    assert (done.returncode, done.stdout) == (0, "")
+    options = ["--input", "rows.csv", "--output", "parts/", "--format", "csv"]
+    again = runner.invoke(main, ["predict", "--run", str(run_dir), *options])
+    assert again.stderr.splitlines()[0] == "textclf: 1 of 1 part was there already"
+    runner.invoke(main, ["predict", "--run", str(run_dir), *options[:3], "alone.csv", *options[4:]])
+    assert Path("parts/rows.csv").read_bytes() == Path("alone.csv").read_bytes()
+
+
 def test_it_has_the_options_of_textclf_predict():
-    """Except those that name a model or a file of settings, and say how much is said."""
+    """Except those that name a model, a file of settings or a cluster, and say how much is said."""
     there = {name for each in predict.command.params for name in (*each.opts, *each.secondary_opts) if name[:2] == "--"}
     here = {name for each in program.parser("x.pyz")._actions for name in each.option_strings if name[:2] == "--"}
-    others = {"--run", "--code", "--config", "--quiet", "--verbose", "--debug", "--help"}
+    others = {"--run", "--code", "--engine", "--ray-address", "--config", "--quiet", "--verbose", "--debug", "--help"}
     assert there - others == here - {"--serve", "--host", "--port", "--card", "--version", "--help"}
 
 

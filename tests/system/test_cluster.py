@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.ray_nodes import Nodes
 from textclf.errors import DataError, ResourceError, UsageError
 from textclf.system import cluster, requirements
 
@@ -48,17 +47,10 @@ def handlers():
 
 
 @pytest.fixture(scope="module")
-def address():
-    nodes = Nodes()
-    yield nodes.address
-    nodes.close()
-
-
-@pytest.fixture(scope="module")
-def driver(address):
+def driver(ray_nodes):
     """A process that is connected to the cluster."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context, initializer=connect, initargs=(address,)) as process:
+    with ProcessPoolExecutor(1, mp_context=context, initializer=connect, initargs=(ray_nodes.address,)) as process:
         yield process
 
 

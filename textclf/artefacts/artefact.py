@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts import runs, weight_files
-from textclf.artefacts.containers import Archive, Container, Folder
+from textclf.artefacts.containers import Archive, Container, Folder, Held
 from textclf.artefacts.weight_files import Arrays
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS, find, user
@@ -320,7 +320,19 @@ def load(root: Path, *, code: Sequence[Path] = ()) -> Artefact:
     ``root`` is its folder, or a file of `textclf export --format pyz`, whose code is not run. Raises UsageError if
     there is none, or not the code that it was trained with, ArtefactError if it is damaged or of another format.
     """
+    return restored(_existing(root), root, code=code)
+
+
+def hold(root: Path) -> Held:
+    """Read the files of an artefact that decide its answers, to be sent to another process; raises what `load` does."""
     container = _existing(root)
+    with _naming_damage(root):
+        mapped = {name: container.mapped(name) for name in (CONFIG, WEIGHTS, TOKENIZER, LABELS)}
+    return Held(root, {name: np.frombuffer(content, dtype=np.uint8) for name, content in mapped.items()})
+
+
+def restored(container: Container, root: Path, *, code: Sequence[Path] = ()) -> Artefact:
+    """The artefact whose files are these, from the folder or file ``root``; raises what `load` raises."""
     with _naming_damage(root):
         artefact, network = _read(container)
         if network is not None:

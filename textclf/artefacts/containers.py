@@ -91,6 +91,43 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """The files in memory, as they are sent to other processes."""
+
+    root: Path
+    """Where they come from."""
+    files: Mapping[str, Any]
+    """Arrays of bytes, which may be read-only."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of all files together."""
+        import hashlib
+
+        return checksums.digest({name: hashlib.sha256(content).hexdigest() for name, content in self.files.items()})
+
+    def where(self, name: str) -> str:
+        """A file as messages call it."""
+        return str(self.root / name)
+
+    def size(self, name: str) -> int:
+        """Bytes of a file."""
+        return len(self.files[name])
+
+    def crc32(self, name: str) -> int:
+        """CRC-32 of a file."""
+        return zlib.crc32(self.files[name])
+
+    def read(self, name: str) -> bytes:
+        """The content of a file."""
+        return bytes(self.files[name])
+
+    def mapped(self, name: str) -> memoryview:
+        """The content of a file."""
+        return memoryview(self.files[name])
+
+
+@dataclass(frozen=True, slots=True)
 class Archive:
     """A file that Python runs, with the files in its folder ``model/``."""
 

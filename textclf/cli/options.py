@@ -1,6 +1,7 @@
 """What a command is, and the options that several commands share."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
 from itertools import pairwise, takewhile
@@ -23,6 +24,7 @@ from textclf.system import names, startup
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
     from textclf.cli.completing import Completions
+    from textclf.system.workers import Mapper
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -42,6 +44,8 @@ def _volume(volume: Volume) -> Callable[[click.Context, click.Parameter, bool], 
 def _flag(volume: Volume, *names: str, text: str) -> click.Option:
     return click.Option(names, is_flag=True, is_eager=True, expose_value=False, callback=_volume(volume), help=text)
 
+
+ENGINES: Final = ("local", "ray")
 
 VOLUMES: Final = (
     _flag(Volume.QUIET, "-q", "--quiet", text="Print results and errors only."),
@@ -413,6 +417,41 @@ def id_column(use: str) -> Decorator:
 def num_workers(kind: click.ParamType[Any], work: str, **more: Any) -> Decorator:
     """--num-workers, for a command whose processes do this work."""
     return click.option("--num-workers", type=kind, help=f"Number of processes that {work}", **more)
+
+
+def engine(task: str) -> Decorator:
+    """--engine and --ray-address, for a command that can do this as a task of Ray."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option(
+            "--ray-address",
+            metavar="ADDRESS",
+            help="Ray cluster to work on: auto for the one of this machine, or HOST:PORT of its head node. "
+            "[default: one is started on this machine]",
+        )(command)
+        return click.option(
+            "--engine",
+            type=click.Choice(ENGINES),
+            default=ENGINES[0],
+            show_default=True,
+            help=f"Where the work is done: in processes of this machine, or on a Ray cluster, {task}.",
+        )(command)
+
+    return decorate
+
+
+@contextmanager
+def cluster(engine: str, address: str | None, *, most: int | None) -> "Iterator[Mapper | None]":
+    """The cluster of --engine and --ray-address, with ``most`` tasks at once; None: the work is done here."""
+    if engine == ENGINES[0]:
+        if address is not None:
+            raise UsageError("--ray-address goes with --engine ray: add it")
+        yield None
+        return
+    from textclf.system import cluster
+
+    with cluster.connected(address, most=most) as connected:
+        yield connected
 
 
 def seed(config: type, use: str) -> Decorator:

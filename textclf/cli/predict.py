@@ -10,7 +10,8 @@ import click
 from textclf.cli import options, terminal
 from textclf.cli.terminal import Volume
 from textclf.errors import TextclfError
-from textclf.inference import job
+from textclf.inference import job, parts
+from textclf.system.signals import stopping
 from textclf.system.wording import counted
 
 if TYPE_CHECKING:
@@ -66,8 +67,15 @@ if TYPE_CHECKING:
     show_default=True,
     help="Format of what is printed or written.",
 )
-@options.output("the answers, instead of stdout: a file, which appears when it is complete.")
-def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
+@click.option(
+    "--output",
+    type=click.Path(),
+    metavar="PATH",
+    help="Where to write the answers, instead of stdout: a file, which appears when it is complete, or a folder (its "
+    "name ends in /, or it is there), which gets such a file for each file of --input.",
+)
+@options.engine("a file of --input per task")
+def command(run: Path, code: tuple[Path, ...], engine: str, ray_address: str | None, **given: Any) -> None:
     """Predict the label of each text.
 
     Each TEXT gets one answer; `-` stands for the lines of stdin, one text per line. In the text format an answer is the
@@ -80,6 +88,9 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
     --keep-columns, the label is in predicted_label, and so is each other field of the answer whose name the file has.
     JSON lines are copied to JSON lines or JSON, other files to tables, too; Parquet keeps its types.
 
+    With --output FOLDER/, files whose answers are in the folder already, by the same model and options, are skipped.
+    --engine ray predicts such files on all nodes of a Ray cluster, which must share the folders.
+
     \b
     Examples:
       textclf predict "Shares fell after the bank cut its forecast"
@@ -88,9 +99,12 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
       textclf predict --input 'data/*.csv' --keep-columns --format csv \\
           --output labelled.csv
       textclf predict --input reviews.csv --target-precision 0.95 --format jsonl
+      textclf predict --input 'part-*.parquet' --format parquet --output labels/
     """
     asked = job.Job.create(**given)
     files = job.check(asked)
+    if engine != "local":
+        parts.check(asked, files)
     model = options.model_of(run)
     from textclf.inference.classifier import load_model  # after the checks: numpy takes 0.1 s
 
@@ -98,8 +112,16 @@ def command(run: Path, code: tuple[Path, ...], **given: Any) -> None:
     options.note_torch(classifier.trained)
     if terminal.says(Volume.VERBOSE):
         _tell_columns(asked, files, known=classifier.trained.columns)
-    with _progress(files) as progress:
-        job.run(asked, files, classifier, model, warn=terminal.message, progress=progress)
+    with (
+        stopping("the same command resumes" if asked.has_parts else ""),
+        options.cluster(engine, ray_address, most=asked.num_workers) as cluster,
+        _progress(files) as progress,
+    ):
+        if cluster is None:
+            job.run(asked, files, classifier, model, warn=terminal.message, progress=progress)
+            return
+        tell = terminal.message
+        parts.run(asked, files, classifier, model, code=code, cluster=cluster, warn=tell, progress=progress)
 
 
 def _tell_columns(asked: job.Job, files: Iterable[Path], *, known: "Columns") -> None:

@@ -49,11 +49,12 @@ OUTSIDE: Final = (
     "sources/packages.py",
     "sources/parts.py",
     "sources/wheels.py",
+    "system/cluster.py",
     "system/folders.py",
     "text/corpus_encoder.py",
     "text/vocabulary_map.py",
 )
-"""Those among them that only training and its data need."""
+"""Those among them that only training, its data and clusters need."""
 ABSENT: Final = "standalone/absent.py"
 ABSENT_AS: Final = ("api.py", "estimator.py", "results.py")
 """Modules of the public API in whose place the archive has it: they would import what trains."""

@@ -3,9 +3,11 @@
 The command `textclf predict` and a model in one file (`textclf.standalone`) differ only in where they get it from.
 """
 
+import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +18,7 @@ from textclf.system import startup
 if TYPE_CHECKING:
     from textclf.inference.classifier import Classifier
     from textclf.inference.outputs import Answer
-    from textclf.inference.predicting import Reading
+    from textclf.inference.predicting import Reading, Tally
     from textclf.sources import Row
 
 EXPLAINED: Final = ("text", "json", "jsonl")
@@ -82,13 +84,21 @@ class Job:
     num_workers: int | None = None
     layout: str = "text"
     output: Path | None = None
+    has_parts: bool = False
+    """Whether the output is a folder, with a part for each file of the input: see `textclf.inference.parts`."""
 
     @classmethod
-    def create(cls, **options: Any) -> "Job":
-        """A job from the options of a command line by name; those of `_OF_COLUMNS` become its columns."""
+    def create(cls, *, output: str | PathLike[str] | None = None, **options: Any) -> "Job":
+        """A job from the options of a command line by name; those of `_OF_COLUMNS` become its columns.
+
+        An output that ends in a slash, or is a folder, gets a part for each file.
+        """
         columns = {name: options.pop(option) for option, name in _OF_COLUMNS.items()}
         return cls(
-            columns=Columns(**{**columns, **{name: tuple(columns[name]) for name in ("text", "flags")}}), **options
+            columns=Columns(**{**columns, **{name: tuple(columns[name]) for name in ("text", "flags")}}),
+            output=None if output is None else Path(output),
+            has_parts=output is not None and (str(output).endswith(os.sep) or Path(output).is_dir()),
+            **options,
         )
 
     @property
@@ -125,18 +135,36 @@ def run(
 
     Raises DataError for input that cannot be read, UsageError for options that do not go with the model.
     """
-    from textclf.inference import predicting
+    if job.has_parts:
+        from textclf.inference import parts
 
-    classifier = _with_threshold(classifier, job.threshold)
-    rows = predicting.rows(job.texts, files, _reading(job, classifier), warn=warn, on_read=progress.read)
+        parts.run(job, files, classifier, model, warn=warn, progress=progress)
+        return
+    classifier = with_threshold(classifier, job.threshold)
     if job.explain:
-        from textclf.inference import explained
+        from textclf.inference import explained, predicting
 
+        rows = predicting.rows(job.texts, files, _reading(job, classifier), warn=warn, on_read=progress.read)
         explained.write(classifier, predicting.texts_of(rows), top_k=job.top_k or 1, layout=job.layout)
         return
+    tell(job, classifier, write(job, files, classifier, model, warn=warn, progress=progress), warn)
+
+
+def write(
+    job: Job, files: list[Path], classifier: "Classifier", model: Path, *, warn: Warn, progress: Progress
+) -> "Tally":
+    """Write the answers of `run`, and count them; raises what it raises."""
+    from textclf.inference import predicting
+
+    rows = predicting.rows(job.texts, files, _reading(job, classifier), warn=warn, on_read=progress.read)
     tally = predicting.Tally(classifier.labels, several=classifier.trained.is_multi)
     with closing(_answers(job, rows, files, classifier, model)) as batches:  # which ends the other processes
         _write(job, tally.watch(_shown(batches, progress)), classifier, files)
+    return tally
+
+
+def tell(job: Job, classifier: "Classifier", tally: "Tally", warn: Warn) -> None:
+    """Say what the answers come to."""
     for sentence in tally.summary(with_coverage=job.is_rejecting and not classifier.trained.is_multi):
         warn(sentence)
 
@@ -194,7 +222,7 @@ def _write(job: Job, answers: "Iterator[list[Answer]]", classifier: "Classifier"
     outputs.write(answers, job.layout, fields, job.output)
 
 
-def _with_threshold(classifier: "Classifier", threshold: float | None) -> "Classifier":
+def with_threshold(classifier: "Classifier", threshold: float | None) -> "Classifier":
     """The model with one threshold for all labels; raises UsageError if a text has one label."""
     if threshold is None:
         return classifier
@@ -254,6 +282,11 @@ def _check_output(job: Job, inputs: list[Path]) -> None:
         raise UsageError("--explain writes to stdout; leave out --output")
     if not output.parent.is_dir():
         raise UsageError(f"no such folder: {output.parent}")
+    if job.has_parts:
+        from textclf.inference import parts
+
+        parts.check(job, inputs)
+        return
     if output.exists() and not output.is_file():  # it would be replaced, not written to
         raise UsageError(f"{output} is not a file but a pipe or a device: leave out --output and write to it with >")
     if output.exists() and any(path.exists() and output.samefile(path) for path in inputs):

@@ -1,9 +1,12 @@
 """Counts labels of rows and labels that they got, where both may be several, and scores them."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from textclf.system.wording import counted
+
+COUNTERS: Final = ("labelled", "given", "right")
 
 
 class LabelCounts:
@@ -25,6 +28,26 @@ class LabelCounts:
         self.labelled.update(own)
         self.given.update(answers)
         self.right.update(own & answers)
+
+    def join(self, other: "LabelCounts") -> None:
+        """Count the rows of another, too."""
+        self.rows += other.rows
+        self.exact += other.exact
+        for name in COUNTERS:
+            getattr(self, name).update(getattr(other, name))
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as JSON."""
+        return {"rows": self.rows, "exact": self.exact, **{name: dict(getattr(self, name)) for name in COUNTERS}}
+
+    @classmethod
+    def of_json(cls, numbers: Mapping[str, Any]) -> "LabelCounts":
+        """What `to_json` returned."""
+        made = cls()
+        made.rows, made.exact = numbers["rows"], numbers["exact"]
+        for name in COUNTERS:
+            getattr(made, name).update(numbers[name])
+        return made
 
     def micro_f1(self) -> float:
         """F1 over all pairs of a row and a label together."""

@@ -3,7 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from textclf import sources
 from textclf.artefacts.artefact import Abstention, Artefact
@@ -123,6 +123,37 @@ class Tally:
                 self.several.add(answer.row.labels, answer.prediction.labels)
         elif answer.row.label is not None:
             self.pairs[answer.row.label, answer.label] += 1
+
+    def join(self, other: "Tally") -> None:
+        """Count the answers of another one, of the same model, after these."""
+        self.rows += other.rows
+        self.errors += other.errors
+        self.first_error = self.first_error or other.first_error
+        self.rejected += other.rejected
+        self.pairs.update(other.pairs)
+        if self.several is not None and other.several is not None:
+            self.several.join(other.several)
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers as JSON."""
+        return {
+            "rows": self.rows,
+            "errors": self.errors,
+            "first_error": self.first_error,
+            "rejected": self.rejected,
+            "pairs": [[label, answer, count] for (label, answer), count in self.pairs.items()],
+            "several": None if self.several is None else self.several.to_json(),
+        }
+
+    @classmethod
+    def of_json(cls, labels: Collection[str], numbers: Mapping[str, Any]) -> "Tally":
+        """What `to_json` returned, of a model with these labels."""
+        made = cls(labels)
+        for name in ("rows", "errors", "first_error", "rejected"):
+            setattr(made, name, numbers[name])
+        made.pairs.update({(label, answer): count for label, answer, count in numbers["pairs"]})
+        made.several = None if numbers["several"] is None else LabelCounts.of_json(numbers["several"])
+        return made
 
     def summary(self, *, with_coverage: bool) -> list[str]:
         """Sentences about the rows: unreadable ones, how many have an answer, unknown labels, and the score."""

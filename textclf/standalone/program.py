@@ -186,7 +186,11 @@ def _add_answers(made: argparse.ArgumentParser) -> None:
         help="give only labels of which this share is right on validation documents; none to texts unlike the corpus",
     )
     _add_choice(made, "--format", LAYOUTS, dest="layout")
-    add("--output", type=Path, metavar="FILE", help="file for the answers, which appears when it is complete")
+    add(
+        "--output",
+        metavar="PATH",
+        help="file for the answers, which appears when it is complete, or FOLDER/, which gets one for each --input",
+    )
     add("--num-workers", type=_number(COUNT), metavar="N", help="processes; default: one per processor")
 
 
