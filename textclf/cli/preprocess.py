@@ -106,7 +106,8 @@ number = partial(options.setting, PreprocessConfig)
 @click.option(
     "--dry-run", is_flag=True, help="Show the first documents, the columns, the labels and the splits; write nothing."
 )
-def command(*, dry_run: bool, **given: Any) -> None:
+@options.engine("a file of SOURCE per task")
+def command(*, dry_run: bool, engine: str, ray_address: str | None, **given: Any) -> None:
     """Turn a corpus into one tensor per document.
 
     SOURCE is a name that `textclf corpora` lists, an owner/name on the Hugging Face Hub, a file or several (CSV, TSV,
@@ -123,6 +124,7 @@ def command(*, dry_run: bool, **given: Any) -> None:
       textclf preprocess reviews.csv --dry-run
       textclf preprocess 'data/*.jsonl.gz' --test held_out.jsonl
       textclf preprocess 's3://bucket/reviews/*.parquet'
+      textclf preprocess 'part-*.parquet' --engine ray --ray-address auto
     """
     config = PreprocessConfig(**given | {"source": given["source"] or DEFAULTS.source})
     if dry_run:
@@ -134,8 +136,11 @@ def command(*, dry_run: bool, **given: Any) -> None:
     from textclf.dataset.build import preprocess
     from textclf.system.signals import stopping
 
-    with stopping("the same command resumes"):
-        path, report = preprocess(config, progress=display.progress, tell=terminal.note_line)
+    with (
+        stopping("the same command resumes"),
+        options.cluster(engine, ray_address, most=config.num_workers) as cluster,
+    ):
+        path, report = preprocess(config, progress=display.progress, tell=terminal.note_line, cluster=cluster)
     terminal.note(display.show_report(report))
     if columns := display.show_columns(manifest.parse_manifest(path).columns):
         terminal.note(columns)

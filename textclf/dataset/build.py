@@ -16,13 +16,15 @@ from textclf.config import TENSORS_UP_TO, TIERS, PreprocessConfig
 from textclf.dataset import examples, existing, splits
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
 from textclf.dataset.documents import NO_TIER, DocumentNames, Documents
+from textclf.dataset.engine import Engine, Here
 from textclf.dataset.label_lists import find_label_lists
 from textclf.dataset.label_sets import MULTI, LabelSets, find_task
 from textclf.dataset.manifest import FORMAT_VERSION, DataLayout, Manifest, write_manifest
 from textclf.dataset.near_copies import find_near_copies
 from textclf.dataset.odd_labels import refuse_odd_labels
 from textclf.dataset.parts import Parts
-from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work, read_corpus
+from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work
+from textclf.dataset.shards import OnCluster, refuse_other_sources
 from textclf.dataset.table import HeldIds, import_in_background, write_table
 from textclf.dataset.write_parts import (
     NumberedDocuments,
@@ -31,9 +33,7 @@ from textclf.dataset.write_parts import (
     WrittenPart,
     joined,
     prepare,
-    read_written,
     room_needed,
-    write_parts,
 )
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Columns, Corpus, SourceOptions
@@ -42,6 +42,7 @@ from textclf.sources.document import shortened
 from textclf.system import checksums, files, folders, requirements, workers
 from textclf.system.startup import processors
 from textclf.system.wording import counted, form, shown_bytes
+from textclf.system.workers import Mapper
 from textclf.text.batch_encoder import ByteStrings
 from textclf.text.corpus_encoder import TokenizedPreTokens
 from textclf.text.tokenizer import Tokenizer
@@ -53,7 +54,7 @@ MANY_TENSORS: Final = 50_000  # files of documents from which on it is said how 
 COMPARED: Final = 200_000  # documents up to which near-copies are searched for: that takes 200 bytes per document
 
 
-def preprocess(
+def preprocess(  # noqa: PLR0913 (the last four are as they are for everyone but tests and clusters)
     config: PreprocessConfig,
     *,
     held: object = None,
@@ -61,15 +62,17 @@ def preprocess(
     tell: Callable[[str], None] = lambda _line: None,
     batch: BatchSize = BATCH,
     part_size: int | None = None,
+    cluster: Mapper | None = None,
 ) -> tuple[Path, DataReport]:
     """Make ``data/<name>`` from a corpus, or from documents ``held`` in memory, which replace the config's source.
 
     A directory that was made from the same settings is left as it is. A new one is in parts of ``part_size`` documents,
     which must be the same for the same bytes, or as `Parts.of` divides them.
     Returns its path and its report. The directory appears whole, and an old one stays until then. Tensors of a run that
-    was killed are reused, and ``tell`` gets a line about that. Raises UsageError if there is no such source, or if the
-    directory was made from other settings (unless ``overwrite``), DataError if the documents cannot be used,
-    ResourceError if the disk is full.
+    was killed are reused, and ``tell`` gets a line about that. Tasks of a ``cluster`` write the same bytes; what they
+    have read stays if the work ends early. Raises UsageError if there is no such source, or if the directory was made
+    from other settings (unless ``overwrite``), DataError if the documents cannot be used, ResourceError if the disk is
+    full.
     """
     requirements.need("preprocess", requirements.TABLES)
     options = options_of(config)
@@ -80,13 +83,15 @@ def preprocess(
     ):
         return layout.root, read_report(layout.report)
     existing.refuse_foreign_files(layout)
+    if cluster is not None:
+        refuse_other_sources(corpus)
     count, alone_seconds = config.num_workers or processors(), 0 if corpus.size >= LARGE else workers.ALONE_SECONDS
     with (
-        folders.replacing(layout.root) as folder,
+        folders.replacing(layout.root, keeps=cluster is not None) as folder,
         workers.lazy_pool(count, imports=PartPlan.__module__, alone_seconds=alone_seconds) as pool,
     ):
-        work = Work(pool, progress, batch)
-        report = _build(DataLayout(folder), corpus, config, part_size=part_size, work=work, tell=tell)
+        engine = Here(Work(pool, progress, batch)) if cluster is None else OnCluster(cluster, progress, batch)
+        report = _build(DataLayout(folder), corpus, config, part_size=part_size, engine=engine, tell=tell)
     return layout.root, report
 
 
@@ -96,15 +101,15 @@ def _build(
     config: PreprocessConfig,
     *,
     part_size: int | None,
-    work: Work,
+    engine: Engine,
     tell: Callable[[str], None],
 ) -> DataReport:
     """Fill a new directory, or one that a killed run has begun."""
-    existing.remove_all_but_tokens(layout)
-    files.refuse_full_disk(layout.root, needed=corpus.size, count=0)  # numbers take about as much room as texts
     scratch = layout.root / "scratch"
+    existing.remove_all_but_tokens(layout, also=[scratch] if engine.keeps_shards else ())
+    files.refuse_full_disk(layout.root, needed=corpus.size, count=0)  # numbers take about as much room as texts
     files.make_folder(scratch)
-    texts = read_corpus(corpus.splits, lowercase=config.lowercase, spool=scratch / "numbers.bin", work=work)
+    texts = engine.read(corpus, scratch, lowercase=config.lowercase)
 
     labelled = label_sets_of(texts, corpus, config)
     counts = labelled.counts(texts.documents.of_split("train").label)
@@ -116,7 +121,7 @@ def _build(
     if config.strict:
         _refuse_unseen_labels(codes, labelled)
     pre_tokens = texts.pre_tokens.tokenize()
-    tokenizer = _learn_vocabulary(texts, pre_tokens, split == 0, config)
+    tokenizer = _learn_vocabulary(engine.count(texts, split == 0), pre_tokens, config)
     files.write_json(layout.tokenizer, tokenizer.to_json())
 
     starts, lengths = texts.offsets[order], np.diff(texts.offsets).astype(np.int32)[order]
@@ -130,8 +135,8 @@ def _build(
     reused = existing.begin(layout, origin=origin, has_tensors=has_tensors)
     numbered = NumberedDocuments(spool, starts, lengths, tokenizer.size)
     names = table.names if has_tensors else None
-    plans = _plans(layout, numbered, names, parts, is_resumed=reused > 0, batch=work.batch)
-    found = [read_written(plan) for plan in plans]
+    plans = _plans(layout, numbered, names, parts, is_resumed=reused > 0, batch=engine.batch)
+    found = engine.found(plans)
     _tell_what_is_there(reused, found, documents=len(table), tell=tell)
     tell_room(lengths, config.tensors, has_tensors=has_tensors, tell=tell)
     needed = room_needed(lengths, reused=reused, has_tensors=has_tensors)
@@ -139,7 +144,7 @@ def _build(
     import_in_background()  # while workers write
     numbered.save(pre_tokens.encode(tokenizer))
     prepare(layout, has_tensors=has_tensors)
-    whole = write_parts(plans, found, work=work)
+    whole = engine.write(plans, found)
     files.remove(scratch)
 
     written = joined([part.documents for part in whole])
@@ -265,9 +270,9 @@ def _refuse_unseen_labels(codes: splits.DocumentCodes, labelled: LabelSets) -> N
 
 
 def _learn_vocabulary(
-    texts: NumberedCorpus, pre_tokens: TokenizedPreTokens, is_train: NDArray[np.bool_], config: PreprocessConfig
+    occurrences: NDArray[np.int64], pre_tokens: TokenizedPreTokens, config: PreprocessConfig
 ) -> Tokenizer:
-    counts = pre_tokens.count_tokens(texts.count_pre_tokens(is_train))
+    counts = pre_tokens.count_tokens(occurrences)
     return Tokenizer.from_counts(
         pre_tokens.tokens,
         counts,

@@ -1,6 +1,6 @@
 """What is already there when a data directory is built: a finished one, other files, or tensors of a stopped run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -106,10 +106,10 @@ def refuse_foreign_files(layout: DataLayout) -> None:
         )
 
 
-def remove_all_but_tokens(layout: DataLayout) -> None:
-    """Remove what a killed run left; keep its tensors and parts, if it recorded what they were made from."""
+def remove_all_but_tokens(layout: DataLayout, *, also: Iterable[Path] = ()) -> None:
+    """Remove what a killed run left. Keep ``also``, and its tensors and parts if it recorded what they are from."""
     kept = {layout.begun, *_tokens(layout)} if layout.begun.is_file() else set()
-    for path in set(layout.root.iterdir()) - kept:
+    for path in set(layout.root.iterdir()) - kept - {*also}:
         files.remove(path)
 
 

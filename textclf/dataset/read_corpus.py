@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
 from threading import get_ident
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.dataset.splits import DocumentCodes, digest, digest_of_pieces, fold, number_texts
+from textclf.dataset.spool import Spool
 from textclf.errors import DataError
 from textclf.sources import SPLITS, Document
 from textclf.system import failures
@@ -26,7 +27,6 @@ from textclf.text.batch_encoder import SHORT, ByteStrings, TextBatch
 from textclf.text.corpus_encoder import NewPreTokens, PreTokenNumbers, PreTokens
 from textclf.text.tokenizer import PIECE_CHARACTERS, pieces_of
 
-COUNTED_AT_ONCE: Final = 2_000_000  # numbers of pre-tokens
 MOST_DOCUMENTS: Final = 2**31 - 1
 """Rows have 32 bits."""
 
@@ -71,21 +71,32 @@ class NumberedCorpus(NamedTuple):
     """The distinct sets of labels that documents have, in alphabetical order; `documents.label` is a place in it."""
     ids: ByteStrings
     """The source's id of each document."""
-    spool: Path
-    """File of the numbers of all documents, int32, end to end."""
+    spool: Spool
+    """The numbers of all documents."""
     offsets: NDArray[np.int64]
     """Where each document's numbers start, and where the last ones end: shape (D + 1,)."""
     pre_tokens: PreTokens
 
-    def count_pre_tokens(self, chosen: NDArray[np.bool_], *, at_once: int = COUNTED_AT_ONCE) -> NDArray[np.int64]:
-        """How often the chosen documents, shape (D,), have each of the P distinct pre-tokens, shape (P,)."""
-        counts = np.zeros(len(self.pre_tokens), dtype=np.int64)
-        for rows in arrays.row_slices(self.offsets, at_most=at_once):
-            is_chosen = np.repeat(chosen[rows], np.diff(self.offsets[rows.start : rows.stop + 1]))
-            start = int(self.offsets[rows.start]) * np.dtype(np.int32).itemsize
-            some = np.fromfile(self.spool, np.int32, count=len(is_chosen), offset=start)
-            counts += np.bincount(some[is_chosen], minlength=len(counts))
-        return counts
+
+class ReadDocuments(NamedTuple):
+    """D documents whose texts are numbers of pre-tokens, before copies of a text are looked for."""
+
+    split: NDArray[np.int8]
+    """The index in SPLITS of each, shape (D,)."""
+    label: NDArray[np.int32]
+    """The place of each document's labels in ``sets``, shape (D,)."""
+    sets: list[tuple[str, ...]]
+    ids: ByteStrings
+    lengths: NDArray[np.int32]
+    """Pre-tokens of each, shape (D,)."""
+    digests: bytes | bytearray
+    """Sixteen bytes per text: see `splits.digest`."""
+    pre_tokens: PreTokens
+
+    def numbered(self, spool: Spool) -> NumberedCorpus:
+        """The corpus with these documents, whose numbers are in ``spool``."""
+        codes = DocumentCodes(self.split, self.label, number_texts(self.digests))
+        return NumberedCorpus(codes, self.sets, self.ids, spool, arrays.offsets(self.lengths), self.pre_tokens)
 
 
 def read_corpus(
@@ -95,27 +106,34 @@ def read_corpus(
 
     Raises DataError if it has more than ``most`` documents.
     """
+    with failures.naming(spool), spool.open("wb") as file:
+        read = read_documents(splits, file, lowercase=lowercase, work=work, most=most)
+    return read.numbered(Spool.of(spool, read.lengths))
+
+
+def read_documents(
+    splits: Mapping[str, Iterable[Document]],
+    file: BinaryIO,
+    *,
+    lowercase: bool,
+    work: Work,
+    most: int = MOST_DOCUMENTS,
+) -> ReadDocuments:
+    """Read documents, and write the numbers of their pre-tokens to an open file."""
     columns, pre_tokens = _Columns(most), PreTokens()
     lengths, digests = [np.empty(0, dtype=np.int32)], bytearray()
     number = partial(_number_batch, os.urandom(16), lowercase)
-    with failures.naming(spool), spool.open("wb") as file:
-        for batch in work.map(number, columns.texts(splits, work.batch), title="texts"):
-            for run, new in zip(batch.runs, batch.new, strict=True):
-                numbers = np.frombuffer(run, dtype=np.int32)
-                file.write(pre_tokens.renumber(numbers, worker=batch.worker, new=new).data)
-            lengths.append(batch.lengths)
-            digests += batch.digests
+    for batch in work.map(number, columns.texts(splits, work.batch), title="texts"):
+        for run, new in zip(batch.runs, batch.new, strict=True):
+            numbers = np.frombuffer(run, dtype=np.int32)
+            file.write(pre_tokens.renumber(numbers, worker=batch.worker, new=new).data)
+        lengths.append(batch.lengths)
+        digests += batch.digests
     _numbers_of.cache_clear()
-    labels, label = columns.by_label()
-    documents = DocumentCodes(columns.splits(), label, number_texts(digests))
-    return NumberedCorpus(
-        documents, labels, columns.source_ids(), spool, arrays.offsets(np.concatenate(lengths)), pre_tokens
+    sets, label = columns.by_label()
+    return ReadDocuments(
+        columns.splits(), label, sets, columns.source_ids(), np.concatenate(lengths), digests, pre_tokens
     )
-
-
-def map_array(path: Path, dtype: type[np.integer]) -> NDArray[Any]:
-    """Map a file of numbers into memory; an empty file cannot be mapped."""
-    return np.memmap(path, dtype=dtype, mode="r") if path.stat().st_size else np.empty(0, dtype=dtype)
 
 
 def batches(documents: Iterable[Document], size: BatchSize) -> Iterator[list[Document]]:

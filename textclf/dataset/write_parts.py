@@ -17,8 +17,9 @@ from textclf.dataset import packed, tensors
 from textclf.dataset.documents import DocumentNames
 from textclf.dataset.manifest import DataLayout, folder_of
 from textclf.dataset.near_copies import BANDS, ROWS, signatures
-from textclf.dataset.parts import Parts
-from textclf.dataset.read_corpus import BATCH, BatchSize, Work, map_array
+from textclf.dataset.parts import Parts, name_of
+from textclf.dataset.read_corpus import BATCH, BatchSize, Work
+from textclf.dataset.spool import Spool, map_array
 from textclf.system import failures, files
 from textclf.system.checksums import crc32
 from textclf.text import arrays
@@ -39,8 +40,8 @@ Runs = Iterable[tuple[NDArray[np.int32], NDArray[np.int64]]]
 class NumberedDocuments(NamedTuple):
     """Documents as numbers of pre-tokens."""
 
-    spool: Path
-    """File of the numbers of all documents, int32, end to end."""
+    spool: Spool
+    """The numbers of all documents."""
     starts: NDArray[np.int64]
     """Where each document's numbers start, shape (D,), in the order in which documents are written."""
     lengths: NDArray[np.int32]
@@ -51,12 +52,12 @@ class NumberedDocuments(NamedTuple):
     @property
     def ids(self) -> Path:
         """File of the token ids of all pre-tokens, int32, end to end."""
-        return self.spool.with_name("ids.bin")
+        return self.spool.folder / "ids.bin"
 
     @property
     def offsets(self) -> Path:
         """File of where the ids of each pre-token start, and where the last ones end, int64."""
-        return self.spool.with_name("offsets.bin")
+        return self.spool.folder / "offsets.bin"
 
     def at(self, rows: slice) -> "NumberedDocuments":
         """Some of these documents."""
@@ -74,16 +75,13 @@ class NumberedDocuments(NamedTuple):
 
     def encode(self, *, at_once: int = PRE_TOKENS_AT_ONCE) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Token ids of all documents, end to end, and the length of each: as `Tokenizer.encode` gives them."""
-        numbers = map_array(self.spool, np.int32)
         pre_tokens = EncodedPreTokens(map_array(self.ids, np.int32), map_array(self.offsets, np.int64))
         if len(self.lengths) > 1 or self.lengths[0] <= at_once:
-            return pre_tokens.encode(numbers[arrays.places(self.starts, self.lengths)], self.lengths)
+            return pre_tokens.encode(self.spool.numbers(self.starts, self.lengths), self.lengths)
         start, end = int(self.starts[0]), int(self.starts[0] + self.lengths[0])
         bounds = [*range(start, end, at_once), end]  # of one long document, encoded in parts
-        ids = [
-            pre_tokens.encode(numbers[first:last], np.array([last - first], dtype=np.int32))[0]
-            for first, last in pairwise(bounds)
-        ]
+        runs = [(np.array([first]), np.array([last - first], dtype=np.int32)) for first, last in pairwise(bounds)]
+        ids = [pre_tokens.encode(self.spool.numbers(*run), run[1])[0] for run in runs]
         return np.concatenate(ids), np.array([sum(map(len, ids))])
 
 
@@ -137,6 +135,9 @@ class PartPlan(NamedTuple):
     is_resumed: bool
     """Whether a stopped run may have written some of the tensors."""
     batch: BatchSize = BATCH
+
+    def __str__(self) -> str:
+        return name_of(self.number)
 
     def slices(self) -> list[slice]:
         """The rows of each batch of documents, counted from the first of the part."""

@@ -216,11 +216,16 @@ class Corpus:
     """Those that are taken, of the training split; empty if the source has none."""
 
 
-def documents(rows: Rows, *, where: str) -> Iterator[Document]:
+NO_ID: Final = "(no id)"
+"""This very object is the id of a document of a shard that has none; an id may be spelled so, and is another object."""
+
+
+def documents(rows: Rows, *, where: str, is_shard: bool = False) -> Iterator[Document]:
     """Yield a document per row, skipping blank lines; those without an id are numbered from 1.
 
-    Raises DataError at the first row without a text or a label, at an id that comes twice, at a label or an id that is
-    as long as a text, and if there are no rows.
+    Of a shard, whose first number is not known, they have NO_ID. Raises DataError at the first row without a text or a
+    label, at an id that comes twice, at a label or an id that is as long as a text, and if there are no rows, except
+    for a shard.
     """
     places: dict[str, str] = {}
     number = 0
@@ -236,13 +241,23 @@ def documents(rows: Rows, *, where: str) -> Iterator[Document]:
             number += 1
             labels = _in_order(row) if row.other_labels else (row.label,)
             if row.id is None:
-                yield Document(str(number), row.text, labels[0], labels[1:])
+                yield Document(NO_ID if is_shard else str(number), row.text, labels[0], labels[1:])
                 continue
             if (first := places.setdefault(row.id, row.place)) != row.place:
-                raise DataError(f"{row.place}: the id {shortened(row.id)} is taken by {first}; ids must differ")
+                raise taken(row.id, row.place, by=first)
             yield Document(row.id, row.text, labels[0], labels[1:])
-    if number == 0:
-        raise DataError(f"{where}: no documents in it")
+    if number == 0 and not is_shard:
+        raise no_documents(where)
+
+
+def taken(name: str, place: str, *, by: str) -> DataError:
+    """Return the error for an id that an earlier document has."""
+    return DataError(f"{place}: the id {shortened(name)} is taken by {by}; ids must differ")
+
+
+def no_documents(where: str) -> DataError:
+    """Return the error for a split without rows."""
+    return DataError(f"{where}: no documents in it")
 
 
 def _in_order(row: Row) -> tuple[str, ...]:

@@ -11,14 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final
 
 from textclf.errors import DataError, UsageError
 from textclf.sources.columns import FindColumns, find_columns, to_row
 from textclf.sources.document import Columns, Document, Row, Rows, documents
-from textclf.sources.formats import Reading, check_asked, columns_of, read_rows
+from textclf.sources.formats import Reading, Warn, check_asked, columns_of, ignore, read_rows
 from textclf.sources.kinds import advice_on_lines, kind_of
 from textclf.sources.layouts import CLASS_FILES, CLASS_FOLDERS, FILES, SIDE_BY_SIDE, Part, classes_of
 from textclf.sources.opening import is_there, name_of, unreadable
@@ -58,8 +58,27 @@ class FileDocuments:
         return cls(part, reading, columns)
 
     def __iter__(self) -> Iterator[Document]:
-        several = len(self.part.paths) > 1
-        return read_documents(self.part, self.reading._replace(known=self.columns) if several else self.reading)
+        return read_documents(self.part, self._known())
+
+    def _known(self) -> Reading:
+        """How each file is read: of several, the columns are those of the first."""
+        return self.reading._replace(known=self.columns) if len(self.part.paths) > 1 else self.reading
+
+    def shards(self) -> "list[FileDocuments]":
+        """What other processes can read, each a share: a file, or all together where they belong together."""
+        alone = self._known()._replace(warn=ignore)
+        if self.part.form != FILES:
+            return [FileDocuments(self.part, alone, self.columns)]
+        return [FileDocuments(Part(FILES, (path,)), alone, self.columns) for path in self.part.paths]
+
+    def read_shard(self, warn: Warn) -> Iterator[Document]:
+        """The documents, which need not be any, with NO_ID where they have no id."""
+        return read_documents(self.part, self.reading._replace(warn=warn), is_shard=True)
+
+    def place(self, number: int) -> str:
+        """Where in the files the document with this index is."""
+        rows = (row for row in rows_of(self.part, self.reading) if not row.is_blank)
+        return next(islice(rows, number, None)).place
 
     @property
     def size(self) -> int:
@@ -109,22 +128,25 @@ def _named(columns: str | Sequence[str]) -> str:
     return " and ".join(map(repr, [columns] if isinstance(columns, str) else columns))
 
 
-def read_documents(part: Part, reading: Reading) -> Iterator[Document]:
-    """Yield the documents of a split in order.
+def read_documents(part: Part, reading: Reading, *, is_shard: bool = False) -> Iterator[Document]:
+    """Yield the documents of a split in order, see `textclf.sources.document.documents`.
 
     Raises UsageError, before anything is read, if a file does not exist or has a format that is not supported.
     """
     for path in part.paths:
         _refuse_path(path)
-    where = str(part.paths[0])
+    return documents(rows_of(part, reading), where=str(part.paths[0]), is_shard=is_shard)
+
+
+def rows_of(part: Part, reading: Reading) -> Rows:
+    """Return the rows of a split in order; raises what `read_documents` raises."""
     if part.form == SIDE_BY_SIDE:
-        return documents(_side_by_side(part.paths, reading), where=where)
+        return _side_by_side(part.paths, reading)
     if part.form == CLASS_FILES:
-        return documents(_class_files_rows(part.paths, reading), where=where)
+        return _class_files_rows(part.paths, reading)
     if part.form == CLASS_FOLDERS:
-        return documents(_class_rows(part.paths[0], reading), where=where)
-    kinds = {path: training_kind(path, reading) for path in part.paths}
-    return documents(_rows(kinds, reading), where=where)
+        return _class_rows(part.paths[0], reading)
+    return _rows({path: training_kind(path, reading) for path in part.paths}, reading)
 
 
 def _rows(kinds: Mapping[Path, str], reading: Reading) -> Rows:

@@ -11,15 +11,16 @@ from textclf.system.files import make_folder, remove
 
 
 @contextmanager
-def replacing(root: Path) -> Iterator[Path]:
+def replacing(root: Path, *, keeps: bool = False) -> Iterator[Path]:
     """Yield a temporary folder to fill; it is renamed to ``root`` at the end, or removed if anything fails.
 
     It stays if the process is killed or stopped by Ctrl-C or SIGTERM; the next call then yields it with its content.
+    If it ``keeps``, it also stays if anything else fails.
     Raises ResourceError with the path when the disk is full, or if another process is filling a folder for this root.
     """
     place = root.resolve()  # a link stays; its target is replaced
     new, old = temporaries.name_for(place), temporaries.name_for(place, ".old")
-    is_first, is_kept = not place.parent.exists(), False
+    is_first, is_kept = not place.parent.exists(), keeps
     with ExitStack() as held:
         try:
             _adopt(place, new, held)

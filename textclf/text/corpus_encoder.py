@@ -119,6 +119,11 @@ class PreTokens:
         known.frombytes(self._strings.add(split(new.strings)).tobytes())
         return np.frombuffer(known, dtype=np.int32)[numbers]
 
+    def joined(self) -> bytes:
+        """All of them in the order of their numbers: see `distinct_strings.joined`."""
+        end = int(self._strings.ends[-1])
+        return self._strings.content(0, end)[:end]
+
     def tokenize(self, *, at_once: int = 2 * AT_ONCE) -> "TokenizedPreTokens":
         """Split all pre-tokens into tokens, each once; no more of them can be numbered then."""
         self._strings.forget_numbers()

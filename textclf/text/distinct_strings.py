@@ -49,7 +49,7 @@ class DistinctStrings:
     def add(self, strings: ByteStrings) -> NDArray[np.int32]:
         """The number of each of these strings, which may come several times."""
         known = len(self._table)
-        numbers = self._table.number(_keys(strings))
+        numbers = self._table.number(keys_of(strings))
         new = np.flatnonzero(numbers >= known)
         _, first = np.unique(numbers[new], return_index=True)
         self._append(strings, new[first])
@@ -81,7 +81,7 @@ def split(content: bytes) -> ByteStrings:
     return ByteStrings(content + END * (SHORT + 1), np.append(0, ends + len(END))[:-1], ends)
 
 
-def _keys(strings: ByteStrings) -> Keys:
+def keys_of(strings: ByteStrings) -> Keys:
     """A key for each string that no other one has: its bytes, or a digest of them if it is long."""
     from hashlib import blake2b  # takes 5 ms to import, which predicting need not wait for
 
