@@ -197,7 +197,10 @@ def test_the_page_of_exit_codes_lists_them() -> None:
 
 @pytest.mark.parametrize(
     ("name", "config", "only_option"),
-    [("preprocess", PreprocessConfig, {"dry_run"}), ("train", TrainConfig, {"resume", "code", "seeds"})],
+    [
+        ("preprocess", PreprocessConfig, {"dry_run", "engine", "ray_address"}),
+        ("train", TrainConfig, {"resume", "code", "seeds"}),
+    ],
 )
 def test_options_and_settings_have_the_same_names(name: str, config: type, only_option: set[str]) -> None:
     options = {parameter.name for parameter in main.commands[name].params if parameter not in SHARED}

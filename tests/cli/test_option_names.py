@@ -22,6 +22,7 @@ TWO_MEANINGS = {"--test": "the files of the test split in preprocess, and whethe
 
 # Names whose help ends differently, as they are the same for different work.
 WITH_MORE = {
+    "--engine",
     "--format",
     "--id-column",
     "--input",

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.text.test_corpus_encoder import ODD, count_tokens
+from textclf.dataset import spool
+from textclf.dataset.engine import Here
 from textclf.dataset.read_corpus import BatchSize, Work, _number, _number_long, batches, read_corpus
 from textclf.dataset.splits import digest, fold, number_texts
 from textclf.errors import DataError, ResourceError
@@ -32,7 +34,7 @@ def read(folder, splits=SOURCE, *, lowercase=True, progress=silent, batch=1_000)
 
 
 def numbers_in(found):
-    return np.fromfile(found.spool, dtype=np.int32).tolist()
+    return np.fromfile(found.spool.paths[0], dtype=np.int32).tolist()
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1_000])
@@ -61,7 +63,7 @@ def test_pre_tokens_are_counted_in_the_chosen_documents(tmp_path, batch, at_once
     found = read(tmp_path, batch=batch)
     everything = [document for split in SPLITS for document in SOURCE.get(split, ())]
     chosen = np.arange(len(everything)) % 3 == 0
-    counted = found.count_pre_tokens(chosen, at_once=at_once)
+    counted = spool.count(found.spool.paths[0], found.offsets, chosen, kinds=len(found.pre_tokens), at_once=at_once)
     tokenized = found.pre_tokens.tokenize()
     counts = {tokenized.tokens[place]: count for place, count in enumerate(tokenized.count_tokens(counted)) if count}
     texts = [document.text for document, is_chosen in zip(everything, chosen, strict=True) if is_chosen]
@@ -71,7 +73,8 @@ def test_pre_tokens_are_counted_in_the_chosen_documents(tmp_path, batch, at_once
 def test_texts_without_any_pre_token_can_be_read(tmp_path):
     found = read(tmp_path, {"train": [Document("1", "", "a"), Document("2", " ", "b")]})
     assert found.offsets.tolist() == [0, 0, 0]
-    assert numbers_in(found) == found.count_pre_tokens(np.array([True, True])).tolist() == []
+    assert numbers_in(found) == []
+    assert Here(None).count(found, np.array([True, True])).tolist() == []
 
 
 def test_each_reading_has_numbers_of_its_own(tmp_path):

@@ -303,5 +303,5 @@ def test_ray_writes_the_same_bytes(files, ray_nodes):
     assert sums("there/all") == sums(here)
     write_parquet(Path("rows/part-3.parquet"), [("x", None)])
     done = subprocess.run([*command, "--overwrite"], capture_output=True, text=True, timeout=90, check=False)
-    assert (done.returncode, done.stderr) == (3, "textclf: rows/part-3.parquet:1: no label\n")
+    assert (done.returncode, done.stderr) == (3, "textclf: rows/part-3.parquet:1: no value in the column 'label'\n")
     assert sums("there/all") == sums(here)

@@ -12,6 +12,7 @@ from textclf.dataset.manifest import DataLayout
 from textclf.dataset.near_copies import BANDS, ROWS, signatures
 from textclf.dataset.parts import Parts
 from textclf.dataset.read_corpus import BATCH, BatchSize, Work
+from textclf.dataset.spool import Spool
 from textclf.dataset.write_parts import (
     NumberedDocuments,
     PartPlan,
@@ -54,7 +55,9 @@ def plan(folder, texts=TEXTS, *, compare=False, batch=BATCH, size=1_000, has_ten
     np.concatenate([*runs, np.empty(0, dtype=np.int32)]).tofile(scratch / "numbers.bin")
     lengths = np.array([len(run) for run in runs])
     starts = arrays.offsets(lengths)[:-1]
-    documents = NumberedDocuments(scratch / "numbers.bin", starts[::-1], lengths[::-1], tokenizer.size)
+    documents = NumberedDocuments(
+        Spool.of(scratch / "numbers.bin", lengths), starts[::-1], lengths[::-1], tokenizer.size
+    )
     documents.save(pre_tokens.tokenize().encode(tokenizer))
     names = DocumentNames((len(texts), 0, 0)) if has_tensors else None
     plans = [
@@ -188,7 +191,12 @@ def test_a_long_document_is_encoded_in_parts(tmp_path, at_once):
     runs, pre_tokens = numbered([text])
     tokenizer = Tokenizer.fit(ODD[::2], max_parts=300)
     runs[0].tofile(tmp_path / "numbers.bin")
-    documents = NumberedDocuments(tmp_path / "numbers.bin", np.array([0]), np.array([len(runs[0])]), tokenizer.size)
+    documents = NumberedDocuments(
+        Spool.of(tmp_path / "numbers.bin", np.array([len(runs[0])])),
+        np.array([0]),
+        np.array([len(runs[0])]),
+        tokenizer.size,
+    )
     documents.save(pre_tokens.tokenize().encode(tokenizer, at_once=at_once))
     ids, lengths = documents.encode(at_once=at_once)
     assert ids.tolist() == tokenizer.encode(text).tolist()
