@@ -1,10 +1,12 @@
 """What ranks send each other."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
-from tests.training.many import Outcome, ranks
+from tests.training.many import Outcome, make_store, ranks
 from textclf.errors import UsageError
 from textclf.system.torchrun import Process
 from textclf.training.distributed import Distributed
@@ -69,3 +71,16 @@ def test_each_rank_has_a_cuda_device_of_its_own(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     with pytest.raises(UsageError, match="has 3 CUDA devices for 4 processes; try torchrun --nproc-per-node 3"):
         rank.pick("auto")
+
+
+def test_the_next_attempt_finds_the_run_of_the_one_before():
+    store = make_store()
+
+    def begin(rank):
+        before = rank.run_before()
+        rank.wait()
+        rank.remember(Path("runs/first"))
+        return before
+
+    assert ranks(2, begin, store=store) == [Outcome(0, None)] * 2
+    assert ranks(2, begin, store=store, attempt=1) == [Outcome(0, Path("runs/first"))] * 2

@@ -135,9 +135,12 @@ class Distributed:
 
     # Before and after -------------------------------------------------------------------------------------------------
 
-    def hand_out(self, learner: Learner, stopping: EarlyStopping, progress: Progress, run: Path) -> None:
-        """Give the others what the first starts from, and remember its run in case torchrun starts all again."""
+    def remember(self, run: Path) -> None:
+        """Keep the run's name where the next attempt finds it."""
         self._store.set("run", str(run))
+
+    def hand_out(self, learner: Learner, stopping: EarlyStopping, progress: Progress, run: Path) -> None:
+        """Give the others what the first starts from."""
         state = {
             "run": str(run),
             "best_epoch": stopping.best_epoch,

@@ -61,6 +61,9 @@ class Ranks(Protocol):
     def agree(self, number: int) -> int:
         """The largest number that a rank had given before the last step, or this rank now, if it is alone."""
 
+    def remember(self, run: "Path") -> None:
+        """Go on with this run if torchrun starts all ranks again."""
+
     def hand_out(self, learner: "Learner", stopping: "EarlyStopping", progress: "Progress", run: "Path") -> None:
         """Give the others what the first starts from."""
 
@@ -95,6 +98,9 @@ class Alone:
     def agree(self, number: int) -> int:
         """With itself."""
         return number
+
+    def remember(self, run: "Path") -> None:
+        """Nobody starts it again."""
 
     def hand_out(self, learner: "Learner", stopping: "EarlyStopping", progress: "Progress", run: "Path") -> None:
         """To nobody."""

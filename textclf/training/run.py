@@ -66,6 +66,7 @@ def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = N
         run = runs.create(config.run_dir, corpus=setup.data.manifest.name, tier=config.tier, model=config.model)
         with runs.training(run), _naming_resume(run):
             files.write_json(run.config, _record(setup))
+            setup.ranks.remember(run.root)
             return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
 
 
