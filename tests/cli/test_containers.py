@@ -15,7 +15,6 @@ from tests.dataset import tables
 from tests.reliability.tables import LABELS, PLAIN, ROWS, TEXTS, delimited, fasttext, json_lines, preprocess
 from textclf.cli import main
 from textclf.dataset.directory import DataDirectory
-from textclf.dataset.documents import read_documents
 from textclf.dataset.manifest import read_manifest
 
 RECORDS = [{"text": text, "label": label} for text, label in ROWS]
@@ -206,10 +205,7 @@ def test_folders_and_several_files_are_read(name: str) -> None:
     found = read_manifest(Path("data/made")).splits
     assert {split: found[split] for split in sizes} == sizes
     assert sizes or sum(found.values()) == len(ROWS)
-    assert set(read_documents(Path("data/made/documents/part-00000.parquet"), rows=sum(found.values())).label) == {
-        "a",
-        "b",
-    }
+    assert set(DataDirectory.open(Path("data/made")).documents.labels) == {"a", "b"}
 
 
 UNCLEAR = {

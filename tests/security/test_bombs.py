@@ -17,8 +17,11 @@ from click.testing import CliRunner
 from tests.reliability import memory
 from textclf.artefacts import artefact, runs, weight_files
 from textclf.cli import main
-from textclf.dataset import documents, manifest, tensors
+from textclf.dataset import manifest, tensors
 from textclf.dataset.directory import DataDirectory
+from textclf.dataset.documents import DocumentNames
+from textclf.dataset.parts import Parts
+from textclf.dataset.table import read_table
 from textclf.errors import ArtefactError
 from textclf.system import checksums
 from textclf.text.tokenizer import Tokenizer
@@ -215,10 +218,12 @@ def table(path, rows, **columns):
 
 TABLES = {
     "a label of 50 MB": (60, {"label": ["x" * 50 * memory.MB]}),
-    "an id of 1 MB, in each row": (1000, {"id": ["x" * memory.MB]}),
-    "a split of 1 MB, in each row": (1000, {"split": ["x" * memory.MB]}),
-    "many rows of the same": (3_000_000, {"id": ["train-0000001"]}),
+    "a tier of 1 MB, in each row": (1000, {"tier": ["x" * memory.MB]}),
 }
+
+
+def read(path, rows):
+    return read_table([path], Parts(rows, rows), DocumentNames((rows, 0, 0)))
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -227,14 +232,29 @@ def test_a_table_that_would_be_far_larger_than_its_file(kind, tmp_path):
     path = tmp_path / "part-00000.parquet"
     table(path, rows, **columns)
     assert path.stat().st_size < 100_000
-    refuses(lambda: documents.read_documents(path, rows=rows))
+    refuses(lambda: read(path, rows))
 
 
 def test_a_label_that_many_documents_have_is_in_memory_once(tmp_path):
     path = tmp_path / "part-00000.parquet"
     table(path, 5000, label=["x" * 500_000])
     with memory.at_most(MUCH):
-        assert documents.read_documents(path, rows=5000).label[4999] == "x" * 500_000
+        assert read(path, 5000).label_of(4999) == "x" * 500_000
+
+
+@pytest.mark.parametrize("column", ["id", "split"])
+def test_a_column_that_is_not_read_takes_no_memory(column, tmp_path):
+    path = tmp_path / "part-00000.parquet"
+    table(path, 1000, **{column: ["x" * memory.MB]})
+    with memory.at_most(MUCH):
+        assert read(path, 1000).id_of(999) == "train-0000999"
+
+
+def test_a_source_id_that_many_documents_have_is_in_memory_once(tmp_path):
+    path = tmp_path / "part-00000.parquet"
+    table(path, 5000, source=["x" * 500_000])
+    with memory.at_most(MUCH):
+        assert read(path, 5000).source[4999] == "x" * 500_000
 
 
 def test_a_table_of_more_rows_than_the_manifest_counts(data):
