@@ -401,8 +401,8 @@ def test_no_path_is_made_from_an_id_or_a_label(model, tmp_path):
         assert re.fullmatch(ours, path.name) or path.name.startswith("events.out."), path
 
 
-@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "train-0000001/../../x", "train-1", "", "x" * 300])
-def test_an_id_in_the_table_that_is_none_of_ours_opens_no_file(name, data_dir, tmp_path):
+@pytest.mark.parametrize("name", ["../../x", "/etc/passwd", "train-0000001/../../x", "train-0000001", "", "x" * 300])
+def test_an_id_in_the_table_opens_no_file(name, data_dir, tmp_path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -411,8 +411,9 @@ def test_an_id_in_the_table_that_is_none_of_ours_opens_no_file(name, data_dir, t
     ids = pa.array([name, *table["id"].to_pylist()[1:]])
     pq.write_table(table.set_column(0, "id", ids), layout.table(0))
     vouch(layout)
-    with pytest.raises(ArtefactError, match=r"part-00000\.parquet"):
-        DataDirectory.open(layout.root)
+    data = DataDirectory.open(layout.root)
+    assert data.documents.id_of(0) == "train-0000000"
+    assert data.files().path_of(0) == layout.tensor("train-0000000")
 
 
 def vouch(layout):
