@@ -29,7 +29,7 @@ def write(path, documents, rows=None):
 
 
 def read(path, rows=2):
-    return table.read_table([path], Parts(rows), DocumentNames((rows - 1, 1, 0)))
+    return table.read_table([path], Parts.of(rows), DocumentNames((rows - 1, 1, 0)))
 
 
 def test_a_table_survives_the_disk_whatever_its_ids_and_labels_are(tmp_path):

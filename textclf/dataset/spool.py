@@ -58,11 +58,12 @@ def count(
     offsets: where the numbers of each document start, and where the last ones end, shape (D + 1,).
     """
     counts = np.zeros(kinds, dtype=np.int64)
-    for rows in arrays.row_slices(offsets, at_most=at_once):
-        is_chosen = np.repeat(chosen[rows], np.diff(offsets[rows.start : rows.stop + 1]))
-        start = int(offsets[rows.start]) * np.dtype(np.int32).itemsize
-        some = np.fromfile(path, np.int32, count=len(is_chosen), offset=start)  # mapped, it would count as our memory
-        counts += np.bincount(some[is_chosen], minlength=kinds)
+    with path.open("rb") as file:  # not mapped: what was read of it would count as memory of this process
+        file.seek(int(offsets[0]) * np.dtype(np.int32).itemsize)
+        for rows in arrays.row_slices(offsets, at_most=at_once):
+            is_chosen = np.repeat(chosen[rows], np.diff(offsets[rows.start : rows.stop + 1]))
+            some = np.frombuffer(file.read(np.dtype(np.int32).itemsize * len(is_chosen)), dtype=np.int32)
+            counts += np.bincount(some[is_chosen], minlength=kinds)
     return counts
 
 
