@@ -7,6 +7,7 @@ import random
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from tests.odd_texts import odd_texts
 from textclf.config import PreprocessConfig
 from textclf.dataset import shards
 from textclf.dataset.build import preprocess
+from textclf.dataset.read_corpus import refuse_many
 from textclf.errors import DataError, ResourceError, TextclfError, UsageError
 from textclf.system import checksums
 from textclf.text.tokenizer import PIECE_CHARACTERS
@@ -291,6 +293,12 @@ def test_shards_that_were_damaged_meanwhile_are_named(files):
 
     with pytest.raises(DataError, match=r"shard-00003.npz is damaged: run the command again$"):
         preprocess(config("there", files), cluster=Damaging())
+
+
+def test_too_many_documents_in_all_are_refused(files, monkeypatch):
+    monkeypatch.setattr(shards, "refuse_many", partial(refuse_many, most=79))
+    with pytest.raises(DataError, match=r"^the source has more than 79 documents; preprocess it in pieces$"):
+        preprocess(config("there", files), cluster=Tasks())
 
 
 @pytest.mark.slow

@@ -136,6 +136,12 @@ def read_documents(
     )
 
 
+def refuse_many(documents: int, *, most: int = MOST_DOCUMENTS) -> None:
+    """Raise DataError for more than ``most`` documents."""
+    if documents > most:
+        raise DataError(f"the source has more than {most:,} documents; preprocess it in pieces")
+
+
 def batches(documents: Iterable[Document], size: BatchSize) -> Iterator[list[Document]]:
     """Divide documents into batches; one with a long text has a batch of its own."""
     batch: list[Document] = []
@@ -169,8 +175,7 @@ class _Columns:
             for batch in batches(splits.get(split, ()), size):
                 self._label.extend([self._labels.setdefault(document.labels, len(self._labels)) for document in batch])
                 self._counts[place] += len(batch)
-                if sum(self._counts) > self._most:
-                    raise DataError(f"the source has more than {self._most:,} documents; preprocess it in pieces")
+                refuse_many(sum(self._counts), most=self._most)
                 ids = [document.id.encode() for document in batch]
                 self._ids += b"".join(ids)
                 self._id_lengths.extend(map(len, ids))

@@ -21,7 +21,15 @@ from numpy.typing import NDArray
 
 from textclf import __version__
 from textclf.dataset import spool
-from textclf.dataset.read_corpus import BatchSize, NumberedCorpus, Progress, ReadDocuments, Work, read_documents
+from textclf.dataset.read_corpus import (
+    BatchSize,
+    NumberedCorpus,
+    Progress,
+    ReadDocuments,
+    Work,
+    read_documents,
+    refuse_many,
+)
 from textclf.dataset.spool import Spool
 from textclf.dataset.write_parts import PartPlan, WrittenPart, write_part
 from textclf.errors import DataError, UsageError
@@ -280,6 +288,7 @@ class _Merged:
         self.digests += found.digests.tobytes()
         self._add_ids(shard.split, found)
         self.in_split[shard.split] += len(found.label)
+        refuse_many(sum(self.in_split))
         self.notes += found.notes
 
     def _add_ids(self, split: int, found: Contents) -> None:
@@ -301,7 +310,7 @@ class _Merged:
 def merged(shards: Sequence[Shard]) -> tuple[ReadDocuments, list[str]]:
     """The documents of all shards and what was said as they were read; writes each shard's map.
 
-    Raises DataError if two documents of a split have the same id, or if a split has none.
+    Raises DataError if two documents of a split have the same id, if a split has none, or if there are too many.
     """
     all_of = _Merged()
     for shard in shards:
