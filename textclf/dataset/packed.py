@@ -31,8 +31,8 @@ Below it, an index of each token takes half the time, and six times the room of 
 
 LARGE: Final = 1 << 28
 """Bytes of all tokens above which pages are given back: below it they may all stay in memory."""
-RELEASED_AFTER: Final = 1 << 12
-"""Documents after which that is done: the kernel maps 64 KB around each, so 256 MB at most if all are short."""
+RELEASED_AFTER: Final = 1 << 11
+"""Documents after which that is done: the kernel maps 64 KB around each, so 128 MB at most if all are short."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ class TokenDataset(Dataset[Example]):
         self.store = store
         self.share = share  # of each batch, whose tokens this rank reads
         self.rows = rows  # (D,), rows of the table of documents
-        self.labels = np.maximum(labels, UNSEEN)  # (D,); the loss ignores this one index
+        is_known = labels.min(initial=UNSEEN) >= UNSEEN  # as nearly always: without a copy of all
+        self.labels = labels if is_known else np.maximum(labels, UNSEEN)  # (D,); the loss ignores this one index
         self.lengths = lengths  # (D,)
 
     def __len__(self) -> int:
