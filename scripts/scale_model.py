@@ -96,7 +96,8 @@ def measured_table(record: Mapping[str, Any]) -> str:
     ]
     about = record["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in record["versions"].items())
-    note = f"{record['date']}, {about['processor']}, {about['cores']} cores, {about['system']}; {versions}."
+    speed = f"{about['cores']} cores at {about['gigahertz']} GHz"
+    note = f"{record['date']}, {about['processor']}, {speed}, {about['system']}; {versions}."
     return "\n".join([*_markdown(head, rows), "", note])
 
 
@@ -242,6 +243,14 @@ def some(generator: np.random.Generator, words: Sequence[str], documents: int) -
     return pa.table({"text": pc.binary_join(lists, " "), "label": [LABELS[each] for each in label.tolist()]})
 
 
+def gigahertz() -> float | None:
+    """The speed of this machine's processor, as the kernel gives it; None where it does not."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    found = [float(line.split(":")[1]) for line in lines if line.startswith("cpu MHz")]
+    return round(max(found) / 1000, 1) if found else None
+
+
 def _sizes(documents: int) -> Iterator[int]:
     return (min(AT_ONCE, documents - start) for start in range(0, documents, AT_ONCE))
 
@@ -259,7 +268,7 @@ def main(sizes: Sequence[int]) -> None:
         runs = [*(run for run in record["runs"] if run["documents"] != size), measure(size)]
         record = {
             "date": f"{datetime.now(UTC):%Y-%m-%d}",
-            "machine": machine(),
+            "machine": machine() | {"gigahertz": gigahertz()},
             "versions": {"Python": platform.python_version(), **{name: version(name) for name in ("torch", "numpy")}},
             "runs": sorted(runs, key=lambda run: run["documents"]),
         }
