@@ -156,7 +156,7 @@ def test_too_little_room_is_said_beforehand(monkeypatch, needed, files, limit, s
 
 def test_no_tensor_is_written_to_a_disk_that_is_too_small(corpus_csv, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "statvfs", lambda _path: Disk)
-    monkeypatch.setattr("textclf.dataset.build.write_tensors", None)
+    monkeypatch.setattr("textclf.dataset.engine.write_parts", None)
     with pytest.raises(ResourceError, match=r"too little space to write .*bytes are needed"):
         preprocess(PreprocessConfig(source=str(corpus_csv), data_dir=tmp_path / "data", num_workers=1))
     assert not (tmp_path / "data").exists()

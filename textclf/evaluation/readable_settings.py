@@ -46,6 +46,7 @@ WORDINGS: Final[Mapping[str, Wording]] = {
     "precision": Wording("Precision"),
     "store": Wording("Tokens read from"),
     "num_workers": Wording("Loader processes", none="automatic"),
+    "resident": Wording("Documents kept on the device", none="on CUDA"),
 }
 
 
