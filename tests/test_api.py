@@ -342,7 +342,7 @@ def test_reprs_are_one_line(run_dir):
         ("train without one: --no-test", "train without one: test=False"),
         ("--label-prefix '' takes the first word", "label_prefix='' takes the first word"),
         ("resume it: textclf train --resume runs/x", "resume it: textclf train --resume runs/x"),
-        ("rebuild it: textclf preprocess --overwrite", "rebuild it: textclf preprocess --overwrite"),
+        ("rebuild it: textclf preprocess SOURCE --overwrite", "rebuild it: textclf preprocess SOURCE --overwrite"),
         ("add --code FILE, not --colour", "add code=FILE, not --colour"),
         ("x--seed is none", "x--seed is none"),
     ],

@@ -129,6 +129,7 @@ def train(  # noqa: PLR0913
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     store: Literal["packed", "files"] = "packed",
     num_workers: int | None = None,
+    resident: bool | None = None,
     progress: bool | None = None,
     **unknown: Never,
 ) -> "Run":

@@ -97,7 +97,7 @@ def test_an_unfinished_data_directory(runner: CliRunner, copied: Path) -> None:
 def test_a_data_directory_of_an_older_or_a_newer_format(version: int, runner: CliRunner, copied: Path) -> None:
     manifest = json.loads((copied / "manifest.json").read_text())
     (copied / "manifest.json").write_text(json.dumps({**manifest, "format_version": version}))
-    ways_out = ("upgrade textclf", "rebuild the directory: textclf preprocess --overwrite")
+    ways_out = ("upgrade textclf", "rebuild the directory: textclf preprocess SOURCE --overwrite")
     fails(runner, ["train", "--data", "copied"], 4, f"format {version}", *ways_out)
 
 

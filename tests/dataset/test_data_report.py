@@ -99,7 +99,7 @@ def test_a_damaged_report_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ArtefactError) as caught:
         data_report.read_report(path)
-    assert str(caught.value) == f"{path} is missing or damaged; rebuild it: textclf preprocess --overwrite"
+    assert str(caught.value) == f"{path} is missing or damaged; rebuild it: textclf preprocess SOURCE --overwrite"
 
 
 def split_with(**given):

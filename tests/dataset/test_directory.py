@@ -118,7 +118,7 @@ def test_a_changed_tensor_is_named(data, place, damage):
     with pytest.raises(ArtefactError) as caught:
         data.packed()
     assert str(caught.value).startswith(f"{path} is ")
-    assert str(caught.value).endswith("rebuild it: textclf preprocess --overwrite")
+    assert str(caught.value).endswith("rebuild it: textclf preprocess SOURCE --overwrite")
     assert list(data.layout.packed.root.iterdir()) == []
 
 

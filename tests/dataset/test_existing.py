@@ -1,4 +1,5 @@
 import re
+import shlex
 import shutil
 from dataclasses import fields
 from pathlib import Path
@@ -9,7 +10,7 @@ from tests.dataset.test_build import LARGE, SMALL, make, tree, write_csv
 from textclf.config import PreprocessConfig
 from textclf.dataset import manifest
 from textclf.dataset.directory import DataDirectory
-from textclf.dataset.existing import COLUMNS, LEAVES_DATA_ALONE
+from textclf.dataset.existing import COLUMNS, LEAVES_DATA_ALONE, refuse_default_source
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.sources import Columns
 
@@ -202,3 +203,17 @@ def test_leftovers_of_a_killed_process_are_removed():
     make()
     assert tree(root) == before
     assert not hidden.exists()
+
+
+def test_a_directory_is_not_replaced_by_the_default_corpus():
+    root, _ = make(SMALL)
+    with pytest.raises(UsageError) as caught:
+        refuse_default_source(root, default="bbc_news")
+    assert str(caught.value).startswith(f"{root} is not bbc_news, which is read if no source is named; name its own: ")
+    command = str(caught.value).rpartition(": ")[2]
+    assert shlex.split(command) == ["textclf", "preprocess", "films.csv", "--name", root.name, "--overwrite"]
+    refuse_default_source(root, default="films.csv")
+    refuse_default_source(root.with_name("nothing"), default="bbc_news")
+    manifest.DataLayout(root).manifest.write_text("{}")
+    with pytest.raises(UsageError, match="textclf preprocess SOURCE --name"):
+        refuse_default_source(root, default="bbc_news")

@@ -86,7 +86,7 @@ def test_an_unfinished_directory_is_named(layout):
     layout.manifest.unlink()
     with pytest.raises(DataError) as caught:
         manifest.read_manifest(layout.root)
-    hint = "(it has no manifest.json); finish it: textclf preprocess --name films"
+    hint = "(it has no manifest.json); finish it: textclf preprocess SOURCE --name films"
     assert str(caught.value) == f"{layout.root} is unfinished {hint}"
 
 
@@ -97,7 +97,7 @@ def test_another_format_version_is_named_whatever_the_keys(layout, version):
         manifest.read_manifest(layout.root)
     assert str(caught.value) == (
         f"{layout.manifest} has format {version}, and this textclf reads format {FORMAT_VERSION}; "
-        "upgrade textclf, or rebuild the directory: textclf preprocess --overwrite"
+        "upgrade textclf, or rebuild the directory: textclf preprocess SOURCE --overwrite"
     )
 
 
@@ -127,7 +127,7 @@ def test_columns_of_another_type_are_refused(layout, columns):
 )
 def test_invalid_json_is_named(layout, content):
     layout.manifest.write_bytes(content)
-    with pytest.raises(ArtefactError, match=r"manifest\.json is damaged .*textclf preprocess --overwrite"):
+    with pytest.raises(ArtefactError, match=r"manifest\.json is damaged .*textclf preprocess SOURCE --overwrite"):
         manifest.read_manifest(layout.root)
 
 
@@ -156,7 +156,7 @@ def test_a_changed_or_missing_file_is_named(layout, name, damage):
         path.unlink()
     with pytest.raises(ArtefactError) as caught:
         manifest.read_manifest(layout.root)
-    assert str(caught.value) == f"{path} is damaged; rebuild it: textclf preprocess --name films --overwrite"
+    assert str(caught.value) == f"{path} is damaged; rebuild it: textclf preprocess SOURCE --name films --overwrite"
 
 
 def test_the_fingerprint_does_not_depend_on_the_order_of_checksums():

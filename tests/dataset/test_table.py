@@ -105,7 +105,7 @@ def test_a_truncated_table_is_named(path):
     content = path.read_bytes()
     for length in (*range(0, len(content), 61), len(content) - 1):
         path.write_bytes(content[:length])
-        with pytest.raises(ArtefactError, match=r"part-00000\.parquet is damaged .*textclf preprocess --overwrite"):
+        with pytest.raises(ArtefactError, match=r"part-00000\.parquet is damaged .*preprocess SOURCE --overwrite"):
             read(path)
 
 

@@ -247,7 +247,7 @@ def test_a_missing_file_is_named(tmp_path, name):
     path = tmp_path / name
     with pytest.raises(ArtefactError) as caught:
         tensors.read_tensor(path)
-    assert str(caught.value) == f"{path} is missing; rebuild it: textclf preprocess --overwrite"
+    assert str(caught.value) == f"{path} is missing; rebuild it: textclf preprocess SOURCE --overwrite"
 
 
 def test_files_are_gathered_in_the_order_that_is_asked_for(tmp_path):

@@ -363,7 +363,7 @@ def test_a_missing_tensor_is_named_wherever_it_is_read(damaged, num_workers):
         pytest.raises(ArtefactError) as caught,
     ):
         list(made)
-    assert str(caught.value) == f"{path} is missing; rebuild it: textclf preprocess --overwrite"
+    assert str(caught.value) == f"{path} is missing; rebuild it: textclf preprocess SOURCE --overwrite"
 
 
 @pytest.mark.slow

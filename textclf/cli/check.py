@@ -78,7 +78,7 @@ def _check_data(root: Path, layout: str, *, strict: bool) -> None:
     if layout == "json":
         values = {"files": _records(found), "problems": list(map(data_report.to_json, problems))}
         terminal.result(escaping.to_json(values, indent=2))
-    _refuse_damage(root, found, f"rebuild it: textclf preprocess --name {root.name} --overwrite")
+    _refuse_damage(root, found, f"rebuild it: textclf preprocess SOURCE --name {root.name} --overwrite")
     if layout == "text" and report:
         terminal.result(show_report(report))
         if not problems:

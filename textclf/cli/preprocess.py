@@ -127,6 +127,10 @@ def command(*, dry_run: bool, engine: str, ray_address: str | None, **given: Any
       textclf preprocess 'part-*.parquet' --engine ray --ray-address auto
     """
     config = PreprocessConfig(**given | {"source": given["source"] or DEFAULTS.source})
+    if not given["source"] and config.name:
+        from textclf.dataset.existing import refuse_default_source
+
+        refuse_default_source(config.data_dir / config.name, default=DEFAULTS.source[0])
     if dry_run:
         from textclf.dataset.preview import preview
 

@@ -170,5 +170,5 @@ def read_report(path: Path) -> DataReport:
         }
         return DataReport(**{**values, "splits": splits, "notes": tuple(values["notes"]), "examples": examples})
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        damage = ArtefactError(f"{path} is missing or damaged; rebuild it: textclf preprocess --overwrite")
+        damage = ArtefactError(f"{path} is missing or damaged; rebuild it: textclf preprocess SOURCE --overwrite")
         raise failures.refused(error, path) or damage from error

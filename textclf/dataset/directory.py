@@ -158,7 +158,7 @@ class DataDirectory:
         if not self.manifest.has_tensors:
             raise UsageError(
                 f"{self.layout.root} has no .pt files; train with --store packed, or make them: "
-                f"textclf preprocess --name {self.layout.root.name} --tensors all --overwrite"
+                f"textclf preprocess SOURCE --name {self.layout.root.name} --tensors all --overwrite"
             )
         return TensorFiles(partial(_tensor, self.layout, self.documents.names), self.documents.crc32)
 
@@ -172,7 +172,7 @@ class DataDirectory:
             if not self.manifest.has_tensors:
                 raise ArtefactError(
                     f"{layout.part(number)} is damaged; rebuild it: "
-                    f"textclf preprocess --name {self.layout.root.name} --overwrite"
+                    f"textclf preprocess SOURCE --name {self.layout.root.name} --overwrite"
                 )
             files, rows = self.files(), parts.rows(number)
             packed.prepare(layout)

@@ -1,5 +1,6 @@
 """What is already there when a data directory is built: a finished one, other files, or tensors of a stopped run."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -60,6 +61,24 @@ def is_finished(layout: DataLayout, *, origin: dict[str, Any], tensors: str | No
             "or choose another --name"
         )
     return True
+
+
+def refuse_default_source(root: Path, *, default: str) -> None:
+    """Raise UsageError if a data directory was made from another source than the one taken where none is named."""
+    layout = DataLayout(root)
+    if not layout.root.is_dir():
+        return
+    try:
+        made = files.read_object(layout.manifest)["settings"]["source"]
+        names = [made] if isinstance(made, str) else list(map(str, made))
+    except (OSError, ValueError, LookupError, TypeError):
+        names = ["SOURCE"]  # an older or a damaged one
+    if names != [default]:
+        source = shlex.join(names)
+        raise UsageError(
+            f"{root} is not {default}, which is read if no source is named; name its own: "
+            f"textclf preprocess {source} --name {root.name} --overwrite"
+        )
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

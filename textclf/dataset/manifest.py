@@ -166,7 +166,7 @@ def read_manifest(root: Path) -> Manifest:
     """
     manifest = parse_manifest(root)
     for path in damaged_files(DataLayout(root), manifest):
-        raise ArtefactError(f"{path} is damaged; rebuild it: textclf preprocess --name {root.name} --overwrite")
+        raise ArtefactError(f"{path} is damaged; rebuild it: textclf preprocess SOURCE --name {root.name} --overwrite")
     return manifest
 
 
@@ -177,7 +177,7 @@ def parse_manifest(root: Path) -> Manifest:
         raise UsageError(f"no data directory {root}; make it: textclf preprocess")
     if not layout.manifest.exists():
         raise DataError(
-            f"{root} is unfinished (it has no manifest.json); finish it: textclf preprocess --name {root.name}"
+            f"{root} is unfinished (it has no manifest.json); finish it: textclf preprocess SOURCE --name {root.name}"
         )
     return _parse(layout.manifest)
 
@@ -201,15 +201,16 @@ def _parse(path: Path) -> Manifest:
         values = files.read_object(path)
         version = values["format_version"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
+        damage = f"{path} is damaged ({error}); rebuild it: textclf preprocess SOURCE --overwrite"
+        raise ArtefactError(damage) from error
     if version != FORMAT_VERSION:
         raise ArtefactError(
             f"{path} has format {version}, and this textclf reads format {FORMAT_VERSION}; "
-            "upgrade textclf, or rebuild the directory: textclf preprocess --overwrite"
+            "upgrade textclf, or rebuild the directory: textclf preprocess SOURCE --overwrite"
         )
     own = values.pop(checksums.OWN, None)  # earlier versions wrote none
     if own not in (None, checksums.digest(values)) or not _is_sound(values, DataLayout(path.parent)):
-        raise ArtefactError(f"{path} is not as it was written; rebuild it: textclf preprocess --overwrite")
+        raise ArtefactError(f"{path} is not as it was written; rebuild it: textclf preprocess SOURCE --overwrite")
     return Manifest(**{**values, "columns": Columns.from_json(values["columns"])})
 
 

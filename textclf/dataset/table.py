@@ -169,7 +169,7 @@ def _naming_damage(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, ValueError, TypeError, AttributeError, LookupError, OSError) as error:
-        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite")
+        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess SOURCE --overwrite")
         raise failures.refused(error, path) or damage from error
 
 

@@ -85,9 +85,10 @@ def read_tensor(path: Path) -> Ids:
     try:
         content = read_bytes(path)
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ArtefactError(f"{path} is missing; rebuild it: textclf preprocess --overwrite") from error
+        raise ArtefactError(f"{path} is missing; rebuild it: textclf preprocess SOURCE --overwrite") from error
     except ValueError as error:
-        raise ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite") from error
+        damage = f"{path} is damaged ({error}); rebuild it: textclf preprocess SOURCE --overwrite"
+        raise ArtefactError(damage) from error
     ids = np.frombuffer(content[_DATA_START : len(content) - _DATA_END & ~3], dtype="<i4")
     return ids if to_bytes(ids) == content else _read_foreign(path, content)
 
@@ -191,12 +192,12 @@ def _read_foreign(path: Path, content: bytes) -> Ids:
                 raise ArtefactError(f"{path} is not a tensor file: its members are compressed")
             description, data, byteorder = (archive.read(member) for member in members)
     except (zipfile.BadZipFile, LookupError, ValueError, RuntimeError, EOFError, OSError) as error:
-        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite")
+        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess SOURCE --overwrite")
         raise failures.refused(error, path) or damage from error
     described = {_description(len(data) // 4), _description(len(data) // 4, shortest=True)}
     if len(data) % 4 or byteorder != b"little" or description not in described:
         raise ArtefactError(
-            f"{path} does not hold a 1-D tensor of 32-bit token ids; rebuild it: textclf preprocess --overwrite"
+            f"{path} does not hold a 1-D tensor of 32-bit token ids; rebuild it: textclf preprocess SOURCE --overwrite"
         )
     return np.frombuffer(data, dtype="<i4")
 
@@ -214,7 +215,7 @@ class TensorFiles:
         ids = read_tensor(path)
         if checksum(ids) != self.crc32[index]:
             raise ArtefactError(
-                f"{path} is not the file that preprocess wrote; rebuild it: textclf preprocess --overwrite"
+                f"{path} is not the file that preprocess wrote; rebuild it: textclf preprocess SOURCE --overwrite"
             )
         return ids
 

@@ -272,7 +272,7 @@ def read_tokenizer(data: DataDirectory) -> Tokenizer:
                 f"it has {counted(tokenizer.size, 'word')}, and the manifest counts {data.manifest.vocabulary:,}"
             )
     except (OSError, ValueError) as error:
-        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess --overwrite")
+        damage = ArtefactError(f"{path} is damaged ({error}); rebuild it: textclf preprocess SOURCE --overwrite")
         raise failures.refused(error, path) or damage from error
     return tokenizer
 
