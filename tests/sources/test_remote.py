@@ -243,11 +243,12 @@ def test_what_a_web_server_does_not_give_is_said_in_one_line(name, kind, expecte
     assert in_cache(cache) == set()
 
 
-def test_a_server_that_is_not_there_is_named():
+@pytest.mark.parametrize(("scheme", "query"), [("http", f"?{SECRET}"), ("ftp", "")])  # ftp connects before it is asked
+def test_a_server_that_is_not_there_is_named(scheme, query):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/a.csv"
-        line = refusal(f"{url}?{SECRET}", DataError)
+        url = f"{scheme}://127.0.0.1:{taken.getsockname()[1]}/a.csv"
+        line = refusal(url + query, DataError)
     assert line.startswith(f"cannot read {url} (")
     assert line.endswith("); check the network and the name, then run it again")
 

@@ -120,7 +120,7 @@ class _Store(NamedTuple):
 
     @classmethod
     def open(cls, source: str, url: Url, patience: Patience) -> "_Store":
-        """Raises UsageError if fsspec does not know the scheme or lacks a package for it."""
+        """Raises UsageError if fsspec does not know the scheme or lacks a package for it, and errors of `explained`."""
         import fsspec.core
 
         seconds, options = patience.seconds, {}
@@ -139,6 +139,8 @@ class _Store(NamedTuple):
         except ValueError as error:
             known = ", ".join(f"{scheme}://" for scheme in ("s3", "gs", "hf", "https"))
             raise UsageError(f"{url}: there is no store {url.scheme}://; there are {known} and others") from error
+        except Exception as error:  # of stores that connect at once, such as ftp://
+            raise explained(error, url) from None
         return cls(system, path, url, patience)
 
     @property
@@ -181,9 +183,8 @@ class _Store(NamedTuple):
         if start:
             tag = version.get("ETag") or version.get("Last-Modified")
             headers |= {"Range": f"bytes={start}-", **({"If-Range": tag} if tag else {})}
-        file = self.system.open(
-            path, block_size=0, size=1, headers=headers
-        )  # a stream; the size is asked for elsewhere
+        # a stream; the size is asked for elsewhere
+        file = self.system.open(path, block_size=0, size=1, headers=headers)
         return file, start if file.r.status == 206 else 0
 
     def trying(self, ask: Callable[[], Result], url: Url) -> Result:
