@@ -88,6 +88,7 @@ HOLD = """
 import os, sys, time
 from pathlib import Path
 from textclf.system import folders
+from textclf.system.files import make_folder
 with folders.replacing(Path(sys.argv[1])) as folder:
     (folder / "begun").touch()
     print("ready", flush=True)
@@ -131,6 +132,19 @@ def test_of_two_at_once_not_both_fill_the_folder(tmp_path):
             thread.join()
     assert not inside
     assert refused
+
+
+def test_a_folder_that_another_takes_over_before_it_is_locked_is_left_to_it(tmp_path, monkeypatch):
+    make_folder = files.make_folder
+
+    def make_and_lose(path):
+        make_folder(path)
+        if path.suffix == ".tmp":
+            path.rename(tmp_path / "theirs")
+
+    monkeypatch.setattr(folders, "make_folder", make_and_lose)
+    with pytest.raises(ResourceError, match="another textclf is making"), folders.replacing(tmp_path / "films"):
+        pass
 
 
 @pytest.mark.parametrize("place", ["tensors", "tensors/1a", "tensors/1a/train-0000001.pt", "begun.json"])

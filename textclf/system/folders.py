@@ -62,14 +62,18 @@ def _adopt(place: Path, new: Path, held: ExitStack) -> None:
     That one is renamed, so that a worker of its owner that is still alive cannot write into it. The new one is made and
     locked first: of two processes at once, at least one then sees the other.
     """
+    busy = ResourceError(f"another textclf is making {place} just now; wait until it has ended")
     make_folder(new)
-    held.enter_context(locks.holding(new))
+    try:
+        held.enter_context(locks.holding(new))
+    except FileNotFoundError as gone:  # the other took it over before it was locked
+        raise busy from gone
     for path in sorted(temporaries.leftovers(place), key=lambda path: path.name):
         if path == new or path.name.endswith(".old.tmp") or not path.is_dir():
             continue
         with suppress(FileNotFoundError), ExitStack() as lock:  # not found: its owner has just ended
             if lock.enter_context(locks.holding(path)) is False:
-                raise ResourceError(f"another textclf is making {place} just now; wait until it has ended")
+                raise busy
             if not _has_other_kinds(path) and not any(new.iterdir()):
                 path.replace(new)
                 held.push(lock.pop_all())
