@@ -16,7 +16,10 @@ from textclf.sources.document import SPLITS, Columns
 from textclf.system import checksums, files
 
 FORMAT_VERSION: Final = 6
-"""Formats before 6 had one file for the table and one for the packed copy, whatever the number of documents."""
+"""Formats before 6 had one file for the table and one for the packed copy, whatever the number of documents.
+
+In scripts without spaces between words a token of theirs was a whole clause.
+"""
 
 REPORT: Final = "report.json"
 

@@ -12,7 +12,6 @@ and no labels.
 """
 
 import os
-import re
 import struct
 from array import array
 from collections.abc import Iterable, Iterator
@@ -21,14 +20,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text import arrays
+from textclf.text import arrays, unspaced
 from textclf.text.batch_encoder import SHORT, ByteStrings, HashTable, TextBatch
 from textclf.text.distinct_strings import END, DistinctStrings, joined, split
 from textclf.text.tokenizer import UNK_ID, Tokenizer, split_pre_token, token_runs
 
 _INT32: Final = struct.Struct("=i")
-_LONGEST: Final = 40  # characters; longer pre-tokens are addresses and unspaced scripts, rarely seen twice
-_UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]")
+_LONGEST: Final = 40  # characters; longer pre-tokens are addresses, rarely seen twice
 MOST_REMEMBERED: Final = 500_000  # numbers of a worker, about 50 MB; then it begins anew
 AT_ONCE: Final = 50_000  # tokens that are encoded together; pre-tokens that are tokenized take less
 
@@ -85,7 +83,7 @@ class PreTokenNumbers(dict[str, bytes]):
 
     def __missing__(self, pre_token: str) -> bytes:
         is_token = pre_token.startswith(_MARK)
-        if not is_token and (len(pre_token) > _LONGEST or (not pre_token.isascii() and _UNSPACED.search(pre_token))):
+        if not is_token and (len(pre_token) > _LONGEST or unspaced.is_in(pre_token)):
             return b"".join([b"".join([self[_MARK + token] for token in run]) for run in token_runs(pre_token)])
         number = self[pre_token] = _INT32.pack(self._numbered)
         self._numbered += 1

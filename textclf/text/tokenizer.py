@@ -1,10 +1,11 @@
 r"""Text to token ids: the rules, the vocabulary, and its JSON. Knows no files, tensors or labels.
 
 A text is lower-cased and split at white space into pre-tokens. A pre-token is put into Unicode's composed form (NFC)
-and split into words, punctuation marks and single Han or kana characters. Its ids are cached, because a language
-repeats its pre-tokens. So the rules can be right for every script, where ``\w+|[^\w\s]`` breaks Hindi words at their
-vowel signs, and still take half the time of that pattern and a dictionary, once a million words have been read. Arrow's
-kernels are twice as fast again, but take 0.1 s longer to load. `scripts/bench tokenizer` measures it.
+and split into words, punctuation marks and, in scripts without spaces between words, single characters with their marks
+(see `textclf.text.unspaced`). Its ids are cached, because a language repeats its pre-tokens. So the rules can be right
+for every script, where ``\w+|[^\w\s]`` breaks Hindi words at their vowel signs, and still take half the time of that
+pattern and a dictionary, once a million words have been read. Arrow's kernels are twice as fast again, but take 0.1 s
+longer to load. `scripts/bench tokenizer` measures it.
 
 A run of letters of more than LONGEST_WORD characters is cut into words of that length, and a long text is encoded in
 pieces, so that memory grows with the ids of a text and not with its characters.
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text import arrays
+from textclf.text import arrays, unspaced
 from textclf.text.distinct_strings import Strings
 from textclf.text.subwords import PartTable, most_frequent_parts, word_parts
 
@@ -38,7 +39,7 @@ UNK: Final = "<unk>"
 PAD_ID: Final = 0
 UNK_ID: Final = 1
 
-TYPE: Final = "words and parts"
+TYPE: Final = "words, clusters and parts"
 
 COMMON_PART: Final = 2  # occurrences in the training split that make a part known
 
@@ -47,7 +48,7 @@ BATCH_CHARACTERS: Final = 2_000_000  # at most, because the arrays of a batch en
 
 CACHED_PRE_TOKENS: Final = 500_000  # at most about 100 MB
 LONGEST_WORD: Final = 1_000
-"""Most characters of a word; no language has such a word, but scripts without spaces may have such a run of letters."""
+"""Most characters of a word; no language has such a word."""
 
 PIECE_CHARACTERS: Final = 1_000_000
 """Characters of a long text that are split at once: a token takes twenty times the room of its characters."""
@@ -243,7 +244,7 @@ def pieces_of(text: str, *, size: int = PIECE_CHARACTERS) -> Iterator[str]:
 
 
 def split_pre_token(pre_token: str) -> list[str]:
-    """Split a pre-token into words, single punctuation marks and single Han or kana characters.
+    """Split a pre-token into words, single punctuation marks and the clusters of scripts without spaces.
 
     Accents are composed first (NFC), so that one word has one spelling.
     """
@@ -306,10 +307,12 @@ def _unicode_patterns() -> _Patterns:
     """Compiled when first needed, because finding all of Unicode's marks takes 20 ms."""
     marks = "".join(re.escape(c) for c in map(chr, range(0x300, 0x20000)) if unicodedata.category(c)[0] == "M")
     joiners = "\u200c\u200d"  # inside Persian and Indic words
-    unspaced = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # kana, Han
+    single, letter = unspaced.CHARACTERS, unspaced.letters()
     more = f"{{0,{LONGEST_WORD - 1}}}+"
-    word = rf"(?![{unspaced}])\w(?:(?![{unspaced}])[\w{marks}{joiners}]){more}"
-    return _Patterns(re.compile(rf"[{unspaced}]|{word}|[^\w\s][{marks}]{more}"), re.compile(f"[{marks}]{{31}}"))
+    word = rf"(?![{single}{letter}])\w(?:(?![{single}{letter}])[\w{marks}{joiners}]){more}"
+    cluster = unspaced.cluster(letter, marks=f"{marks}{joiners}", more=more)
+    token = rf"[{single}]|{word}|{cluster}|[^\w\s][{marks}]{more}"
+    return _Patterns(re.compile(token), re.compile(f"[{marks}]{{31}}"))
 
 
 class _IdCache(dict[str, bytes]):

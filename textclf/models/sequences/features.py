@@ -1,8 +1,7 @@
 """Token ids to a padded matrix, and what each token contributes to an answer. Knows nothing about torch.
 
-A network reads words, and an unknown word is ``<unk>``. In a language without spaces between words a whole clause is
-one token, which never comes again; such tokens are spelled: read as their subwords, in order (see
-`textclf.models.sequences.spelling`).
+A network reads words, and an unknown word is ``<unk>``. In a corpus whose words hardly ever come again, such as a list
+of names, they are spelled: read as their subwords, in order (see `textclf.models.sequences.spelling`).
 """
 
 from collections.abc import Callable, Collection, Iterable

@@ -1,11 +1,9 @@
 """Which corpora a network of sequences must spell, and how: words that are rare are read as their subwords, in order.
 
-In Thai, Lao, Khmer and Burmese there are no spaces between words, so that a token is a clause, which hardly ever comes
-again; in a list of names no name does. There the words alone say nothing. Chinese and Japanese need no spelling: each
-character is a word already (see `textclf.text.tokenizer`).
+In a list of names hardly any name comes again. There the words alone say nothing. Scripts without spaces between words
+need no spelling: each character is a word already (see `textclf.text.unspaced`).
 """
 
-import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
@@ -17,12 +15,6 @@ from textclf.text.tokenizer import UNK_ID, Tokenizer
 RARE: Final = 0.5
 """Corpora are spelled in which a larger share of the words occurs once, and is so unknown elsewhere (Good and Turing:
 https://doi.org/10.1093/biomet/40.3-4.237). In languages with spaces that is 0.3 at most, even of a hundred texts."""
-
-UNSPACED_SHARE: Final = 0.1
-"""Corpora are spelled in which a larger share of the characters is in words of a script without spaces."""
-
-UNSPACED: Final = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19df\u1a20-\u1aaf\uaa60-\uaadf]")
-"""Thai, Lao, Burmese, Khmer, and the scripts of Tai languages."""
 
 COMMON: Final = 5
 """Occurrences in the training documents with which a word is read as itself, too."""
@@ -70,16 +62,7 @@ def needs_spelling(tokenizer: Tokenizer, counts: NDArray[np.int64]) -> bool:
     if not tokenizer.parts:
         return False
     rare = counts[UNK_ID] + (counts[UNK_ID + 1 :] == 1).sum()
-    return bool(rare > RARE * counts.sum()) or _unspaced_share(tokenizer, counts) > UNSPACED_SHARE
-
-
-def _unspaced_share(tokenizer: Tokenizer, counts: NDArray[np.int64]) -> float:
-    """Share of the characters that are in words of a script without spaces."""
-    if not UNSPACED.search("".join(tokenizer.words)):
-        return 0.0
-    sizes = counts * np.fromiter(map(len, tokenizer.words), dtype=np.int64, count=tokenizer.size)
-    is_unspaced = np.array([UNSPACED.search(word) is not None for word in tokenizer.words])
-    return float(sizes[is_unspaced].sum() / max(sizes.sum(), 1))
+    return bool(rare > RARE * counts.sum())
 
 
 def spelling_of(tokenizer: Tokenizer, counts: NDArray[np.int64]) -> Spelling:
