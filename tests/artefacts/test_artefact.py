@@ -15,7 +15,7 @@ from textclf.artefacts.artefact import FORMAT_VERSION, Abstention, Layout
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.inference.classifier import Classifier, load_model
 from textclf.models import MODELS
-from textclf.models.bag_mlp.features import PAIR_BITS
+from textclf.models.bag_mlp.features import HASH_BITS
 from textclf.sources import Columns
 from textclf.system import files
 from textclf.text.tokenizer import PAD_ID
@@ -314,9 +314,10 @@ COUNTS = "subword_counts"
 
 WRONG = {
     "a pair below zero": changed("pairs", 0, -1),
-    "a pair that no hash gives": changed("pairs", -1, 2**PAIR_BITS),
+    "a pair that no hash gives": changed("pairs", -1, 2**HASH_BITS),
     "pairs that fall": swapped,
     "a pair twice": lambda arrays: changed("pairs", 0, arrays["inputs.pairs"][1])(arrays),
+    "a run that no feature is": lambda arrays: arrays | {"inputs.runs": np.zeros(1, dtype=np.int32)},
     "a part below zero": changed("subwords", 5, -1),
     "a part too high": lambda arrays: changed("subwords", 5, arrays["inputs.subwords"].max() + 1_000)(arrays),
     "a word with a part too many": changed(COUNTS, -1, 50),
@@ -338,13 +339,13 @@ def test_numbers_that_the_inputs_cannot_have_are_refused(wrong, model):
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 def test_inputs_of_another_type_are_refused(dtype, model):
     whole = load_file(model.weights)
-    for name in ("inputs.pairs", "inputs.subwords", "inputs.subword_counts"):
+    for name in ("inputs.pairs", "inputs.runs", "inputs.subwords", "inputs.subword_counts"):
         edit_weights(model, lambda arrays, name=name: arrays | {name: arrays[name].astype(dtype)})
         refuses(model)
         write_weights(model, whole)
 
 
-@pytest.mark.parametrize("name", ["pairs", "subwords", "subword_counts", "rarity"])
+@pytest.mark.parametrize("name", ["pairs", "runs", "subwords", "subword_counts", "rarity"])
 @pytest.mark.parametrize("value", [None, 3, [], {}, "words", [1, 2, 3]], ids=str)
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 def test_the_config_has_no_arrays(name, value, model):

@@ -80,13 +80,13 @@ def test_pairs_that_are_kept_are_found(pruning, trained, data_dir):
     for share in (4, 2, 1):
         small = pruning.keep(len(trained.inputs.rarity) // share)
         bag, batches = small.inputs, Tokens(data, small.tokenizer).batches(data.rows("full"))
-        found = np.unique(np.concatenate([bag.pairs_in(*batch)[0] for batch in batches]))
+        found = np.unique(np.concatenate([next(bag.neighbours_in(*batch))[0] for batch in batches]))
         assert found.tolist() == list(range(bag.words, bag.words + len(bag.pairs))) != []
 
 
 def pairs_in(text, artefact):
     """The features of a text that are pairs."""
-    features, _ = artefact.inputs.pairs_in(*artefact.tokenizer.encode_all([text]))
+    features, _ = next(artefact.inputs.neighbours_in(*artefact.tokenizer.encode_all([text])))
     return features
 
 

@@ -29,8 +29,8 @@ from textclf.system import checksums, failures, files
 from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 8
-"""Formats before 7 had no thresholds for texts of several labels."""
+FORMAT_VERSION: Final = 9
+"""Formats before 9 had no runs, and in scripts without spaces between words a token was a whole clause."""
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"

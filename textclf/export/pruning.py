@@ -1,4 +1,4 @@
-"""A model with only the most important of its features: words, pairs and subwords.
+"""A model with only the most important of its features: words, pairs, subwords and runs.
 
 The importance of a feature is the length of its embedding times the fourth root of the sum of its squared weights in
 the training documents: how far it moves an answer, and less strongly how often. With the square root, too many frequent

@@ -33,7 +33,7 @@ def test_bags_are_the_same_whether_they_are_cached_or_not(limit, max_parts):
     training, validation = (batches_of(texts, tokenizer, range(*ends)) for ends in ((0, 40), (40, 60)))
     cache = FeatureCache.fit(training, validation, tokenizer=tokenizer, limit=limit)
     bag = fit(texts[:40], tokenizer)
-    names = ("words", "pairs", "subwords", "subword_counts", "rarity", "vocabulary")
+    names = ("words", "pairs", "runs", "subwords", "subword_counts", "rarity", "vocabulary")
     for name in names:
         np.testing.assert_array_equal(getattr(cache.bag, name), getattr(bag, name))
     for _, _, rows in (*training, *validation):

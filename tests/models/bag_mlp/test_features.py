@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from textclf.models.bag_mlp.features import PAIR_BITS, Bag, DocumentFrequencies
+from textclf.models.bag_mlp.features import HASH_BITS, RUN_LENGTHS, Bag, DocumentFrequencies
 from textclf.text.subwords import word_parts
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
@@ -18,6 +18,11 @@ TRAINING = [
     "dogs and cats",
 ]
 ODD = ["", "qqq", "catty", "qqq catty dogged qqq", "cat", "cat qqq sat", "zebra cat sat xyz mat " * 20]
+
+
+UNSPACED = ["我爱北京", "我爱 北京。", "北京go 我", "我爱 \u0e01\u0e32\u0e23 go", "。我爱北京"]
+UNSPACED_WORDS = {*"我爱北京", "\u0e01\u0e32", "\u0e23"}
+UNSPACED_QUERIES = [*UNSPACED, "", "京", "qqq", "我爱qqq北京", "go 我 go", "我爱北京" * 9]
 
 
 def random_texts(seed, count=40, letters="abc"):
@@ -61,7 +66,7 @@ def weigh(bag, texts, tokenizer):
 def pair_hash(first, second):
     """The hash of two spellings, in whole numbers of any length."""
     numbers = [zlib.crc32(word.encode()) for word in (first, second)]
-    return (numbers[0] * 2**32 + numbers[1]) * 0x9E3779B97F4A7C15 % 2**64 // 2 ** (64 - PAIR_BITS)
+    return (numbers[0] * 2**32 + numbers[1]) * 0x9E3779B97F4A7C15 % 2**64 // 2 ** (64 - HASH_BITS)
 
 
 def words_and_pairs(text, tokenizer):
@@ -72,6 +77,23 @@ def words_and_pairs(text, tokenizer):
     return [*words, *(f"pair {pair_hash(*pair)}" for pair in known)]
 
 
+def runs(text, tokenizer):
+    """Names of the runs in a text, by their hash: all words are known, and one is of a script without spaces."""
+    tokens = ["<pad>", *tokenizer.tokens(text)]
+    for length in RUN_LENGTHS:
+        for start in range(len(tokens) - length + 1):
+            run = tokens[start : start + length]
+            if set(run) <= set(tokenizer.words) and set(run) & UNSPACED_WORDS:
+                yield f"run {run_hash(run)}"
+
+
+def run_hash(run):
+    number = len(run)
+    for word in run:
+        number = (number + zlib.crc32(word.encode())) * 0x9E3779B97F4A7C15 % 2**64
+    return number // 2 ** (64 - HASH_BITS)
+
+
 def parts(text, tokenizer):
     return [part for token in tokenizer.tokens(text) for part in word_parts(token) if part in tokenizer.parts]
 
@@ -79,8 +101,14 @@ def parts(text, tokenizer):
 def names(bag, tokenizer):
     """What each feature stands for."""
     found = [f"word {index}" for index in range(bag.words)] + [f"pair {pair}" for pair in bag.pairs]
-    assert len(found) + len(tokenizer.parts) == len(bag.rarity)
-    return found, [f"part {part}" for part in tokenizer.parts]
+    others = [f"part {part}" for part in tokenizer.parts] + [f"run {run}" for run in bag.runs]
+    assert len(found) + len(others) == len(bag.rarity)
+    return found, others
+
+
+def other_names(text, tokenizer):
+    """Names of what the second bag of a text may have."""
+    return [*(f"part {part}" for part in parts(text, tokenizer)), *runs(text, tokenizer)]
 
 
 def expected_weights(training, queries, features):
@@ -105,16 +133,20 @@ def expected_weights(training, queries, features):
         (random_texts(0), {}),
         (random_texts(1), {"max_vocab": 30, "max_parts": 40}),
         (random_texts(2), {"min_count": 3}),
+        (UNSPACED, {}),
+        (UNSPACED, {"max_parts": 0}),
+        (UNSPACED, {"max_vocab": 5}),
     ],
 )
 def test_weights_are_those_of_scikit_learn_with_the_square_root_of_idf(training, limits):
     tokenizer = learn(training, **limits)
     bag = fit(training, tokenizer)
-    queries = [*training, *random_texts(0), *random_texts(9, letters="abcd"), *ODD]
+    queries = [*training, *random_texts(0), *random_texts(9, letters="abcd"), *ODD, *UNSPACED_QUERIES]
+    assert bool(len(bag.runs)) == (training is UNSPACED)
     of_words, of_parts = names(bag, tokenizer)
     views = [(words_and_pairs, of_words, 0)]
-    if tokenizer.parts:
-        views.append((lambda *given: [f"part {part}" for part in parts(*given)], of_parts, len(of_words)))
+    if of_parts:
+        views.append((other_names, of_parts, len(of_words)))
     weighed = weigh(bag, queries, tokenizer)
     assert len(weighed) == len(views)
     for (analyse, features, first), bags in zip(views, weighed, strict=True):
@@ -294,7 +326,7 @@ def test_how_the_training_documents_are_batched_does_not_matter():
     tokenizer = learn(training)
     one, other = fit(training, tokenizer, size=7), fit(training, tokenizer)
     assert one.words == other.words
-    for name in ("pairs", "subwords", "subword_counts", "rarity"):
+    for name in ("pairs", "runs", "subwords", "subword_counts", "rarity"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
@@ -308,11 +340,16 @@ def test_without_parts_a_document_is_seen_in_one_way():
 
 @pytest.mark.parametrize("max_parts", [0, 1_000])
 @pytest.mark.parametrize("at_once", [1, 2, 7, 60])
-@pytest.mark.parametrize("texts", [ODD, TRAINING, [" ".join(random_texts(3)), "", *ODD], [" ".join(ODD * 9)]], ids=len)
+@pytest.mark.parametrize(
+    "texts",
+    [ODD, TRAINING, [" ".join(random_texts(3)), "", *ODD], [" ".join(ODD * 9)], ["".join(UNSPACED), *UNSPACED_QUERIES]],
+    ids=len,
+)
 def test_long_documents_and_batches_are_counted_part_by_part_to_the_same_numbers(texts, at_once, max_parts):
-    tokenizer = learn([*TRAINING, *random_texts(3)], max_parts=max_parts)
+    training = UNSPACED if UNSPACED[0] in texts else [*TRAINING, *random_texts(3)]
+    tokenizer = learn(training, max_parts=max_parts)
     tokens, lengths = encoded(texts, tokenizer)
-    bag = fit([*TRAINING, *random_texts(3)], tokenizer)
+    bag = fit(training, tokenizer)
     for counter in (bag.count, DocumentFrequencies(tokenizer).count if at_once == 7 else bag.count):
         whole, parts = counter(tokens, lengths), counter(tokens, lengths, at_once=at_once)
         for expected, found in zip(whole, parts, strict=True):
@@ -324,7 +361,8 @@ def test_documents_times_features_may_exceed_32_bits():
     words, count = 1_000_000, 5_000
     nothing = np.zeros(0, dtype=np.int32)
     vocabulary = ("",) * words
-    bag = Bag(words, nothing, nothing, np.zeros(words, dtype=np.int32), np.ones(words, dtype=np.float32), vocabulary)
+    counts, rarity = np.zeros(words, dtype=np.int32), np.ones(words, dtype=np.float32)
+    bag = Bag(words, nothing, nothing, nothing, counts, rarity, vocabulary)
     expected = [[0, 2, words - 1 - place] for place in range(count)]
     tokens = np.array([row[:0:-1] for row in expected], dtype=np.int32).ravel()
     features, offsets, _ = bag(tokens, np.full(count, 2))
@@ -358,7 +396,64 @@ def test_documents_without_any_token_have_empty_bags():
 def test_pairs_in_documents_are_found_with_their_words():
     tokenizer = learn(TRAINING)
     bag = fit(TRAINING, tokenizer)
-    features, words = bag.pairs_in(*encoded(["the cat sat on", "the", "cat qqq sat on the dog"], tokenizer))
+    ((features, words),) = bag.neighbours_in(*encoded(["the cat sat on", "the", "cat qqq sat on the dog"], tokenizer))
     spelled = [tuple(tokenizer.words[word] for word in pair) for pair in words.tolist()]
     assert spelled == [("the", "cat"), ("sat", "on"), ("sat", "on")]
     assert [bag.pairs[feature - bag.words] for feature in features] == [pair_hash(*pair) for pair in spelled]
+
+
+def test_runs_in_documents_are_found_with_their_words():
+    tokenizer = learn(UNSPACED)
+    bag = fit(UNSPACED, tokenizer)
+    pairs, *found = bag.neighbours_in(*encoded(["我爱北", "qqq京"], tokenizer))
+    assert len(pairs[0]) > 0
+    assert [len(features) for features, _ in found] == [3, 2, 1]  # the first begins with the start of the document
+    first = len(bag.rarity) - len(bag.runs)
+    for features, words in found:
+        spelled = [[tokenizer.words[word] for word in run] for run in words.tolist()]
+        assert [bag.runs[feature - first] for feature in features] == list(map(run_hash, spelled))
+
+
+def test_a_corpus_has_runs_if_its_frequent_words_are_of_a_script_without_spaces():
+    for texts, has_runs in (
+        (UNSPACED, True),
+        (["\u0e01\u0e32\u0e23\u0e01\u0e32\u0e23 abc"] * 2, True),
+        ([*TRAINING, "京"], False),
+        (random_texts(0), False),
+        (["हिन्दी में किताब लिखी 한국어 텍스트"] * 2, False),
+        ([], False),
+    ):
+        tokenizer = learn(texts)
+        assert bool(len(fit(texts, tokenizer).runs)) == has_runs
+        assert (DocumentFrequencies(tokenizer).candidates > 2**HASH_BITS * 2) == has_runs
+
+
+def test_runs_of_one_training_document_are_features_if_there_is_room_for_all():
+    tokenizer = learn(UNSPACED)
+    found = Counter(name for text in UNSPACED for name in set(runs(text, tokenizer)))
+    twice = {name for name, count in found.items() if count > 1}
+    assert 2 < len(twice) < len(found)
+    assert {f"run {run}" for run in fit(UNSPACED, tokenizer, max_runs=len(found)).runs} == set(found)
+    assert {f"run {run}" for run in fit(UNSPACED, tokenizer, max_runs=len(found) - 1).runs} == twice
+    most = fit(UNSPACED, tokenizer, max_runs=2).runs
+    assert [found[f"run {run}"] for run in most] == sorted(found.values())[-2:]
+
+
+def test_each_word_of_a_run_has_its_share_and_the_start_of_a_document_has_none():
+    tokenizer = learn(UNSPACED)
+    bag = fit(UNSPACED, tokenizer)
+    tokens = encoded(["我爱qqq北京我爱"], tokenizer)[0]
+    found = bag.occurrences(tokens)
+    assert found.tokens.min() == 0
+    assert found.tokens.max() == (tokens < tokenizer.size).sum() - 1
+    shares = np.bincount(found.features, found.shares, minlength=len(bag.rarity))
+    counts = bag.count(tokens, np.array([len(tokens)]))
+    is_feature = counts.features != PAD_ID
+    np.testing.assert_allclose(shares[counts.features[is_feature]], counts.counts[is_feature])
+    (begins,) = (
+        feature
+        for feature in counts.features
+        if feature >= len(bag.rarity) - len(bag.runs)
+        and bag.runs[feature - len(bag.rarity)] == run_hash(["<pad>", "我"])
+    )
+    assert found.tokens[found.features == begins].tolist() == [0]

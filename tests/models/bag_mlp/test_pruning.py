@@ -24,7 +24,7 @@ def test_usage_is_the_sum_of_the_squared_weights_of_each_feature():
 
 def test_a_pair_keeps_its_words_in_the_vocabulary_but_not_as_features():
     pruner, bag, tokenizer, _ = pruner_of(TEXTS)
-    (pair,), _ = bag.pairs_in(*tokenizer.encode_all(["blue sky"]))
+    ((pair,), _), *_ = bag.neighbours_in(*tokenizer.encode_all(["blue sky"]))
     subword = bag.words + len(bag.pairs) + bag.subwords[0]
     ranking = np.concatenate(([0, 1, pair, subword], np.setdiff1d(np.arange(len(bag.rarity)), [0, 1, pair, subword])))
     pruned = pruner.keep(ranking, 4)
@@ -48,3 +48,21 @@ def test_all_features_are_the_model_itself():
     assert pruned.tokenizer.to_json() == tokenizer.to_json()
     assert (pruned.features.pairs == bag.pairs).all()
     assert (pruned.rows == np.arange(len(bag.rarity))).all()
+
+
+def test_a_run_keeps_its_words_in_the_vocabulary():
+    pruner, bag, tokenizer, _ = pruner_of(["我爱北京", "我爱 北京 ab", "京北爱我", "京北 爱我 cd"])
+    found = {
+        tuple(words): feature
+        for each in bag.neighbours_in(*tokenizer.encode_all(["爱北京"]))
+        for feature, words in zip(each[0].tolist(), each[1].tolist(), strict=True)
+    }
+    run = found[tuple(tokenizer.words.index(word) for word in "爱北京")]
+    ranking = np.concatenate(([0, 1, run], np.setdiff1d(np.arange(len(bag.rarity)), [0, 1, run])))
+    pruned = pruner.keep(ranking, 3)
+    assert set(pruned.tokenizer.words[2:]) == {*"爱北京"}
+    assert (pruned.features.words, len(pruned.features.pairs), len(pruned.features.runs)) == (2, 0, 1)
+    assert pruned.rows.tolist() == [0, 1, run]
+    assert pruned.features.fits(pruned.tokenizer)
+    assert pruned.features.count(*pruned.tokenizer.encode_all(["我爱北京"])).features.tolist() == [0, 1, 0, 2]
+    assert pruned.features.count(*pruned.tokenizer.encode_all(["北京爱"])).features.tolist() == [0, 0]

@@ -1,4 +1,4 @@
-"""`mlp`: bags of words, pairs and subwords, each the hidden layer of a perceptron."""
+"""`mlp`: bags of words, pairs, subwords and runs, each the hidden layer of a perceptron."""
 
 from dataclasses import replace
 from typing import Final

@@ -1,4 +1,4 @@
-"""Token ids to weighted bags of features: one bag of words and word pairs, one bag of subwords. No torch.
+"""Token ids to weighted bags of features: one bag of words and word pairs, one bag of subwords and runs. No torch.
 
 A feature that occurs n times in a document weighs ``(1 + log n) * sqrt(idf)``, and each bag is scaled to Euclidean
 length 1. The idf is the smooth one of scikit-learn's TfidfVectorizer, ``1 + log((1 + documents) / (1 + documents with
@@ -7,13 +7,19 @@ ours: a network can learn what a word is worth, and with the full idf rare words
 sentiment.
 
 Words and pairs are features if at least two training documents have them. Pairs are neighbouring words, hashed
-(https://arxiv.org/abs/0902.2206), so that counting them takes the same memory for any corpus: see `PairHashes`.
+(https://arxiv.org/abs/0902.2206), so that counting them takes the same memory for any corpus: see `WordHashes`.
 Subwords are runs of characters: see `textclf.text.subwords`.
 
-Letters: B documents, V views (bags per document), N features in all bags, T tokens, W words, P pairs, F features.
+In scripts without spaces between words a word is one character (see `textclf.text.unspaced`), which has no subwords to
+speak of. A corpus in such a script has runs as well, in the bag of the subwords: neighbouring words, at least one of
+which is of such a script, hashed like pairs. The start of the document counts as a word of a run, because a text often
+begins with what it is about. No other corpus has runs, or pays for them.
+
+Letters: B documents, V views (bags per document), N features in all bags, T tokens, W words, P pairs, R runs, L lengths
+of runs, F features.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
@@ -23,11 +29,18 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.text import unspaced
 from textclf.text.arrays import Ranks, offsets, places, row_slices
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 MAX_PAIRS: Final = 100_000
 """Maximum number of pairs that are features."""
+RUN_LENGTHS: Final = (2, 3, 4)
+"""Words of a run. Part of the format of a model: never change it."""
+MAX_RUNS: Final = 300_000
+"""Maximum number of runs that are features; if there are no more, those that one training document has are, too."""
+UNSPACED_SHARE: Final = 0.25
+"""Share of the hundred most frequent words that must be of scripts without spaces for a corpus to have runs."""
 TOKENS_AT_ONCE: Final = 1_000_000
 """Tokens whose features are counted together, as each takes 100 bytes for a moment."""
 MIN_DOCUMENTS: Final = 2
@@ -40,7 +53,7 @@ class BagInputs(NamedTuple):
     features: NDArray[np.int32]
     """Shape (N,)."""
     offsets: NDArray[np.int64]
-    """Shape (V * B,), where each bag starts: first the bags of words and pairs of all documents, then of subwords."""
+    """Shape (V * B,), where each bag starts: first the bags of words and pairs of all documents, then the others."""
     weights: NDArray[np.float32]
     """Shape (N,); each bag has Euclidean length 1, or 0 if all its features are unknown."""
 
@@ -57,7 +70,7 @@ class Counts(NamedTuple):
 
 
 class Occurrences(NamedTuple):
-    """Which tokens of a document its features come from; a pair comes from two."""
+    """Which tokens of a document its features come from; a pair comes from two, a run from up to four."""
 
     features: NDArray[np.int64]
     """Shape (M,)."""
@@ -79,41 +92,60 @@ class _SubwordTable(NamedTuple):
         return self.features[places(self.starts[tokens], self.lengths[tokens])]
 
 
-class PairHashes:
+class WordHashes:
     """Hashes neighbouring words by their spelling, the same for any vocabulary.
 
-    Part of the format of a model, so it must never change: the CRC-32 of each word in UTF-8, the two side by side as
-    one 64-bit number, multiplicative hashing (Knuth, volume 3, section 6.4), and the highest PAIR_BITS bits of the
-    product. The hash of a word is computed when it is first needed: one text has few words.
+    Part of the format of a model, so it must never change: the CRC-32 of each word in UTF-8, those of a pair side by
+    side as one 64-bit number, multiplicative hashing (Knuth, volume 3, section 6.4), and the highest HASH_BITS bits of
+    the product. Runs are hashed by Horner's rule: to their length each CRC-32 is added and the sum multiplied, in turn.
+    The hash of a word is computed when it is first needed: one text has few words.
     """
 
     def __init__(self, vocabulary: Sequence[str]) -> None:
         self._vocabulary = vocabulary
         self._word_hashes = np.zeros(len(vocabulary), dtype=np.uint64)  # 0: not computed yet
 
-    def __call__(self, words: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Hash each word id with the next: from shape (W,) to shape (W - 1,), numbers below ``2 ** PAIR_BITS``."""
+    def pairs(self, words: NDArray[np.int32]) -> NDArray[np.int64]:
+        """Hash each word id with the next: from shape (W,) to shape (W - 1,), numbers below ``2 ** HASH_BITS``."""
+        hashes = self._of(words)
+        return _highest_bits(((hashes[:-1] << np.uint64(32)) + hashes[1:]) * _MULTIPLIER)
+
+    def runs(self, words: NDArray[np.int32], length: int) -> NDArray[np.int64]:
+        """Hash each word id with those after it: from shape (W,) to shape (W - length + 1,), numbers as of pairs."""
+        hashes = self._of(words)
+        count = max(len(words) - length + 1, 0)
+        sums = np.full(count, length, dtype=np.uint64)
+        for place in range(length):
+            sums = (sums + hashes[place : place + count]) * _MULTIPLIER
+        return _highest_bits(sums)
+
+    def _of(self, words: NDArray[np.int32]) -> NDArray[np.uint64]:
         hashes = self._word_hashes[words]
         if not hashes.all():
             for word in set(words[hashes == 0].tolist()):  # np.unique loads numpy.ma, which takes 10 ms
                 self._word_hashes[word] = crc32(self._vocabulary[word].encode("utf-8", "surrogatepass"))
             hashes = self._word_hashes[words]
-        pairs = (hashes[:-1] << np.uint64(32)) + hashes[1:]
-        return (pairs * _MULTIPLIER >> np.uint64(64 - PAIR_BITS)).view(np.int64)
+        return hashes
+
+
+def _highest_bits(products: NDArray[np.uint64]) -> NDArray[np.int64]:
+    return (products >> np.uint64(64 - HASH_BITS)).view(np.int64)
 
 
 @dataclass(frozen=True)
 class Bag:
     """Counts the features of documents, and weighs them by their rarity in the training documents.
 
-    Features are numbered: the ids of the frequent words, then the pairs, then the subwords. Feature 0, ``<pad>``, is
-    once in every bag with weight 0, so that no bag is empty.
+    Features are numbered: the ids of the frequent words, then the pairs, the subwords and the runs. Feature 0,
+    ``<pad>``, is once in every bag with weight 0, so that no bag is empty.
     """
 
     words: int
     """Word ids below are features. Ids are sorted by falling count: few below are rare, and none above is frequent."""
     pairs: NDArray[np.int32]
     """Shape (P,), ascending, hashes of the pairs that are features."""
+    runs: NDArray[np.int32]
+    """Shape (R,), ascending, hashes of the runs that are features; empty: there are no runs."""
     subwords: NDArray[np.int32]
     """The subwords of every word, end to end, counted from 0."""
     subword_counts: NDArray[np.int32]
@@ -126,7 +158,7 @@ class Bag:
 
     @property
     def views(self) -> int:
-        """Bags per document: words and pairs, and subwords if the vocabulary has any, even if no word has them."""
+        """Bags per document: words and pairs; and subwords and runs if there are any, even if no word has them."""
         return 2 if len(self.rarity) > self.words + len(self.pairs) else 1
 
     @property
@@ -148,15 +180,15 @@ class Bag:
             isinstance(self.words, int)
             and UNK_ID < self.words <= tokenizer.size
             and self.vocabulary == tokenizer.words
-            and self.pairs.dtype == self.subwords.dtype == self.subword_counts.dtype == np.int32
-            and self.pairs.ndim == 1
-            and (np.diff(self.pairs, prepend=-1, append=2**PAIR_BITS) > 0).all()
+            and self.subwords.dtype == self.subword_counts.dtype == np.int32
+            and _are_hashes(self.pairs)
+            and _are_hashes(self.runs)
             and self.subword_counts.shape == (tokenizer.size,)
             and (self.subword_counts >= 0).all()
             and not self.subword_counts[: UNK_ID + 1].any()
             and self.subwords.shape == (self.subword_counts.sum(),)
             and ((self.subwords >= 0) & (self.subwords < parts)).all()
-            and self.rarity.shape == (self.words + len(self.pairs) + parts,)
+            and self.rarity.shape == (self.words + len(self.pairs) + parts + len(self.runs),)
             and (self.rarity >= 0).all()
             and not self.rarity[: UNK_ID + 1].any()
         )
@@ -188,22 +220,21 @@ class Bag:
 
     def _count_long(self, tokens: NDArray[np.int32], at_once: int) -> Counts:
         """Count the features of one document part by part; a part of words is followed by the first of the next."""
-        first = self.words + len(self.pairs)  # subword
         counts = np.zeros(len(self.rarity), dtype=np.int64)
-        word = tokens[tokens < len(self.vocabulary)]
+        word = np.append(np.int32(PAD_ID), tokens[tokens < len(self.vocabulary)])
         for start in range(0, len(word), at_once):
             words = word[start : start + at_once]
-            counts[: self.words] += np.bincount(words[words < self.words], minlength=self.words)
-            pairs = self._pairs_from(word[start : start + at_once + 1])
-            counts[self.words : first] += np.bincount(pairs[pairs > 0] - self.words, minlength=len(self.pairs))
+            counts += np.bincount(words[words < self.words], minlength=len(counts))
+            counts += np.bincount(self._pairs_from(word[start : start + at_once + 1]), minlength=len(counts))
+            if len(self.runs):
+                runs = self._runs_from(word[start : start + at_once + max(RUN_LENGTHS) - 1])[:at_once]
+                counts += np.bincount(runs.ravel(), minlength=len(counts))
         for start in range(0, len(tokens) if self.views > 1 else 0, at_once):
-            subwords = self._subword_table.of(tokens[start : start + at_once])
-            counts[first:] += np.bincount(subwords[subwords >= first] - first, minlength=len(counts) - first)
+            counts += np.bincount(self._subword_table.of(tokens[start : start + at_once]), minlength=len(counts))
         counts[PAD_ID] = 0
         found = np.flatnonzero(counts).astype(np.int32)
-        bags = [
-            np.append(np.int32(PAD_ID), bag) for bag in np.split(found, [np.searchsorted(found, first)])[: self.views]
-        ]
+        ends = [np.searchsorted(found, self.words + len(self.pairs))]
+        bags = [np.append(np.int32(PAD_ID), bag) for bag in np.split(found, ends)[: self.views]]
         features = np.concatenate(bags)
         return Counts(features, offsets(np.array(list(map(len, bags))))[:-1], np.maximum(counts[features], 1))
 
@@ -215,9 +246,28 @@ class Bag:
         features = np.stack((words, self._pairs_from(word)), axis=1).ravel()  # (2 * W,)
         sizes = 2 * np.add.reduceat(is_word, starts, dtype=np.int64)  # (B,)
         if self.views > 1:
-            features = np.concatenate((features, self._subword_table.of(tokens)))
-            sizes = np.concatenate((sizes, np.add.reduceat(self._subword_table.lengths[tokens], starts)))
+            others, counts = self._subword_table.of(tokens), self._subword_table.lengths[tokens]
+            if len(self.runs):
+                others, counts = self._with_runs(others, counts, is_word, word)
+            features = np.concatenate((features, others))
+            sizes = np.concatenate((sizes, np.add.reduceat(counts, starts)))
         return _count(features, offsets(sizes))
+
+    def _with_runs(
+        self,
+        subwords: NDArray[np.int32],
+        counts: NDArray[np.int64],
+        is_word: NDArray[np.bool_],
+        word: NDArray[np.int32],
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The subwords of tokens, followed by the runs that begin there, and how many of both each token has."""
+        runs = self._runs_from(word)  # (W, L)
+        is_run = runs > PAD_ID
+        added = is_run.sum(axis=1)
+        ends = offsets(counts)[1:][is_word]
+        counts = counts.copy()
+        counts[is_word] += added
+        return np.insert(subwords, np.repeat(ends, added), runs[is_run]), counts
 
     def weigh(self, counts: Counts) -> BagInputs:
         """Weigh each feature in its bag."""
@@ -230,63 +280,104 @@ class Bag:
         return BagInputs(counts.features, counts.offsets, weights)
 
     def occurrences(self, tokens: NDArray[np.int32]) -> Occurrences:
-        """Which tokens of one document, shape (T,), each feature comes from; both words have half of their pair."""
+        """Which tokens of one document, shape (T,), each feature comes from; the words of a pair or run share it."""
         is_word = tokens < len(self.vocabulary)
         token = np.cumsum(is_word) - 1  # (T,), an unknown word and its subwords are one
         word = tokens[is_word]  # (W,)
-        words, pair = np.flatnonzero(word < self.words), self._pairs_from(word)
-        pairs = np.flatnonzero(pair)
-        subwords = self._subword_table.of(tokens)
-        features = np.concatenate((word[words], pair[pairs], pair[pairs], subwords), dtype=np.int64)
-        owners = np.concatenate((words, pairs, pairs + 1, np.repeat(token, self._subword_table.lengths[tokens])))
-        is_half = (features >= self.words) & (features < self.words + len(self.pairs))
-        return Occurrences(features, owners, np.where(is_half, 0.5, 1.0))
+        words, subwords = np.flatnonzero(word < self.words), self._subword_table.of(tokens)
+        found = [
+            (word[words], words, np.ones(len(words))),
+            (subwords, np.repeat(token, self._subword_table.lengths[tokens]), np.ones(len(subwords))),
+        ]
+        for length, runs in self._neighbours(np.append(np.int32(PAD_ID), word)):
+            first = np.flatnonzero(runs)
+            owners = first - 1 + np.arange(length)[:, None]  # (L, M), -1: the start of the document
+            shares = np.broadcast_to(1 / (length - (first == 0)), owners.shape)
+            is_word_of = owners >= 0
+            found.append(
+                (np.broadcast_to(runs[first], owners.shape)[is_word_of], owners[is_word_of], shares[is_word_of])
+            )
+        features, owners, shares = (np.concatenate(column) for column in zip(*found, strict=True))
+        return Occurrences(features.astype(np.int64), owners, shares)
 
-    def pairs_in(
+    def neighbours_in(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """The M pairs in B documents: features, shape (M,), and the ids of their words, shape (M, 2)."""
+    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """The pairs in B documents, then the runs: features, shape (M,), and the ids of their words, (M, length)."""
         tokens, _ = _separated(tokens, lengths)
         word = tokens[tokens < len(self.vocabulary)]
-        pair = self._pairs_from(word)
-        at = np.flatnonzero(pair)
-        return pair[at], np.stack((word[at], word[at + 1]), axis=1)
+        for length, runs in self._neighbours(word):
+            at = np.flatnonzero(runs)
+            yield runs[at], word[at[:, None] + np.arange(length)]
+
+    def _neighbours(self, word: NDArray[np.int32]) -> Iterator[tuple[int, NDArray[np.int32]]]:
+        """Of pairs and of the runs of each length: the length, and the feature from each word on, or ``<pad>``."""
+        yield 2, self._pairs_from(word)
+        if len(self.runs):
+            yield from zip(RUN_LENGTHS, self._runs_from(word).T, strict=True)
 
     def _pairs_from(self, word: NDArray[np.int32]) -> NDArray[np.int32]:
         """The feature of each word and the next, shape (W,), or ``<pad>``, as of the last word."""
-        index = self._pair_index(self._pair_hashes(word))  # (W - 1,)
+        index = self._pair_index(self._word_hashes.pairs(word))  # (W - 1,)
         is_known = word > UNK_ID
         is_pair = (index >= 0) & is_known[:-1] & is_known[1:]
         return np.append(np.where(is_pair, index + np.int32(self.words), np.int32(PAD_ID)), np.int32(PAD_ID))
 
+    def _runs_from(self, word: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The features of each word and those after it, shape (W, L), or ``<pad>``: a column for each length.
+
+        All words of a run are known, except that the first may be the start of a document.
+        """
+        first = np.int32(len(self.rarity) - len(self.runs))
+        found = np.full((len(word), len(RUN_LENGTHS)), PAD_ID, dtype=np.int32)
+        known, single = (offsets(each) for each in (word > UNK_ID, self._is_unspaced[word]))  # words up to each
+        for column, length in enumerate(RUN_LENGTHS):
+            index = self._run_index(self._word_hashes.runs(word, length))  # (W - length + 1,)
+            count = len(index)
+            is_known = (known[length:] - known[1 : count + 1] == length - 1) & (word[:count] != UNK_ID)
+            is_run = (index >= 0) & is_known & (single[length:] > single[:count])
+            found[:count, column] = np.where(is_run, index + first, np.int32(PAD_ID))
+        return found
+
     @cached_property
-    def _pair_hashes(self) -> PairHashes:
-        return PairHashes(self.vocabulary)
+    def _is_unspaced(self) -> NDArray[np.bool_]:
+        """Which words are of scripts without spaces, shape (vocabulary,)."""
+        return _are_unspaced(self.vocabulary)
+
+    @cached_property
+    def _run_index(self) -> Ranks:
+        return Ranks(self.runs, bits=HASH_BITS)
+
+    @cached_property
+    def _word_hashes(self) -> WordHashes:
+        return WordHashes(self.vocabulary)
 
     @cached_property
     def _pair_index(self) -> Ranks:
-        return Ranks(self.pairs, bits=PAIR_BITS)
+        return Ranks(self.pairs, bits=HASH_BITS)
 
     @cached_property
     def _subword_table(self) -> _SubwordTable:
         first = self.words + len(self.pairs)
-        every = np.arange(first, len(self.rarity), dtype=np.int32)  # token ids after the vocabulary are subwords
+        every = np.arange(first, len(self.rarity) - len(self.runs), dtype=np.int32)  # ids after the vocabulary
         features = np.concatenate(([PAD_ID], self.subwords + first, every), dtype=np.int32)
         lengths = np.concatenate(([1], self.subword_counts[1:], np.ones(len(every))), dtype=np.int64, casting="unsafe")
         return _SubwordTable(features, offsets(lengths)[:-1], lengths)
 
 
 class DocumentFrequencies:
-    """Counts the training documents that have each word, each hash of a pair, and each subword.
+    """Counts the training documents that have each word, each hash of a pair or run, and each subword.
 
     These are the candidates that features are selected from.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self.candidates = tokenizer.size + 2**PAIR_BITS + len(tokenizer.parts)
-        every_pair = np.arange(2**PAIR_BITS, dtype=np.int32)
+        every = np.arange(2**HASH_BITS, dtype=np.int32)
+        runs = every if _has_runs(tokenizer.words) else every[:0]
+        self._ends = np.cumsum([tokenizer.size, len(every), len(tokenizer.parts), len(runs)]).tolist()
+        self.candidates: int = self._ends[-1]
         no_rarity = np.broadcast_to(np.float32(0), self.candidates)  # takes no memory
-        self._bag = Bag(tokenizer.size, every_pair, rarity=no_rarity, **Bag.derive(tokenizer))
+        self._bag = Bag(tokenizer.size, every, runs, rarity=no_rarity, **Bag.derive(tokenizer))
         self._frequencies = np.zeros(self.candidates, dtype=np.int32)
         self._documents = 0
 
@@ -299,23 +390,55 @@ class DocumentFrequencies:
         np.add.at(self._frequencies, counts.features, np.int32(1))  # of the same type: ten times as fast
         self._documents += documents
 
-    def select(self, *, max_pairs: int = MAX_PAIRS) -> NDArray[np.int64]:
-        """The candidates that become features, shape (F,), ascending: so many of the pairs, the most frequent ones."""
-        words, pairs = self._bag.words, self._bag.words + 2**PAIR_BITS
+    def select(self, *, max_pairs: int = MAX_PAIRS, max_runs: int = MAX_RUNS) -> NDArray[np.int64]:
+        """The candidates that become features, shape (F,), ascending: of pairs and runs the most frequent ones."""
+        words, pairs, parts, runs = self._ends
         last = np.flatnonzero(self._frequencies[:words] >= MIN_DOCUMENTS).max(initial=UNK_ID)
-        common = words + np.flatnonzero(self._frequencies[words:pairs] >= MIN_DOCUMENTS)
-        by_frequency = common[np.argsort(-self._frequencies[common], kind="stable")]
+        fewest = 1 if np.count_nonzero(self._frequencies[parts:]) <= max_runs else MIN_DOCUMENTS
         return np.concatenate(
-            (np.arange(last + 1), np.sort(by_frequency[:max_pairs]), np.arange(pairs, self.candidates))
+            (
+                np.arange(last + 1),
+                self._most_frequent(words, pairs, most=max_pairs),
+                np.arange(pairs, parts),
+                self._most_frequent(parts, runs, most=max_runs, fewest=fewest),
+            )
         )
+
+    def _most_frequent(self, start: int, end: int, *, most: int, fewest: int = MIN_DOCUMENTS) -> NDArray[np.int64]:
+        """At most ``most`` of the candidates from ``start`` to ``end``, which ``fewest`` documents or more have."""
+        common = start + np.flatnonzero(self._frequencies[start:end] >= fewest)
+        by_frequency = common[np.argsort(-self._frequencies[common], kind="stable")]
+        return np.sort(by_frequency[:most])
 
     def bag(self, selected: NDArray[np.int64]) -> Bag:
         """These candidates as features, with their rarity."""
-        words, pairs = np.searchsorted(selected, [self._bag.words, self._bag.words + 2**PAIR_BITS]).tolist()
-        hashes = (selected[words:pairs] - self._bag.words).astype(np.int32)
+        words, pairs, runs = np.searchsorted(selected, self._ends[:3]).tolist()
         rarity = np.sqrt(1 + np.log((1 + self._documents) / (1 + self._frequencies[selected])))
         rarity[: UNK_ID + 1] = 0  # an unknown word has no meaning of its own
-        return replace(self._bag, words=words, pairs=hashes, rarity=rarity.astype(np.float32))
+        return replace(
+            self._bag,
+            words=words,
+            pairs=(selected[words:pairs] - self._ends[0]).astype(np.int32),
+            runs=(selected[runs:] - self._ends[2]).astype(np.int32),
+            rarity=rarity.astype(np.float32),
+        )
+
+
+def _are_unspaced(words: Sequence[str]) -> NDArray[np.bool_]:
+    """Which of these words are of scripts without spaces between words, shape (N,)."""
+    return np.fromiter(map(unspaced.begins, words), np.bool_, len(words))
+
+
+def _has_runs(vocabulary: Sequence[str]) -> bool:
+    """Whether a corpus is in a script without spaces, given its words by falling count."""
+    frequent = vocabulary[UNK_ID + 1 :][:100]
+    return bool(_are_unspaced(frequent).sum() > UNSPACED_SHARE * len(frequent))
+
+
+def _are_hashes(values: NDArray[Any]) -> bool:
+    """Whether these are distinct hashes, ascending: a file may be damaged."""
+    is_rising = values.ndim == 1 and (np.diff(values, prepend=-1, append=2**HASH_BITS) > 0).all()
+    return bool(values.dtype == np.int32 and is_rising)
 
 
 def _separated(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -354,5 +477,5 @@ def _count(features: NDArray[np.int32], bounds: NDArray[np.int64]) -> Counts:
     return Counts(features, starts, counts)
 
 
-PAIR_BITS: Final = 22  # 4 million hashes, most of which no corpus uses
+HASH_BITS: Final = 22  # 4 million hashes of pairs and as many of runs, most of which no corpus uses
 _MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 divided by the golden ratio

@@ -1,9 +1,9 @@
 """Bags of embeddings, and a multi-layer perceptron on each.
 
-A document has two views: a bag of its words and pairs of neighbouring words, and a bag of its subwords, both weighted
-by `textclf.models.bag_mlp.features`. The weighted sum of the embeddings of a bag is the hidden layer of a perceptron;
-ReLU, dropout and an output layer turn it into logits. https://arxiv.org/abs/2109.03777 shows how strong such a wide and
-shallow network is.
+A document has two views: a bag of its words and pairs of neighbouring words, and a bag of its subwords and runs, both
+weighted by `textclf.models.bag_mlp.features`. The weighted sum of the embeddings of a bag is the hidden layer of a
+perceptron; ReLU, dropout and an output layer turn it into logits. https://arxiv.org/abs/2109.03777 shows how strong
+such a wide and shallow network is.
 
 Each view learns to classify on its own, and the mean of their logits predicts: views that err on different documents
 correct each other, which adding their features to one bag does not do (https://doi.org/10.1007/3-540-45014-9_1).

@@ -49,8 +49,9 @@ def contributions(weights: Weights, features: Bag, ids: NDArray[np.int32], again
     """Take ``against @ logits`` of one document apart, exactly.
 
     With the hidden units that are active for this document the network is linear: each feature adds its weight times
-    its embedding times the outputs of the active units. A word gets what it adds itself, half of what its pairs add,
-    and what its subwords add; a feature that occurs several times is shared out evenly. The rest is the bias.
+    its embedding times the outputs of the active units. A word gets what it adds itself, its share of what its pairs
+    and runs add, and what its subwords add; a feature that occurs several times is shared out evenly. The rest is the
+    bias.
     """
     bags = features(ids, np.array([len(ids)]))
     added = np.zeros(len(features.rarity))  # by each feature of the text to the margin

@@ -1,15 +1,15 @@
-"""Leaves out the less important words, pairs and subwords.
+"""Leaves out the less important words, pairs, subwords and runs.
 
-A word that is left out becomes an unknown one, whose subwords are still read. A pair is found only if both its words
-are in the vocabulary, so words that only pairs need stay in it. The training documents show which these are, as a hash
-does not.
+A word that is left out becomes an unknown one, whose subwords are still read. A pair or run is found only if all its
+words are in the vocabulary, so words that only these need stay in it. The training documents show which these are, as a
+hash does not.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Doubles
-from textclf.models.bag_mlp.features import Bag
+from textclf.models.bag_mlp.features import RUN_LENGTHS, Bag
 from textclf.models.model import Pruned
 from textclf.text.tokenizer import Tokenizer
 
@@ -20,13 +20,13 @@ class BagPruner:
     def __init__(self, bag: Bag, tokenizer: Tokenizer) -> None:
         self._bag = bag
         self._tokenizer = tokenizer
-        self._pair_words = np.full((len(bag.pairs), 2), -1)
-        """Shape (P, 2), ids of the words of each pair; -1 if no document has it, any of those that share a hash."""
+        self._neighbours = np.full((len(bag.rarity), max(RUN_LENGTHS) if len(bag.runs) else 2), -1, dtype=np.int32)
+        """Shape (F, 2) or (F, 4), ids of the words of each pair and run, any of those that share a hash; else -1."""
 
     def usage(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Doubles:
-        """The sum over these documents of each feature's squared weight, shape (F,); remembers the words of pairs."""
-        pairs, words = self._bag.pairs_in(tokens, lengths)
-        self._pair_words[pairs - self._bag.words] = words
+        """The sum over these documents of each feature's squared weight, shape (F,); remembers what runs consist of."""
+        for found, words in self._bag.neighbours_in(tokens, lengths):
+            self._neighbours[found, : words.shape[1]] = words
         inputs = self._bag(tokens, lengths)
         squares = inputs.weights.astype(np.float64) ** 2
         return np.bincount(inputs.features, squares, minlength=len(self._bag.rarity)).astype(np.float64)
@@ -35,11 +35,13 @@ class BagPruner:
         """The model with the first features of a ranking of all; with more where a view would have none left."""
         bag = self._bag
         kept = np.sort(ranking[:features])
-        words, pairs, subwords = np.split(kept, np.searchsorted(kept, [bag.words, bag.words + len(bag.pairs)]))
-        of_pairs = self._pair_words[pairs - bag.words]  # (P, 2)
-        vocabulary = np.concatenate((words, np.setdiff1d(of_pairs[of_pairs >= 0], words)))  # those of pairs come last
-        tokenizer = self._tokenizer.restricted(vocabulary, subwords - bag.words - len(bag.pairs))
-        smaller = Bag(len(words), bag.pairs[pairs - bag.words], rarity=bag.rarity[kept], **Bag.derive(tokenizer))
+        ends = np.cumsum([bag.words, len(bag.pairs), len(self._tokenizer.parts)])
+        words, pairs, subwords, runs = np.split(kept, np.searchsorted(kept, ends))
+        needed = self._neighbours[kept]
+        vocabulary = np.concatenate((words, np.setdiff1d(needed[needed >= 0], words)))  # those of neighbours come last
+        tokenizer = self._tokenizer.restricted(vocabulary, subwords - ends[1])
+        hashes = bag.pairs[pairs - ends[0]], bag.runs[runs - ends[2]]
+        smaller = Bag(len(words), *hashes, rarity=bag.rarity[kept], **Bag.derive(tokenizer))
         if smaller.views < bag.views and features < len(ranking):
             return self.keep(ranking, 2 * features)
         return Pruned(kept, tokenizer, smaller)
