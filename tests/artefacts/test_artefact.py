@@ -15,10 +15,10 @@ from textclf.artefacts.artefact import FORMAT_VERSION, Abstention, Layout
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.inference.classifier import Classifier, load_model
 from textclf.models import MODELS
-from textclf.models.bag_mlp.features import HASH_BITS
 from textclf.sources import Columns
 from textclf.system import files
 from textclf.text.tokenizer import PAD_ID
+from textclf.text.word_hashes import HASH_BITS
 
 TEXTS = ["the cat sat on the mat", "bread, butter and rain", "", "unheardof", "catty", "wind " * 50]
 FILES = ["config.json", "labels.json", "model.safetensors", "tokenizer.json"]

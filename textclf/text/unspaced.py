@@ -9,8 +9,15 @@ between syllables, so it needs no such rule.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHARE: Final = 0.25
+"""Share of the hundred most frequent words above which a corpus counts as one of such a script."""
 
 CHARACTERS: Final = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -48,6 +55,16 @@ def is_in(text: str) -> bool:
 def begins(word: str) -> bool:
     """Whether a token is of one of these scripts."""
     return not word.isascii() and _character().match(word) is not None
+
+
+def which(words: Sequence[str]) -> NDArray[np.bool_]:
+    """Which tokens are of one of these scripts, shape (N,)."""
+    return np.fromiter(map(begins, words), np.bool_, len(words))
+
+
+def prevails(words: Sequence[str]) -> bool:
+    """Whether a corpus is in one of these scripts, given its words by falling count."""
+    return bool(which(words[:100]).sum() > SHARE * len(words[:100]))
 
 
 @cache

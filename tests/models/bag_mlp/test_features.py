@@ -6,9 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from textclf.models.bag_mlp.features import HASH_BITS, RUN_LENGTHS, Bag, DocumentFrequencies
+from textclf.models.bag_mlp.features import RUN_LENGTHS, Bag, DocumentFrequencies
 from textclf.text.subwords import word_parts
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
+from textclf.text.word_hashes import HASH_BITS
 
 TRAINING = [
     "the cat sat on the mat",

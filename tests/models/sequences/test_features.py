@@ -1,8 +1,19 @@
+from dataclasses import replace
+from itertools import product
+
 import numpy as np
 import pytest
 
-from textclf.models.sequences.features import LEFT_OUT_TOGETHER, LeaveOneOut, Sequences
-from textclf.text.tokenizer import PAD_ID, UNK_ID
+from textclf.models.sequences.features import (
+    LEFT_OUT_TOGETHER,
+    LeaveOneOut,
+    SequencePruner,
+    Sequences,
+    frequent_pairs,
+    learn,
+)
+from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
+from textclf.text.word_hashes import WordHashes
 
 WORDS = 1_000
 
@@ -105,3 +116,83 @@ def test_words_beyond_those_that_are_read_contribute_nothing_and_subwords_are_no
 def test_many_words_go_through_the_model_in_several_batches():
     ids = [2, 3, 4] * LEFT_OUT_TOGETHER
     assert contributions(ids, max_length=len(ids)).tokens.tolist() == [2, 4, 8] * LEFT_OUT_TOGETHER
+
+
+# Pairs, in scripts without spaces between words
+
+UNSPACED = ["我爱北京", "我爱 北京。", "京北qqq", "北京go 我", ""]
+
+
+def read(texts, features, tokenizer):
+    """What is read of each text, as words."""
+    tokens, lengths = features(*tokenizer.encode_all(texts))
+    hashes = WordHashes(tokenizer.words)
+    of_pairs = {
+        int(hashes.pairs(np.array(pair, dtype=np.int32))[0]): "".join(tokenizer.words[word] for word in pair)
+        for pair in product(range(2, tokenizer.size), repeat=2)
+    }
+    names = [*tokenizer.words, *(of_pairs[pair] for pair in features.pairs.tolist())]
+    return [[names[token] for token in row[:length]] for row, length in zip(tokens, lengths, strict=True)]
+
+
+@pytest.fixture
+def tokenizer():
+    return Tokenizer.fit(UNSPACED, max_parts=50)
+
+
+def learnt(tokenizer, texts=UNSPACED):
+    batch = *tokenizer.encode_all(texts), np.arange(len(texts))
+    return learn([batch], validation=[], tokenizer=tokenizer, max_length=6).features
+
+
+def test_a_place_is_read_as_a_pair_that_the_training_documents_have_twice(tokenizer):
+    features = learnt(tokenizer)
+    assert read(UNSPACED, features, tokenizer) == [
+        ["我爱", "爱北", "北京", "京"],
+        ["我爱", "爱北", "北京", "京", "。"],
+        ["京", "北", "qqq"],
+        ["北京", "京", "go", "我"],
+        ["<unk>"],
+    ]
+    assert read(["我爱zebra北京北京"], features, tokenizer) == [["我爱", "爱", "<unk>", "北京", "京", "北京"]]
+    assert features.sizes == {"vocabulary": tokenizer.size + 3}
+
+
+def test_a_document_has_the_same_pairs_alone_and_in_a_batch(tokenizer):
+    features = learnt(tokenizer)
+    texts = ["我", "爱", "", "我爱", "北京 我", "爱北京"]
+    assert read(texts, features, tokenizer) == [read([text], features, tokenizer)[0] for text in texts]
+
+
+def test_the_most_frequent_pairs_are_kept(tokenizer):
+    batch = *tokenizer.encode_all(UNSPACED), None
+    (kept,) = frequent_pairs([batch], tokenizer, most=1)
+    north, capital = (tokenizer.words.index(word) for word in "北京")
+    assert [kept] == WordHashes(tokenizer.words).pairs(np.array([north, capital], dtype=np.int32)).tolist()
+
+
+def test_no_pairs_are_read_in_scripts_with_spaces():
+    texts = ["the cat sat", "the cat ran"]
+    assert len(learnt(Tokenizer.fit(texts), texts).pairs) == 0
+
+
+def test_pairs_that_a_damaged_file_may_have_do_not_fit(tokenizer):
+    features = learnt(tokenizer)
+    assert features.fits(tokenizer)
+    for pairs in (features.pairs[::-1], features.pairs.astype(np.float32), np.append(features.pairs, np.int32(2**22))):
+        assert not replace(features, pairs=pairs).fits(tokenizer)
+    assert not replace(features, vocabulary=()).fits(tokenizer)
+
+
+def test_a_pruned_model_keeps_words_and_the_best_pairs_or_the_best_words(tokenizer):
+    features = learnt(tokenizer)
+    pruner = SequencePruner(features, tokenizer)
+    assert pruner.usage(*tokenizer.encode_all(UNSPACED)).shape == (features.rows,)
+    ranking = np.concatenate(([0, 1], np.arange(features.rows - 1, 1, -1)))  # pairs first
+    larger = pruner.keep(ranking, tokenizer.size + 2)
+    assert larger.tokenizer.words == tokenizer.words
+    assert larger.rows.tolist() == [*range(tokenizer.size), features.rows - 2, features.rows - 1]
+    assert larger.features.fits(larger.tokenizer)
+    smaller = pruner.keep(ranking, 4)
+    assert (len(smaller.features.pairs), smaller.features.rows, len(smaller.rows)) == (0, 4, 4)
+    assert smaller.features.fits(smaller.tokenizer)

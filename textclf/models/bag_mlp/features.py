@@ -7,7 +7,8 @@ ours: a network can learn what a word is worth, and with the full idf rare words
 sentiment.
 
 Words and pairs are features if at least two training documents have them. Pairs are neighbouring words, hashed
-(https://arxiv.org/abs/0902.2206), so that counting them takes the same memory for any corpus: see `WordHashes`.
+(https://arxiv.org/abs/0902.2206), so that counting them takes the same memory for any corpus: see
+`textclf.text.word_hashes`.
 Subwords are runs of characters: see `textclf.text.subwords`.
 
 In scripts without spaces between words a word is one character (see `textclf.text.unspaced`), which has no subwords to
@@ -24,7 +25,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, ClassVar, Final, NamedTuple
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from textclf.text import unspaced
 from textclf.text.arrays import Ranks, offsets, places, row_slices
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
+from textclf.text.word_hashes import HASH_BITS, WordHashes, are_hashes
 
 MAX_PAIRS: Final = 100_000
 """Maximum number of pairs that are features."""
@@ -39,8 +40,6 @@ RUN_LENGTHS: Final = (2, 3, 4)
 """Words of a run. Part of the format of a model: never change it."""
 MAX_RUNS: Final = 300_000
 """Maximum number of runs that are features; if there are no more, those that one training document has are, too."""
-UNSPACED_SHARE: Final = 0.25
-"""Share of the hundred most frequent words that must be of scripts without spaces for a corpus to have runs."""
 TOKENS_AT_ONCE: Final = 1_000_000
 """Tokens whose features are counted together, as each takes 100 bytes for a moment."""
 MIN_DOCUMENTS: Final = 2
@@ -92,46 +91,6 @@ class _SubwordTable(NamedTuple):
         return self.features[places(self.starts[tokens], self.lengths[tokens])]
 
 
-class WordHashes:
-    """Hashes neighbouring words by their spelling, the same for any vocabulary.
-
-    Part of the format of a model, so it must never change: the CRC-32 of each word in UTF-8, those of a pair side by
-    side as one 64-bit number, multiplicative hashing (Knuth, volume 3, section 6.4), and the highest HASH_BITS bits of
-    the product. Runs are hashed by Horner's rule: to their length each CRC-32 is added and the sum multiplied, in turn.
-    The hash of a word is computed when it is first needed: one text has few words.
-    """
-
-    def __init__(self, vocabulary: Sequence[str]) -> None:
-        self._vocabulary = vocabulary
-        self._word_hashes = np.zeros(len(vocabulary), dtype=np.uint64)  # 0: not computed yet
-
-    def pairs(self, words: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Hash each word id with the next: from shape (W,) to shape (W - 1,), numbers below ``2 ** HASH_BITS``."""
-        hashes = self._of(words)
-        return _highest_bits(((hashes[:-1] << np.uint64(32)) + hashes[1:]) * _MULTIPLIER)
-
-    def runs(self, words: NDArray[np.int32], length: int) -> NDArray[np.int64]:
-        """Hash each word id with those after it: from shape (W,) to shape (W - length + 1,), numbers as of pairs."""
-        hashes = self._of(words)
-        count = max(len(words) - length + 1, 0)
-        sums = np.full(count, length, dtype=np.uint64)
-        for place in range(length):
-            sums = (sums + hashes[place : place + count]) * _MULTIPLIER
-        return _highest_bits(sums)
-
-    def _of(self, words: NDArray[np.int32]) -> NDArray[np.uint64]:
-        hashes = self._word_hashes[words]
-        if not hashes.all():
-            for word in set(words[hashes == 0].tolist()):  # np.unique loads numpy.ma, which takes 10 ms
-                self._word_hashes[word] = crc32(self._vocabulary[word].encode("utf-8", "surrogatepass"))
-            hashes = self._word_hashes[words]
-        return hashes
-
-
-def _highest_bits(products: NDArray[np.uint64]) -> NDArray[np.int64]:
-    return (products >> np.uint64(64 - HASH_BITS)).view(np.int64)
-
-
 @dataclass(frozen=True)
 class Bag:
     """Counts the features of documents, and weighs them by their rarity in the training documents.
@@ -181,8 +140,8 @@ class Bag:
             and UNK_ID < self.words <= tokenizer.size
             and self.vocabulary == tokenizer.words
             and self.subwords.dtype == self.subword_counts.dtype == np.int32
-            and _are_hashes(self.pairs)
-            and _are_hashes(self.runs)
+            and are_hashes(self.pairs)
+            and are_hashes(self.runs)
             and self.subword_counts.shape == (tokenizer.size,)
             and (self.subword_counts >= 0).all()
             and not self.subword_counts[: UNK_ID + 1].any()
@@ -342,7 +301,7 @@ class Bag:
     @cached_property
     def _is_unspaced(self) -> NDArray[np.bool_]:
         """Which words are of scripts without spaces, shape (vocabulary,)."""
-        return _are_unspaced(self.vocabulary)
+        return unspaced.which(self.vocabulary)
 
     @cached_property
     def _run_index(self) -> Ranks:
@@ -373,7 +332,7 @@ class DocumentFrequencies:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         every = np.arange(2**HASH_BITS, dtype=np.int32)
-        runs = every if _has_runs(tokenizer.words) else every[:0]
+        runs = every if unspaced.prevails(tokenizer.words[UNK_ID + 1 :]) else every[:0]
         self._ends = np.cumsum([tokenizer.size, len(every), len(tokenizer.parts), len(runs)]).tolist()
         self.candidates: int = self._ends[-1]
         no_rarity = np.broadcast_to(np.float32(0), self.candidates)  # takes no memory
@@ -424,23 +383,6 @@ class DocumentFrequencies:
         )
 
 
-def _are_unspaced(words: Sequence[str]) -> NDArray[np.bool_]:
-    """Which of these words are of scripts without spaces between words, shape (N,)."""
-    return np.fromiter(map(unspaced.begins, words), np.bool_, len(words))
-
-
-def _has_runs(vocabulary: Sequence[str]) -> bool:
-    """Whether a corpus is in a script without spaces, given its words by falling count."""
-    frequent = vocabulary[UNK_ID + 1 :][:100]
-    return bool(_are_unspaced(frequent).sum() > UNSPACED_SHARE * len(frequent))
-
-
-def _are_hashes(values: NDArray[Any]) -> bool:
-    """Whether these are distinct hashes, ascending: a file may be damaged."""
-    is_rising = values.ndim == 1 and (np.diff(values, prepend=-1, append=2**HASH_BITS) > 0).all()
-    return bool(values.dtype == np.int32 and is_rising)
-
-
 def _separated(tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Documents with ``<pad>`` before each, which is in no pair and makes no bag empty; and where each starts."""
     starts = offsets(lengths)[:-1]
@@ -475,7 +417,3 @@ def _count(features: NDArray[np.int32], bounds: NDArray[np.int64]) -> Counts:
     starts = np.flatnonzero(features == PAD_ID)
     counts[starts] = 1  # <pad> also stands for what is not a feature
     return Counts(features, starts, counts)
-
-
-HASH_BITS: Final = 22  # 4 million hashes of pairs and as many of runs, most of which no corpus uses
-_MULTIPLIER: Final = np.uint64(0x9E3779B97F4A7C15)  # 2 ** 64 divided by the golden ratio

@@ -2,10 +2,14 @@
 
 A network reads words, and an unknown word is ``<unk>``. In a corpus whose words hardly ever come again, such as a list
 of names, they are spelled: read as their subwords, in order (see `textclf.models.sequences.spelling`).
+
+In a script without spaces between words a word is one character (see `textclf.text.unspaced`), which says little.
+There, each place is read as the pair of its word and the next, if the training documents have it more than once.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
@@ -14,13 +18,19 @@ from numpy.typing import NDArray
 from textclf.models.arithmetic import Doubles, Floats, Weights
 from textclf.models.model import Contributions, Learnt, Pruned
 from textclf.models.sequences.spelling import Spelling, needs_spelling, spelling_of, word_counts
-from textclf.text.arrays import offsets, places
+from textclf.text import unspaced
+from textclf.text.arrays import Ranks, offsets, places
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
+from textclf.text.word_hashes import HASH_BITS, WordHashes, are_hashes
 
 LEFT_OUT_TOGETHER: Final = 64  # documents, each without one token, that go through the model together
 
 MOST_SPELLED: Final = 512
 """Maximum number of ids that are read of a document that is spelled. Part of the format of a model: never change it."""
+
+
+MAX_PAIRS: Final = 100_000
+"""Maximum number of pairs that are read."""
 
 
 class SequenceInputs(NamedTuple):
@@ -36,7 +46,7 @@ def _nothing() -> NDArray[np.int32]:
     return np.empty(0, dtype=np.int32)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sequences:
     """Cuts documents to their first tokens and pads them to the longest of the batch."""
 
@@ -50,14 +60,25 @@ class Sequences:
     """The ids that each token id is read as, end to end; empty: words as they are, and parts not at all."""
     spelled_counts: NDArray[np.int32] = field(default_factory=_nothing)
     """Shape (size + parts,), how many ids each token id is read as."""
-    DERIVED: ClassVar[tuple[str, ...]] = ()
+    pairs: NDArray[np.int32] = field(default_factory=_nothing)
+    """Shape (P,), ascending, hashes of the pairs that are read, in the order of their ids, which follow the words."""
+    vocabulary: Sequence[str] = field(default=(), repr=False)
+    """The word of each id; empty where no pairs are read."""
+    DERIVED: ClassVar[tuple[str, ...]] = ("vocabulary",)
 
     @classmethod
     def of(
-        cls, tokenizer: Tokenizer, *, max_length: int | None = None, spelling: Spelling | None = None
+        cls,
+        tokenizer: Tokenizer,
+        *,
+        max_length: int | None = None,
+        spelling: Spelling | None = None,
+        pairs: NDArray[np.int32] | None = None,
     ) -> "Sequences":
-        """The first ``max_length`` words are read, or all, spelled or as they are."""
+        """The first ``max_length`` words are read, or all: spelled, as pairs, or as they are."""
         most = max_length or np.iinfo(np.int32).max
+        if pairs is not None and len(pairs):
+            return cls(tokenizer.size, most, pairs=pairs, vocabulary=tokenizer.words)
         if spelling is None:
             return cls(tokenizer.size, most)
         return cls(spelling.words, most, tokenizer.size, spelling.ids, spelling.counts)
@@ -65,7 +86,7 @@ class Sequences:
     @property
     def rows(self) -> int:
         """Number of different ids that a network reads."""
-        return int(self.spelled.max()) + 1 if self.is_spelled else self.words
+        return int(self.spelled.max()) + 1 if self.is_spelled else self.words + len(self.pairs)
 
     @property
     def is_spelled(self) -> bool:
@@ -79,12 +100,14 @@ class Sequences:
 
     @classmethod
     def derive(cls, tokenizer: Tokenizer, *, known: Collection[str] = ()) -> dict[str, Any]:
-        """Nothing follows from the tokenizer alone."""
-        return {}
+        """The vocabulary, for pairs."""
+        return {"vocabulary": tokenizer.words} if "pairs" in known else {}
 
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether this is of that vocabulary; what was read from a file may be damaged."""
         if not (isinstance(self.max_length, int) and self.max_length > 0 and isinstance(self.words, int)):
+            return False
+        if not are_hashes(self.pairs) or (len(self.pairs) and (self.is_spelled or self.vocabulary != tokenizer.words)):
             return False
         if not self.is_spelled:
             return self.words == tokenizer.size and not len(self.spelled) and self.size in (0, self.words)
@@ -135,7 +158,45 @@ class Sequences:
         if not is_word.all():
             lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[is_word], minlength=len(lengths))
             tokens = tokens[is_word]
-        return tokens, lengths, self.max_length
+        return self._paired(tokens, lengths) if len(self.pairs) else tokens, lengths, self.max_length
+
+    def _paired(self, words: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Each word of documents, end to end, as its pair with the next where that is known."""
+        if len(words) < 2:
+            return words
+        index = self._pair_index(self._word_hashes.pairs(words))
+        is_pair = (index >= 0) & _are_neighbours(words, lengths)
+        return np.append(np.where(is_pair, index + np.int32(self.words), words[:-1]), words[-1:])
+
+    @cached_property
+    def _word_hashes(self) -> WordHashes:
+        return WordHashes(self.vocabulary)
+
+    @cached_property
+    def _pair_index(self) -> Ranks:
+        return Ranks(self.pairs, bits=HASH_BITS)
+
+
+def _are_neighbours(words: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each word and the next, shape (W - 1,), are known and in the same document."""
+    is_known = words > UNK_ID
+    are_neighbours: NDArray[np.bool_] = is_known[:-1] & is_known[1:]
+    ends = offsets(lengths)[1:-1]
+    are_neighbours[ends[(ends > 0) & (ends < len(words))] - 1] = False
+    return are_neighbours
+
+
+def frequent_pairs(documents: Iterable[Any], tokenizer: Tokenizer, *, most: int = MAX_PAIRS) -> NDArray[np.int32]:
+    """Hashes of the pairs that occur more than once in batches of token ids, lengths and rows; at most ``most``."""
+    hashes = WordHashes(tokenizer.words)
+    counts = np.zeros(2**HASH_BITS, dtype=np.int32)
+    words_alone = Sequences.of(tokenizer)
+    for batch in documents:
+        words, lengths, _ = words_alone._read(*batch[:2])
+        np.add.at(counts, hashes.pairs(words)[_are_neighbours(words, lengths)], np.int32(1))
+    common = np.flatnonzero(counts > 1)
+    by_frequency = common[np.argsort(-counts[common], kind="stable")]
+    return np.sort(by_frequency[:most]).astype(np.int32)
 
 
 def _numbers_in_document(is_word: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
@@ -149,7 +210,10 @@ def _numbers_in_document(is_word: NDArray[np.bool_], lengths: NDArray[np.int64])
 def learn(
     training: Iterable[Any], *, validation: Iterable[Any], tokenizer: Tokenizer, max_length: int | None
 ) -> Learnt:
-    """Words as they are, or spelled where the training documents need it; nothing is worth a cache."""
+    """Words as they are, or pairs or subwords where the training documents need it; nothing is worth a cache."""
+    if unspaced.prevails(tokenizer.words[UNK_ID + 1 :]):
+        pairs = frequent_pairs(training, tokenizer)
+        return Learnt(Sequences.of(tokenizer, max_length=max_length, pairs=pairs))
     counts = word_counts(training, tokenizer)
     spelling = spelling_of(tokenizer, counts) if needs_spelling(tokenizer, counts) else None
     return Learnt(Sequences.of(tokenizer, max_length=max_length, spelling=spelling))
@@ -197,7 +261,10 @@ class LeaveOneOut:
 
 @dataclass(frozen=True, slots=True)
 class SequencePruner:
-    """Leaves out words, and parts where they are read; an occurrence of a word that is left out is ``<unk>``."""
+    """Leaves out words, and parts or pairs where they are read; an occurrence of a word that is left out is ``<unk>``.
+
+    Pairs consist of words, so words are left out only if no pair is kept.
+    """
 
     features: Sequences
     tokenizer: Tokenizer
@@ -211,6 +278,12 @@ class SequencePruner:
         """The model with the first ids of a ranking of all."""
         bag, kept = self.features, np.sort(ranking[:features])
         words, rows_of_parts = kept[kept < bag.words], kept[kept >= bag.words]
+        if len(bag.pairs):
+            pairs = np.sort(ranking[ranking >= bag.words][: max(features - bag.words, 0)])
+            words = np.arange(bag.words) if len(pairs) else np.sort(ranking[ranking < bag.words][:features])
+            tokenizer = self.tokenizer.restricted(words)
+            smaller = Sequences.of(tokenizer, max_length=bag.max_length, pairs=bag.pairs[pairs - bag.words])
+            return Pruned(np.concatenate((words, pairs)), tokenizer, smaller)
         if not bag.is_spelled:
             tokenizer = self.tokenizer.restricted(words)
             return Pruned(kept, tokenizer, Sequences.of(tokenizer, max_length=bag.max_length))

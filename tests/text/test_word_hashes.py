@@ -3,7 +3,7 @@ import zlib
 import numpy as np
 import pytest
 
-from textclf.models.bag_mlp.features import HASH_BITS, WordHashes
+from textclf.text.word_hashes import HASH_BITS, WordHashes
 
 WORDS = ("<pad>", "<unk>", "new", "york", "été", "猫", "\ud800", "x" * 1_000, "é")
 
