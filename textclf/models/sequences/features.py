@@ -107,7 +107,9 @@ class Sequences:
         """Whether this is of that vocabulary; what was read from a file may be damaged."""
         if not (isinstance(self.max_length, int) and self.max_length > 0 and isinstance(self.words, int)):
             return False
-        if not are_hashes(self.pairs) or (len(self.pairs) and (self.is_spelled or self.vocabulary != tokenizer.words)):
+        if not are_hashes(self.pairs) or self.vocabulary != (tokenizer.words if len(self.pairs) else ()):
+            return False
+        if self.is_spelled and len(self.pairs):
             return False
         if not self.is_spelled:
             return self.words == tokenizer.size and not len(self.spelled) and self.size in (0, self.words)
