@@ -132,8 +132,10 @@ def test_each_thread_is_a_worker_of_its_own():
 
 def test_a_long_text_is_read_in_pieces_as_if_it_were_short(tmp_path, monkeypatch):
     text = " ".join([*ODD, "The  end", *ODD]) + " "
-    monkeypatch.setattr("textclf.dataset.read_corpus.pieces_of", lambda text: pieces_of(text, size=20))
-    long, short = _number_long(b"long", True, text), _number(b"short", True, [text])
+    with monkeypatch.context() as small:
+        small.setattr("textclf.dataset.read_corpus.pieces_of", lambda text: pieces_of(text, size=20))
+        long = _number_long(b"long", True, text)
+    short = _number(b"short", True, [text])
     assert len(long.runs) == len(long.new) > 20
     assert b"".join(long.runs) == short.runs[0]
     assert b"".join(new.strings for new in long.new) == short.new[0].strings
