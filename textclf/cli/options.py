@@ -18,7 +18,6 @@ from textclf.cli.terminal import Volume
 from textclf.errors import UsageError
 from textclf.models import MODELS, is_known, unknown
 from textclf.settings import Range, Rule, rules, shown
-from textclf.sources.urls import without_secrets
 from textclf.system import names, startup
 
 if TYPE_CHECKING:
@@ -110,6 +109,8 @@ def _settings(ctx: click.Context) -> Iterator[str]:
 
 
 def _as_given(value: Any) -> str:
+    from textclf.sources.urls import without_secrets  # only for --verbose: its hashlib takes 3 ms
+
     if isinstance(value, bool):
         return "yes" if value else "no"
     text = " ".join(without_secrets(str(each)) for each in (value if isinstance(value, tuple) else (value,)))
