@@ -4,13 +4,15 @@ Nothing here makes the host wait for the device. A size that only the device kno
 on the host, from lengths that it keeps.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from textclf.text.arrays import offsets
 
 
 class Rows(NamedTuple):
@@ -76,6 +78,6 @@ def own(places: NDArray[np.integer], share: slice) -> NDArray[np.integer]:
     return places[share] if len(places) > (share.start or 0) else places[:1]
 
 
-def bounds(parts: Sequence[NDArray[Any]] | Iterable[NDArray[Any]]) -> NDArray[np.int64]:
+def bounds(parts: Iterable[NDArray[Any]]) -> NDArray[np.int64]:
     """Where each of P parts begins and the last one ends, if they are end to end: shape (P + 1,)."""
-    return np.concatenate(([0], np.cumsum([len(part) for part in parts], dtype=np.int64)))
+    return offsets(np.array([len(part) for part in parts], dtype=np.int64))

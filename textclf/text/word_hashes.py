@@ -19,6 +19,13 @@ def are_hashes(values: NDArray[Any]) -> bool:
     return bool(values.dtype == np.int32 and is_rising)
 
 
+def most_frequent(counts: NDArray[np.int32], *, most: int, fewest: int) -> NDArray[np.int64]:
+    """The hashes, ascending, with the highest counts, shape (H,): at most ``most`` of those with ``fewest`` or more."""
+    common = np.flatnonzero(counts >= fewest)
+    by_count = common[np.argsort(-counts[common], kind="stable")]
+    return np.sort(by_count[:most])
+
+
 class WordHashes:
     """Hashes neighbouring words by their spelling, the same for any vocabulary.
 

@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from textclf.text import unspaced
 from textclf.text.arrays import Ranks, offsets, places, row_slices
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
-from textclf.text.word_hashes import HASH_BITS, WordHashes, are_hashes
+from textclf.text.word_hashes import HASH_BITS, WordHashes, are_hashes, most_frequent
 
 MAX_PAIRS: Final = 100_000
 """Maximum number of pairs that are features."""
@@ -365,9 +365,7 @@ class DocumentFrequencies:
 
     def _most_frequent(self, start: int, end: int, *, most: int, fewest: int = MIN_DOCUMENTS) -> NDArray[np.int64]:
         """At most ``most`` of the candidates from ``start`` to ``end``, which ``fewest`` documents or more have."""
-        common = start + np.flatnonzero(self._frequencies[start:end] >= fewest)
-        by_frequency = common[np.argsort(-self._frequencies[common], kind="stable")]
-        return np.sort(by_frequency[:most])
+        return start + most_frequent(self._frequencies[start:end], most=most, fewest=fewest)
 
     def bag(self, selected: NDArray[np.int64]) -> Bag:
         """These candidates as features, with their rarity."""

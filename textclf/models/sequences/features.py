@@ -21,7 +21,7 @@ from textclf.models.sequences.spelling import Spelling, needs_spelling, spelling
 from textclf.text import unspaced
 from textclf.text.arrays import Ranks, offsets, places
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
-from textclf.text.word_hashes import HASH_BITS, WordHashes, are_hashes
+from textclf.text.word_hashes import HASH_BITS, WordHashes, are_hashes, most_frequent
 
 LEFT_OUT_TOGETHER: Final = 64  # documents, each without one token, that go through the model together
 
@@ -196,9 +196,7 @@ def frequent_pairs(documents: Iterable[Any], tokenizer: Tokenizer, *, most: int 
     for batch in documents:
         words, lengths, _ = words_alone._read(*batch[:2])
         np.add.at(counts, hashes.pairs(words)[_are_neighbours(words, lengths)], np.int32(1))
-    common = np.flatnonzero(counts > 1)
-    by_frequency = common[np.argsort(-counts[common], kind="stable")]
-    return np.sort(by_frequency[:most]).astype(np.int32)
+    return most_frequent(counts, most=most, fewest=2).astype(np.int32)
 
 
 def _numbers_in_document(is_word: NDArray[np.bool_], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
