@@ -4,6 +4,7 @@ As a program, it starts the nodes, prints the address, kills the last node when 
 does: also if the tests are killed. No other Ray process of the machine is touched.
 """
 
+import contextlib
 import os
 import select
 import signal
@@ -74,7 +75,8 @@ def main(count: int, cpus: int) -> None:
         node = nodes.pop()
         (raylet,) = (each.process.pid for each in node.all_processes["raylet"])
         for pid in [raylet, *descendants(raylet)]:  # all at once, as when a machine loses its power
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it has ended with its parent
+                os.kill(pid, signal.SIGKILL)
         cluster.remove_node(node, allow_graceful=False)
         print("killed", flush=True)
     cluster.shutdown()

@@ -73,7 +73,8 @@ def kill_one(command, draw):
     """Kill one of the processes that a command has started; returns whether there was one."""
     children = command.children()
     if children:
-        os.kill(draw.choice(children), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+            os.kill(draw.choice(children), signal.SIGKILL)
     return bool(children)
 
 

@@ -100,9 +100,15 @@ def no_child_is_left(session, seconds=5.0):
     while members(session) and time.perf_counter() < end:
         time.sleep(0.02)
     left = members(session)
-    for number in left:
-        os.kill(number, signal.SIGKILL)
+    kill_all(left)
     return not left
+
+
+def kill_all(numbers):
+    """Some may have ended by themselves, perhaps because of those that were killed before them."""
+    for number in numbers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
 
 
 def moments(count, seconds, *, first=0.0, seed=0):
@@ -184,8 +190,7 @@ def test_a_worker_that_is_killed_is_an_error_in_one_line(corpus, tmp_path):
     while not any(ticks > 5 for ticks in workers(process.pid).values()):  # until they are at work; see LazyPool
         assert process.poll() is None
         time.sleep(0.005)
-    for number in workers(process.pid):
-        os.kill(number, signal.SIGKILL)
+    kill_all(workers(process.pid))
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 5, errors
     assert errors.splitlines() == [
