@@ -155,7 +155,10 @@ NEUTRAL = ["one more line", "nothing to say"]
 
 @pytest.fixture(scope="session")
 def several_jsonl(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Documents of several labels: each text with that of another label after it, alone, and texts of no label."""
+    """Documents of several labels: each text with that of another label after it, alone, and texts of no label.
+
+    Some have labels that nothing in the text tells, so that a model errs.
+    """
     path = tmp_path_factory.mktemp("corpus") / "several.jsonl"
     labels, texts = list(TEXTS), list(TEXTS.values())
     with path.open("w", encoding="utf-8") as file:
@@ -167,6 +170,9 @@ def several_jsonl(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 alone = {"text": f"{texts[one][text]} number{copy}", "labels": [labels[one]]}
                 file.writelines(f"{json.dumps(record)}\n" for record in (some, alone) if record)
             file.writelines(f"{json.dumps({'text': f'{text} {copy}', 'labels': []})}\n" for text in NEUTRAL)
+        for copy in range(6):
+            record = {"text": f"{TEXTS[labels[0]][0]} again{copy}", "labels": labels[copy % 3 : copy % 3 + 1]}
+            file.write(f"{json.dumps(record)}\n")
     return path
 
 

@@ -49,7 +49,7 @@ def test_the_card_says_what_it_was_trained_on_and_how_well_it_does():
 def test_the_card_says_if_the_model_was_trained_on_the_validation_documents_too():
     card = card_of(METRICS | {"refit": {"documents": 61_234, "epochs": 4}})
     sentence = " ".join(card.split())
-    assert "trained for 4 more epochs on train and validation, 61,234 documents" in sentence
+    assert "Then came 4 more epochs on train and validation, 61,234 documents" in sentence
     assert "Each validation document was predicted just before the model first learned from it" in sentence
     assert "calibrated on the validation documents" in " ".join(card_of().split())
 

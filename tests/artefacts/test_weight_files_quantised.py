@@ -10,9 +10,10 @@ from hypothesis.extra.numpy import arrays
 
 from textclf.artefacts import artefact
 from textclf.artefacts.artefact import FORMAT_VERSION, Layout
-from textclf.artefacts.weight_files import EMBEDDING, PRECISIONS, SCALE, quantise, restore
+from textclf.artefacts.weight_files import PRECISIONS, SCALES, quantise, restore
 from textclf.errors import ArtefactError
 from textclf.inference.classifier import Classifier, load_model
+from textclf.models.model import EMBEDDING
 
 REPEATED = settings(derandomize=True, database=None, deadline=None, max_examples=60)
 SMALL = PRECISIONS[1:]
@@ -75,9 +76,9 @@ def test_a_weight_too_large_for_float16_is_refused(precision):
 @pytest.mark.parametrize(
     "change",
     [
-        {SCALE: np.ones(4, dtype=np.float16)},
-        {SCALE: np.ones((5, 1), dtype=np.float16)},
-        {SCALE: np.ones(5, dtype=np.int32)},
+        {SCALES[EMBEDDING]: np.ones(4, dtype=np.float16)},
+        {SCALES[EMBEDDING]: np.ones((5, 1), dtype=np.float16)},
+        {SCALES[EMBEDDING]: np.ones(5, dtype=np.int32)},
         {EMBEDDING: np.ones((5, 2), dtype=np.float32)},
         {EMBEDDING: np.ones(5, dtype=np.int8)},
         {EMBEDDING: np.array([[0x10]] * 5, dtype=np.uint8)},

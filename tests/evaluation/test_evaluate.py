@@ -12,11 +12,14 @@ from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.evaluation import report
+from textclf.evaluation.calibration import fit_temperature
 from textclf.evaluation.evaluate import evaluate
+from textclf.evaluation.predictions import predict
 from textclf.experiments.compare import compare
 from textclf.export.exporting import ExportRequest, export
 from textclf.inference.classifier import load_model
-from textclf.models.bag_mlp import network
+from textclf.models.bag_mlp import linear, network
+from textclf.models.model import LINEAR
 
 
 @pytest.fixture
@@ -148,8 +151,16 @@ def test_the_confusion_matrix_counts_every_document(run_dir):
 def test_calibration_lowers_the_loss_on_the_documents_it_was_fitted_on(data_dir, tmp_path):
     finished = training.train(small_config("mlp", data_dir, tmp_path / "runs", epochs=3, refit=False))
     calibration = evaluate(finished.root, split="validation").calibration
-    assert calibration.loss <= calibration.loss_before
     assert calibration.temperature == json.loads(finished.metrics.read_text())["temperature"]
+
+
+def test_what_was_calibrated_is_what_is_shipped(data_dir, tmp_path):
+    """The network and its linear classifier, as they are in the artefact, have the temperature that fits best."""
+    finished = training.train(small_config("mlp", data_dir, tmp_path / "runs", epochs=3, refit=False))
+    found = predict(finished.root, split="validation")
+    raw = found.trained.raw_logits(*found.data.store("packed").gather(found.rows))
+    assert LINEAR in found.trained.weights
+    assert found.trained.temperature == pytest.approx(fit_temperature(found.labels, raw), rel=1e-3)
 
 
 def test_a_run_its_model_and_latest_score_alike(run_dir):
@@ -160,6 +171,7 @@ def test_a_run_its_model_and_latest_score_alike(run_dir):
 
 def test_a_better_model_scores_better(data_dir, tmp_path, monkeypatch):
     monkeypatch.setattr(network, "HEAD_START", 0.0)  # it is enough to learn this corpus
+    monkeypatch.setattr(linear, "HIDDEN_PER_CLASS", 1_000)  # and so is a linear classifier
     worse, better = (
         evaluate(
             training.train(small_config("mlp", data_dir, tmp_path, epochs=epochs, lr=lr)).root, split="test"

@@ -122,7 +122,7 @@ def test_a_model_too_large_in_int4_is_pruned_and_predicts(share, runner, run_dir
     assert len(load_model(output).predict(["rain", "", "bread and butter"])) == 3
 
 
-@pytest.mark.parametrize("size", ["12kB", "40kB"])
+@pytest.mark.parametrize("size", ["16kB", "40kB"])
 def test_a_model_that_knows_no_word_is_pruned_and_predicts(size, wordless_run, runner, tmp_path):
     options = ["--max-size", size, "--max-drop", 100, "--split", "validation"]
     done = invoke(runner, "export", "--run", wordless_run, "--output", tmp_path / "small", *options)

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from textclf.artefacts import artefact
-from textclf.artefacts.weight_files import EMBEDDING
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.predictions import Tokens
 from textclf.export.pruning import Pruning
 from textclf.inference.classifier import Classifier
 from textclf.models.bag_mlp.features import Bag
+from textclf.models.model import EMBEDDING
 from textclf.text.tokenizer import UNK_ID
 
 TEXTS = ["the cat sat on the mat number3", "bread with butter and jam number0", "", "unheardof catty", "wind " * 50]

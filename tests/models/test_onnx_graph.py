@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from textclf.artefacts.weight_files import PRECISIONS, SCALE, quantise, restore
+from textclf.artefacts.weight_files import PRECISIONS, SCALES, quantise, restore
 from textclf.models.model import EMBEDDING
 from textclf.models.onnx_graph import Graph, inside_documents, zeros
 
@@ -26,25 +26,25 @@ def run(graph, output, kind=None, **inputs):
 def test_embeddings_are_those_of_the_stored_weights(precision, width):
     weights = {EMBEDDING: np.random.default_rng(0).normal(0, 1, (6, width)).astype(np.float32)}
     stored = quantise(weights, precision)
-    graph = Graph(stored, scale=stored.get(SCALE))
+    graph = Graph(stored, scales={EMBEDDING: stored[SCALES[EMBEDDING]]} if SCALES[EMBEDDING] in stored else {})
     ids = np.array([[5, 0], [2, 2]])
     found = run(graph, graph.embed("ids"), ids=ids)
     np.testing.assert_allclose(found, restore(stored)[EMBEDDING][ids], rtol=1e-6)
 
 
 def test_zeros_have_the_shape_that_is_computed():
-    graph = Graph({}, scale=None)
+    graph = Graph({})
     assert run(graph, zeros(graph, "shape", np.float32), shape=np.array([2, 3])).shape == (2, 3)
 
 
 def test_the_mean_over_views_is_calibrated():
-    graph = Graph({}, scale=None)
+    graph = Graph({})
     ones, threes = (graph.constant(np.full((1, 2), value, dtype=np.float32)) for value in (1, 3))
     assert run(graph, graph.mean([ones, threes], temperature=np.float32(4))).tolist() == [[0.5, 0.5]]
 
 
 def test_padding_is_outside_a_document():
-    graph = Graph({}, scale=None)
+    graph = Graph({})
     tokens, lengths = np.zeros((2, 3), dtype=np.int64), np.array([3, 1])
     inside = run(graph, inside_documents(graph), onnx.TensorProto.BOOL, tokens=tokens, lengths=lengths)
     assert inside[:, :, 0].tolist() == [[True, True, True], [True, False, False]]

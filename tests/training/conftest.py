@@ -9,7 +9,7 @@ from textclf.artefacts import runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.evaluation import plots
-from textclf.models.bag_mlp import network
+from textclf.models.bag_mlp import linear, network
 
 HEAD_START = network.HEAD_START
 
@@ -62,3 +62,9 @@ def own_data(corpus_csv):
 def events(run_dir):
     """What TensorBoard reads of a finished run."""
     return read_events(run_dir)
+
+
+@pytest.fixture
+def without_companion(monkeypatch):
+    """The mlp has no linear classifier beside it, so that its model is the network alone."""
+    monkeypatch.setattr(linear, "HIDDEN_PER_CLASS", 1_000)

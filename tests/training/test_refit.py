@@ -32,7 +32,7 @@ from textclf.training.loop import StepOptions
 from textclf.training.objective import Softmax
 
 
-def test_a_refit_trains_on_train_and_validation(settings, model):
+def test_a_refit_trains_on_train_and_validation(settings, model, without_companion):
     given = {"epochs": 30, "lr": 0.3, "patience": 2, "dropout": 0.0}
     display, plain = Shown(), Kept()
     layout = train(settings(model, refit=True, **given), display=display)
@@ -51,14 +51,16 @@ def test_a_refit_trains_on_train_and_validation(settings, model):
 
 
 @pytest.mark.parametrize("epochs", [1, REFIT_FROM])
-def test_a_run_is_refitted_by_itself_only_if_the_validation_loss_fell_for_long(epochs, settings):
+def test_a_run_is_refitted_by_itself_only_if_the_validation_loss_fell_for_long(epochs, settings, without_companion):
     layout = train(settings(epochs=epochs, refit=None, lr=1e-3, min_gain=0.0))
     metrics = read(layout.metrics)
     assert metrics["best_epoch"] == epochs  # at a low rate it falls in each
     assert (metrics["refit"] is not None) == (epochs == REFIT_FROM)
 
 
-def test_what_calibrates_a_refit_is_each_validation_document_just_before_it_is_learned(settings, model):
+def test_what_calibrates_a_refit_is_each_validation_document_just_before_it_is_learned(
+    settings, model, without_companion
+):
     given, display = {"epochs": 2, "lr": 0.05}, Kept()
     metrics = read(train(settings(model, refit=True, **given)).metrics)
     train(settings(model, refit=False, **given), display=display)
@@ -83,7 +85,7 @@ def test_what_calibrates_a_refit_is_each_validation_document_just_before_it_is_l
     assert metrics["validation"] == pytest.approx(expected._asdict(), abs=1e-5)
 
 
-def test_a_refit_changes_nothing_before_it(settings, model):
+def test_a_refit_changes_nothing_before_it(settings, model, without_companion):
     plain, refitted = (train(settings(model, epochs=3, refit=refit)) for refit in (False, True))
     one, other = read(plain.metrics), read(refitted.metrics)
     for name in ("train", "epochs", "best_epoch", "parameters"):

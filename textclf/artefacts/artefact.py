@@ -22,15 +22,15 @@ from textclf.artefacts.weight_files import Arrays
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS, find, user
 from textclf.models.arithmetic import Floats, sigmoid, softmax
-from textclf.models.model import EMBEDDING, Features, Model
+from textclf.models.model import EMBEDDING, TABLES, Features, Model
 from textclf.models.user import UserModel
 from textclf.sources.document import Columns
 from textclf.system import checksums, failures, files
 from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 9
-"""Formats before 9 had no runs, and in scripts without spaces between words a token was a whole clause."""
+FORMAT_VERSION: Final = 10
+"""Formats before 10 had no linear classifier beside the network."""
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
@@ -507,9 +507,10 @@ def _check(artefact: Artefact, network: Mapping[str, Any] | None) -> None:
         if network["class"] != artefact.model or not sizes.items() <= network["arguments"].items():
             raise ValueError("the network is of another class, vocabulary or set of labels")
         return
-    rows, expected = len(artefact.weights[EMBEDDING]), next(iter(artefact.inputs.sizes.values()))
-    if rows != expected:
-        raise ValueError(f"{counted(rows, 'embedding')} for {counted(expected, 'feature')}")
+    expected = next(iter(artefact.inputs.sizes.values()))
+    for rows in (len(artefact.weights[table]) for table in TABLES if table in artefact.weights or table == EMBEDDING):
+        if rows != expected:
+            raise ValueError(f"{counted(rows, 'row')} of weights for {counted(expected, 'feature')}")
 
 
 def _check_abstention(learned: Abstention) -> None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from textclf.artefacts import runs
 from textclf.dataset.label_sets import MULTI
 from textclf.dataset.manifest import Manifest
 from textclf.sources.catalogue import CATALOGUE, Entry
@@ -182,11 +183,9 @@ def _refit(refit: Mapping[str, int] | None) -> str:
     if refit is None:
         return "\nProbabilities and thresholds are calibrated on the validation documents.\n"
     return (
-        f"\nThen trained for {counted(refit['epochs'], 'more epoch')} on train and validation, "
-        f"{counted(refit['documents'], 'document')}. "
-        "Each validation document was predicted just before the model first learned "
-        "from it: these predictions are the validation figures, and probabilities and thresholds are calibrated on "
-        "them.\n"
+        f"\nThen came {runs.more_training(refit)}, {counted(refit['documents'], 'document')}. Each validation document "
+        "was predicted before the model had learned from it: these predictions are the validation figures, and "
+        "probabilities and thresholds are calibrated on them.\n"
     )
 
 

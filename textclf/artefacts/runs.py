@@ -12,6 +12,7 @@ from textclf.artefacts import containers
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.system import checksums, failures, files, locks, names
 from textclf.system.names import Home
+from textclf.system.wording import counted
 
 RUNS: Final = Path("runs")
 """The folder of runs in which names are looked up."""
@@ -304,3 +305,9 @@ def _read(path: Path, read: Callable[[Path], Any]) -> Any:
         raise UsageError(f"{path.parent} has no {path.name}; {next_step(path.parent)}") from error
     except (OSError, ValueError, TypeError) as error:
         raise failures.refused(error, path) or ArtefactError(f"{path} is damaged ({error})") from error
+
+
+def more_training(refit: Mapping[str, int]) -> str:
+    """What was learned from train and validation together, after the best epoch."""
+    epochs = refit["epochs"]
+    return f"{counted(epochs, 'more epoch') if epochs else 'the linear classifier'} on train and validation"

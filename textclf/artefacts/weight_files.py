@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.models.model import EMBEDDING
+from textclf.models.model import TABLES
 from textclf.system import files
 
 Arrays = dict[str, NDArray[Any]]
@@ -37,8 +37,8 @@ DTYPES: Final[Mapping[str, np.dtype[Any]]] = {
 MOST_HEADER: Final = 1 << 20
 """Bytes; ours have a few hundred."""
 
-SCALE: Final = "embedding.scale"
-"""What each row of the embeddings is multiplied by, shape (rows,)."""
+SCALES: Final = {table: table.removesuffix("weight") + "scale" for table in TABLES}
+"""Of each table, the name of what each of its rows is multiplied by, shape (rows,)."""
 PRECISIONS: Final = ("float32", "float16", "int8", "int4")
 """From the most exact to the smallest."""
 _WIDE: Final = {"float16": np.float32, "uint8": np.int32, "uint16": np.int32}
@@ -99,24 +99,33 @@ def quantise(weights: Arrays, precision: str) -> Arrays:
         return dict(weights)
     if precision == "float16":
         return {name: _half(array) for name, array in weights.items()}
-    stored: Arrays = {name: _half(array) for name, array in weights.items() if name != EMBEDDING}
-    rows, scale = _rows(weights[EMBEDDING], _LARGEST[precision])
-    return stored | {EMBEDDING: _packed(rows) if precision == "int4" else rows, SCALE: scale}
+    stored: Arrays = {}
+    for name, array in weights.items():
+        if name in SCALES:
+            rows, stored[SCALES[name]] = _rows(array, _LARGEST[precision])
+            stored[name] = _packed(rows) if precision == "int4" else rows
+        else:
+            stored[name] = _half(array)
+    return stored
 
 
 def restore(stored: Arrays) -> Arrays:
-    """Arrays of a file as they are used; raises ValueError if embeddings and scales do not go together."""
-    if SCALE not in stored:
-        return widened(stored)
-    arrays = widened({name: array for name, array in stored.items() if name != EMBEDDING})
-    scale, rows = arrays.pop(SCALE), stored[EMBEDDING]
+    """Arrays of a file as they are used; raises ValueError if tables and scales do not go together."""
+    scales = {table: scale for table, scale in SCALES.items() if scale in stored}
+    arrays = widened({name: array for name, array in stored.items() if name not in scales})
+    return arrays | {table: _scaled(stored[table], arrays.pop(scale)) for table, scale in scales.items()}
+
+
+def _scaled(rows: NDArray[Any], scale: NDArray[Any]) -> NDArray[np.float32]:
+    """The rows of a table, each times its scale; raises ValueError if they do not go together."""
     if rows.dtype == np.uint8 and rows.ndim == 2:
         rows = _unpacked(rows)
     if rows.dtype != np.int8 or rows.ndim != 2 or scale.shape != rows.shape[:1] or scale.dtype != np.float32:
         raise ValueError("the embeddings are not rows of whole numbers with a scale each")
     if not np.isfinite(scale).all():
         raise ValueError("a scale of the embeddings is not a finite number")
-    return arrays | {EMBEDDING: rows * scale[:, None]}
+    table: NDArray[np.float32] = rows * scale[:, None]
+    return table
 
 
 def widened(stored: Arrays) -> Arrays:

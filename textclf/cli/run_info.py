@@ -111,7 +111,7 @@ def _fact_rows(root: Path, values: Mapping[str, Any]) -> Iterator[tuple[str, str
 def _epochs(epochs: int, values: Mapping[str, Any]) -> str:
     most = f" of at most {values['settings']['epochs']:,}" if "settings" in values else ""
     refit = values["refit"]
-    more = f", then {counted(refit['epochs'], 'more epoch')} on train + validation" if refit else ""
+    more = f", then {runs.more_training(refit)}" if refit else ""
     return f"{epochs:,}{most}, the best was {values['best_epoch']:,}{more}"
 
 

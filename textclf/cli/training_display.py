@@ -147,5 +147,4 @@ def shown_loss(loss: float) -> str:
 def _of_epoch(metrics: Mapping[str, Any]) -> str:
     """Which weights were measured."""
     best, refit = metrics["best_epoch"], metrics["refit"]
-    more = f"after {counted(refit['epochs'], 'more epoch')} on train + validation" if refit else ""
-    return more or f"with the weights of epoch {best}"
+    return f"after {runs.more_training(refit)}" if refit else f"with the weights of epoch {best}"

@@ -46,7 +46,7 @@ def data_facts(found: Predictions, report: DataReport, figures: Mapping[str, Any
 def run_facts(run: RunLayout, figures: Mapping[str, Any]) -> Facts:
     """The model, the machine and the time that training took."""
     versions, seconds = runs.read_json(run.config).get("versions", {}), figures["seconds"]
-    refit = f"; then {figures['refit']['epochs']} on train and validation" if figures["refit"] else ""
+    refit = f"; then {runs.more_training(figures['refit'])}" if figures["refit"] else ""
     yield "Model", figures["model"]
     yield "Parameters", f"{figures['parameters']:,}"
     yield "Started", f"{datetime.fromtimestamp(runs.started(run.root), UTC):%Y-%m-%d %H:%M} UTC"

@@ -84,7 +84,7 @@ def macro_f1(labels: NDArray[np.int64], answers: NDArray[np.int64]) -> float:
     return float(count(labels, answers).f1().mean())
 
 
-def cross_entropy(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> float:
+def cross_entropy(labels: NDArray[np.int64], logits: NDArray[Any]) -> float:
     """Mean of ``-log p(label)`` in nats over the known labels, exact for extreme logits."""
     known = labels >= 0
     scores = logits[known].astype(np.float64)

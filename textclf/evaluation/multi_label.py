@@ -87,7 +87,7 @@ def fit_temperature(truth: Truth, logits: NDArray[np.float32]) -> float:
     return float(np.exp(found.x))
 
 
-def cross_entropy(truth: Truth, logits: NDArray[np.float32]) -> float:
+def cross_entropy(truth: Truth, logits: NDArray[Any]) -> float:
     """Mean over documents of the sum of their binary cross-entropies over the C classes, in nats."""
     return _cross_entropy(truth[:, : logits.shape[1]], logits.astype(np.float64))
 

@@ -6,6 +6,7 @@ from math import isnan
 from typing import Any, Final
 
 from textclf import __version__
+from textclf.artefacts import runs
 from textclf.system import escaping, style
 from textclf.system.wording import percent
 
@@ -21,7 +22,9 @@ def render(values: dict[str, Any]) -> str:
     environment = Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
     environment.filters |= {"text": _text, "percent": _percent, "interval": _interval}
     sheet = style.sheet() + (files("textclf.evaluation") / STYLE).read_text(encoding="utf-8")
-    return environment.get_template(TEMPLATE).render(values, style=markup(sheet), version=__version__)
+    return environment.get_template(TEMPLATE).render(
+        values, style=markup(sheet), version=__version__, more_training=runs.more_training
+    )
 
 
 def markup(ours: str) -> Any:

@@ -49,6 +49,9 @@ class Scoring(Protocol):
     def calibrate(self, labels: Labels, raw: Logits, *, shift: tuple[float, ...]) -> Calibrated:
         """Learn the temperature, and thresholds where there may be several labels, from validation documents."""
 
+    def loss(self, labels: Labels, raw: NDArray[Any]) -> float:
+        """The mean cross-entropy of the documents, in nats, as the logits are."""
+
     def measure(self, labels: Labels, raw: Logits, how: Calibrated) -> Metrics | MultiMetrics:
         """All figures."""
 
@@ -72,6 +75,10 @@ class OneLabel:
         """Learn the temperature."""
         unscaled = Calibrated(1.0, shift)
         return unscaled._replace(temperature=calibration.fit_temperature(labels, unscaled.logits(raw)))
+
+    def loss(self, labels: Labels, raw: NDArray[Any]) -> float:
+        """Of the documents whose label the model knows."""
+        return metrics.cross_entropy(labels, raw)
 
     def measure(self, labels: Labels, raw: Logits, how: Calibrated) -> Metrics:
         """Accuracy, F1 and loss."""
@@ -122,6 +129,10 @@ class SeveralLabels:
         """Which document is given which of the C labels."""
         found: NDArray[np.bool_] = sigmoid(how.logits(raw)) >= np.array(how.thresholds, dtype=np.float32)
         return found
+
+    def loss(self, labels: Labels, raw: NDArray[Any]) -> float:
+        """The sum over the labels that the model knows."""
+        return multi_label.cross_entropy(self.truth(labels), raw)
 
     def measure(self, labels: Labels, raw: Logits, how: Calibrated) -> MultiMetrics:
         """F1 of several kinds, ranking and loss."""

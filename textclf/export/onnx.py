@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from textclf import __version__
 from textclf.artefacts import artefact, weight_files
 from textclf.artefacts.artefact import Artefact
-from textclf.artefacts.weight_files import SCALE, quantise
+from textclf.artefacts.weight_files import SCALES, quantise
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS
 from textclf.models.onnx_graph import Graph
@@ -45,7 +45,7 @@ def serialise(trained: Artefact, *, precision: str) -> bytes:
     if form is None:
         raise UsageError(f"the model {trained.model} has no ONNX graph; export it with --format safetensors")
     stored = quantise(trained.weights, precision)
-    graph = Graph(stored, scale=stored.get(SCALE))
+    graph = Graph(stored, scales={table: stored[name] for table, name in SCALES.items() if name in stored})
     logits = form.logits(graph, np.float32(trained.temperature))
     if trained.shift:
         shift = np.array(trained.shift, dtype=np.float32) / np.float32(trained.temperature)

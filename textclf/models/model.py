@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 EMBEDDING: Final = "embedding.weight"
 """Name of the parameter with a row for each feature, nearly all of a model; the words come first."""
+LINEAR: Final = "linear.weight"
+"""Name of the parameter with each feature's own logits, a row for each feature as well, if the model has one."""
+TABLES: Final = (EMBEDDING, LINEAR)
+"""The parameters that have a row for each feature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +195,10 @@ class Architecture(NamedTuple):
     head_start: Callable[[Any, Iterable[Any], Any], None] | None = None
     """Called with the new network and the training batches before the first epoch, and with the classes of each set of
     labels, shape (S, C), if documents may have several."""
+    companion: Callable[..., nn.Module | None] | None = None
+    """``companion(batches, sets, **arguments)`` makes a second classifier of the same training batches, ``sets`` and
+    arguments being those of the head start and the network; the network's ``add(companion, share=...)`` has both
+    predict together: see `textclf.training.companion`. It may find that none is worth its time."""
     sorts_by_length: bool = False
     """Whether a batch should hold documents of similar length, since they are padded."""
     resident: Callable[..., Resident | None] | None = None

@@ -18,9 +18,11 @@ LOWEST: Final = np.float32(-3e38)
 class Graph:
     """Nodes and constants in the order in which they are computed; each is named for what makes it."""
 
-    def __init__(self, stored: Mapping[str, NDArray[Any]], *, scale: NDArray[np.float16] | None) -> None:
+    def __init__(
+        self, stored: Mapping[str, NDArray[Any]], *, scales: Mapping[str, NDArray[np.float16]] | None = None
+    ) -> None:
         self._stored = stored
-        self._scale = scale  # factor of each row of the embeddings, shape (rows,), if these are integers
+        self._scales = scales or {}  # factor of each row of a table, shape (rows,), if these are integers
         self.nodes: list[Any] = []
         self.constants: list[Any] = []
 
@@ -47,33 +49,33 @@ class Graph:
         """A weight other than the embeddings, as it is used."""
         return self._stored[name].astype(np.float32)
 
-    def embed(self, ids: str) -> str:
-        """The embeddings of some ids, in float32, with one axis more."""
+    def embed(self, ids: str, table: str = EMBEDDING) -> str:
+        """The rows of a table for some ids, in float32, with one axis more."""
         from onnx import TensorProto
 
-        stored = self._stored[EMBEDDING]
+        stored = self._stored[table]
         rows = self.add("Gather", self.constant(stored), ids)
         if stored.dtype == np.uint8:
-            rows = self._halves(rows)
+            rows = self._halves(rows, stored)
         if stored.dtype != np.float32:
             rows = self.add("Cast", rows, to=TensorProto.FLOAT)
-        if self._scale is None:
+        if table not in self._scales:
             return rows
         if stored.dtype == np.uint8:
             rows = self.add("Sub", rows, self.constant(np.float32(8)))
-        scale = self.add("Gather", self.constant(self._scale.astype(np.float32)), ids)
+        scale = self.add("Gather", self.constant(self._scales[table].astype(np.float32)), ids)
         return self.add("Mul", rows, self.add("Unsqueeze", scale, self.constant([-1])))
 
-    def _halves(self, rows: str) -> str:
+    def _halves(self, rows: str, stored: NDArray[np.uint8]) -> str:
         """The halves of each byte, the low one first, on the last axis; not the last of all where that is no number."""
         low = self.add("BitwiseAnd", rows, self.constant(np.uint8(15)))
         high = self.add("BitShift", rows, self.constant(np.uint8(4)), direction="RIGHT")
         last = self.constant([-1])
         both = self.add("Concat", self.add("Unsqueeze", low, last), self.add("Unsqueeze", high, last), axis=-1)
-        width = 2 * self._stored[EMBEDDING].shape[1]
+        width = 2 * stored.shape[1]
         kept = self.add("Shape", rows, end=-1)
         flat = self.add("Reshape", both, self.add("Concat", kept, self.constant([width]), axis=0))
-        is_odd = not (self._stored[EMBEDDING][:, -1] >> 4).any()
+        is_odd = not (stored[:, -1] >> 4).any()
         if not is_odd:
             return flat
         return self.add("Slice", flat, self.constant([0]), self.constant([width - 1]), last)

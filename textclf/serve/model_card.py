@@ -166,8 +166,11 @@ def _data(about: Facts, card: Facts) -> Iterator[str]:
     epoch, epochs = card.number("best_epoch"), card.number("epochs")
     if epoch is not None and epochs is not None:
         yield f"Epoch {epoch:.0f} of {epochs:.0f} had the lowest validation loss; seed {about.number('seed') or 0:.0f}."
-    if more := about.inside("refit").count("epochs", "more epoch"):
-        yield f"Then trained for {more} on train and validation."
+    refit = about.inside("refit")
+    if refit.number("epochs"):
+        yield f"Then trained for {refit.count('epochs', 'more epoch')} on train and validation."
+    elif refit.number("documents"):
+        yield "Its linear classifier then learned from train and validation."
     if description := card.text("description"):
         yield f"The corpus: {description}. Licence: {card.text('licence')}. Cite: {card.text('citation')}"
     most, fewest = card.counted_label("most"), card.counted_label("fewest")

@@ -47,6 +47,8 @@ class Trained(NamedTuple):
     best_epoch: int
     is_refit: bool
     """Whether it took more steps after the last epoch, on train and validation."""
+    share: float
+    """Weight of the companion's logits in the model's: see `textclf.training.companion`."""
     train_seconds: float
     started: float
     """When the run would have started, by `perf_counter`, had it never been stopped."""
@@ -101,7 +103,9 @@ def _metrics(
 ) -> dict[str, Any]:
     """The figures of the finished model, as metrics.json holds them."""
     config, history = setup.config, files.read_lines(run.history)
-    refit = {"documents": len(setup.parts["refit"]), "epochs": REFIT_EPOCHS} if trained.is_refit else None
+    has_learned_all = trained.is_refit or (trained.share and "refit" in setup.parts)
+    epochs = REFIT_EPOCHS if trained.is_refit else 0
+    refit = {"documents": len(setup.parts["refit"]), "epochs": epochs} if has_learned_all else None
     doubtful = _doubts(setup, history[trained.best_epoch - 1], measured["validation"].accuracy)
     return {
         "corpus": setup.data.manifest.name,
@@ -116,6 +120,7 @@ def _metrics(
         "epochs": len(history),
         "best_epoch": trained.best_epoch,
         "refit": refit,
+        **({"companion": {"share": trained.share}} if trained.share else {}),
         **({"warnings": doubtful} if doubtful else {}),
         "device": device.name(trained.options.device),
         "seconds": {

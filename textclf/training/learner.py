@@ -63,6 +63,7 @@ class Adam:
         self.parameters = list(parameters)
         self.lr = lr
         self.betas = betas
+        self.epsilon = 1e-8  # added to the root of the mean squared gradient
         self.fused = fused  # one kernel per parameter and step: five times as fast, on a CPU too
         self.few_rows = few_rows
         self.piece = piece
@@ -138,7 +139,7 @@ class Adam:
             beta2=self.betas[1],
             lr=self.lr,
             weight_decay=0.0,
-            eps=1e-8,
+            eps=self.epsilon,
             maximize=False,
             fused=self.fused,
             found_inf=unless if self.fused else None,

@@ -24,6 +24,7 @@ from textclf.system.startup import no_spinning, refuse_few_threads
 from textclf.training import device, loop, shared_memory
 from textclf.training.batches import BatchLoader
 from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
+from textclf.training.companion import join
 from textclf.training.display import Display
 from textclf.training.finish import Trained, finish, logits_of
 from textclf.training.learner import Learner
@@ -172,9 +173,13 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
             train_seconds += seconds
         else:
             load_best(run.best, learner.average.module)
+        model, begun = learner.end(), perf_counter()
+        joining = replace(evaluating, seed=config.seed, watch=_watcher(alone, interrupt, Display()))
+        validation, share = join(alone, model, validation, options=joining)
+        train_seconds += perf_counter() - begun
         setup.clear_cache()
         started = start.time - progress.seconds
-        trained = Trained(learner.end(), validation, evaluating, stopping.best_epoch, is_refit, train_seconds, started)
+        trained = Trained(model, validation, evaluating, stopping.best_epoch, is_refit, share, train_seconds, started)
         memory.return_freed_memory()
         metrics = finish(alone, run, trained, tracker=tracker, test=config.test)
     runs.seal(run)

@@ -50,10 +50,11 @@ def runtime() -> Runtime:
 
 def architecture() -> Architecture:
     """What is trained, in torch."""
+    from textclf.models.bag_mlp.linear import companion
     from textclf.models.bag_mlp.network import BagMLP, collate
     from textclf.models.bag_mlp.resident import ResidentBags
 
-    return Architecture(BagMLP, collate, head_start=BagMLP.learn_labels, resident=ResidentBags.of)
+    return Architecture(BagMLP, collate, head_start=BagMLP.learn_labels, companion=companion, resident=ResidentBags.of)
 
 
 def onnx_graph() -> OnnxGraph:

@@ -82,7 +82,7 @@ class WeightedSum(Function):
     def forward(ctx: Any, embeddings: Tensor, batch: Batch) -> Tensor:
         """Of embeddings (F, H), sums of shape (V * B, H)."""
         ctx.batch, ctx.shape = batch, embeddings.shape
-        return _sums(batch.features, embeddings, batch.offsets, batch.weights)
+        return weighted_sums(batch.features, embeddings, batch.offsets, batch.weights)
 
     @staticmethod
     @once_differentiable
@@ -97,11 +97,26 @@ class WeightedSum(Function):
 
 def transposed_sums(batch: Batch, rows: Tensor) -> Tensor:
     """For each distinct feature the weighted sum over its bags' rows (V * B, H): shape (R, H)."""
-    return _sums(batch.column_bags, rows, batch.column_offsets, batch.column_weights)
+    return weighted_sums(batch.column_bags, rows, batch.column_offsets, batch.column_weights)
 
 
-def _sums(places: Tensor, rows: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+def weighted_sums(places: Tensor, rows: Tensor, offsets: Tensor, weights: Tensor) -> Tensor:
+    """The sums of the rows at these places, each times its weight, from each offset to the next."""
     return embedding_bag(places, rows, offsets, per_sample_weights=weights, mode="sum")
+
+
+class Linear(nn.Module):
+    """A linear classifier of all bags of a document."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)  # (F, C)
+        self.bias = nn.Parameter(bias)  # (C,)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Logits, shape (B, C)."""
+        sums = weighted_sums(batch.features, self.weight, batch.offsets, batch.weights)  # (V * B, C)
+        return sums.view(-1, len(batch.labels), len(self.bias)).sum(dim=0) + self.bias
 
 
 class BagMLP(nn.Module):
@@ -112,6 +127,7 @@ class BagMLP(nn.Module):
         self.embedding = nn.Embedding(features, hidden_size)
         self.dropout = nn.Dropout(dropout)
         self.outputs = nn.ModuleList(nn.Linear(hidden_size, classes) for _ in range(views))
+        self.linear: Linear | None = None
         self.apply(_initialise)
 
     def forward(self, batch: Batch) -> Tensor:
@@ -119,7 +135,16 @@ class BagMLP(nn.Module):
         bags = WeightedSum.apply(self.embedding.weight, batch)  # type: ignore[no-untyped-call]  # (V * B, H)
         hidden = self.dropout(torch.relu(bags))  # (V * B, H)
         views = hidden.chunk(len(self.outputs))  # V times (B, H)
-        return torch.stack([output(view) for output, view in zip(self.outputs, views, strict=True)])
+        logits = torch.stack([output(view) for output, view in zip(self.outputs, views, strict=True)])
+        return logits if self.linear is None else logits + self.linear(batch)
+
+    @torch.no_grad()
+    def add(self, companion: Any, *, share: float) -> None:
+        """Predict by the weighted sum of the logits from now on; ``share``: the weight of the companion's."""
+        for output in self.outputs:
+            for parameter in output.parameters():
+                parameter.mul_(1 - share)
+        self.linear = Linear(*(share * weight for weight in companion.weights()))
 
     @torch.no_grad()
     def learn_labels(self, batches: Iterable[Batch], sets: Tensor | None = None) -> None:

@@ -12,23 +12,33 @@ from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Doubles, Floats, Weights, linear
 from textclf.models.bag_mlp.features import Bag, BagInputs
-from textclf.models.model import Contributions
+from textclf.models.model import EMBEDDING, LINEAR, Contributions
 from textclf.models.onnx_graph import Graph, zeros
 
+BIAS: Final = "linear.bias"
 ONNX_INPUTS: Final = (("features", "INT32", ("N",)), ("offsets", "INT64", ("bags",)), ("weights", "FLOAT", ("N",)))
 
 
 def logits(weights: Weights, inputs: BagInputs) -> Floats:
-    """Logits of `network.BagMLP`, the mean over its views, shape (B, C).
+    """Logits of `network.BagMLP`, the mean over its views and those of the linear classifier, shape (B, C).
 
     The output layers are computed in float64 and rounded: BLAS adds in another order for another B, and in float32 a
     text alone would have another probability than in a batch.
     """
-    hidden = np.maximum(_weighted_sums(weights["embedding.weight"], inputs), 0).astype(np.float64)  # (V * B, H)
+    hidden = np.maximum(_weighted_sums(weights[EMBEDDING], inputs), 0).astype(np.float64)  # (V * B, H)
     views = sum(name.startswith("outputs.") and name.endswith(".weight") for name in weights)
     views_logits = [linear(weights, f"outputs.{view}", part) for view, part in enumerate(np.split(hidden, views))]
-    mean: Floats = np.mean(views_logits, axis=0).astype(np.float32)
-    return mean
+    mean = np.mean(views_logits, axis=0)
+    if _has_linear(weights):
+        sums = _weighted_sums(weights[LINEAR], inputs).astype(np.float64)  # (V * B, C)
+        mean += sums.reshape(views, *mean.shape).sum(axis=0) + weights[BIAS]
+    found: Floats = mean.astype(np.float32)
+    return found
+
+
+def _has_linear(weights: Weights) -> bool:
+    """Whether there is a linear classifier beside the network: both of its arrays, or a file is damaged."""
+    return LINEAR in weights or BIAS in weights
 
 
 def _weighted_sums(embedding: Floats, inputs: BagInputs) -> Floats:
@@ -49,22 +59,29 @@ def contributions(weights: Weights, features: Bag, ids: NDArray[np.int32], again
     """Take ``against @ logits`` of one document apart, exactly.
 
     With the hidden units that are active for this document the network is linear: each feature adds its weight times
-    its embedding times the outputs of the active units. A word gets what it adds itself, its share of what its pairs
-    and runs add, and what its subwords add; a feature that occurs several times is shared out evenly. The rest is the
-    bias.
+    its embedding times the outputs of the active units, and its weight times its logits in the linear classifier. A
+    word gets what it adds itself, its share of what its pairs and runs add, and what its subwords add; a feature that
+    occurs several times is shared out evenly. The rest is the bias.
     """
     bags = features(ids, np.array([len(ids)]))
     added = np.zeros(len(features.rarity))  # by each feature of the text to the margin
     margin = rest = 0.0
     for view, (start, end) in enumerate(zip(bags.offsets, [*bags.offsets[1:], len(bags.features)], strict=True)):
         found, worth = bags.features[start:end], bags.weights[start:end]
-        rows = weights["embedding.weight"][found].astype(np.float64)  # (N, H)
+        rows = weights[EMBEDDING][found].astype(np.float64)  # (N, H)
         hidden = worth @ rows  # (H,)
         output = against @ weights[f"outputs.{view}.weight"] / features.views  # (H,)
         added[found] = worth * (rows @ np.where(hidden > 0, output, 0))
         bias = float(against @ weights[f"outputs.{view}.bias"]) / features.views
         margin += float(np.maximum(hidden, 0) @ output) + bias
         rest += bias
+        if _has_linear(weights):
+            direct = worth * (weights[LINEAR][found] @ against)  # (N,)
+            added[found] += direct
+            margin += float(direct.sum())
+    if _has_linear(weights):
+        bias = float(against @ weights[BIAS])
+        margin, rest = margin + bias, rest + bias
     occurrences = features.occurrences(ids)
     total = np.bincount(occurrences.features, occurrences.shares, minlength=len(added))
     shares = occurrences.shares * added[occurrences.features] / total[occurrences.features]
@@ -77,7 +94,6 @@ def onnx_logits(graph: Graph, temperature: np.float32) -> str:
     views = len(graph.names("outputs.", ".weight"))
     width = graph.weight("outputs.0.weight").shape[1]
     last = graph.constant([1])
-    weighted = graph.add("Mul", graph.embed("features"), graph.add("Unsqueeze", "weights", last))  # (N, H)
     begins = graph.add(
         "ScatterElements",
         zeros(graph, graph.add("Shape", "features"), np.int64),
@@ -85,14 +101,25 @@ def onnx_logits(graph: Graph, temperature: np.float32) -> str:
         graph.add("Expand", graph.constant([1]), graph.add("Shape", "offsets")),
     )  # (N,), 1 where a bag begins
     bag = graph.add("Sub", graph.add("CumSum", begins, graph.constant(np.int64(0))), graph.constant([1]))  # (N,)
-    where = graph.add("Expand", graph.add("Unsqueeze", bag, last), graph.add("Shape", weighted))  # (N, H)
-    size = graph.add("Concat", graph.add("Shape", "offsets"), graph.constant([width]), axis=0)
-    empty = zeros(graph, size, np.float32)
-    sums = graph.add("ScatterElements", empty, where, weighted, axis=0, reduction="add")  # (V * B, H)
-    hidden = graph.add("Relu", sums)
+    column = graph.add("Unsqueeze", bag, last)  # (N, 1)
+
+    def sums(table: str, width: int) -> str:
+        """The weighted sums of a table's rows, (V * B, width)."""
+        weighted = graph.add("Mul", graph.embed("features", table), graph.add("Unsqueeze", "weights", last))
+        where = graph.add("Expand", column, graph.add("Shape", weighted))  # (N, width)
+        size = graph.add("Concat", graph.add("Shape", "offsets"), graph.constant([width]), axis=0)
+        return graph.add("ScatterElements", zeros(graph, size, np.float32), where, weighted, axis=0, reduction="add")
+
+    hidden = graph.add("Relu", sums(EMBEDDING, width))
     parts = [f"view_{view}" for view in range(views)]
     split = graph.add("Reshape", hidden, graph.constant([views, -1, width]))  # (V, B, H)
     for view, part in enumerate(parts):
         graph.add("Gather", split, graph.constant(np.int64(view)), output=part, axis=0)
     of_views = [graph.linear(f"outputs.{view}", part) for view, part in enumerate(parts)]
-    return graph.mean(of_views, temperature=temperature)
+    if not graph.names("linear.", "bias"):
+        return graph.mean(of_views, temperature=temperature)
+    bias = graph.weight(BIAS)
+    direct = graph.add("Reshape", sums(LINEAR, len(bias)), graph.constant([views, -1, len(bias)]))  # (V, B, C)
+    own = graph.add("Add", graph.add("ReduceSum", direct, graph.constant([0]), keepdims=0), graph.constant(bias))
+    mean = graph.mean(of_views, temperature=temperature)
+    return graph.add("Add", mean, graph.add("Div", own, graph.constant(temperature)))
