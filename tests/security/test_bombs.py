@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner
 
 from tests.reliability import memory
-from textclf.artefacts import artefact, runs, weight_files
+from textclf.artefacts import artefact, runs
 from textclf.cli import main
 from textclf.dataset import manifest, tensors
 from textclf.dataset.directory import DataDirectory
@@ -23,7 +23,7 @@ from textclf.dataset.documents import DocumentNames
 from textclf.dataset.parts import Parts
 from textclf.dataset.table import read_table
 from textclf.errors import ArtefactError
-from textclf.system import checksums
+from textclf.system import checksums, tensor_files
 from textclf.text.tokenizer import Tokenizer
 from textclf.training.checkpoint import load_best
 
@@ -146,10 +146,10 @@ def test_weights_that_say_they_have_a_long_header(claimed, run, tmp_path):
 
 def test_weights_that_have_a_long_header(tmp_path):
     path = tmp_path / "model.safetensors"
-    header = b"{" + b" " * weight_files.MOST_HEADER + b"}"
+    header = b"{" + b" " * tensor_files.MOST_HEADER + b"}"
     path.write_bytes(struct.pack("<Q", len(header)) + header)
     with pytest.raises(ValueError, match="header"):
-        weight_files.read(path)
+        tensor_files.read(path)
 
 
 @pytest.mark.parametrize("name", ["config.json", "labels.json", "tokenizer.json"])

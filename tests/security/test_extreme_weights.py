@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import invoke
-from textclf.artefacts import artefact, weight_files
+from textclf.artefacts import artefact
 from textclf.artefacts.artefact import LARGEST_WEIGHT
 from textclf.inference.classifier import load_model
-from textclf.system import checksums, files
+from textclf.system import checksums, files, tensor_files
 
 TEXTS = ["rain", "", "no such words here", "bread and rain " * 500, "?!"]
 
@@ -25,11 +25,11 @@ def model(run_dir, tmp_path):
 
 def change(model, edit):
     """Change every weight of a model, and make its checksums right."""
-    arrays = {name: array.copy() for name, array in weight_files.read(model.weights)[0].items()}
+    arrays = {name: array.copy() for name, array in tensor_files.read(model.weights)[0].items()}
     for name, array in arrays.items():
         if not name.startswith("inputs."):
             edit(array)
-    model.weights.write_bytes(artefact.serialise(arrays))
+    model.weights.write_bytes(tensor_files.serialise(arrays))
     vouch(model)
 
 

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from textclf.artefacts import runs, weight_files
 from textclf.artefacts.containers import Archive, Container, Folder, Held
-from textclf.artefacts.weight_files import Arrays
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS, find, user
 from textclf.models.arithmetic import Floats, sigmoid, softmax
 from textclf.models.model import EMBEDDING, TABLES, Features, Model
 from textclf.models.user import UserModel
 from textclf.sources.document import Columns
-from textclf.system import checksums, failures, files
+from textclf.system import checksums, failures, files, tensor_files
+from textclf.system.tensor_files import Arrays
 from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
@@ -207,7 +207,7 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
         learnt = compact(learnt, without=artefact.inputs.DERIVED if precision == "int4" else ())
     arrays |= {f"inputs.{name}": array for name, array in learnt.items()}
     checked = {
-        layout.weights.name: serialise(arrays),
+        layout.weights.name: tensor_files.serialise(arrays),
         layout.labels.name: encode(artefact.labels, indent=2),
         layout.tokenizer.name: encode(artefact.tokenizer.to_json()),
     }
@@ -252,13 +252,6 @@ def _small_type(array: NDArray[Any]) -> np.dtype[Any]:
 def restore(kind: type[Features], learnt: Arrays, settings: Mapping[str, Any], tokenizer: Tokenizer) -> Features:
     """Features from the arrays and fields that `split` returned."""
     return kind(**learnt, **settings, **kind.derive(tokenizer, known=learnt))
-
-
-def serialise(arrays: Arrays) -> bytes:
-    """A safetensors file."""
-    from safetensors.numpy import save as safetensors
-
-    return safetensors({name: np.asarray(array, order="C") for name, array in arrays.items()})
 
 
 def own_checksum(config: Mapping[str, Any]) -> int:
@@ -399,7 +392,7 @@ def _read(container: Container) -> tuple[Artefact, dict[str, Any] | None]:
         if container.size(name) > max(MOST_JSON, container.size(WEIGHTS)):
             raise ValueError(f"{name} is larger than the weights")
     content = container.mapped(WEIGHTS)
-    arrays = weight_files.parse(content, WEIGHTS)
+    arrays = tensor_files.parse(content, WEIGHTS)
     with _verified_meanwhile(arrays, content, crc32=config["crc32"][WEIGHTS]):
         build = _build if network is None else _build_of_user
         artefact = build(container, config, arrays)

@@ -17,7 +17,7 @@ from textclf.artefacts.weight_files import SCALES, quantise
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS
 from textclf.models.onnx_graph import Graph
-from textclf.system import failures, files, requirements
+from textclf.system import failures, files, requirements, tensor_files
 from textclf.text.tokenizer import Tokenizer
 
 OPSET: Final = 18
@@ -82,7 +82,7 @@ def contents(trained: Artefact, *, precision: str) -> dict[str, bytes]:
         SETTINGS: artefact.encode(
             {"format_version": artefact.FORMAT_VERSION, "model": trained.model, "inputs": settings}, indent=2
         ),
-        LEARNT: artefact.serialise(kept if precision == "float32" else artefact.compact(kept)),
+        LEARNT: tensor_files.serialise(kept if precision == "float32" else artefact.compact(kept)),
     }
 
 
@@ -97,7 +97,7 @@ class Feeder:
                 raise ValueError(f"it has format {version}, and this textclf reads format {artefact.FORMAT_VERSION}")
             kind = MODELS[settings["model"]].runtime().features
             self._tokenizer = Tokenizer.from_json(files.read_object(artefact.Layout(root).tokenizer))
-            learnt = weight_files.restore(weight_files.read(root / LEARNT)[0])
+            learnt = weight_files.restore(tensor_files.read(root / LEARNT)[0])
             self.inputs = artefact.restore(kind, learnt, settings["inputs"], self._tokenizer)
             if not self.inputs.fits(self._tokenizer):
                 raise ValueError("the inputs are not those of the tokenizer")

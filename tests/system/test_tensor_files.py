@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from textclf.artefacts import weight_files
+from textclf.system import tensor_files
 
 ARRAYS = {
     "matrix": np.arange(6, dtype=np.float32).reshape(2, 3),
@@ -29,7 +29,7 @@ def write(path, header, data=bytes(24)):
 
 def test_it_reads_what_safetensors_wrote(path):
     save_file(ARRAYS, path, metadata={"format": "np"})
-    arrays, content = weight_files.read(path)
+    arrays, content = tensor_files.read(path)
     assert content[:] == path.read_bytes()
     reference = load_file(path)
     assert arrays.keys() == reference.keys() == ARRAYS.keys()
@@ -41,7 +41,7 @@ def test_it_reads_what_safetensors_wrote(path):
 def test_what_is_written_to_an_array_stays_in_memory(path):
     save_file(ARRAYS, path)
     before = path.read_bytes()
-    weight_files.read(path)[0]["matrix"][...] = 7
+    tensor_files.read(path)[0]["matrix"][...] = 7
     assert path.read_bytes() == before
 
 
@@ -51,7 +51,7 @@ def entry(begin=0, end=24, *, dtype="F32", shape=(2, 3)):
 
 def test_the_entry_that_the_others_differ_from_is_fine(path):
     write(path, {"a": entry()})
-    assert weight_files.read(path)[0]["a"].shape == (2, 3)
+    assert tensor_files.read(path)[0]["a"].shape == (2, 3)
 
 
 BAD = {
@@ -89,16 +89,16 @@ BAD = {
 def test_a_header_that_does_not_fit_is_refused(bad, path):
     write(path, BAD[bad])
     with pytest.raises((ValueError, LookupError, TypeError)):
-        weight_files.read(path)
+        tensor_files.read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"1234567", bytes(8), b"\xff" * 8, b"\xff" * 100, (10).to_bytes(8, "little")])
 def test_a_file_without_a_header_is_refused(content, path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"empty file|header"):
-        weight_files.read(path)
+        tensor_files.read(path)
 
 
 def test_what_is_no_file_is_refused(path):
     with pytest.raises(OSError, match="No such file"):
-        weight_files.read(path)
+        tensor_files.read(path)
