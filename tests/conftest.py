@@ -87,8 +87,9 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start each test in an empty folder, so that data/ and runs/ never meet those of another."""
+    """Start each test in an empty folder, so that data, runs and encoders never meet those of another."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEXTCLF_ENCODERS", str(tmp_path / "encoders"))
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ QUIET = {
     "runs": ["--run-dir", "{run}/.."],
     "info": ["{run}"],
     "verify": ["{run}"],
+    "encoder": ["list", "--format", "json"],
     "init": [],
     "completion": ["bash"],
 }

@@ -45,6 +45,7 @@ CALLS = {
     "corpora": [[]],
     "verify": [["runs/first"]],
     "learning-curve": [["--epochs", "1", *DATA]],
+    "encoder": [[], ["remove", "nothing"], ["add", "data"]],
     "init": [[]],
     "completion": [],  # prints a program for the shell
     "serve": [["--port", "70000"]],  # what it prints besides has an address of its own

@@ -38,6 +38,7 @@ COMMANDS = {
     "info data": "info data/corpus",
     "runs": "runs",
     "data": "data",
+    "encoder": "encoder",
     "init": "init",
     "completion": "completion bash",
     "help": "--help",
@@ -46,7 +47,15 @@ ALL = frozenset(COMMANDS)
 WRITING = frozenset(
     {"preprocess", "train", "train with processes", "predict file", "report", "export", "learning-curve", "init"}
 )
-READING = ALL - {"corpora", "help", "runs", "data", "completion", "init"}  # runs and data list what they may not read
+READING = ALL - {
+    "corpora",
+    "help",
+    "runs",
+    "data",
+    "encoder",
+    "completion",
+    "init",
+}  # runs and data list what they may not read
 PRINTING = ALL - {"predict file", "serve"}
 WITHOUT_RIGHTS = "" if os.getuid() else "setpriv --bounding-set=-dac_override,-dac_read_search,-fowner"
 """Root may read and write everything, unless it gives up these rights."""

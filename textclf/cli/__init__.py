@@ -25,7 +25,7 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Train": ("train", "evaluate", "learning-curve"),
     "Use": ("predict", "serve", "export"),
     "Understand": ("explain", "compare", "report"),
-    "Manage": ("runs", "info", "verify", "init", "completion"),
+    "Manage": ("runs", "info", "verify", "encoder", "init", "completion"),
 }
 """The commands, in the order of the work."""
 
@@ -35,7 +35,7 @@ _NUMPY: Final = 110_000_000
 _ARROW: Final = 310_000_000
 _TORCH: Final = 700_000_000
 ADDRESS_SPACE: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("predict", "explain", "serve", "data"), _NUMPY),
+    **dict.fromkeys(("predict", "explain", "serve", "data", "encoder"), _NUMPY),
     **dict.fromkeys(("preprocess", "check", "evaluate", "compare", "report", "export"), _ARROW),
     **dict.fromkeys(("train", "verify", "learning-curve"), _TORCH),
 }

@@ -145,8 +145,8 @@ class Bert:
         """Make it from weights of these `shapes`, in float32 or as `quantised` returns them."""
 
         def tensor(name: str) -> Floats:
-            found: Floats = weights[name].astype(np.float32, copy=False)
-            return found * weights[name + SCALE] if name + SCALE in weights else found
+            found = weights[name]
+            return found * weights[name + SCALE] if name + SCALE in weights else found  # in one pass, to float32
 
         def linear(name: str) -> _Linear:
             return _Linear(tensor(f"{name}.weight"), tensor(f"{name}.bias"))

@@ -48,12 +48,11 @@ class WordPiece:
 
     def __init__(self, pieces: Sequence[str], rules: Rules, special: Sequence[str] = SPECIAL) -> None:
         """Make it from the pieces in the order of their ids; raises ValueError if a special one is not among them."""
-        ids = {piece: number for number, piece in enumerate(pieces)}
+        ids = dict(zip(pieces, range(len(pieces)), strict=True))
         if missing := [name for name in special if name not in ids]:
             raise ValueError(f"it has no {missing[0]}")
         self._unknown, self._first, self._last = (ids[name] for name in special)
         self._ids = ids
-        self._ids_inside = {piece[2:]: number for piece, number in ids.items() if piece.startswith("##")}
         self._longest = max(map(len, pieces))
         self._rules = rules
         self._known: dict[str, tuple[int, ...]] = {}
@@ -97,15 +96,15 @@ class WordPiece:
         if len(word) > LONGEST_WORD:
             return (self._unknown,)
         found: list[int] = []
-        start, known = 0, self._ids
+        start, inside = 0, ""
         while start < len(word):
             for end in range(min(len(word), start + self._longest), start, -1):
-                if (number := known.get(word[start:end])) is not None:
+                if (number := self._ids.get(inside + word[start:end])) is not None:
                     found.append(number)
                     break
             else:
                 return (self._unknown,)
-            start, known = end, self._ids_inside
+            start, inside = end, "##"
         return found
 
 

@@ -1,0 +1,114 @@
+"""The encoders of this user, a folder each: ~/.local/share/textclf/encoders, or what TEXTCLF_ENCODERS names."""
+
+import os
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from textclf.encoders import encoder, published
+from textclf.encoders.encoder import CONFIG, Encoder
+from textclf.errors import TextclfError, UsageError
+from textclf.system import failures, files, folders, names, temporaries
+from textclf.system.names import Home, is_name
+
+FOLDER: Final = "TEXTCLF_ENCODERS"
+"""Environment variable that names the folder."""
+
+
+class Summary(NamedTuple):
+    """What `textclf encoder list` says of an encoder."""
+
+    name: str
+    path: Path
+    size: int
+    """Bytes of its files."""
+    dimension: int | None = None
+    precision: str = ""
+    licence: str = ""
+    source: str = ""
+    hash: str = ""
+    error: str = ""
+    """What is wrong with it; then the fields above are empty."""
+
+
+def home() -> Home:
+    """Where the encoders are; raises UsageError if this user has no home folder."""
+    given, base = os.environ.get(FOLDER), os.environ.get("XDG_DATA_HOME", "")
+    if not Path(base).is_absolute():  # which the specification says to ignore
+        base = os.path.expanduser("~/.local/share")  # noqa: PTH111 (which raises)
+    folder = Path(given) if given else Path(base) / "textclf" / "encoders"
+    if not given and not folder.is_absolute():
+        raise UsageError(f"there is no home folder for encoders: name a folder in {FOLDER}")
+    return Home(
+        folder,
+        one="encoder",
+        many="encoders",
+        remedy="add one: textclf encoder add minilm",
+        made=names.time_of,
+        is_one=lambda path: path.is_dir(),
+    )
+
+
+def find(given: str | Path) -> Encoder:
+    """The encoder of a name, or a unique beginning of one, or in a folder: one of ours, or as it was published.
+
+    Raises UsageError if there is none, ArtefactError if it is damaged, DataError if it is of a kind that we cannot use.
+    """
+    place = home()
+    kept = place.folder / given
+    folder = kept if is_name(given) and kept.is_dir() else names.find(given, place)
+    if (folder / CONFIG).exists() or folder.parent == place.folder:
+        return encoder.load(folder)
+    return encoder.parse(published.read(folder, name=folder.resolve().name), folder)
+
+
+def summaries() -> list[Summary]:
+    """All encoders, by name; raises what `failures.naming` raises if their folder may not be read."""
+    place = home()
+    with failures.naming(place.folder):
+        return sorted(summary(path) for path in place.newest_first())
+
+
+def summary(folder: Path) -> Summary:
+    """What encoder.json says of an encoder; its other files are not read."""
+    bare = Summary(folder.name, folder, folders.size_of(folder))
+    try:
+        config = encoder.read_config(folder)
+        return bare._replace(
+            dimension=int(config["sizes"]["hidden"]),
+            precision=str(config["precision"]),
+            licence=str(config["licence"]),
+            source=str(config["source"]),
+            hash=str(config["hash"]),
+        )
+    except TextclfError as error:
+        return bare._replace(error=str(error))
+
+
+def remove(name: str) -> Summary:
+    """Remove an encoder and return what it was; raises UsageError if there is none of exactly that name."""
+    place = home()
+    path = place.folder / name
+    if not is_name(name) or name.startswith(".") or not path.is_dir():
+        there = ", ".join(each.name for each in place.newest_first()) or "none"
+        raise UsageError(f"no encoder {name} to remove from {place.folder}; there is {there}")
+    was = summary(path)
+    hidden = temporaries.name_for(path)
+    with failures.naming(path):
+        path.rename(hidden)  # at once, so that nobody finds half of it
+        files.remove(hidden)
+    return was
+
+
+def record(of: Summary) -> dict[str, Any]:
+    """A summary as JSON has it."""
+    return {
+        "name": of.name,
+        "path": str(of.path),
+        "dimension": of.dimension,
+        "precision": of.precision or None,
+        "bytes": of.size,
+        "licence": of.licence or None,
+        "source": of.source or None,
+        "hash": of.hash or None,
+        "error": of.error or None,
+    }
