@@ -195,6 +195,7 @@ SPECIAL = {
     "source": "anything that holds documents",
     "validation": "the same",
     "test": "the same",
+    "corrections": str | PathLike[str] | Sequence[str | PathLike[str]],
     "data": "the same",
     "tier": Literal[tuple(TIERS)],
     "model": str | PathLike[str],

@@ -160,6 +160,8 @@ class PreprocessConfig:
     """Number of processes that tokenize and write. None: one per processor."""
     seed: Count = 0
     """Random seed for the splits and tiers that are drawn."""
+    corrections: tuple[str, ...] = ()
+    """Reviewed lists of wrong labels, applied in this order; names of files may be patterns or URLs."""
     overwrite: bool = False
     """Replace a data directory made from other settings."""
 

@@ -48,6 +48,7 @@ MEANINGS = {
     "--code": Meaning("FILE.py", "File with the class of a model of your own, the same that it was trained with"),
     "--columns": Meaning("NAME,NAME,…", "Names of all columns, in order, of a CSV or TSV file without a header line,"),
     "--config": Meaning("FILE", "TOML file with a table of options for each command, such as [train]"),
+    "--corrections": Meaning("FILE", "Reviewed list of wrong labels"),
     "--data": Meaning("DATA", "Data directory"),
     "--data-dir": Meaning("DIRECTORY", "Folder of the data directories"),
     "--debug": Meaning("flag", "Also print the traceback of an error"),

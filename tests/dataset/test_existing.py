@@ -10,7 +10,7 @@ from tests.dataset.test_build import LARGE, SMALL, make, tree, write_csv
 from textclf.config import PreprocessConfig
 from textclf.dataset import manifest
 from textclf.dataset.directory import DataDirectory
-from textclf.dataset.existing import COLUMNS, LEAVES_DATA_ALONE, refuse_default_source
+from textclf.dataset.existing import BY_CONTENT, COLUMNS, LEAVES_DATA_ALONE, refuse_default_source
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.sources import Columns
 
@@ -18,8 +18,8 @@ from textclf.sources import Columns
 def test_every_setting_is_kept_or_leaves_the_data_alone(data_dir):
     kept = set(manifest.read_manifest(data_dir).settings)
     columns = set(COLUMNS.values())
-    assert kept | LEAVES_DATA_ALONE | columns == {field.name for field in fields(PreprocessConfig)}
-    assert not kept & LEAVES_DATA_ALONE
+    assert kept | LEAVES_DATA_ALONE | BY_CONTENT | columns == {field.name for field in fields(PreprocessConfig)}
+    assert not kept & (LEAVES_DATA_ALONE | BY_CONTENT)
     assert not columns & (kept | LEAVES_DATA_ALONE)
     assert {*COLUMNS, "quote_was_asked_for"} == {field.name for field in fields(Columns)}
 

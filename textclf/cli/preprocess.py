@@ -102,6 +102,13 @@ number = partial(options.setting, PreprocessConfig)
     "--whole-labels", is_flag=True, help="Accept labels that look like lists (billing;cancel), each as one class."
 )
 @click.option("--strict", is_flag=True, help="Exit with 3 if a label occurs only in validation or test.")
+@click.option(
+    "--corrections",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=options.completing("paths"),
+    help="Reviewed list of wrong labels: a table with id and label, add, remove or drop; repeatable.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a data directory that was built with other settings.")
 @click.option(
     "--dry-run", is_flag=True, help="Show the first documents, the columns, the labels and the splits; write nothing."
@@ -124,6 +131,7 @@ def command(*, dry_run: bool, engine: str, ray_address: str | None, **given: Any
       textclf preprocess reviews.csv --dry-run
       textclf preprocess 'data/*.jsonl.gz' --test held_out.jsonl
       textclf preprocess 's3://bucket/reviews/*.parquet'
+      textclf preprocess reviews.csv --id-column id --corrections reviewed.csv --name fixed
       textclf preprocess 'part-*.parquet' --engine ray --ray-address auto
     """
     config = PreprocessConfig(**given | {"source": given["source"] or DEFAULTS.source})

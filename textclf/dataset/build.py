@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from textclf import sources
 from textclf.config import TENSORS_UP_TO, TIERS, PreprocessConfig
-from textclf.dataset import examples, existing, splits
+from textclf.dataset import corrections, examples, existing, splits
+from textclf.dataset.corrections import Amended, CorrectionList
 from textclf.dataset.data_report import DataReport, describe_split, read_report, write_report
 from textclf.dataset.documents import NO_TIER, DocumentNames, Documents
 from textclf.dataset.engine import Engine, Here
@@ -75,11 +76,12 @@ def preprocess(  # noqa: PLR0913 (the last four are as they are for everyone but
     full.
     """
     requirements.need("preprocess", requirements.TABLES)
+    lists = corrections.read(config.corrections)
     options = options_of(config)
     corpus = sources.load(config.source, options=options) if held is None else sources.hold(held, options=options)
     layout = DataLayout(config.data_dir / corpus.name)
     if not config.overwrite and existing.is_finished(
-        layout, origin=existing.origin_of(corpus, config), tensors=config.tensors
+        layout, origin=existing.origin_of(corpus, config, lists), tensors=config.tensors
     ):
         return layout.root, read_report(layout.report)
     existing.refuse_foreign_files(layout)
@@ -91,14 +93,15 @@ def preprocess(  # noqa: PLR0913 (the last four are as they are for everyone but
         workers.lazy_pool(count, imports=PartPlan.__module__, alone_seconds=alone_seconds) as pool,
     ):
         engine = Here(Work(pool, progress, batch)) if cluster is None else OnCluster(cluster, progress, batch)
-        report = _build(DataLayout(folder), corpus, config, part_size=part_size, engine=engine, tell=tell)
+        report = _build(DataLayout(folder), corpus, config, lists, part_size=part_size, engine=engine, tell=tell)
     return layout.root, report
 
 
-def _build(
+def _build(  # noqa: PLR0913 (what a directory is made from, and how)
     layout: DataLayout,
     corpus: Corpus,
     config: PreprocessConfig,
+    lists: Sequence[CorrectionList],
     *,
     part_size: int | None,
     engine: Engine,
@@ -111,12 +114,8 @@ def _build(
     files.make_folder(scratch)
     texts = engine.read(corpus, scratch, lowercase=config.lowercase)
 
-    labelled = label_sets_of(texts, corpus, config)
-    counts = labelled.counts(texts.documents.of_split("train").label)
-    check_labels(corpus, counts, texts=int(texts.documents.text.max()) + 1, config=config, task=labelled.task)
-    strata = labelled.strata(texts.documents.label, counts=counts)
-    split = _split(texts, strata, config)
-    order = np.argsort(split, kind="stable").astype(np.int32)
+    (texts, split, record), labelled, strata = _assigned(texts, corpus, config, lists)
+    order = np.argsort(split, kind="stable").astype(np.int32)[np.count_nonzero(split < 0) :]
     codes = texts.documents._replace(split=split).take(order)
     if config.strict:
         _refuse_unseen_labels(codes, labelled)
@@ -131,7 +130,7 @@ def _build(
     del texts, strata, split, order  # 40 bytes per document
     has_tensors = config.has_tensors(documents=len(table))
     parts = Parts(len(table), part_size) if part_size else Parts.of(len(table))
-    origin = _origin_of_tokens(layout, corpus, config, table, part_size=parts.size)
+    origin = existing.origin_of(corpus, config, lists) | _origin_of_tokens(layout, table, part_size=parts.size)
     reused = existing.begin(layout, origin=origin, has_tensors=has_tensors)
     numbered = NumberedDocuments(spool, starts, lengths, tokenizer.size)
     names = table.names if has_tensors else None
@@ -150,9 +149,11 @@ def _build(
     written = joined([part.documents for part in whole])
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
     report = replace(_describe(corpus, table, written, lengths == 0, codes), task=labelled.task)
+    report = replace(report, notes=(*report.notes, *map(corrections.note, record)))
     manifest = _manifest(corpus, config, table, report, vocabulary=tokenizer.size)
     checksums_of_parts = [part.checksum for part in whole]
     manifest = replace(manifest, packed=checksums_of_parts, part_size=parts.size, has_tensors=has_tensors)
+    manifest = replace(manifest, corrections=record)
     _finish(layout, manifest, table, ids, report)
     return report
 
@@ -216,6 +217,33 @@ def label_sets_of(texts: NumberedCorpus, corpus: Corpus, config: PreprocessConfi
     if any(len(labels) != 1 for labels in texts.sets):
         names += texts.ids.strings(np.unique(texts.documents.label, return_index=True)[1])
     return LabelSets(texts.sets, find_task(config.task, texts.sets, corpus.columns, source=corpus.source, first=names))
+
+
+def _assigned(
+    texts: NumberedCorpus, corpus: Corpus, config: PreprocessConfig, lists: Sequence[CorrectionList]
+) -> tuple[Amended, LabelSets, NDArray[np.int32]]:
+    """The documents with their splits and corrections, their labels, and what tiers are drawn by.
+
+    Splits are drawn by the labels of the source: a correction moves no document, so that models from before and after
+    can be compared.
+    """
+    labelled = label_sets_of(texts, corpus, config)
+    strata = _checked_strata(texts, labelled, corpus, config)
+    amended = Amended(texts, _split(texts, strata, config), [])
+    if lists:
+        amended = corrections.apply(lists, amended, labelled, corpus)
+        labelled = labelled._replace(sets=amended.texts.sets)
+        strata = _checked_strata(amended.texts, labelled, corpus, config)
+    return amended, labelled, strata
+
+
+def _checked_strata(
+    texts: NumberedCorpus, labelled: LabelSets, corpus: Corpus, config: PreprocessConfig
+) -> NDArray[np.int32]:
+    """What splits and tiers are drawn by, shape (D,); raises what `check_labels` raises."""
+    counts = labelled.counts(texts.documents.of_split("train").label)
+    check_labels(corpus, counts, texts=int(texts.documents.text.max()) + 1, config=config, task=labelled.task)
+    return labelled.strata(texts.documents.label, counts=counts)
 
 
 def _split(texts: NumberedCorpus, strata: NDArray[np.int32], config: PreprocessConfig) -> NDArray[np.int8]:
@@ -302,11 +330,9 @@ def _make_table(
     )
 
 
-def _origin_of_tokens(
-    layout: DataLayout, corpus: Corpus, config: PreprocessConfig, table: Documents, *, part_size: int
-) -> dict[str, object]:
-    """What the tokens of each part follow from."""
-    return existing.origin_of(corpus, config) | {
+def _origin_of_tokens(layout: DataLayout, table: Documents, *, part_size: int) -> dict[str, object]:
+    """What the tokens of each part follow from, besides the origin of the directory."""
+    return {
         "format_version": FORMAT_VERSION,
         "splits": _sizes(table),
         "part_size": part_size,

@@ -1,12 +1,13 @@
 """What is already there when a data directory is built: a finished one, other files, or tensors of a stopped run."""
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from textclf.config import PreprocessConfig
+from textclf.dataset.corrections import CorrectionList
 from textclf.dataset.manifest import DataLayout, read_manifest
 from textclf.errors import UsageError
 from textclf.sources import Corpus
@@ -32,17 +33,23 @@ COLUMNS: Final = {
 """Fields of `Columns`, and the settings that ask for them: it does not matter whether they were asked for or found."""
 
 
+BY_CONTENT: Final = {"corrections"}
+"""Settings that name files of which the content counts, whatever they are called: the manifest has their checksums."""
+
+
 def settings_of(config: PreprocessConfig) -> dict[str, Any]:
-    """The settings that shape the data, but for its columns, as JSON can hold them."""
-    others = LEAVES_DATA_ALONE.union(COLUMNS.values())
+    """The settings that shape the data, but for its columns and corrections, as JSON can hold them."""
+    others = LEAVES_DATA_ALONE.union(COLUMNS.values(), BY_CONTENT)
     shaping = {name: value for name, value in asdict(config).items() if name not in others}
     shaping |= {name: tuple(map(without_secrets, shaping[name])) for name in ("source", "validation", "test")}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in shaping.items()}
 
 
-def origin_of(corpus: Corpus, config: PreprocessConfig) -> dict[str, Any]:
+def origin_of(corpus: Corpus, config: PreprocessConfig, corrections: Sequence[CorrectionList] = ()) -> dict[str, Any]:
     """All that decides what is in the directory; `Manifest.origin` is the same of a finished one."""
-    about = {"source": corpus.source, "revision": corpus.revision}
+    about: dict[str, Any] = {"source": corpus.source, "revision": corpus.revision}
+    if corrections:
+        about["corrections"] = [each.sha256 for each in corrections]
     return {**settings_of(config), "columns": corpus.columns.to_json(), **about}
 
 

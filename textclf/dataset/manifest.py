@@ -125,6 +125,11 @@ class Manifest:
     """Whether each document has a tensor file; else its tokens are in the packed copy alone."""
     part_size: int = PART
     """Documents of each part but the last."""
+    corrections: list[dict[str, Any]] = field(default_factory=list)
+    """The lists of corrections that were applied, in order: file, sha256, documents relabelled and dropped.
+
+    JSON has it only if there are any, so that other directories are as earlier versions wrote them.
+    """
     format_version: int = FORMAT_VERSION
 
     @property
@@ -145,7 +150,9 @@ class Manifest:
     @property
     def origin(self) -> dict[str, Any]:
         """What the directory was made from."""
-        about = {"source": self.source, "revision": self.revision}
+        about: dict[str, Any] = {"source": self.source, "revision": self.revision}
+        if self.corrections:
+            about["corrections"] = [each["sha256"] for each in self.corrections]
         return {**self.settings, "columns": self.columns.to_json(), **about}
 
     def described(self) -> dict[str, Any]:
@@ -158,6 +165,8 @@ class Manifest:
 def write_manifest(layout: DataLayout, manifest: Manifest) -> None:
     """Finish the data directory."""
     values = asdict(manifest) | {"columns": manifest.columns.to_json()}
+    if not manifest.corrections:
+        del values["corrections"]
     files.write_bytes(layout.manifest, checksums.seal(values))
 
 
@@ -212,9 +221,13 @@ def _parse(path: Path) -> Manifest:
             "upgrade textclf, or rebuild the directory: textclf preprocess SOURCE --overwrite"
         )
     own = values.pop(checksums.OWN, None)  # earlier versions wrote none
-    if own not in (None, checksums.digest(values)) or not _is_sound(values, DataLayout(path.parent)):
+    if own not in (None, checksums.digest(values)) or not _is_sound(OPTIONAL | values, DataLayout(path.parent)):
         raise ArtefactError(f"{path} is not as it was written; rebuild it: textclf preprocess SOURCE --overwrite")
     return Manifest(**{**values, "columns": Columns.from_json(values["columns"])})
+
+
+OPTIONAL: Final[dict[str, Any]] = {"corrections": []}
+"""Fields that the file may lack, and their values then."""
 
 
 def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
@@ -229,6 +242,7 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
         and isinstance(values["has_tensors"], bool)
         and isinstance(values["settings"], dict)
         and "seed" in values["settings"]
+        and _are_corrections(values["corrections"])
         and isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
         and len(set(labels)) == len(labels)
@@ -250,6 +264,17 @@ def _are_checksums(values: Mapping[str, Any], layout: DataLayout) -> bool:
         len(packed_parts) == of.count
         and all(type(checksum) is int for checksum in packed_parts)
         and set(named) - {REPORT} == set(map(layout.name_of, [layout.tokenizer, *layout.tables(of)]))
+    )
+
+
+def _are_corrections(values: Any) -> bool:
+    """Whether each list of corrections has its name, its checksum and its numbers."""
+    kinds = {"file": str, "sha256": str, "relabelled": int, "dropped": int}
+    return isinstance(values, list) and all(
+        isinstance(each, dict)
+        and set(each) == set(kinds)
+        and all(type(each[name]) is kind for name, kind in kinds.items())
+        for each in values
     )
 
 

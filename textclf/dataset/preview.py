@@ -8,11 +8,13 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from textclf.config import TENSORS, PreprocessConfig
+from textclf.dataset import corrections
 from textclf.dataset.build import check_labels, options_of
 from textclf.dataset.label_sets import find_task
 from textclf.dataset.splits import digest_of_pieces, number_texts
 from textclf.dataset.write_parts import Room, room_needed
 from textclf.sources import SPLITS, Columns, Document, load
+from textclf.system.wording import counted
 from textclf.text.tokenizer import pieces_of
 
 SHOWN: Final = 3
@@ -70,6 +72,7 @@ def preview(config: PreprocessConfig) -> Preview:
     Raises UsageError if there is no such source, DataError at the first document that cannot be used, and if the labels
     are none.
     """
+    lists = corrections.read(config.corrections)
     corpus, seen = load(config.source, options=options_of(config)), _Seen()
     labels = {
         split: dict(Counter(seen.labels_of(corpus.splits[split])).most_common())
@@ -91,5 +94,8 @@ def preview(config: PreprocessConfig) -> Preview:
         {split: size for split, size in sizes.items() if size is not None and split not in labels},
         rooms={name: room_needed(words, reused=0, has_tensors=name == "all") for name in TENSORS},
         tensors="all" if config.has_tensors(documents=len(words)) else "none",
-        notes=corpus.notes,
+        notes=[
+            *corpus.notes,
+            *(f"{counted(len(each.rows), 'correction')} in {each.name} would be applied" for each in lists),
+        ],
     )

@@ -24,6 +24,7 @@ from textclf.artefacts.artefact import Artefact
 from textclf.inference import copied
 from textclf.inference.classifier import Prediction, Score
 from textclf.sources import LABEL, Row
+from textclf.sources.columns import cell_separator
 from textclf.system import escaping, failures, files
 
 _SPACE: Final = re.compile(r"\s")
@@ -32,16 +33,9 @@ GROUP_ROWS: Final = 16_384
 """Rows per Parquet row group, which are in memory together."""
 
 
-SEPARATORS: Final = (";", "|", "\t")
-"""Between the labels of a cell, if the training documents had no other: the first that is in no label."""
-
-
 def separator_of(trained: Artefact) -> str | None:
     """What is between the labels of a cell; None if a text has one."""
-    if not trained.is_multi:
-        return None
-    free = (one for one in SEPARATORS if not any(one in label for label in trained.labels))
-    return trained.columns.separator or next(free, SEPARATORS[0])
+    return cell_separator(trained.columns, trained.labels) if trained.is_multi else None
 
 
 class Answer(NamedTuple):

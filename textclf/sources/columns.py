@@ -4,7 +4,7 @@ Knows nothing about file formats or the Hub: both hand over the names of columns
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from datetime import date, time
 from numbers import Number
 from typing import Final, NamedTuple
@@ -38,6 +38,9 @@ BRACKETS: Final = {"[": "]", "(": ")", "{": "}"}
 
 QUOTES: Final = "'\""
 """Around its elements."""
+
+SEPARATORS: Final = (";", "|", "\t")
+"""Between the labels of a cell that is written, if the documents had no other: the first that is in no label."""
 
 
 class Roles(NamedTuple):
@@ -148,6 +151,12 @@ def usual_name(names: Sequence[str], present: Sequence[str]) -> str | None:
     """Return the first of the names that is present, ignoring case and surrounding spaces."""
     by_name = {name.strip().lower(): name for name in reversed(present)}
     return next((by_name[name] for name in names if name in by_name), None)
+
+
+def cell_separator(columns: Columns, labels: Collection[str]) -> str:
+    """What is between the labels of a cell that is written: as in the documents, else what none of the labels has."""
+    free = (one for one in SEPARATORS if not any(one in label for label in labels))
+    return columns.separator or next(free, SEPARATORS[0])
 
 
 def refuse_repeated(place: str, names: Sequence[str]) -> None:
