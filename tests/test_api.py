@@ -17,7 +17,7 @@ import pytest
 
 import textclf
 from textclf import api
-from textclf.config import TIERS, PreprocessConfig, TrainConfig
+from textclf.config import TIERS, PreprocessConfig, SuspectsConfig, TrainConfig
 from textclf.dataset.manifest import read_manifest
 from textclf.errors import UsageError
 from textclf.settings import Choice, rules
@@ -209,6 +209,7 @@ SPECIAL = {
     [
         (textclf.preprocess, PreprocessConfig, {"num_workers": 1, "source": "bbc_news"}),
         (textclf.train, TrainConfig, {"tier": "mid", "model": "mlp"}),
+        (textclf.suspects, SuspectsConfig, {}),
     ],
 )
 def test_every_setting_is_a_typed_keyword_with_its_default(function, config, others):
@@ -216,7 +217,7 @@ def test_every_setting_is_a_typed_keyword_with_its_default(function, config, oth
     settings = {each.name: each for each in fields(config) if each.name != "user_model"}
     assert set(parameters) == {*settings, "progress", "unknown"}
     assert [each.kind for each in parameters.values()].count(inspect.Parameter.KEYWORD_ONLY) == len(settings)
-    hints = get_type_hints(function, localns={"Data": Any, "Run": Any, "Documents": None})
+    hints = get_type_hints(function, localns={"Data": Any, "Run": Any, "Suspects": Any, "Documents": None})
     for name, setting in settings.items():
         usual = None if setting.default is MISSING else setting.default
         assert parameters[name].default == others.get(name, usual), name

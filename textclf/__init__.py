@@ -22,18 +22,21 @@ __all__ = [
     "Data",
     "Prediction",
     "Run",
+    "Suspects",
     "TextClassifier",
     "TextclfError",
     "load_model",
     "preprocess",
     "resume",
     "runs",
+    "suspects",
     "train",
 ]
 
 if TYPE_CHECKING:
     from textclf.errors import TextclfError
     from textclf.estimator import TextClassifier
+    from textclf.experiments.suspects import Suspects
     from textclf.inference.classifier import Classifier, Prediction, load_model
     from textclf.results import Data, Run
     from textclf.sources import Documents
@@ -43,6 +46,7 @@ _HOMES: Final = {
     "Data": "textclf.results",
     "Prediction": "textclf.inference.classifier",
     "Run": "textclf.results",
+    "Suspects": "textclf.experiments.suspects",
     "load_model": "textclf.inference.classifier",
     "TextClassifier": "textclf.estimator",
     "TextclfError": "textclf.errors",
@@ -163,6 +167,30 @@ def resume(
     from textclf import api
 
     return api.resume(run, code=code, progress=progress)
+
+
+def suspects(  # noqa: PLR0913
+    data: str | PathLike[str] | None = None,
+    *,
+    data_dir: str | PathLike[str] = Path("data"),
+    folds: int = 5,
+    limit: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool | None = None,
+    **unknown: Never,
+) -> "Suspects":
+    """List the labels of a data directory that are probably wrong, the most suspect first.
+
+    Each document is predicted by a model that has not seen it. The data directory is named, or by default the newest;
+    keywords are explained at `config.SuspectsConfig`. ``found`` has a record per suspect, as for
+    ``pandas.DataFrame(suspects.found)``; ``write`` makes the list that a person reviews, and that ``corrections`` of
+    `preprocess` takes. Threads and progress are as in `train`. Raises `TextclfError`.
+    """
+    given: dict[str, Any] = locals()
+    from textclf import api
+
+    return api.suspects(given)
 
 
 def runs(run_dir: str | PathLike[str] = "runs") -> "list[Run]":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from textclf import progress as shown
 from textclf import sources
 from textclf.artefacts import runs
-from textclf.config import PreprocessConfig, TrainConfig
+from textclf.config import PreprocessConfig, SuspectsConfig, TrainConfig
 from textclf.dataset import build
 from textclf.errors import TextclfError, UsageError
 from textclf.results import Data, Run
@@ -20,6 +20,7 @@ from textclf.settings import shown as shown_value
 from textclf.sources.urls import is_url
 
 if TYPE_CHECKING:
+    from textclf.experiments.suspects import Suspects
     from textclf.training.display import Display
 
 SPLITS: Final = ("validation", "test")
@@ -50,7 +51,7 @@ def _keyword(option: re.Match[str]) -> str:
     """The keyword of an option, with the value that a flag has or the message names; others stay as they are."""
     negated, spelled, value = option.groups(default="")
     name = spelled.replace("-", "_")
-    rule = {**rules(TrainConfig), **rules(PreprocessConfig), "code": Rule(Path)}.get(name)
+    rule = {**rules(TrainConfig), **rules(PreprocessConfig), **rules(SuspectsConfig), "code": Rule(Path)}.get(name)
     if rule is None:
         return option[0]
     if rule.kind is bool or negated:
@@ -107,6 +108,17 @@ def resume(
     layout, files = runs.resolve(checked("run", run, Rule(Path))), paths("code", code)
     with _display(progress) as display:
         return Run(training.resume(layout, code=files, display=display).root)
+
+
+@naming_keywords()
+def suspects(given: dict[str, Any]) -> "Suspects":
+    """List labels that are probably wrong; given the arguments of `textclf.suspects`."""
+    settings = _known(SuspectsConfig, given)
+    progress = settings.pop("progress")
+    config = SuspectsConfig(**settings)
+    from textclf.experiments.suspects import find_suspects  # late, as `train` imports training
+
+    return find_suspects(config, progress=shown.of_items) if shown.is_wanted(progress) else find_suspects(config)
 
 
 @contextmanager

@@ -32,6 +32,7 @@ Positive = Annotated[float, Range(0, with_low=False)]
 Share = Annotated[float, Range(0, 1, with_high=False)]
 SplitSize = Annotated[float, Range(0, 1, with_low=False, with_high=False)]
 Workers = Annotated[int, Range(1, MOST_WORKERS)]
+Folds = Annotated[int, Range(2, 100)]
 Loaders = Annotated[int, Range(0, MOST_WORKERS)]
 
 LARGEST_BATCH: Final = 8
@@ -343,6 +344,27 @@ class TrainConfig:
             return cls(**{**values, "user_model": user_model})
         except UsageError as error:
             raise ValueError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuspectsConfig:
+    """`textclf suspects`: which data, and how its documents are predicted by models that have not seen them."""
+
+    data: str | None = None
+    """A path, a name under ``data_dir``, or a unique beginning of one. None: the newest."""
+    data_dir: Path = Path("data")
+    folds: Folds = 5
+    """Parts that the documents are divided into: each is predicted by a model that was trained on the others."""
+    limit: Size | None = None
+    """Maximum number of rows, the most suspect first. None: as many as confident learning estimates."""
+    seed: Count = 0
+    """Random seed for the folds, and for weights, data order and dropout."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+
+    def __post_init__(self) -> None:
+        """Check the fields; raises UsageError."""
+        check(self)
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

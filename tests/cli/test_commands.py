@@ -80,6 +80,7 @@ def test_quiet_leaves_results_and_errors_alone(runner: CliRunner, run_dir: Path)
 QUIET = {
     "preprocess": ["{corpus}", "--num-workers", "1"],
     "check": ["{data}"],
+    "suspects": ["{data}", "--folds", "2", "--device", "cpu"],
     "data": ["--data-dir", "{data}/.."],
     "corpora": [],
     "train": ["--data", "{data}", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"],

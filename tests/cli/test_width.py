@@ -38,6 +38,7 @@ CALLS = {
     "compare": [["runs/first", "runs/latest"]],
     "report": [["--output", "report.html"]],
     "export": [["--output", "exported"], ["--output", "model.pyz", "--format", "pyz"]],
+    "suspects": [["data/tickets", "--folds", "2", "--limit", "5", "--output", "suspects.csv"]],
     "check": [["data/tickets"], ["runs/first"]],
     "info": [[], ["data/tickets"]],
     "runs": [[]],

@@ -22,7 +22,7 @@ SHELL = re.compile(r"[|<>&$;]")
 """What only a shell understands, outside of quotation marks."""
 
 
-LONG = {f"docs/{name}.md" for name in ("command-line", "evaluate", "lecture", "own-model", "scikit-learn")}
+LONG = {f"docs/{name}.md" for name in ("command-line", "evaluate", "lecture", "own-model", "scikit-learn", "suspects")}
 """Pages that take five seconds or more. In each run of the tests, others try the commands that they show."""
 
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "preprocess": "preprocess corpus.csv --name again --num-workers 2",
     "check": "check data/corpus",
     "check run": "check runs/latest",
+    "suspects": "suspects data/corpus --folds 2 --device cpu",
     "train": "train --tier full --epochs 1 --hidden-size 8 --device cpu",
     "train with processes": "train --tier full --epochs 1 --model lstm --store files --num-workers 2 --device cpu",
     "predict": "predict rain",

@@ -21,7 +21,7 @@ from textclf.system import failures, memory, startup, streams, torchrun
 from textclf.system.signals import ignore, stopping
 
 GROUPS: Final[Mapping[str, Sequence[str]]] = {
-    "Data": ("preprocess", "check", "data", "corpora"),
+    "Data": ("preprocess", "check", "suspects", "data", "corpora"),
     "Train": ("train", "evaluate", "learning-curve"),
     "Use": ("predict", "serve", "export"),
     "Understand": ("explain", "compare", "report"),
@@ -37,7 +37,7 @@ _TORCH: Final = 700_000_000
 ADDRESS_SPACE: Final[Mapping[str, int]] = {
     **dict.fromkeys(("predict", "explain", "serve", "data", "encoder"), _NUMPY),
     **dict.fromkeys(("preprocess", "check", "evaluate", "compare", "report", "export"), _ARROW),
-    **dict.fromkeys(("train", "verify", "learning-curve"), _TORCH),
+    **dict.fromkeys(("train", "verify", "learning-curve", "suspects"), _TORCH),
 }
 """Bytes of address space that the libraries of a command need at least, measured on Linux with two processors."""
 

@@ -131,7 +131,7 @@ def command(*, dry_run: bool, engine: str, ray_address: str | None, **given: Any
       textclf preprocess reviews.csv --dry-run
       textclf preprocess 'data/*.jsonl.gz' --test held_out.jsonl
       textclf preprocess 's3://bucket/reviews/*.parquet'
-      textclf preprocess reviews.csv --id-column id --corrections reviewed.csv --name fixed
+      textclf preprocess reviews.csv --corrections reviewed.csv --name fixed
       textclf preprocess 'part-*.parquet' --engine ray --ray-address auto
     """
     config = PreprocessConfig(**given | {"source": given["source"] or DEFAULTS.source})

@@ -18,6 +18,7 @@ from textclf.dataset.packed import PackedTokens
 from textclf.dataset.table import read_table
 from textclf.dataset.tensors import TensorFiles, read_tensor
 from textclf.errors import ArtefactError, UsageError
+from textclf.sources.columns import cell_separator
 
 UNSEEN: int = -1
 """Highest class index of a label that the training split does not have. Training calls all such labels by it."""
@@ -106,6 +107,13 @@ class DataDirectory:
         """Whether a document may have several labels, or none."""
         return self.manifest.task == MULTI
 
+    @property
+    def separator(self) -> str:
+        """What is between several labels in a cell that is written."""
+        return cell_separator(
+            self.manifest.columns, {name for label in self.documents.labels for name in labels_of(label)}
+        )
+
     def label_sets(self) -> LabelSets:
         """The distinct sets of labels of documents that may have several, in alphabetical order."""
         return LabelSets(list(map(labels_of, self.documents.labels)), MULTI)
@@ -130,7 +138,11 @@ class DataDirectory:
 
     def counts(self, part: str) -> dict[str, int]:
         """How many documents of a tier or a split have each label."""
-        classes = self.classes()[self.rows(part)]
+        return self.counts_of(self.rows(part))
+
+    def counts_of(self, rows: NDArray[np.integer]) -> dict[str, int]:
+        """How many of the documents of these rows have each label of the training split."""
+        classes = self.classes()[rows]
         if self.is_multi:
             found = self.label_sets().counts(classes)
             return {label: found.get(label, 0) for label in self.manifest.labels}

@@ -5,11 +5,12 @@ to read as its URL, and says which that is.
 """
 
 import hashlib
-import os
 import re
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
+
+from textclf.system import cache as caches
 
 HTTP: Final = ("http", "https")
 """Schemes whose servers list no files, and in whose URLs a query follows the path."""
@@ -71,8 +72,7 @@ def without_secrets(source: str) -> str:
 
 def cache() -> Path:
     """The folder of copies, below the user's cache folder; relative if the user has no home."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 (which raises)
-    return Path(base) / "textclf" / "remote"
+    return caches.folder("remote")
 
 
 def place_of(url: Url) -> Path:

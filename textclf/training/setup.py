@@ -111,7 +111,7 @@ class Setup:
         torch.manual_seed(config.seed % 2**63)
         model = architecture.network(**self.network_arguments()).to(processor)
         if self.data.is_multi and not config.user_model:
-            counts = self.data.counts(config.tier)
+            counts = self.data.counts_of(self.parts["train"].rows)
             start_at_log_odds(model, np.array(list(counts.values())), documents=len(self.parts["train"]))
         if architecture.head_start is not None and batches is not None:
             batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # the order follows from the seed as well
@@ -221,15 +221,22 @@ def set_up_while_torch_loads(config: TrainConfig) -> Setup:
             raise
 
 
-def set_up(config: TrainConfig, data: DataDirectory | None = None, *, read_at_once: int = READ_AT_ONCE) -> Setup:
+def set_up(
+    config: TrainConfig,
+    data: DataDirectory | None = None,
+    *,
+    parts: Mapping[str, Part] | None = None,
+    read_at_once: int = READ_AT_ONCE,
+) -> Setup:
     """Fit the features, and fill the settings that depend on the documents.
 
+    parts: other documents than those of the tier and the splits, named as these are in `Setup.parts`.
     Raises UsageError if there is no such data, DataError if no document of a split has a label of a training document.
     """
     started = perf_counter()
     data = data or DataDirectory.open(finding.find(config.data, config.data_dir))
     store = data.store(config.store)
-    parts = _parts(config, data)
+    parts = _parts(config, data) if parts is None else dict(parts)
     weights = _class_weights(config, data, documents=len(parts["train"]))
     config = config.completed(**parts["train"].size()._asdict(), is_multi=data.is_multi)
     if config.refit is not False:
