@@ -75,6 +75,7 @@ MEANINGS = {
     "--label-separator": Meaning("TEXT", "What is between several labels in one cell"),
     "--label-smoothing": Meaning("NUMBER", "Share of the target probability that is spread over all classes"),
     "--limit": Meaning("INTEGER", "Maximum number of rows"),
+    "--list": Meaning("FILE", "Write a row for each document that shows a problem to this file, "),
     "--lowercase/--no-lowercase": Meaning("flag", "Whether texts are turned into lower case"),
     "--lr/--learning-rate": Meaning("NUMBER", "Adam's learning rate"),
     "--max-drop": Meaning("NUMBER", "Maximum loss of accuracy in percentage points"),

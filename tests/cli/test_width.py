@@ -39,7 +39,7 @@ CALLS = {
     "report": [["--output", "report.html"]],
     "export": [["--output", "exported"], ["--output", "model.pyz", "--format", "pyz"]],
     "suspects": [["data/tickets", "--folds", "2", "--limit", "5", "--output", "suspects.csv"]],
-    "check": [["data/tickets"], ["runs/first"]],
+    "check": [["data/tickets"], ["data/tickets", "--list", "problems.csv"], ["runs/first"]],
     "info": [[], ["data/tickets"]],
     "runs": [[]],
     "data": [[]],

@@ -9,8 +9,9 @@ import click
 
 from textclf.artefacts import runs
 from textclf.cli import options, terminal
-from textclf.errors import ArtefactError, DataError
-from textclf.system import escaping
+from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.system import escaping, listing
+from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from textclf.artefacts.integrity import Finding
@@ -21,8 +22,15 @@ OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
 @options.command("check")
 @click.argument("path", type=options.RUN_OR_DATA, metavar="DATA|RUN")
 @click.option("--strict", is_flag=True, help="Exit with 3 if the data has a problem.")
+@click.option(
+    "--list",
+    "listed",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a row for each document that shows a problem to this file, .csv or .jsonl.",
+)
 @options.text_or_json
-def command(path: Path, strict: bool, layout: str) -> None:
+def command(path: Path, strict: bool, layout: str, listed: Path | None) -> None:
     """Check the files of data, a run or a model, byte by byte.
 
     It names every damaged, missing or unexpected file; if there is one, the exit code is 4. Files without a checksum,
@@ -31,33 +39,38 @@ def command(path: Path, strict: bool, layout: str) -> None:
     For an undamaged data directory it also shows the report and its problems: copies and near-copies in two splits,
     texts with two labels, empty documents, labels with few documents, labels that differ only in case, labels and words
     that the training split does not have. Documents are named by their id in the source, or their number there; JSON
-    names up to 1,000 for each problem.
+    names up to 1,000 for each problem. --list names all of them, with their texts where the source is still the same:
+    copies and near-copies, in one split or several, texts with two labels, empty texts, unseen labels.
 
     \b
     Examples:
       textclf check data/bbc_news
       textclf check data/reviews --strict
       textclf check data/reviews --format json
+      textclf check data/reviews --list problems.csv
       textclf check runs/latest
     """
     from textclf.artefacts import integrity
 
+    listing.check(listed)
     if runs.is_one_file(path):
-        _check_files(path, integrity.of_one_file(path), layout, end="no problems")
+        _check_files(path, integrity.of_one_file(path), layout, end="no problems", listed=listed)
         return
     path = options.run_or_data(path)
     if (path / "config.json").exists() and any((path / name).exists() for name in OF_A_MODEL):
-        _check_files(path, integrity.of_model(path), layout, end="no problems")
+        _check_files(path, integrity.of_model(path), layout, end="no problems", listed=listed)
     elif path.name == runs.LATEST or runs.RunLayout(path).config.exists():
         run = runs.resolve(path)
         end = "no problems" if run.metrics.exists() else f"unfinished; {runs.next_step(run.root)}"
-        _check_files(run.root, integrity.of_run(run), layout, end=end)
+        _check_files(run.root, integrity.of_run(run), layout, end=end, listed=listed)
     else:
-        _check_data(path, layout, strict=strict)
+        _check_data(path, layout, strict=strict, listed=listed)
 
 
-def _check_files(root: Path, findings: Iterable["Finding"], layout: str, *, end: str) -> None:
+def _check_files(root: Path, findings: Iterable["Finding"], layout: str, *, end: str, listed: Path | None) -> None:
     """Show what is wrong with the files of a run or a model; raises ArtefactError if one is damaged."""
+    if listed is not None:
+        raise UsageError(f"{root} has no documents to list, as a data directory has: leave out --list")
     found = list(_shown(findings, layout))
     if layout == "json":
         terminal.result(escaping.to_json({"files": _records(found), "end": end}, indent=2))
@@ -66,7 +79,7 @@ def _check_files(root: Path, findings: Iterable["Finding"], layout: str, *, end:
         terminal.result_line(end)
 
 
-def _check_data(root: Path, layout: str, *, strict: bool) -> None:
+def _check_data(root: Path, layout: str, *, strict: bool, listed: Path | None) -> None:
     """Show what is wrong with the files of a data directory, and if they are whole with its documents."""
     from textclf.artefacts import integrity
     from textclf.cli.display import progress, show_report
@@ -83,8 +96,26 @@ def _check_data(root: Path, layout: str, *, strict: bool) -> None:
         terminal.result(show_report(report))
         if not problems:
             terminal.result("no problems")
+    if listed is not None:
+        _write_list(root, listed)
     if problems and strict:
         raise DataError(f"{root}: {'; '.join(problem.sentence for problem in problems)}")
+
+
+def _write_list(root: Path, path: Path) -> None:
+    """Write the documents behind the problems to a file, and say how many there are of each finding."""
+    from textclf.cli.display import progress
+    from textclf.dataset.directory import DataDirectory
+    from textclf.dataset.problem_list import COLUMNS, list_problems
+
+    data = DataDirectory.open(root)
+    found = list_problems(data, progress=progress)
+    listing.write((each._asdict() for each in found.documents), COLUMNS, path, separator=data.separator)
+    counts = Counter(each.finding for each in found.documents)
+    of_each = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+    terminal.message(f"{path} has {counted(len(found.documents), 'row')}{f': {of_each}' if of_each else ''}")
+    for line in found.notes:
+        terminal.message(line)
 
 
 def _shown(findings: Iterable["Finding"], layout: str) -> Iterator["Finding"]:

@@ -21,7 +21,7 @@ from textclf.dataset.engine import Engine, Here
 from textclf.dataset.label_lists import find_label_lists
 from textclf.dataset.label_sets import MULTI, LabelSets, find_task
 from textclf.dataset.manifest import FORMAT_VERSION, DataLayout, Manifest, write_manifest
-from textclf.dataset.near_copies import find_near_copies
+from textclf.dataset.near_copies import COMPARED, find_near_copies
 from textclf.dataset.odd_labels import refuse_odd_labels
 from textclf.dataset.parts import Parts
 from textclf.dataset.read_corpus import BATCH, BatchSize, NumberedCorpus, Progress, Work
@@ -51,8 +51,6 @@ from textclf.text.tokenizer import Tokenizer
 LARGE: Final = 10_000_000  # bytes of files that keep one process busy for longer than workers take to start
 
 MANY_TENSORS: Final = 50_000  # files of documents from which on it is said how much room they take
-
-COMPARED: Final = 200_000  # documents up to which near-copies are searched for: that takes 200 bytes per document
 
 
 def preprocess(  # noqa: PLR0913 (the last four are as they are for everyone but tests and clusters)

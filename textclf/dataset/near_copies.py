@@ -17,6 +17,8 @@ SHINGLE: Final = 3  # tokens
 BANDS: Final = 12
 ROWS: Final = 4  # hashes of a band
 ALIKE: Final = 0.8  # similarity from which documents are near-copies
+COMPARED: Final = 200_000
+"""Documents up to which near-copies are searched for: that takes 200 bytes per document."""
 _SEED: Final = 20_240_601
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 _OTHER_MIX: Final = np.uint64(0xC2B2AE3D27D4EB4F)

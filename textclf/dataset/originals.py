@@ -5,7 +5,7 @@ of the Hub by its commit. Nothing is copied into the directory.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,19 +23,25 @@ def texts_of(data: DataDirectory, rows: Iterable[int]) -> dict[int, str]:
     The source is hashed and then read up to the last of these documents, which takes as long as `textclf preprocess`
     takes to read that far. Raises UsageError or DataError, which say why, if it cannot be had as it was.
     """
+    found = dict(documents_of(data, rows))
+    is_as_labelled = not data.manifest.corrections  # else it may have the label from before
+    for row, document in found.items():
+        if is_as_labelled and document.labels != labels_of(data.documents.label_of(row)):
+            raise DataError(
+                f"{data.manifest.source}: document {document.id!r} has another label than {data.layout.root}"
+            )
+    return {row: document.text for row, document in found.items()}
+
+
+def documents_of(data: DataDirectory, rows: Iterable[int]) -> Iterator[tuple[int, Document]]:
+    """Each of these rows and its document, in the order of the source; raises what `texts_of` raises."""
     corpus = _source(data.manifest)
     wanted: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:
         split = data.documents.split_of(row)
         wanted[split if split in corpus.splits else "train"][data.documents.source[row]] = row
-    found: dict[int, Document] = {}
     for split in filter(wanted.get, SPLITS):
-        found |= _texts(corpus.splits[split], wanted[split])
-    is_as_labelled = not data.manifest.corrections  # else it may have the label from before
-    for row, document in found.items():
-        if is_as_labelled and document.labels != labels_of(data.documents.label_of(row)):
-            raise DataError(f"{corpus.source}: document {document.id!r} has another label than {data.layout.root}")
-    return {row: document.text for row, document in found.items()}
+        yield from _documents(corpus.splits[split], wanted[split])
 
 
 def _source(manifest: Manifest) -> Corpus:
@@ -70,13 +76,13 @@ def _options(settings: Mapping[str, Any], manifest: Manifest) -> SourceOptions:
     )
 
 
-def _texts(documents: Iterable[Document], rows: Mapping[str, int]) -> dict[int, Document]:
-    """The documents with these ids, by row; raises DataError if one is missing."""
-    found: dict[int, Document] = {}
+def _documents(documents: Iterable[Document], rows: Mapping[str, int]) -> Iterator[tuple[int, Document]]:
+    """The documents with these ids, with their rows; raises DataError if one is missing."""
+    left = dict(rows)
     for document in documents:
-        if (row := rows.get(document.id)) is not None:
-            found[row] = document
-            if len(found) == len(rows):
-                return found
-    missing = next(name for name, row in rows.items() if row not in found)
+        if (row := left.pop(document.id, None)) is not None:
+            yield row, document
+            if not left:
+                return
+    missing = next(iter(left))
     raise DataError(f"the source has no document {missing!r}")
