@@ -54,6 +54,11 @@ CALLS = {
 """Arguments of each command."""
 
 
+@pytest.fixture(autouse=True)
+def _encoders_in_a_short_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEXTCLF_ENCODERS", "encoders")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, corpus_csv: Path) -> Path:
     """A folder with a corpus that has a long label and long texts, its data directory, and two runs."""
