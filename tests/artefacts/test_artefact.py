@@ -541,7 +541,7 @@ def test_settings_of_the_inputs_must_be_known(name, model):
 @pytest.mark.parametrize("value", ["many", None, 0, -3, 2.5, {}], ids=str)
 @pytest.mark.parametrize("run_dir", ["lstm"], indirect=True)
 def test_the_number_of_tokens_that_are_read_must_be_one(value, model):
-    assert json.loads(model.config.read_text())["inputs"].keys() == {"words", "max_length"}
+    assert json.loads(model.config.read_text())["inputs"].keys() == {"words", "max_length", "size", "pieces"}
     edit(model.config, lambda config: config | {"inputs": config["inputs"] | {"max_length": value}})
     refuses(model)
 

@@ -30,7 +30,7 @@ from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
 FORMAT_VERSION: Final = 10
-"""Formats before 10 had no linear classifier beside the network."""
+"""Formats before 10 had no linear classifier beside the network, and an `lstm` of short texts read words alone."""
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"

@@ -16,15 +16,16 @@ def test_documents_are_cut_and_padded_and_keep_their_labels():
     assert {tensor.dtype for tensor in batch} == {torch.int64}
 
 
-TOKENS = torch.arange(2, 10_002).reshape(100, 100)
+TOKENS = torch.arange(2, 20_002).reshape(100, 100, 2)
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
-def test_training_reads_that_share_of_the_tokens_as_unknown(probability):
+def test_training_reads_that_share_of_the_words_as_unknown_with_their_parts(probability):
     torch.manual_seed(0)
-    read = WordDropout(probability).train()(TOKENS)
-    assert (read == UNK_ID).float().mean() == pytest.approx(probability, abs=0.02)
-    assert ((read == UNK_ID) | (read == TOKENS)).all()
+    words, parts = WordDropout(probability).train()(TOKENS).split((1, 1), dim=2)
+    assert (words == UNK_ID).float().mean() == pytest.approx(probability, abs=0.02)
+    assert ((words == UNK_ID) | (words == TOKENS[:, :, :1])).all()
+    assert torch.equal(parts, TOKENS[:, :, 1:])
 
 
 def test_prediction_reads_every_token():

@@ -132,7 +132,7 @@ def read(texts, features, tokenizer):
         for pair in product(range(2, tokenizer.size), repeat=2)
     }
     names = [*tokenizer.words, *(of_pairs[pair] for pair in features.pairs.tolist())]
-    return [[names[token] for token in row[:length]] for row, length in zip(tokens, lengths, strict=True)]
+    return [[names[token] for (token,) in row[:length]] for row, length in zip(tokens, lengths, strict=True)]
 
 
 @pytest.fixture

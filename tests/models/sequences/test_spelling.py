@@ -3,6 +3,7 @@
 import csv
 import random
 import string
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,9 +16,10 @@ from textclf.dataset.build import preprocess
 from textclf.evaluation.evaluate import evaluate
 from textclf.inference.classifier import Classifier
 from textclf.inference.explain import explain
-from textclf.models.sequences.features import MOST_SPELLED, Sequences
+from textclf.models.sequences.features import MOST_PIECES, MOST_SPELLED, SequencePruner, Sequences, learn
 from textclf.models.sequences.spelling import Spelling, needs_spelling, spelling_of, word_counts
-from textclf.text.tokenizer import UNK_ID, Tokenizer
+from textclf.text.subwords import word_parts
+from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 
 THAI = [chr(code) for code in range(0x0E01, 0x0E2E)]
 
@@ -128,13 +130,83 @@ def english(texts, *, seed=0):
 def test_only_corpora_whose_words_say_too_little_are_spelled(texts, expected):
     vocabulary = Tokenizer.fit(texts, max_parts=1000)
     ids, lengths = vocabulary.encode_all(texts)
-    counts = word_counts([(ids, lengths, None)], vocabulary)
+    counts, documents = word_counts([(ids, lengths, None)], vocabulary)
+    assert documents == len(texts)
     assert needs_spelling(vocabulary, counts) is expected
 
 
 def test_without_parts_nothing_is_spelled():
     vocabulary = Tokenizer.fit([text for text, _ in names(60)])
     assert not needs_spelling(vocabulary, np.ones(vocabulary.size, dtype=np.int64))
+
+
+@pytest.fixture
+def pieces():
+    """Features of short texts, and their tokenizer."""
+    texts = [*english(200), "the cat sat", "the catty cat saw a catamaran"]
+    vocabulary = Tokenizer.fit(texts, max_parts=1000)
+    return learned(texts, vocabulary), vocabulary
+
+
+def learned(texts, vocabulary, **settings):
+    documents = [(*vocabulary.encode_all(texts), None)]
+    return learn(documents, validation=[], tokenizer=vocabulary, max_length=None, **settings).features
+
+
+def test_in_short_texts_a_word_is_read_with_its_parts_side_by_side(pieces):
+    features, vocabulary = pieces
+    names = [*vocabulary.words, *vocabulary.parts]
+    (read, empty), lengths = features(*vocabulary.encode_all(["the cattiest cat", ""]))
+    assert (lengths.tolist(), read.shape) == ([3, 1], (3, MOST_PIECES))
+    the, cattiest, cat = ([names[piece] for piece in word if piece != PAD_ID] for word in read)
+    assert the[0] == "the"
+    assert cattiest[0] == "<unk>"
+    assert cat[0] == "cat"
+    for word, found in (("the", the), ("cattiest", cattiest), ("cat", cat)):
+        assert found[1:] == [part for part in word_parts(word) if part in vocabulary.parts]
+    assert empty[0].tolist() == [UNK_ID] + [PAD_ID] * (MOST_PIECES - 1)
+
+
+def test_a_long_word_has_its_first_pieces_and_a_long_text_its_first_words(pieces):
+    features, vocabulary = pieces
+    features = replace(features, max_length=2)
+    texts = ["cat" * 40, "cat the cat", "cat the"]
+    ids, lengths = vocabulary.encode_all(texts)
+    read, words = features(ids, lengths)
+    assert (read[0, 0] != PAD_ID).all()
+    assert words.tolist() == [1, 2, 2]
+    assert read[1].tolist() == read[2].tolist()
+    assert features.cuts(ids, lengths).tolist() == [False, True, False]
+
+
+def test_words_of_long_texts_have_no_pieces():
+    texts = [" ".join(english(7)) for _ in range(5)]
+    vocabulary = Tokenizer.fit(texts, max_parts=1000)
+    features = learned(texts, vocabulary)
+    assert (features.is_spelled, features.pieces) == (False, 1)
+    assert features(*vocabulary.encode_all(texts)).tokens.shape == (5, 70, 1)
+
+
+def test_pieces_that_a_damaged_file_may_have_do_not_fit(pieces):
+    features, vocabulary = pieces
+    assert features.fits(vocabulary)
+    for damaged in (MOST_PIECES + 1, -1, "16", {}):
+        assert not replace(features, pieces=damaged).fits(vocabulary)
+    assert not replace(Sequences.of(vocabulary), pieces=MOST_PIECES).fits(vocabulary)
+
+
+def test_a_pruned_model_keeps_the_best_words_and_parts_as_pieces(pieces):
+    features, vocabulary = pieces
+    pruner = SequencePruner(features, vocabulary)
+    usage = pruner.usage(*vocabulary.encode_all(["the catty cat"]))
+    assert usage.shape == (features.rows,)
+    ranking = np.concatenate(([PAD_ID, UNK_ID], 2 + np.argsort(-usage[2:], kind="stable")))
+    pruned = pruner.keep(ranking, 8)
+    assert pruned.features.fits(pruned.tokenizer)
+    assert (pruned.features.pieces, pruned.features.rows, len(pruned.rows)) == (MOST_PIECES, 8, 8)
+    whole = pruner.keep(ranking, len(ranking))
+    texts = vocabulary.encode_all(["the cattiest cat", "saw"])
+    assert np.array_equal(whole.features(*texts).tokens, features(*texts).tokens)
 
 
 def test_a_text_that_is_spelled_is_cut_and_says_so():

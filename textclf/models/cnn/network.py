@@ -3,7 +3,7 @@
 A filter looks at 3, 4 or 5 neighbouring tokens, and its largest value anywhere in the document says how much of what it
 looks for is there. A linear layer turns the largest values of all filters into logits.
 
-B documents, T tokens in the longest, E embedding size, H filters of each width, C classes.
+B documents, T tokens in the longest, P pieces of a token, E embedding size, H filters of each width, C classes.
 """
 
 from typing import Final
@@ -11,8 +11,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from textclf.models.sequences.batch import Batch, WordDropout
-from textclf.text.tokenizer import PAD_ID
+from textclf.models.sequences.batch import Batch, PieceEmbedding, WordDropout
 
 WIDTHS: Final = (3, 4, 5)
 """Tokens that a filter sees at once."""
@@ -33,7 +32,7 @@ class CNNClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.word_dropout = WordDropout(word_dropout)
-        self.embedding = nn.Embedding(vocabulary, embedding_size, padding_idx=PAD_ID)
+        self.embedding = PieceEmbedding(vocabulary, embedding_size)
         self.dropout = nn.Dropout(dropout)
         # A window begins at each token: after the last one, zeros fill it, so that a document may be of any length.
         self.convolutions = nn.ModuleList(
@@ -56,10 +55,7 @@ class CNNClassifier(nn.Module):
 
 
 def _initialise(module: nn.Module) -> None:
-    """Embeddings small and normal; the others as https://proceedings.mlr.press/v9/glorot10a.html derives."""
-    if isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight, std=0.1)
-        module.weight.data[PAD_ID] = 0
-    elif isinstance(module, nn.Conv1d | nn.Linear):
+    """As https://proceedings.mlr.press/v9/glorot10a.html derives."""
+    if isinstance(module, nn.Conv1d | nn.Linear):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)  # type: ignore[arg-type]

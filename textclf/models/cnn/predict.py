@@ -2,7 +2,7 @@
 
 Tests hold the three passes together.
 
-B documents, T tokens, E embedding size, H filters of each width, C classes.
+B documents, T tokens, P pieces of a token, E embedding size, H filters of each width, C classes.
 """
 
 import numpy as np
@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Floats, Weights, linear
 from textclf.models.onnx_graph import LOWEST, Graph, inside_documents
+from textclf.models.sequences.embedding import embed, onnx_embed
 from textclf.models.sequences.features import SequenceInputs
 
 
 def logits(weights: Weights, inputs: SequenceInputs) -> Floats:
     """Logits of `network.CNNClassifier`, shape (B, C)."""
     inside = np.arange(inputs.tokens.shape[1]) < inputs.lengths[:, None]  # (B, T)
-    embedded = weights["embedding.weight"][inputs.tokens] * inside[:, :, None]  # (B, T, E), 0 on padding
+    embedded = embed(weights, inputs.tokens) * inside[:, :, None]  # (B, T, E), 0 on padding
     kernels = sorted(name for name in weights if name.startswith("convolutions.") and name.endswith(".weight"))
     largest = [_largest(embedded, inside, weights[name], weights[name[:-6] + "bias"]) for name in kernels]
     return linear(weights, "output", np.maximum(np.concatenate(largest, axis=1), 0))
@@ -37,7 +38,7 @@ def _largest(embedded: Floats, inside: NDArray[np.bool_], kernel: Floats, bias: 
 def onnx_logits(graph: Graph, temperature: np.float32) -> str:
     """Calibrated logits, (B, C)."""
     inside = inside_documents(graph)  # (B, T, 1)
-    embedded = graph.add("Where", inside, graph.embed("tokens"), graph.constant(np.float32(0)))  # (B, T, E)
+    embedded = graph.add("Where", inside, onnx_embed(graph), graph.constant(np.float32(0)))  # (B, T, E)
     channels = graph.add("Transpose", embedded, perm=[0, 2, 1])  # (B, E, T)
     is_window = graph.add("Transpose", inside, perm=[0, 2, 1])  # (B, 1, T)
     largest = []

@@ -5,14 +5,13 @@ each of its units takes over time make the document's vector, and a linear layer
 reads the mean of the embeddings alone (https://aclanthology.org/P15-1162/): two views of a document, with and
 without the order of its words, that learn side by side, share their embeddings, and are averaged to predict.
 
-B documents, T tokens in the longest, E embedding size, H hidden size of each direction, C classes.
+B documents, T tokens in the longest, P pieces of a token, E embedding size, H hidden size of each direction, C classes.
 """
 
 import torch
 from torch import Tensor, nn
 
-from textclf.models.sequences.batch import Batch, WordDropout
-from textclf.text.tokenizer import PAD_ID
+from textclf.models.sequences.batch import Batch, PieceEmbedding, WordDropout
 
 
 class LSTMClassifier(nn.Module):
@@ -30,7 +29,7 @@ class LSTMClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.word_dropout = WordDropout(word_dropout)
-        self.embedding = nn.Embedding(vocabulary, embedding_size, padding_idx=PAD_ID)
+        self.embedding = PieceEmbedding(vocabulary, embedding_size)
         self.dropout = nn.Dropout(dropout)
         # Two LSTMs, not a bidirectional one: backwards it would read the padding first, and the logits would depend on
         # how much there is, unless sequences were packed, which takes twice the time.
@@ -44,11 +43,11 @@ class LSTMClassifier(nn.Module):
         """Logits of each class by each view, shape (2, B, C)."""
         place = torch.arange(batch.tokens.shape[1], device=batch.tokens.device)  # (T,)
         inside = place < batch.lengths[:, None]  # (B, T), false on padding
-        tokens = self.word_dropout(batch.tokens)  # (B, T)
-        mirrored = tokens.gather(1, (batch.lengths[:, None] - 1 - place).clamp(min=0))  # (B, T), last token first
-        embedded = self.embedding(tokens)  # (B, T, E)
-        forwards, _ = self.forwards(self.dropout(embedded))  # (B, T, H)
-        backwards, _ = self.backwards(self.dropout(self.embedding(mirrored)))  # (B, T, H), last token first
+        embedded = self.embedding(self.word_dropout(batch.tokens))  # (B, T, E)
+        read = self.dropout(embedded)  # (B, T, E)
+        last_first = (batch.lengths[:, None] - 1 - place).clamp(min=0)  # (B, T)
+        forwards, _ = self.forwards(read)  # (B, T, H)
+        backwards, _ = self.backwards(read.gather(1, last_first[:, :, None].expand_as(read)))  # (B, T, H), mirrored
         states = torch.cat((forwards, backwards), dim=2)  # (B, T, 2H)
         largest = states.masked_fill(~inside[:, :, None], -torch.inf).amax(dim=1)  # (B, 2H)
         pooled = torch.cat((largest, _mean(states, inside)), dim=1)  # (B, 4H)
@@ -63,14 +62,11 @@ def _mean(sequence: Tensor, inside: Tensor) -> Tensor:
 
 
 def _initialise(module: nn.Module) -> None:
-    """Embeddings small and normal, recurrent weights orthogonal, forget gates open.
+    """Recurrent weights orthogonal, forget gates open.
 
     https://arxiv.org/abs/1312.6120 and, for the forget gate, https://proceedings.mlr.press/v37/jozefowicz15.html.
     """
-    if isinstance(module, nn.Embedding):
-        nn.init.normal_(module.weight, std=0.1)
-        module.weight.data[PAD_ID] = 0
-    elif isinstance(module, nn.LSTM):
+    if isinstance(module, nn.LSTM):
         weights = dict(module.named_parameters())  # each four gates on end: input, forget, cell, output
         nn.init.xavier_uniform_(weights["weight_ih_l0"])  # (4H, E)
         for gate in weights["weight_hh_l0"].data.chunk(4):  # (H, H)

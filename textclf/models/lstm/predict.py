@@ -2,7 +2,7 @@
 
 Tests hold the three passes together.
 
-B documents, T tokens, E embedding size, H hidden size of each direction, C classes.
+B documents, T tokens, P pieces of a token, E embedding size, H hidden size of each direction, C classes.
 """
 
 from typing import Final
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Floats, Weights, linear
+from textclf.models.model import EMBEDDING
 from textclf.models.onnx_graph import LOWEST, Graph, inside_documents
+from textclf.models.sequences.embedding import embed, onnx_embed
 from textclf.models.sequences.features import SequenceInputs
 
 DIRECTIONS: Final = ("forwards", "backwards")
@@ -39,11 +41,11 @@ def _read_both_ways(
     Returns over the steps of each document: the largest and the sum of its states, each of shape (B, 2H), and the sum
     of its embeddings, shape (B, E).
     """
-    embedding, kernels = weights["embedding.weight"], np.stack([_kernel(weights, name) for name in DIRECTIONS])
-    documents, sizes = len(tokens), (embedding.shape[1], kernels.shape[2] // 4)  # E, H
+    kernels = np.stack([_kernel(weights, name) for name in DIRECTIONS])
+    documents, sizes = len(tokens), (weights[EMBEDDING].shape[1], kernels.shape[2] // 4)  # E, H
     place = np.arange(tokens.shape[1])  # (T,)
-    mirrored = np.take_along_axis(tokens, np.maximum(lengths[:, None] - 1 - place, 0), axis=1)
-    both = np.stack((tokens, mirrored)).transpose(2, 0, 1)  # (T, 2, B)
+    mirrored = np.take_along_axis(tokens, np.maximum(lengths[:, None] - 1 - place, 0)[:, :, None], axis=1)
+    both = np.stack((tokens, mirrored)).transpose(2, 0, 1, 3)  # (T, 2, B, P)
     enters = np.ones((2, documents, sum(sizes) + 1), dtype=np.float32)  # a token's embedding, the last state, and 1
     enters[..., sizes[0] : -1] = 0
     gates = np.empty((2, documents, kernels.shape[2]), dtype=np.float32)
@@ -51,7 +53,7 @@ def _read_both_ways(
     largest, embedded = np.full_like(total, -np.inf), np.zeros((documents, sizes[0]), dtype=np.float32)
     for step, reading in enumerate((lengths[:, None] > place).sum(axis=0).tolist()):
         entering = enters[:, :reading]
-        entering[..., : sizes[0]] = embedding[both[step, :, :reading]]
+        entering[..., : sizes[0]] = embed(weights, both[step, :, :reading])
         embedded[:reading] += entering[0, :, : sizes[0]]
         states = _step(np.matmul(entering, kernels, out=gates[:, :reading]), cells[:, :reading])
         entering[..., sizes[0] : -1] = states
@@ -92,7 +94,7 @@ def onnx_logits(graph: Graph, temperature: np.float32) -> str:
 
     hidden = graph.weight(f"{DIRECTIONS[0]}.weight_hh_l0").shape[1]
     last, time = graph.constant([-1]), graph.constant([1])
-    embedded = graph.embed("tokens")  # (B, T, E)
+    embedded = onnx_embed(graph)  # (B, T, E)
     kernels = (graph.constant(np.stack([kernel(graph, name) for name in DIRECTIONS])) for kernel in (_input, _state))
     states = graph.add(
         "LSTM",

@@ -31,4 +31,4 @@ def architecture(network: "Callable[..., nn.Module]") -> Architecture:
 
 def onnx_graph(logits: "Callable[[Graph, np.float32], str]") -> OnnxGraph:
     """The ONNX graph of a model with this forward pass."""
-    return OnnxGraph((("tokens", "INT64", ("B", "T")), ("lengths", "INT64", ("B",))), logits)
+    return OnnxGraph((("tokens", "INT64", ("B", "T", "P")), ("lengths", "INT64", ("B",))), logits)

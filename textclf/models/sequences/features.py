@@ -1,7 +1,9 @@
 """Token ids to a padded matrix, and what each token contributes to an answer. Knows nothing about torch.
 
-A network reads words, and an unknown word is ``<unk>``. In a corpus whose words hardly ever come again, such as a list
-of names, they are spelled: read as their subwords, in order (see `textclf.models.sequences.spelling`).
+A network reads words, and an unknown word is ``<unk>``. In short texts each word says much, and few are known well:
+there its subwords are read with it, side by side, as its pieces. In a corpus whose words hardly ever come again, such
+as a list of names, they are spelled: read as their subwords, one after the other. See
+`textclf.models.sequences.spelling`.
 
 In a script without spaces between words a word is one character (see `textclf.text.unspaced`), which says little.
 There, each place is read as the pair of its word and the next, if the training documents have it more than once.
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Doubles, Floats, Weights
 from textclf.models.model import Contributions, Learnt, Pruned
-from textclf.models.sequences.spelling import Spelling, needs_spelling, spelling_of, word_counts
+from textclf.models.sequences.spelling import Spelling, needs_pieces, needs_spelling, spelling_of, word_counts
 from textclf.text import unspaced
 from textclf.text.arrays import Ranks, offsets, places
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
@@ -28,6 +30,8 @@ LEFT_OUT_TOGETHER: Final = 64  # documents, each without one token, that go thro
 MOST_SPELLED: Final = 512
 """Maximum number of ids that are read of a document that is spelled. Part of the format of a model: never change it."""
 
+MOST_PIECES: Final = 16
+"""Pieces of a word that is read with its subwords: all, if it has up to 8 letters."""
 
 MAX_PAIRS: Final = 100_000
 """Maximum number of pairs that are read."""
@@ -37,7 +41,7 @@ class SequenceInputs(NamedTuple):
     """B documents, as long as the longest of them."""
 
     tokens: NDArray[np.int64]
-    """Shape (B, T), padded at the end."""
+    """Shape (B, T, P), the pieces of each word, padded at the end; (B, T) where words have none."""
     lengths: NDArray[np.int64]
     """Shape (B,), without padding; at least 1."""
 
@@ -60,8 +64,10 @@ class Sequences:
     """The ids that each token id is read as, end to end; empty: words as they are, and parts not at all."""
     spelled_counts: NDArray[np.int32] = field(default_factory=_nothing)
     """Shape (size + parts,), how many ids each token id is read as."""
+    pieces: int = 0
+    """Number of ids that a word is read as, side by side, P. 0: a word is one id, and ids have no axis of pieces."""
     pairs: NDArray[np.int32] = field(default_factory=_nothing)
-    """Shape (P,), ascending, hashes of the pairs that are read, in the order of their ids, which follow the words."""
+    """Shape (pairs,), ascending, hashes of the pairs that are read, by their ids, which follow those of the words."""
     vocabulary: Sequence[str] = field(default=(), repr=False)
     """The word of each id; empty where no pairs are read."""
     DERIVED: ClassVar[tuple[str, ...]] = ("vocabulary",)
@@ -72,16 +78,17 @@ class Sequences:
         tokenizer: Tokenizer,
         *,
         max_length: int | None = None,
+        pieces: int = 0,
         spelling: Spelling | None = None,
         pairs: NDArray[np.int32] | None = None,
     ) -> "Sequences":
-        """The first ``max_length`` words are read, or all: spelled, as pairs, or as they are."""
+        """The first ``max_length`` words are read, or all: with their parts, as pairs, or as they are."""
         most = max_length or np.iinfo(np.int32).max
         if pairs is not None and len(pairs):
-            return cls(tokenizer.size, most, pairs=pairs, vocabulary=tokenizer.words)
+            return cls(tokenizer.size, most, pieces=pieces, pairs=pairs, vocabulary=tokenizer.words)
         if spelling is None:
-            return cls(tokenizer.size, most)
-        return cls(spelling.words, most, tokenizer.size, spelling.ids, spelling.counts)
+            return cls(tokenizer.size, most, pieces=pieces)
+        return cls(spelling.words, most, tokenizer.size, spelling.ids, spelling.counts, pieces)
 
     @property
     def rows(self) -> int:
@@ -107,6 +114,8 @@ class Sequences:
         """Whether this is of that vocabulary; what was read from a file may be damaged."""
         if not (isinstance(self.max_length, int) and self.max_length > 0 and isinstance(self.words, int)):
             return False
+        if self.pieces not in (0, 1, MOST_PIECES) or (self.pieces == MOST_PIECES and self.words != self.size):
+            return False
         if not are_hashes(self.pairs) or self.vocabulary != (tokenizer.words if len(self.pairs) else ()):
             return False
         if self.is_spelled and len(self.pairs):
@@ -128,11 +137,13 @@ class Sequences:
     ) -> SequenceInputs:
         """Pad documents whose token ids stand end to end, whatever their rows are."""
         tokens, lengths, most = self._read(tokens, lengths)
+        if self.pieces == 1:
+            tokens = tokens[:, None]
         kept = np.minimum(lengths, most)
         columns = np.arange(kept.max())
         inside = columns < kept[:, None]  # (B, T)
         starts = np.cumsum(lengths) - lengths
-        padded = np.full(inside.shape, PAD_ID, dtype=np.int64)
+        padded = np.full((*inside.shape, *tokens.shape[1:]), PAD_ID, dtype=np.int64)
         padded[inside] = tokens[(starts[:, None] + columns)[inside]]
         return SequenceInputs(padded, kept)
 
@@ -141,26 +152,39 @@ class Sequences:
         document = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
         words = np.bincount(document[tokens < (self.size or self.words)], minlength=len(lengths))
         is_cut: NDArray[np.bool_] = words > self.max_length
-        if self.is_spelled:
+        if self.is_spelled and self.pieces < MOST_PIECES:
             is_cut |= np.bincount(document, self.spelled_counts[tokens], minlength=len(lengths)) > MOST_SPELLED
         return is_cut
 
     def _read(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
-        """The ids of documents as they are read, how many each has, and how many of these are kept at most."""
+        """The ids of documents as they are read, how many each has, and how many of these are kept at most.
+
+        The ids have shape (N,), or (N, P) where the pieces of a word stand side by side.
+        """
         if self.is_spelled:
-            is_read = _numbers_in_document(tokens < self.size, lengths) < self.max_length
-            document = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[is_read]
-            tokens = tokens[is_read]  # at once: a document may have millions of tokens
-            counts = self.spelled_counts[tokens]
-            read = self.spelled[places(offsets(self.spelled_counts)[tokens], counts)]
-            return read, np.bincount(document, counts, minlength=len(lengths)).astype(np.int64), MOST_SPELLED
+            return self._with_parts(tokens, lengths)
         is_word = tokens < self.words
         if not is_word.all():
             lengths = np.bincount(np.repeat(np.arange(len(lengths)), lengths)[is_word], minlength=len(lengths))
             tokens = tokens[is_word]
         return self._paired(tokens, lengths) if len(self.pairs) else tokens, lengths, self.max_length
+
+    def _with_parts(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64], int]:
+        """As `_read`, of words and their parts."""
+        is_read = _numbers_in_document(tokens < self.size, lengths) < self.max_length
+        document = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[is_read]
+        tokens = tokens[is_read]  # at once: a document may have millions of tokens
+        counts = self.spelled_counts[tokens]
+        read = self.spelled[places(offsets(self.spelled_counts)[tokens], counts)]
+        if self.pieces < MOST_PIECES:
+            return read, np.bincount(document, counts, minlength=len(lengths)).astype(np.int64), MOST_SPELLED
+        is_word = tokens < self.size
+        word = np.repeat(np.cumsum(is_word) - 1, counts)  # a part is of the word before it
+        return _side_by_side(read, word), np.bincount(document[is_word], minlength=len(lengths)), self.max_length
 
     def _paired(self, words: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.int32]:
         """Each word of documents, end to end, as its pair with the next where that is known."""
@@ -177,6 +201,16 @@ class Sequences:
     @cached_property
     def _pair_index(self) -> Ranks:
         return Ranks(self.pairs, bits=HASH_BITS)
+
+
+def _side_by_side(ids: NDArray[np.int32], word: NDArray[np.int64]) -> NDArray[np.int32]:
+    """The first pieces of each word, shape (words, MOST_PIECES), padded at the end; ``word`` rises, from 0, by 1."""
+    counts = np.bincount(word)
+    place = np.arange(len(ids)) - np.repeat(offsets(counts)[:-1], counts)
+    kept = place < MOST_PIECES
+    pieces = np.full((len(counts), MOST_PIECES), PAD_ID, dtype=np.int32)
+    pieces[word[kept], place[kept]] = ids[kept]
+    return pieces
 
 
 def _are_neighbours(words: NDArray[np.int32], lengths: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -213,10 +247,14 @@ def learn(
     """Words as they are, or pairs or subwords where the training documents need it; nothing is worth a cache."""
     if unspaced.prevails(tokenizer.words[UNK_ID + 1 :]):
         pairs = frequent_pairs(training, tokenizer)
-        return Learnt(Sequences.of(tokenizer, max_length=max_length, pairs=pairs))
-    counts = word_counts(training, tokenizer)
-    spelling = spelling_of(tokenizer, counts) if needs_spelling(tokenizer, counts) else None
-    return Learnt(Sequences.of(tokenizer, max_length=max_length, spelling=spelling))
+        return Learnt(Sequences.of(tokenizer, max_length=max_length, pieces=1, pairs=pairs))
+    counts, documents = word_counts(training, tokenizer)
+    spelling, pieces = None, 1
+    if needs_spelling(tokenizer, counts):
+        spelling = spelling_of(tokenizer, counts)
+    elif needs_pieces(tokenizer, counts, documents=documents):
+        spelling, pieces = Spelling.of(tokenizer, words=tokenizer.size, shortest=False), MOST_PIECES
+    return Learnt(Sequences.of(tokenizer, max_length=max_length, pieces=pieces, spelling=spelling))
 
 
 def learn_words(
@@ -282,12 +320,15 @@ class SequencePruner:
             pairs = np.sort(ranking[ranking >= bag.words][: max(features - bag.words, 0)])
             words = np.arange(bag.words) if len(pairs) else np.sort(ranking[ranking < bag.words][:features])
             tokenizer = self.tokenizer.restricted(words)
-            smaller = Sequences.of(tokenizer, max_length=bag.max_length, pairs=bag.pairs[pairs - bag.words])
+            smaller = self._of(tokenizer, pairs=bag.pairs[pairs - bag.words])
             return Pruned(np.concatenate((words, pairs)), tokenizer, smaller)
         if not bag.is_spelled:
             tokenizer = self.tokenizer.restricted(words)
-            return Pruned(kept, tokenizer, Sequences.of(tokenizer, max_length=bag.max_length))
+            return Pruned(kept, tokenizer, self._of(tokenizer))
         parts = np.flatnonzero(bag.spelled_counts[bag.size :])[rows_of_parts - bag.words]
         tokenizer = self.tokenizer.restricted(words, parts)
-        spelling = Spelling.of(tokenizer, words=tokenizer.size)
-        return Pruned(kept, tokenizer, Sequences.of(tokenizer, max_length=bag.max_length, spelling=spelling))
+        spelling = Spelling.of(tokenizer, words=tokenizer.size, shortest=bag.pieces < MOST_PIECES)
+        return Pruned(kept, tokenizer, self._of(tokenizer, spelling=spelling))
+
+    def _of(self, tokenizer: Tokenizer, **read: Any) -> Sequences:
+        return Sequences.of(tokenizer, max_length=self.features.max_length, pieces=self.features.pieces, **read)

@@ -1,6 +1,6 @@
 """Batches of token ids, made on a device that has those of all documents.
 
-B documents in a batch, T tokens in the longest, D documents in all.
+B documents in a batch, T tokens in the longest, P pieces of a token, D documents in all.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ class ResidentTokens:
     """The token ids of all documents, cut as the model reads them, 4 bytes each."""
 
     def __init__(self, tokens: Tensor, rows: Rows, labels: NDArray[np.int64]) -> None:
-        self._tokens = tokens  # (N,), int32, on the device
+        self._tokens = tokens  # (N,) or (N, P), int32, on the device
         self._rows, self._labels = rows, labels  # of D documents
 
     @classmethod
@@ -58,9 +58,11 @@ class ResidentTokens:
             yield Batch(tokens, lengths[first:last], labels[start:end])
 
     def _padded(self, starts: Tensor, lengths: Tensor, size: int) -> Tensor:
-        """Token ids of some documents, shape (B, T), int64."""
+        """Token ids of some documents, shape (B, T) or (B, T, P), int64."""
         place = torch.arange(size, device=starts.device)  # (T,)
         inside = place < lengths[:, None]  # (B, T)
         index = torch.where(inside, starts[:, None] + place, 0)
-        tokens = self._tokens.index_select(0, index.flatten()).view(index.shape)
-        return torch.where(inside, tokens, PAD_ID).long()
+        tokens = self._tokens.index_select(0, index.flatten()).unflatten(0, index.shape)
+        outside = ~inside.view(*inside.shape, *(1 for _ in tokens.shape[2:]))  # (B, T) or (B, T, 1)
+        padded: Tensor = tokens.masked_fill(outside, PAD_ID).long()
+        return padded

@@ -1,7 +1,9 @@
-"""Which corpora a network of sequences must spell, and how: words that are rare are read as their subwords, in order.
+"""Where a network of sequences reads the subwords of words, and which.
 
-In a list of names hardly any name comes again. There the words alone say nothing. Scripts without spaces between words
-need no spelling: each character is a word already (see `textclf.text.unspaced`).
+In a list of names hardly any name comes again. There the words alone say nothing: rare ones are read as their subwords,
+in order. In other short texts a word is read with all its subwords at once, so that an unknown or rare word is what it
+resembles (https://arxiv.org/abs/1607.04606). In long texts other words make up for it. Scripts without spaces between
+words need no subwords: each character is a word already (see `textclf.text.unspaced`).
 """
 
 from collections.abc import Iterable
@@ -19,6 +21,9 @@ https://doi.org/10.1093/biomet/40.3-4.237). In languages with spaces that is 0.3
 COMMON: Final = 5
 """Occurrences in the training documents with which a word is read as itself, too."""
 
+SHORT_TEXT: Final = 64
+"""Mean words per training document up to which words are read with their subwords."""
+
 
 class Spelling(NamedTuple):
     """What each token id is read as."""
@@ -31,10 +36,10 @@ class Spelling(NamedTuple):
     """Shape (words + parts of the tokenizer,), how many ids each token id is read as."""
 
     @classmethod
-    def of(cls, tokenizer: Tokenizer, *, words: int) -> "Spelling":
-        """A word is itself, or ``<unk>`` from id ``words`` on, and its shortest parts; longer parts are not read."""
+    def of(cls, tokenizer: Tokenizer, *, words: int, shortest: bool = True) -> "Spelling":
+        """A word is itself, or ``<unk>`` from id ``words`` on, and its parts, or only the shortest."""
         sizes = np.fromiter(map(len, tokenizer.parts), dtype=np.int64, count=len(tokenizer.parts))
-        is_read = sizes == sizes.min(initial=np.iinfo(np.int64).max)
+        is_read = sizes <= sizes.min() if shortest and len(sizes) else np.ones(len(sizes), dtype=np.bool_)
         row = words - 1 + np.cumsum(is_read)  # of each part that is read
         parts, counts = tokenizer.spelling()
         word = np.repeat(np.arange(tokenizer.size), counts)[is_read[parts]]
@@ -49,12 +54,13 @@ class Spelling(NamedTuple):
         )
 
 
-def word_counts(documents: Iterable[Any], tokenizer: Tokenizer) -> NDArray[np.int64]:
-    """How often each word occurs in batches of token ids, lengths and rows, shape (size,)."""
-    counts = np.zeros(tokenizer.size + len(tokenizer.parts), dtype=np.int64)
-    for tokens, _, _ in documents:
+def word_counts(documents: Iterable[Any], tokenizer: Tokenizer) -> tuple[NDArray[np.int64], int]:
+    """How often each word occurs in batches of token ids, lengths and rows, shape (size,), and how many documents."""
+    counts, number = np.zeros(tokenizer.size + len(tokenizer.parts), dtype=np.int64), 0
+    for tokens, lengths, _ in documents:
         np.add.at(counts, tokens, np.int64(1))
-    return counts[: tokenizer.size]
+        number += len(lengths)
+    return counts[: tokenizer.size], number
 
 
 def needs_spelling(tokenizer: Tokenizer, counts: NDArray[np.int64]) -> bool:
@@ -63,6 +69,11 @@ def needs_spelling(tokenizer: Tokenizer, counts: NDArray[np.int64]) -> bool:
         return False
     rare = counts[UNK_ID] + (counts[UNK_ID + 1 :] == 1).sum()
     return bool(rare > RARE * counts.sum())
+
+
+def needs_pieces(tokenizer: Tokenizer, counts: NDArray[np.int64], *, documents: int) -> bool:
+    """Whether the documents of a corpus, whose words occur so often, are so short that subwords help."""
+    return bool(tokenizer.parts and counts.sum() <= SHORT_TEXT * documents)
 
 
 def spelling_of(tokenizer: Tokenizer, counts: NDArray[np.int64]) -> Spelling:
