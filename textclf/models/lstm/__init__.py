@@ -5,8 +5,8 @@ from typing import Final
 from textclf.models.model import Architecture, OnnxGraph, Preset, Runtime
 
 PRESET: Final = Preset(
-    embedding_size=128,
-    hidden_size=96,
+    embedding_size=64,
+    hidden_size=64,
     dropout=0.5,
     word_dropout=0.2,
     max_length=256,
@@ -14,7 +14,7 @@ PRESET: Final = Preset(
     steps=96,
     smallest_batch=32,
     lr=5e-3,
-    patience=2,
+    patience=1,
     min_gain=0.002,
     refits=False,
 )
