@@ -109,6 +109,17 @@ def test_what_is_not_there_is_named(home):
     assert not home.exists()
 
 
+def test_without_a_home_a_folder_must_be_named(folder, monkeypatch, tmp_path):
+    monkeypatch.delenv("TEXTCLF_ENCODERS")
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(store.os.path, "expanduser", lambda path: path)
+    with pytest.raises(UsageError, match="there is no home folder for encoders: name a folder in TEXTCLF_ENCODERS"):
+        adding.add(str(folder))
+    assert store.summaries() == []
+    monkeypatch.setenv("TEXTCLF_ENCODERS", "here")
+    assert adding.add(str(folder)).path == Path("here/small")
+
+
 def test_nothing_is_left_of_what_cannot_be_used(folder, home):
     (folder / "vocab.txt").unlink()
     with pytest.raises(DataError):

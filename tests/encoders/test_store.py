@@ -51,10 +51,6 @@ def test_where_it_is_follows_the_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     assert store.home().folder == tmp_path / "me" / ".local" / "share" / "textclf" / "encoders"
-    monkeypatch.delenv("HOME")
-    monkeypatch.setattr(store.os.path, "expanduser", lambda path: path)
-    with pytest.raises(UsageError, match="there is no home folder for encoders: name a folder in TEXTCLF_ENCODERS"):
-        store.home()
 
 
 def test_one_that_is_in_use_may_be_removed(folder):

@@ -39,7 +39,7 @@ COMMANDS = {
     "info data": "info data/corpus",
     "runs": "runs",
     "data": "data",
-    "encoder": "encoder",
+    "encoder": "encoder list --format json",
     "init": "init",
     "completion": "completion bash",
     "help": "--help",

@@ -1,5 +1,6 @@
 """Adds an encoder to those of the user: a known one, fetched and checked, or the one in a folder."""
 
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,6 +32,8 @@ def add(what: str, *, name: str | None = None) -> Summary:
     if not _NAME.fullmatch(name):
         raise UsageError(f"an encoder cannot be called {name!r}: name it with letters and digits: --name NAME")
     place = store.home().folder / name
+    if not place.is_absolute() and not os.environ.get(store.FOLDER):
+        raise UsageError(f"there is no home folder for encoders: name a folder in {store.FOLDER}")
     there = _whole(place)
     if what in KNOWN:
         if there is None:
