@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from importlib import import_module
 from itertools import product
 from pathlib import Path
 from statistics import mean
@@ -159,16 +158,6 @@ def describe_machine(device: str) -> Figures:
         },
         "cores": os.cpu_count(),
     }
-
-
-def replace_figures() -> None:
-    """Leave out the figures in TensorBoard where matplotlib is not installed."""
-    try:
-        import_module("matplotlib")
-    except ImportError:
-        from textclf.training.tracking import Tracker
-
-        Tracker.examine = lambda *_: None  # type: ignore[method-assign]
 
 
 def compare_predictions(run: Path, device: str) -> Figures:
@@ -320,7 +309,6 @@ def run_marked_tests() -> None:
     """Run the tests marked gpu in this process, in the files that have one: others may import what is not installed."""
     import pytest
 
-    replace_figures()
     files = [path for path in (ROOT / "tests").rglob("test_*.py") if re.search(r"mark\.gpu\b", path.read_text("utf-8"))]
     options = ["-q", "-m", "gpu", "-p", "no:cacheprovider", f"--rootdir={ROOT}"]
     sys.exit(pytest.main([*options, *map(str, files)]))
@@ -344,7 +332,6 @@ def run_textclf(device: str, arguments: tuple[str, ...]) -> None:
     """Run textclf in this process; after training on a device, print its peak memory and compare torch with numpy."""
     from textclf.cli import main as command_line
 
-    replace_figures()
     try:
         command_line(list(arguments))
     except SystemExit as end:

@@ -162,8 +162,9 @@ def test_the_page_about_tensorboard_lists_the_tags(data_dir: Path, tmp_path: Pat
     table = re.findall(r"^\|.*\|$", page("tensorboard"), re.MULTILINE)
     listed = set(re.findall(r"`([^`]+)`", "".join(table))) - {"words"}
     curves = {f"Precision and recall/{label}" for label in TEXTS}
-    texts = {f"{tag}/text_summary" for tag in ("Model", "Settings", "Test/mistakes")}
-    assert written == (listed - {"Precision and recall/LABEL", "Model", "Settings", "Test/mistakes"}) | curves | texts
+    texts = {"Model", "Settings", "Test/confusion", "Test/reliability", "Test/mistakes"}
+    shown = {f"{tag}/text_summary" for tag in texts}
+    assert written == (listed - {"Precision and recall/LABEL", "textclf report"} - texts) | curves | shown
     assert 'tensor_name: "words' in (run.root / "projector_config.pbtxt").read_text()
 
 

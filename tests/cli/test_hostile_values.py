@@ -197,5 +197,6 @@ def test_tags_and_texts_of_tensorboard_hold_nothing_that_acts(hostile: Path) -> 
     events.Reload()
     tags = [tag for kind in ("scalars", "tensors", "images") for tag in events.Tags()[kind]]
     check_shown(*tags)
-    (mistakes,) = events.Tensors("Test/mistakes/text_summary")
-    check_shown(mistakes.tensor_proto.string_val[0].decode())
+    for name in ("confusion", "mistakes"):
+        (text,) = events.Tensors(f"Test/{name}/text_summary")
+        check_shown(text.tensor_proto.string_val[0].decode())

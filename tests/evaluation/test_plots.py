@@ -18,7 +18,6 @@ FIGURES = {
     "curve": lambda: plots.curve(HISTORY, "loss", best_epoch=2),
     "confusion": lambda: plots.confusion(np.array([[3, 1], [0, 0]]), ["spam", "ham"]),
     "confusion of many": lambda: plots.confusion(np.eye(60, dtype=int), [str(number) for number in range(60)]),
-    "most confused": lambda: plots.most_confused(np.eye(60, dtype=int), [f"label number {n}" for n in range(60)]),
     "reliability": lambda: plots.reliability(RELIABILITY, before=RELIABILITY),
     "learning curve": lambda: plots.learning_curve((100, 400), (0.5, 0.7), (1, 3), expected=(800, 0.8, 0.7, 0.9)),
 }
@@ -28,9 +27,6 @@ FIGURES = {
 def test_every_figure_can_be_drawn_twice_alike(name):
     assert plots.svg(FIGURES[name]()).startswith("<svg")
     assert plots.svg(FIGURES[name]()) == plots.svg(FIGURES[name]())
-    pixels = plots.pixels(FIGURES[name]())
-    assert pixels.shape[2] == 3
-    assert pixels.std() > 0
 
 
 @pytest.mark.parametrize(
@@ -62,29 +58,6 @@ def test_a_confusion_matrix_shows_shares_of_each_label_and_counts():
     assert [text.get_text() for text in axes.texts] == ["3", "1", "0", "0"]
 
 
-def test_of_many_labels_those_are_shown_that_are_most_confused():
-    counts = np.diag([50] * 100)
-    counts[[7, 93, 40], [93, 7, 2]] = 3, 1, 2
-    axes = plots.most_confused(counts, [f"label {place}" for place in range(100)], most=4).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["label 2", "label 7", "label 40", "label 93"]
-    assert sorted(filter(None, (text.get_text() for text in axes.texts))) == ["1", "2", "3", "50", "50", "50", "50"]
-
-
-@pytest.mark.parametrize("classes", [2, 5, 10, 20, 100])
-def test_text_of_the_most_confused_labels_does_not_overlap_and_is_in_the_picture(classes):
-    names = [f"a label with a long name {place}" for place in range(classes)]
-    figure = plots.most_confused(np.full((classes, classes), 12_345), names)
-    plots.pixels(figure)
-    axes, whole = figure.axes[0], figure.bbox
-    rows, cells = [[text.get_window_extent() for text in texts] for texts in (axes.get_yticklabels(), axes.texts)]
-    for boxes in (rows, cells):
-        assert not [box for place, box in enumerate(boxes) if box.count_overlaps(boxes[:place])]
-    drawn = figure.get_tightbbox().transformed(figure.dpi_scale_trans)
-    assert drawn.x0 >= whole.x0 - 1
-    assert drawn.x1 <= whole.x1 + 1
-    assert all(text.get_fontsize() >= 8 for text in (*axes.texts, *axes.get_yticklabels()))
-
-
 CURVES = {
     "small": ((100, 400, 1000, 1780), (2.1, 4.4, 6.6, 8.9)),
     "large": ((500, 5_000, 50_000, 1_400_000), (12.1, 60.4, 410.0, 9000.0)),
@@ -99,7 +72,7 @@ def test_ticks_of_a_learning_curve_do_not_overlap(name):
     figure = plots.learning_curve(
         documents, (0.5, 0.6, 0.7, 0.8), seconds, expected=(2 * documents[-1], 0.85, 0.8, 0.9)
     )
-    plots.pixels(figure)
+    plots.svg(figure)
     for axes in figure.axes:
         boxes = [label.get_window_extent() for label in axes.get_xticklabels()]
         assert boxes
@@ -111,7 +84,6 @@ def test_ticks_of_a_learning_curve_do_not_overlap(name):
 
 def test_a_label_may_be_in_a_script_that_the_font_does_not_have(recwarn):
     figure = plots.confusion(np.eye(2, dtype=int), ["\u5929\u6c17", "\U0001f436\x1b[31m\n"])
-    assert plots.pixels(figure).std() > 0
     page = plots.svg(figure)
     assert "\u5929\u6c17" in page
     assert "\\x1b[31m\\n" in page
@@ -128,9 +100,9 @@ def test_a_label_is_not_read_as_a_formula():
 def test_a_figure_does_not_depend_on_settings_such_as_those_of_a_matplotlibrc(name):
     import matplotlib
 
-    expected = plots.svg(FIGURES[name]()), plots.pixels(FIGURES[name]()).tobytes()
+    expected = plots.svg(FIGURES[name]())
     with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "red", "font.size": 40}):
-        assert (plots.svg(FIGURES[name]()), plots.pixels(FIGURES[name]()).tobytes()) == expected
+        assert plots.svg(FIGURES[name]()) == expected
         assert matplotlib.rcParams["text.usetex"]  # which is the user's own
 
 

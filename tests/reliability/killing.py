@@ -9,7 +9,7 @@ from pathlib import Path
 
 FRESH = multiprocessing.get_context("forkserver")
 """Starts processes as new ones, from one that has loaded torch and done nothing with it."""
-FRESH.set_forkserver_preload(["textclf.training.run", "textclf.cli.train", "matplotlib.backends.backend_agg"])
+FRESH.set_forkserver_preload(["textclf.training.run", "textclf.cli.train"])
 
 
 def textclf(*arguments):

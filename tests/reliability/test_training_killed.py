@@ -14,7 +14,7 @@ from textclf.experiments.verify import outcome
 
 FRESH = multiprocessing.get_context("forkserver")
 """Starts processes as new ones, from one that has loaded torch and done nothing with it."""
-FRESH.set_forkserver_preload(["textclf.training.run", "matplotlib.backends.backend_agg"])
+FRESH.set_forkserver_preload(["textclf.training.run"])
 
 TIMES = pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.long)])
 

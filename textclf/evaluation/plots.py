@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from textclf.evaluation.calibration import Reliability
 from textclf.system import escaping
-from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,8 +31,6 @@ MOST_NAMED: Final = 30
 """Classes up to which the axes of a confusion matrix show their names."""
 MOST_COUNTED: Final = 12
 """Classes up to which the cells of a confusion matrix show counts."""
-MOST_CONFUSED: Final = 10
-"""Classes of the confusion matrix that TensorBoard shows, about 300 pixels wide."""
 
 MARGIN: Final = 0.08
 """Of a logarithmic axis, on each side of the points."""
@@ -108,46 +105,6 @@ def confusion(counts: NDArray[np.int64], names: Sequence[str]) -> "Figure":
             axes.text(column, row, f"{count:,}", ha="center", va="center", color=colour, fontsize=8)
     figure.colorbar(image, ax=axes, fraction=0.046, pad=0.04, label="share of the label's documents")
     return figure
-
-
-@_our_style()
-def most_confused(counts: NDArray[np.int64], names: Sequence[str], *, most: int = MOST_CONFUSED) -> "Figure":
-    """Documents of each label by answer, of the labels that are most often confused: a small figure with large text.
-
-    Colours are shares of all documents of a label, also where some have an answer that is left out.
-    """
-    chosen = _most_confused(counts, most)
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    shown = [_short(names[place], most=14, end=5) for place in chosen]
-    figure = _figure(4.2, 4.2)
-    axes = figure.add_subplot()
-    axes.imshow(shares[np.ix_(chosen, chosen)], cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(chosen)), shown, rotation=45, ha="right", rotation_mode="anchor", fontsize=12)
-    axes.set_yticks(range(len(chosen)), shown, fontsize=12)
-    axes.set_xlabel("answer", fontsize=12)
-    axes.set_ylabel("label", fontsize=12)
-    if len(chosen) < len(names):
-        figure.suptitle(f"the {len(chosen)} most confused of {counted(len(names), 'label')}", fontsize=12)
-    cells = [[_in_cell(count) for count in row] for row in counts[np.ix_(chosen, chosen)].tolist()]
-    longest = max(len(cell) for row in cells for cell in row)
-    size = 11 if len(chosen) < 7 else min(11, 24 / max(longest, 1))
-    for (row, column), share in np.ndenumerate(shares[np.ix_(chosen, chosen)]):
-        colour = "white" if share > 0.6 else "black"
-        axes.text(column, row, cells[row][column], ha="center", va="center", fontsize=size, color=colour)
-    return figure
-
-
-def _most_confused(counts: NDArray[np.int64], most: int) -> list[int]:
-    """Places of at most this many classes, in order: those of the pairs that are most often confused."""
-    if len(counts) <= most:
-        return list(range(len(counts)))
-    errors = np.triu(counts + counts.T, 1)
-    chosen: list[int] = []
-    for pair in np.argsort(-errors, axis=None, kind="stable").tolist():
-        chosen += [place for place in divmod(pair, len(counts)) if place not in chosen]
-        if len(chosen) >= most:
-            break
-    return sorted(chosen[:most])
 
 
 @_our_style()
@@ -251,20 +208,9 @@ def inline(figure: "Figure", *, alt: str) -> str:
     return element.replace("<svg ", f'<svg role="img" aria-label="{escape(alt)}" ', 1)
 
 
-@_our_style()
-def pixels(figure: "Figure") -> NDArray[np.uint8]:
-    """The figure as an image, shape (height, width, 3)."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    canvas = FigureCanvasAgg(figure)
-    with _any_script():
-        canvas.draw()  # type: ignore[no-untyped-call]
-    return np.asarray(canvas.buffer_rgba())[:, :, :3]  # type: ignore[no-untyped-call]
-
-
 @contextmanager
 def _any_script() -> Iterator[None]:
-    """Print no warning for each character of a label that the font lacks: an image shows a box, SVG the character."""
+    """Print no warning for each character of a label that the font lacks: SVG has the character itself."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")
         yield
@@ -276,17 +222,7 @@ def _figure(width: float, height: float) -> "Figure":
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def _in_cell(count: int) -> str:
-    """A count in at most four characters, up to 999 million; none is empty."""
-    if count < 1_000:
-        return str(count or "")
-    return f"{count // 1_000}k" if count < 1_000_000 else f"{count // 1_000_000}M"
-
-
-def _short(name: str, *, most: int = 24, end: int = 0) -> str:
-    """A label short enough for an axis, with its last ``end`` characters.
-
-    Dollar signs are escaped, because matplotlib reads them as formulas.
-    """
+def _short(name: str, *, most: int = 24) -> str:
+    """A label short enough for an axis. Dollar signs are escaped, because matplotlib reads them as formulas."""
     name = escaping.line(name)
-    return (name if len(name) <= most else f"{name[: most - 1 - end]}…{name[len(name) - end :]}").replace("$", r"\$")
+    return (name if len(name) <= most else f"{name[: most - 1]}…").replace("$", r"\$")

@@ -34,7 +34,7 @@ TABLES: Final = ("pyarrow", "tqdm")
 """Data directories, with progress."""
 COMPARING: Final = ("pyarrow", "scipy")
 REPORTING: Final = ("jinja2", "matplotlib", "pyarrow")
-TRAINING: Final = ("torch", "tensorboard", "tqdm", "pyarrow", "scipy", "matplotlib")
+TRAINING: Final = ("torch", "tensorboard", "tqdm", "pyarrow", "scipy")
 
 
 def need(what: str, packages: Sequence[str], *, install: Sequence[str] = ()) -> None:

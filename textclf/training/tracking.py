@@ -5,8 +5,9 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -15,9 +16,8 @@ import numpy as np
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from textclf.evaluation import plots
 from textclf.evaluation.calibration import binned
-from textclf.evaluation.metrics import confusion
+from textclf.evaluation.confusions import confusions
 from textclf.evaluation.predictions import Predictions, Tokens
 from textclf.models.model import EMBEDDING
 from textclf.system import escaping
@@ -30,6 +30,8 @@ MOST_CURVES: Final = 20
 """Classes that get a precision-recall curve."""
 
 MISTAKES: Final = 20  # documents that are listed
+CONFUSIONS: Final = 20  # pairs of labels that are listed
+BINS: Final = 10  # of the probability of an answer
 FIRST_WORD: Final = UNK_ID + 1  # embeddings begin with the words, the most frequent first
 WORDS: Final = 1000  # in the projector
 NO_EMBEDDINGS: Final = np.empty((0, 0), dtype=np.float32)  # of a user's network that calls them otherwise
@@ -103,18 +105,12 @@ class Tracker:
         self._add(hparams_table.end())
 
     def examine(self, found: Predictions, epoch: int) -> None:
-        """Show where the finished model is wrong on test: confusion, reliability, PR curves, the surest mistakes.
+        """Show where the finished model is wrong on test: confusions, reliability, PR curves, the surest mistakes.
 
+        Tables in place of figures: these are drawn by `textclf report`, and would take a tenth of the time of a run.
         The words go to the projector tab, which lays them out by their embeddings.
         """
         outcome = found.outcome
-        before, after = (binned(*outcome.confident(how)) for how in (outcome.how._replace(temperature=1.0), None))
-        figures = {"reliability": plots.reliability(after, before=before)}
-        if not found.trained.is_multi:  # a document of several labels is in no one cell
-            counts = confusion(found.labels, found.raw.argmax(axis=1), classes=len(found.names))
-            figures["confusion"] = plots.most_confused(counts, found.names)
-        for name, figure in figures.items():
-            self._writer.add_image(f"Test/{name}", plots.pixels(figure), epoch, dataformats="HWC")
         for place, name in enumerate(found.names[:MOST_CURVES]):
             self._writer.add_pr_curve(
                 f"Precision and recall/{escaping.line(name)}",
@@ -122,7 +118,8 @@ class Tracker:
                 outcome.probabilities[:, place],
                 epoch,
             )
-        self._writer.add_text("Test/mistakes", _mistakes(found), epoch)
+        for name, text in (("confusion", _confusions), ("reliability", _reliability), ("mistakes", _mistakes)):
+            self._writer.add_text(f"Test/{name}", text(found), epoch)
         words = found.trained.tokenizer.words[FIRST_WORD : FIRST_WORD + WORDS]
         embeddings = found.trained.weights.get(EMBEDDING, NO_EMBEDDINGS)[FIRST_WORD : FIRST_WORD + len(words)]
         if len(embeddings):
@@ -145,6 +142,36 @@ class Tracker:
 
 def _preformatted(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def _confusions(found: Predictions) -> str:
+    """Which label is most often taken for which."""
+    rows = [
+        (
+            escaping.table_cell(pair.label),
+            escaping.table_cell(pair.answer),
+            f"{pair.documents:,}",
+            f"{pair.share:.1%}",
+        )
+        for pair in confusions(found.outcome, most=CONFUSIONS)
+    ]
+    return _table(("label", "answer", "documents", "share of the label"), rows)
+
+
+def _reliability(found: Predictions) -> str:
+    """Answers by probability, and how many of them are right."""
+    bins = binned(*found.outcome.confident(), bins=BINS)
+    rows = [
+        (f"{low:.1f} to {high:.1f}", f"{count:,}", f"{confidence:.1%}", f"{accuracy:.1%}")
+        for (low, high), count, confidence, accuracy in zip(pairwise(bins.edges.tolist()), *bins[1:], strict=True)
+        if count
+    ]
+    return _table(("probability", "answers", "mean probability", "right"), rows)
 
 
 def _mistakes(found: Predictions) -> str:
