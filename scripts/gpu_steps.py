@@ -199,7 +199,7 @@ def steps(model: Measured, device: torch.device, sizes: Sizes, *, is_resident: b
     """Train for two epochs, the second of which is measured."""
     torch.manual_seed(0)
     network = model.architecture.network(classes=CLASSES, **model.arguments).to(device)
-    learner = Learner.of(network, Adam(network.parameters(), lr=1e-3, fused=device.type != "mps"))
+    learner = Learner.of(network, Adam(network, lr=1e-3, fused=device.type != "mps"))
     autocast = torch.bfloat16 if precision == "bfloat16" else None
     options = StepOptions(device, Softmax(0.05), autocast=autocast, clip_norm=1.0, check_every=10**9)
     with closing(loader(model, device, sizes, is_resident=is_resident)) as batches:
@@ -228,11 +228,11 @@ def least_bytes(entries: int, rows: int, *, width: int) -> int:
     """Bytes that a step of the mlp must at least read and write, in a table that no cache holds.
 
     entries: features of the batch, each a row of ``width`` weights to read, with its id and weight, and the same two
-    again column by column. rows: distinct features, whose gradient is written and read once, and whose weights and two
-    moments Adam reads and writes. Sums of bags are small, and stay in a cache.
+    again column by column. rows: distinct features, whose gradient is written and read once, and whose weights and
+    second moment, one number, Adam reads and writes. Sums of bags are small, and stay in a cache.
     """
     row = width * FLOAT
-    return entries * (row + 16) + rows * (2 * row + 6 * row)
+    return entries * (row + 16) + rows * (2 * row + 2 * (row + FLOAT))
 
 
 def loader(model: Measured, device: torch.device, sizes: Sizes, *, is_resident: bool) -> BatchLoader:

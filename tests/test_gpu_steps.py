@@ -27,8 +27,8 @@ def test_every_model_takes_steps_with_documents_on_the_device_and_by_the_loader(
 def test_the_least_bytes_of_a_step_are_those_of_each_feature_and_of_each_distinct_one():
     # 764 features at width 32, of which a batch of many documents has 0.28 distinct ones per feature
     assert gpu_steps.least_bytes(764, 0, width=32) == 764 * (128 + 16)
-    assert gpu_steps.least_bytes(0, 10, width=32) == 10 * 8 * 128
-    assert gpu_steps.least_bytes(764, 214, width=32) == pytest.approx(0.33e6, rel=0.01)
+    assert gpu_steps.least_bytes(0, 10, width=32) == 10 * (4 * 128 + 8)
+    assert gpu_steps.least_bytes(764, 214, width=32) == pytest.approx(0.22e6, rel=0.01)
 
 
 def test_documents_are_drawn_the_same_each_time_and_as_long_as_asked():

@@ -1,6 +1,5 @@
 """Fixtures of the tests of whole runs."""
 
-import numpy as np
 import pytest
 
 from tests.conftest import small_config
@@ -8,7 +7,6 @@ from tests.training.helpers import read_events
 from textclf.artefacts import runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
-from textclf.evaluation import plots
 from textclf.models.bag_mlp import linear, network
 
 HEAD_START = network.HEAD_START
@@ -21,14 +19,11 @@ def model(request):
 
 @pytest.fixture
 def settings(data_dir, tmp_path, monkeypatch):
-    """Makes the settings of a small run, which draws no pictures for TensorBoard.
+    """Makes the settings of a small run.
 
     With all of its head start, the mlp would know this corpus before the first epoch.
     """
     monkeypatch.setattr(network, "HEAD_START", 0.25)
-    for name in ("confusion", "reliability"):
-        monkeypatch.setattr(plots, name, lambda *_, **__: None)
-    monkeypatch.setattr(plots, "pixels", lambda _: np.zeros((1, 1, 3), dtype=np.uint8))
 
     def make(model="mlp", data=data_dir, *, refit=False, **given):
         return small_config(model, data, tmp_path / "runs", refit=refit, **given)

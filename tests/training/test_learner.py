@@ -9,7 +9,7 @@ from textclf.training.learner import AVERAGE_DECAY, Adam, Learner, clip_gradient
 
 
 def learner_of(model):
-    return Learner.of(model, Adam(model.parameters(), lr=0.1))
+    return Learner.of(model, Adam(model, lr=0.1))
 
 
 def test_the_first_average_is_the_weights_and_each_later_one_moves_less():
@@ -26,7 +26,7 @@ def test_the_first_average_is_the_weights_and_each_later_one_moves_less():
 
 def test_the_running_figures_of_a_batch_norm_are_those_of_the_model():
     model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
-    learner = Learner.of(model, Adam(model.parameters(), lr=0.1))
+    learner = Learner.of(model, Adam(model, lr=0.1))
     for _ in range(2):
         model(torch.randn(8, 2))
         learner.update_average()

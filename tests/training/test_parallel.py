@@ -14,7 +14,6 @@ from tests.training.helpers import resume as resume_alone
 from tests.training.helpers import train as train_alone
 from tests.training.many import EVERY_STEP, Outcome, make_store, ranks, train
 from textclf.artefacts import runs
-from textclf.evaluation import plots
 from textclf.system.torchrun import Process
 from textclf.training import loop, parallel
 from textclf.training.display import Display
@@ -40,11 +39,8 @@ def _one_thread():
 
 
 @pytest.fixture
-def at(tmp_path, data_dir, monkeypatch):
-    """Makes the settings of a small run in a folder of that name, which draws no pictures for TensorBoard."""
-    for name in ("confusion", "reliability"):
-        monkeypatch.setattr(plots, name, lambda *_, **__: None)
-    monkeypatch.setattr(plots, "pixels", lambda _: np.zeros((1, 1, 3), dtype=np.uint8))
+def at(tmp_path, data_dir):
+    """Makes the settings of a small run in a folder of that name."""
 
     def make(folder, model="mlp", data=data_dir, **given):
         return small_config(model, data, tmp_path / folder, **{"epochs": 3, "refit": False, **given})
@@ -98,7 +94,7 @@ def test_in_double_precision_nothing_but_rounding_differs(at, model):
         own = replace(setup, ranks=rank)
         batches = own.loader("train", cpu)
         network = own.learner(None, cpu).model.double()
-        learner = Learner.of(network, Adam(network.parameters(), lr=0.005, fused=True))
+        learner = Learner.of(network, Adam(network, lr=0.005, fused=True))
         options = StepOptions(cpu, own.objective(cpu), clip_norm=1.0, ranks=rank)
         meters = [loop.train_epoch(learner, batches, number, options=options)[0] for number in (1, 2)]
         weights = {name: weight.numpy() for name, weight in learner.average.module.state_dict().items()}

@@ -72,7 +72,7 @@ def learn(setup: Setup, part: str, *, options: StepOptions) -> Any:
         if made is None:
             return None
         lr, steps = LR * sqrt(required(setup.config.batch_size) / 64), EPOCHS * len(batches)
-        optimizer = Adam(made.parameters(), lr=lr, fused=options.device.type != "mps")
+        optimizer = Adam(made, lr=lr, fused=options.device.type != "mps")
         optimizer.epsilon = EPSILON
 
         def falling(loaded: Batches, meter: Meter) -> Iterator[Any]:

@@ -1,6 +1,6 @@
 """What training changes: the weights of a model, their running mean, and the optimizer's state."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.linalg import vector_norm
 from torch.nn.utils import get_total_norm
 from torch.optim.adam import adam
 from torch.optim.swa_utils import AveragedModel
@@ -16,15 +17,7 @@ AVERAGE_EVERY: Final = 4
 """Average the weights every this many steps: averaging costs as much as a step of Adam."""
 
 AVERAGE_DECAY: Final = 0.96
-"""Weight of the mean so far, from the 25th averaging (100 steps) on."""
-
-FEW_ROWS: Final = 1 / 6
-"""Largest share of a table's rows that are updated alone. Gathering scattered rows and writing them back is several
-times slower per row than passing through the whole table in memory order."""
-
-PIECE: Final = 1 << 20
-"""Numbers of a table that a CPU updates at once: 4 MB, which stay in its cache. All at once, training on 20newsgroups
-takes a tenth more time and 48 MB more of 480, for the dense gradient of the whole table."""
+"""Weight of the mean so far, once there were over 200 averagings: before that it is (1 + n) / (10 + n)."""
 
 
 @torch.no_grad()
@@ -41,34 +34,30 @@ def start_at_log_odds(model: nn.Module, counts: NDArray[np.int64], *, documents:
 
 
 class Adam:
-    """Adam (https://arxiv.org/abs/1412.6980) on torch's own kernel, for dense and for row-sparse gradients.
+    """Adam (https://arxiv.org/abs/1412.6980) on torch's own kernel; by rows for embeddings with sparse gradients.
 
-    A sparse gradient must be coalesced. If it covers few rows, only these rows and their moments are updated, as in
-    `torch.optim.SparseAdam`, at a third of its time; otherwise all rows are updated, as with a dense gradient.
+    A table of embeddings with ``sparse=True`` has one second moment per row, the mean of its numbers' (as
+    https://arxiv.org/abs/2104.05158 does for Adagrad), and no first moment: a step costs what the rows of the batch
+    cost, not the table. The mean of the weights smooths what the first moment would. As in Adam, second moments decay
+    at every step, so that rare rows move further than frequent ones; and no number moves further than it would if its
+    own gradient had been its only one: units that ReLU or dropout has switched off make the mean small for others.
 
     Not a `torch.optim.Optimizer`: creating the first one imports torch's compiler, for one to two seconds, which is
     longer than a small model trains.
     """
 
     def __init__(
-        self,
-        parameters: Iterable[nn.Parameter],
-        *,
-        lr: float,
-        betas: tuple[float, float] = (0.9, 0.999),
-        fused: bool = False,
-        few_rows: float = FEW_ROWS,
-        piece: int = PIECE,
+        self, model: nn.Module, *, lr: float, betas: tuple[float, float] = (0.9, 0.999), fused: bool = False
     ) -> None:
-        self.parameters = list(parameters)
+        self.parameters = list(model.parameters())
         self.lr = lr
         self.betas = betas
-        self.epsilon = 1e-8  # added to the root of the mean squared gradient
+        self.epsilon = 1e-8  # added to the square root of a second moment, so that nothing is divided by 0
         self.fused = fused  # one kernel per parameter and step: five times as fast, on a CPU too
-        self.few_rows = few_rows
-        self.piece = piece
-        self.state: dict[Tensor, dict[str, Tensor]] = {parameter: _initial(parameter) for parameter in self.parameters}
-        self._zeros: dict[Tensor, Tensor] = {}
+        tables = {module.weight for module in model.modules() if isinstance(module, nn.Embedding) and module.sparse}
+        self.state: dict[Tensor, dict[str, Tensor]] = {
+            parameter: _initial(parameter, by_rows=parameter in tables) for parameter in self.parameters
+        }
 
     def zero_grad(self) -> None:
         """Forget the gradients."""
@@ -77,59 +66,25 @@ class Adam:
 
     @torch.no_grad()
     def step(self, *, unless: Tensor | None = None) -> None:
-        """Update the parameters that have a gradient, unless the scalar ``unless`` is 1; needs no GPU sync."""
-        if unless is not None and not self.fused and unless:
-            return
-        dense: dict[Tensor, Tensor] = {}
-        for parameter in self.parameters:
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            if not gradient.is_sparse:
-                dense[parameter] = gradient
-            elif gradient._nnz() <= self.few_rows * len(parameter):
+        """Update the parameters that have a gradient, unless the scalar ``unless`` is 1; needs no GPU sync.
+
+        A sparse gradient must be coalesced, and is used up.
+        """
+        if unless is not None and unless.device.type != "cuda":  # reading it is free on a CPU
+            if unless:
+                return
+            unless = None
+        gradients = {parameter: parameter.grad for parameter in self.parameters if parameter.grad is not None}
+        self._update({each: gradient for each, gradient in gradients.items() if not gradient.is_sparse}, unless)
+        for parameter, gradient in gradients.items():
+            if gradient.is_sparse:
                 self._update_rows(parameter, gradient, unless)
-            else:
-                self._update_table(parameter, gradient, unless)
-        self._update(list(dense), list(dense.values()), [self.state[parameter] for parameter in dense], unless)
 
-    def _update_rows(self, parameter: Tensor, gradient: Tensor, unless: Tensor | None) -> None:
-        rows, values = gradient._indices()[0], gradient._values()  # (R,), (R, H)
-        state = self.state[parameter]
-        tables = (parameter, state["exp_avg"], state["exp_avg_sq"])
-        weights, mean, square = (table.index_select(0, rows) for table in tables)  # each (R, H)
-        self._update([weights], [values], [{**state, "exp_avg": mean, "exp_avg_sq": square}], unless)
-        for table, updated in zip(tables, (weights, mean, square), strict=True):
-            table.index_copy_(0, rows, updated)
-
-    def _update_table(self, parameter: Tensor, gradient: Tensor, unless: Tensor | None) -> None:
-        """Update all rows, on a CPU piece by piece; a piece of the dense gradient takes the memory of the last one."""
-        rows, values = gradient._indices()[0], gradient._values()  # (R,) ascending, (R, H)
-        state, length = self.state[parameter], len(parameter)
-        size = max(1, self.piece // parameter[0].numel()) if parameter.device.type == "cpu" else length
-        starts = range(0, length, size)
-        ends = torch.searchsorted(rows, torch.tensor(starts[1:])).tolist() if len(starts) > 1 else []
-        if parameter not in self._zeros:
-            self._zeros[parameter] = torch.zeros_like(parameter[:size], requires_grad=False)
-        zeros = self._zeros[parameter]
-        for start, first, last in zip(starts, [0, *ends], [*ends, len(rows)], strict=True):
-            piece, at = slice(start, min(start + size, length)), rows[first:last] - start
-            dense = zeros[: piece.stop - start].index_copy_(0, at, values[first:last])
-            step = state["step"] if piece.stop == length else state["step"].clone()  # counts one step in all
-            moments = {name: state[name][piece] for name in ("exp_avg", "exp_avg_sq")}
-            self._update([parameter[piece]], [dense], [{"step": step, **moments}], unless)
-            dense.index_fill_(0, at, 0)
-
-    def _update(
-        self,
-        parameters: list[Tensor],
-        gradients: list[Tensor],
-        states: list[dict[str, Tensor]],
-        unless: Tensor | None,
-    ) -> None:
+    def _update(self, gradients: Mapping[Tensor, Tensor], unless: Tensor | None) -> None:
+        states = [self.state[parameter] for parameter in gradients]
         adam(
-            parameters,
-            gradients,
+            list(gradients),
+            list(gradients.values()),
             [state["exp_avg"] for state in states],
             [state["exp_avg_sq"] for state in states],
             [],
@@ -142,14 +97,30 @@ class Adam:
             eps=self.epsilon,
             maximize=False,
             fused=self.fused,
-            found_inf=unless if self.fused else None,
+            found_inf=unless,
         )
+
+    def _update_rows(self, parameter: Tensor, gradient: Tensor, unless: Tensor | None) -> None:
+        rows, values = gradient._indices()[0], gradient._values()  # (R,), (R, H)
+        taken: Tensor | int = 1
+        if unless is not None:
+            values.masked_fill_(unless.bool(), 0)
+            taken = 1 - unless
+        step, square, decay = *self.state[parameter].values(), self.betas[1]
+        step += taken
+        square *= decay**taken
+        squares = vector_norm(values, dim=1).square()  # (R,)
+        square.index_add_(0, rows, squares, alpha=(1 - decay) / values.shape[1])
+        growth = ((1 - decay**step) / (1 - decay)).sqrt()  # (), from 1 in the first step
+        values /= (square.index_select(0, rows) / (1 - decay)).sqrt().add(self.epsilon * growth)[:, None]
+        values.clamp_(-1, 1)  # 1: this gradient was the only one
+        values *= growth
+        parameter.add_(gradient, alpha=-self.lr)
 
     def forget(self) -> None:
         """Release parameters, gradients and moments, several times the size of the model; no step may follow."""
         self.zero_grad()
         self.state.clear()
-        self._zeros.clear()
         self.parameters.clear()
 
     def state_dict(self) -> dict[str, Any]:
@@ -159,19 +130,19 @@ class Adam:
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Resume from a saved state; raises ValueError if its parameters have other shapes."""
         for parameter, state in zip(self.parameters, saved["state"], strict=True):
-            if state["exp_avg"].shape != parameter.shape:
-                raise ValueError(f"a state of shape {state['exp_avg'].shape} for {parameter.shape}")
             for name, value in self.state[parameter].items():
+                if state[name].shape != value.shape:
+                    raise ValueError(f"a state of shape {state[name].shape} for {value.shape}")
                 value.copy_(state[name])
         self.lr, self.betas = saved["lr"], tuple(saved["betas"])
 
 
-def _initial(parameter: Tensor) -> dict[str, Tensor]:
-    return {
-        "step": torch.zeros((), device=parameter.device),
-        "exp_avg": torch.zeros_like(parameter, requires_grad=False),
-        "exp_avg_sq": torch.zeros_like(parameter, requires_grad=False),
-    }
+def _initial(parameter: Tensor, *, by_rows: bool) -> dict[str, Tensor]:
+    step = torch.zeros((), device=parameter.device)
+    if by_rows:
+        return {"step": step, "square": torch.zeros(len(parameter), device=parameter.device)}
+    moments = (torch.zeros_like(parameter, requires_grad=False) for _ in range(2))
+    return {"step": step, **dict(zip(("exp_avg", "exp_avg_sq"), moments, strict=True))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ class Setup:
             batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # the order follows from the seed as well
             sets = getattr(self.objective(processor), "sets", None)
             architecture.head_start(model, (to_device(batch, processor) for batch in batches), sets)
-        return Learner.of(model, Adam(model.parameters(), lr=required(config.lr), fused=processor.type != "mps"))
+        return Learner.of(model, Adam(model, lr=required(config.lr), fused=processor.type != "mps"))
 
     def objective(self, processor: "torch.device") -> "Softmax | Sigmoid":
         """The loss: one label per document, or several, as the data has them."""

@@ -53,7 +53,7 @@ def test_the_gradient_is_that_of_autograd():
     batch, ratios = batch_of(BAGS * 2, [0, 1, 1]), torch.randn(4, 2)  # two views
     model = NaiveBayesLinear(ratios)
     with torch.no_grad():
-        model.multiples.normal_()
+        model.multiples.weight.normal_()
         model.bias.normal_()
     logits = model(batch)
     torch.nn.functional.cross_entropy(logits[0], batch.labels).backward()
@@ -62,11 +62,11 @@ def test_the_gradient_is_that_of_autograd():
     for row, bag in enumerate(BAGS * 2):
         for feature, weight in bag.items():
             dense[row, feature] = weight
-    multiples = model.multiples.detach().clone().requires_grad_()
+    multiples = model.multiples.weight.detach().clone().requires_grad_()
     expected = (dense @ (multiples * ratios)).view(2, 3, 2).sum(0) + model.bias.detach()
     torch.nn.functional.cross_entropy(expected, batch.labels).backward()
     torch.testing.assert_close(logits[0], expected)
-    torch.testing.assert_close(model.multiples.grad.to_dense(), multiples.grad)
+    torch.testing.assert_close(model.multiples.weight.grad.to_dense(), multiples.grad)
 
 
 def test_there_is_none_where_classes_are_many():
@@ -82,7 +82,7 @@ def test_both_together_give_the_weighted_sum(share, data_dir, tmp_path):
     assert isinstance(network, BagMLP)
     other = NaiveBayesLinear(torch.randn(len(network.embedding.weight), 3))
     with torch.no_grad():
-        other.multiples.normal_()
+        other.multiples.weight.normal_()
         expected = (1 - share) * network(batch).mean(0) + share * other(batch)[0]
         network.add(other, share=share)
         torch.testing.assert_close(network(batch).mean(0), expected)

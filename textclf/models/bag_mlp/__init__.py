@@ -14,7 +14,7 @@ PRESET: Final = Preset(
     label_smoothing=0.05,
     steps=48,
     smallest_batch=64,
-    lr=6e-3,
+    lr=5e-3,
     patience=1,
     min_gain=0.01,
     refits=True,
@@ -26,7 +26,7 @@ LONG_TEXT: Final = 64
 Above twice as many it is half as wide again.
 """
 
-NARROW_LR: Final = 1.3
+NARROW_LR: Final = 1.5
 """Factor on the learning rate of a narrower hidden layer."""
 
 

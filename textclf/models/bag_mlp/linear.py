@@ -49,19 +49,19 @@ class NaiveBayesLinear(nn.Module):
     def __init__(self, ratios: Tensor) -> None:
         super().__init__()
         self.ratios = ratios  # (F, C), which nobody trains or saves
-        self.multiples = nn.Parameter(torch.zeros_like(ratios))
+        self.multiples = nn.Embedding.from_pretrained(torch.zeros_like(ratios), freeze=False, sparse=True)
         self.bias = nn.Parameter(ratios.new_zeros(ratios.shape[1]))
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits of the documents, shape (1, B, C)."""
-        sums = RatioSum.apply(self.multiples, self.ratios, batch)  # type: ignore[no-untyped-call]  # (V * B, C)
+        sums = RatioSum.apply(self.multiples.weight, self.ratios, batch)  # type: ignore[no-untyped-call]  # (V * B, C)
         logits: Tensor = sums.view(-1, len(batch.labels), len(self.bias)).sum(dim=0, keepdim=True) + self.bias
         return logits
 
     @torch.no_grad()
     def weights(self) -> tuple[Tensor, Tensor]:
         """The weight of each feature for each class, (F, C), and the bias, (C,)."""
-        return self.multiples * self.ratios, self.bias
+        return self.multiples.weight * self.ratios, self.bias
 
 
 HIDDEN_PER_CLASS: Final = 2

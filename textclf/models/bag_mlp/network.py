@@ -124,7 +124,7 @@ class BagMLP(nn.Module):
 
     def __init__(self, *, features: int, views: int, classes: int, hidden_size: int, dropout: float) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(features, hidden_size)
+        self.embedding = nn.Embedding(features, hidden_size, sparse=True)
         self.dropout = nn.Dropout(dropout)
         self.outputs = nn.ModuleList(nn.Linear(hidden_size, classes) for _ in range(views))
         self.linear: Linear | None = None
