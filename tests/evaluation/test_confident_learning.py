@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from textclf.evaluation.confident_learning import self_confidence, wrong_labels, wrong_pairs
+from textclf.evaluation.confident_learning import rank_pairs, self_confidence, wrong_labels, wrong_pairs
 
 LABELS = np.array([0, 0, 0, 1, 1, 1])
 PROBABILITIES = np.array(
@@ -48,3 +48,24 @@ def test_of_several_labels_each_is_a_question_of_its_own() -> None:
     truth = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], dtype=bool)
     probabilities = np.array([[0.9, 0.1], [0.1, 0.2], [0.2, 0.9], [0.8, 0.7]], dtype=np.float32)
     assert wrong_pairs(truth, probabilities).tolist() == [[False, False], [True, False], [False, False], [True, False]]
+
+
+def test_pairs_are_ranked_by_kind_and_a_document_that_is_misunderstood_comes_later() -> None:
+    truth = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]], dtype=bool)
+    probabilities = np.array(
+        [
+            [0.9, 0.1, 0.1],
+            [0.8, 0.7, 0.1],  # the second is missing, perhaps
+            [0.1, 0.001, 0.1],  # the second is wrong
+            [0.99, 0.001, 0.99],  # everything is doubted
+            [0.9, 0.1, 0.1],
+            [0.1, 0.9, 0.1],
+        ],
+        dtype=np.float32,
+    )
+    ranked = [tuple(map(int, np.unravel_index(place, truth.shape))) for place in rank_pairs(truth, probabilities)]
+    assert set(ranked) == {(1, 1), (2, 1), (3, 0), (3, 1), (3, 2)}  # those below one half
+    assert ranked.index((2, 1)) < ranked.index((3, 1))
+    assert ranked.index((1, 1)) < min(ranked.index((3, 0)), ranked.index((3, 2)))
+    assert set(ranked[:2]) == {(1, 1), (2, 1)}
+    assert rank_pairs(truth[:0], probabilities[:0]).tolist() == []

@@ -55,7 +55,7 @@ class Suspect(NamedTuple):
     wrong: str | None
     """The label that a document of several seems to have wrongly."""
     score: float
-    """The probability that the label is right, by a model that has not seen the document: the lowest come first."""
+    """The probability that the label is right, by a model that has not seen the document."""
     text: str | None
     """As the source has it; None if the source cannot be read as it was."""
     document: str
@@ -286,9 +286,8 @@ def _of_several(
     probabilities = sigmoid(logits)
     own = np.where(truth, probabilities, 1 - probabilities)
     estimate = int(confident_learning.wrong_pairs(truth, probabilities).sum())
-    rows, labels = np.nonzero(own < 0.5)
-    order = np.argsort(own[rows, labels], kind="stable")[: estimate if limit is None else limit]
-    rows, labels = rows[order], labels[order]
+    places = confident_learning.rank_pairs(truth, probabilities)[: estimate if limit is None else limit]
+    rows, labels = np.unravel_index(places, truth.shape)
     texts, note = _texts(data, rows)
     found = [
         _suspect(data, row, float(own[row, label]), texts)._replace(
