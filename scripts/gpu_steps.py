@@ -190,7 +190,7 @@ def models(sizes: Sizes) -> Iterator[Measured]:
         chosen = {name: getattr(preset, name) for name in ("embedding_size", "hidden_size", "dropout", "word_dropout")}
         if sizes is ON_CPU:
             chosen |= {"embedding_size": 8, "hidden_size": 8}
-        inputs, name = Sequences(sizes.vocabulary, sizes.longest), kind.__name__.rpartition(".")[2]
+        inputs, name = Sequences(sizes.vocabulary, sizes.longest, pieces=1), kind.__name__.rpartition(".")[2]
         arguments = {"vocabulary": sizes.vocabulary, **chosen}
         yield Measured(name, kind.architecture(), inputs, tokens, tokens.lengths, arguments)
 

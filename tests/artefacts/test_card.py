@@ -50,7 +50,7 @@ def test_the_card_says_if_the_model_was_trained_on_the_validation_documents_too(
     card = card_of(METRICS | {"refit": {"documents": 61_234, "epochs": 4}})
     sentence = " ".join(card.split())
     assert "Then came 4 more epochs on train and validation, 61,234 documents" in sentence
-    assert "Each validation document was predicted just before the model first learned from it" in sentence
+    assert "Each validation document was predicted before the model had learned from it" in sentence
     assert "calibrated on the validation documents" in " ".join(card_of().split())
 
 

@@ -27,7 +27,9 @@ def test_a_run_is_a_table_of_its_figures(runner: CliRunner, run_dir: Path) -> No
     assert lines[0] == str(run_dir)
     assert "tier full, 48 documents of 3 classes" in lines
     assert f"model {metrics['model']}, {metrics['parameters']:,} parameters, seed 0" in lines
-    assert f"epochs 2 of at most 2, the best was {metrics['best_epoch']}" in lines
+    epochs = f"epochs 2 of at most 2, the best was {metrics['best_epoch']}"
+    more = ", then the linear classifier on train and validation" if metrics["refit"] else ""
+    assert f"{epochs}{more} " in " ".join(lines)
     for split in ("validation", "test"):
         figures = metrics[split]
         values = (figures[name] for name in ("accuracy", "macro_f1", "weighted_f1", "loss"))

@@ -37,7 +37,7 @@ def test_run_facts_are_those_of_the_run(run_dir):
     layout = runs.RunLayout(run_dir)
     figures = {**runs.read_json(layout.metrics), "refit": {"epochs": 2}}
     shown = dict(facts.run_facts(layout, figures))
-    assert shown["Epochs"] == f"2, the best is {figures['best_epoch']}; then 2 on train and validation"
+    assert shown["Epochs"] == f"2, the best is {figures['best_epoch']}; then 2 more epochs on train and validation"
     assert shown["Time"].startswith(f"{figures['seconds']['total']:.1f} s in all")
     assert shown["Versions"].startswith("textclf ")
     assert layout.root.name[-16:-8] == shown["Started"][:10].replace("-", "")

@@ -12,8 +12,7 @@ from textclf.inference.classifier import Classifier
 from textclf.models import MODELS
 from textclf.models.bag_mlp import network
 from textclf.models.bag_mlp.features import BagInputs
-from textclf.models.bag_mlp.network import Linear
-from textclf.models.model import LINEAR, Examples
+from textclf.models.model import Examples
 from textclf.training.loop import StepOptions, predict
 from textclf.training.objective import Softmax
 
@@ -51,8 +50,6 @@ def session(trained, data_dir, tmp_path):
     """The same model in torch."""
     made = assemble(small_config(trained.model, data_dir, tmp_path), DataDirectory.open(data_dir))
     weights = {name: torch.from_numpy(array.copy()) for name, array in trained.weights.items()}
-    if LINEAR in weights:
-        made.learner.model.linear = Linear(weights[LINEAR].clone(), weights["linear.bias"].clone())
     made.learner.model.load_state_dict(weights)
     made.learner.model.eval()
     return made

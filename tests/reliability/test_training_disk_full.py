@@ -88,7 +88,7 @@ def is_whole(path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a small file system")
-@pytest.mark.parametrize("step", [52, pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.parametrize("step", [40, pytest.param(4, marks=pytest.mark.long)])
 def test_a_disk_that_gets_full_at_any_moment_ends_training_in_order(step, data_dir, tmp_path, capfd):
     folder, answer = tmp_path / "small", tmp_path / "answer.json"
     folder.mkdir()

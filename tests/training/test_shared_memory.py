@@ -36,7 +36,9 @@ class Disk:
 def test_there_must_be_room_for_all_batches_on_their_way(loader, monkeypatch):
     two = loader(2)
     batch = two.collate_fn(two.dataset.__getitems__([0]))
-    pages = (2 * two.prefetch_factor + 1) * sum(isinstance(tensor, torch.Tensor) for tensor in batch)  # a page each
+    tensors = [tensor for tensor in batch if isinstance(tensor, torch.Tensor)]
+    several = [-(-8 * tensor.nbytes // 4096) for tensor in tensors]  # pages, of eight documents at most as long
+    pages = (2 * two.prefetch_factor + 1) * sum(several)
     monkeypatch.setattr(os, "statvfs", lambda _folder: Disk(pages))
     assert shared_memory.lack(two) is None
     monkeypatch.setattr(os, "statvfs", lambda _folder: Disk(pages - 1))

@@ -25,6 +25,7 @@ EMBEDDING: Final = "embedding.weight"
 """Name of the parameter with a row for each feature, nearly all of a model; the words come first."""
 LINEAR: Final = "linear.weight"
 """Name of the parameter with each feature's own logits, a row for each feature as well, if the model has one."""
+LINEAR_BIAS: Final = "linear.bias"
 TABLES: Final = (EMBEDDING, LINEAR)
 """The parameters that have a row for each feature."""
 

@@ -11,7 +11,7 @@ correct each other, which adding their features to one bag does not do (https://
 B documents, V views, F features, N of them in the bags of a batch, R distinct ones there, H hidden size, C classes.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -22,7 +22,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import embedding_bag
 
 from textclf.models.bag_mlp.features import BagInputs
-from textclf.models.model import Examples
+from textclf.models.model import LINEAR, LINEAR_BIAS, Examples
 
 HEAD_START: Final = 4.0
 """Distance that embeddings move towards their classes before training."""
@@ -137,6 +137,12 @@ class BagMLP(nn.Module):
         views = hidden.chunk(len(self.outputs))  # V times (B, H)
         logits = torch.stack([output(view) for output, view in zip(self.outputs, views, strict=True)])
         return logits if self.linear is None else logits + self.linear(batch)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **more: Any) -> Any:
+        """As that of any module; with a linear classifier, if the weights have one."""
+        if LINEAR in state_dict:
+            self.linear = Linear(torch.empty_like(state_dict[LINEAR]), torch.empty_like(state_dict[LINEAR_BIAS]))
+        return super().load_state_dict(state_dict, *args, **more)
 
     @torch.no_grad()
     def add(self, companion: Any, *, share: float) -> None:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from textclf.models.arithmetic import Doubles, Floats, Weights, linear
 from textclf.models.bag_mlp.features import Bag, BagInputs
-from textclf.models.model import EMBEDDING, LINEAR, Contributions
+from textclf.models.model import EMBEDDING, LINEAR, LINEAR_BIAS, Contributions
 from textclf.models.onnx_graph import Graph, zeros
 
-BIAS: Final = "linear.bias"
 ONNX_INPUTS: Final = (("features", "INT32", ("N",)), ("offsets", "INT64", ("bags",)), ("weights", "FLOAT", ("N",)))
 
 
@@ -31,14 +30,14 @@ def logits(weights: Weights, inputs: BagInputs) -> Floats:
     mean = np.mean(views_logits, axis=0)
     if _has_linear(weights):
         sums = _weighted_sums(weights[LINEAR], inputs).astype(np.float64)  # (V * B, C)
-        mean += sums.reshape(views, *mean.shape).sum(axis=0) + weights[BIAS]
+        mean += sums.reshape(views, *mean.shape).sum(axis=0) + weights[LINEAR_BIAS]
     found: Floats = mean.astype(np.float32)
     return found
 
 
 def _has_linear(weights: Weights) -> bool:
     """Whether there is a linear classifier beside the network: both of its arrays, or a file is damaged."""
-    return LINEAR in weights or BIAS in weights
+    return LINEAR in weights or LINEAR_BIAS in weights
 
 
 def _weighted_sums(embedding: Floats, inputs: BagInputs) -> Floats:
@@ -80,7 +79,7 @@ def contributions(weights: Weights, features: Bag, ids: NDArray[np.int32], again
             added[found] += direct
             margin += float(direct.sum())
     if _has_linear(weights):
-        bias = float(against @ weights[BIAS])
+        bias = float(against @ weights[LINEAR_BIAS])
         margin, rest = margin + bias, rest + bias
     occurrences = features.occurrences(ids)
     total = np.bincount(occurrences.features, occurrences.shares, minlength=len(added))
@@ -118,7 +117,7 @@ def onnx_logits(graph: Graph, temperature: np.float32) -> str:
     of_views = [graph.linear(f"outputs.{view}", part) for view, part in enumerate(parts)]
     if not graph.names("linear.", "bias"):
         return graph.mean(of_views, temperature=temperature)
-    bias = graph.weight(BIAS)
+    bias = graph.weight(LINEAR_BIAS)
     direct = graph.add("Reshape", sums(LINEAR, len(bias)), graph.constant([views, -1, len(bias)]))  # (V, B, C)
     own = graph.add("Add", graph.add("ReduceSum", direct, graph.constant([0]), keepdims=0), graph.constant(bias))
     mean = graph.mean(of_views, temperature=temperature)
