@@ -184,6 +184,9 @@ class PreprocessConfig:
 NONE: Final = "none"
 BALANCED: Final = "balanced"
 
+MOST_ENCODED: Final = 2_000_000
+"""Default maximum of tokens that a sentence encoder reads: about ten minutes."""
+
 MONITORS: Final = ("loss", "accuracy", "macro_f1", "micro_f1")
 
 MULTI_PATIENCE: Final = 3

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.containers import Archive
-from textclf.dataset import manifest, packed, tensors
+from textclf.dataset import manifest, packed, tensors, vectors
 from textclf.dataset.documents import Documents
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.read_corpus import Progress
@@ -60,12 +60,16 @@ def of_data(root: Path, *, progress: Progress = lambda items, _title, _total: it
     if layout.packed.root.exists() or not made.has_tensors:  # else training rebuilds it
         copies = packed.damaged_parts(layout.packed, table.tokens, made.parts, made.packed)
         yield from (_damaged_or_missing(layout.packed.part(number)) for number in copies)
+    for path, is_damaged in vectors.pieces(layout.vectors):
+        expected.add(path)
+        if is_damaged:  # training computes it again
+            yield Finding(path, DAMAGED)
     yield from _unexpected(root, expected)
 
 
 def _without_table(layout: DataLayout, expected: set[Path]) -> Iterator[Finding]:
     """What is wrong if the table of documents, which names the tensors and their checksums, is damaged."""
-    folders = (layout.tensors, layout.packed.root)
+    folders = (layout.tensors, layout.packed.root, layout.vectors)
     yield from (Finding(folder, UNCHECKED) for folder in folders if folder.exists())
     yield from _unexpected(layout.root, expected, except_in=folders)
 

@@ -123,7 +123,8 @@ def refuse_foreign_files(layout: DataLayout) -> None:
         return
     if not layout.root.is_dir():
         raise UsageError(f"{layout.root} is a file; choose another --name")
-    expected = (layout.manifest, layout.documents, layout.tokenizer, layout.report, layout.tensors, layout.packed.root)
+    files_of_ours = (layout.manifest, layout.documents, layout.tokenizer, layout.report)
+    expected = (*files_of_ours, layout.tensors, layout.packed.root, layout.vectors)
     left_over = [path for path in layout.root.iterdir() if path.suffix == ".tmp" and path.name.startswith(".")]
     if foreign := {path.name for path in layout.root.iterdir()} - {path.name for path in (*expected, *left_over)}:
         raise UsageError(

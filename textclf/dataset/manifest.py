@@ -74,6 +74,11 @@ class DataLayout:
         return packed.PackedLayout(self.root / "packed")
 
     @property
+    def vectors(self) -> Path:
+        """Vectors of documents by sentence encoders, a folder for each; absent before one is trained with."""
+        return self.root / "vectors"
+
+    @property
     def written_parts(self) -> Path:
         """What is known of each part of an unfinished directory that was written; removed at the end."""
         return self.root / "written"

@@ -146,13 +146,23 @@ def parse(content: Mapping[str, Content], where: Path | str) -> Encoder:
     where: their folder, as messages call it.
     """
     try:
-        config = _config(bytes(content[CONFIG]))
-        for name, crc32 in config["crc32"].items():
-            if zlib.crc32(content[name]) != crc32:
-                raise ValueError(f"{name} is not what was written")
-        return _encoder(config, content)
+        return restore(content)
     except (ValueError, LookupError, TypeError) as error:
         raise failures.refused(error, where) or _damaged(where, error) from error
+
+
+def restore(content: Mapping[str, Content]) -> Encoder:
+    """The encoder that these files are; raises ValueError, LookupError or TypeError if one is damaged or missing."""
+    config = _config(bytes(content[CONFIG]))
+    for name, crc32 in config["crc32"].items():
+        if zlib.crc32(content[name]) != crc32:
+            raise ValueError(f"{name} is not what was written")
+    return _encoder(config, content)
+
+
+def files_of(config: bytes) -> list[str]:
+    """The names of the files of an encoder with this encoder.json; raises ValueError if that is damaged."""
+    return [CONFIG, *_config(config)["crc32"]]
 
 
 def _config(content: bytes) -> dict[str, Any]:

@@ -59,6 +59,20 @@ def find(given: str | Path) -> Encoder:
     return encoder.parse(published.read(folder, name=folder.resolve().name), folder)
 
 
+def find_hash(wanted: str, *, name: str) -> Encoder:
+    """The encoder with this hash, whatever its name is here; raises UsageError if there is none, and what `find` does.
+
+    name: what it was called where a model was trained with it.
+    """
+    for each in summaries():
+        if each.hash == wanted:
+            return encoder.load(each.path)
+    raise UsageError(
+        f"the model was trained with the encoder {name} ({wanted[:12]}), which is not in {home().folder}; add it: "
+        f"textclf encoder add {name}"
+    )
+
+
 def summaries() -> list[Summary]:
     """All encoders, by name; raises what `failures.naming` raises if their folder may not be read."""
     place = home()
