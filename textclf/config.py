@@ -197,7 +197,9 @@ CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
 """Fields of a preset that are not settings; `TrainConfig.completed` derives settings from them."""
 
 
-LEAVES_STEPS_ALONE: Final = {"data", "data_dir", "run_dir", "epochs", "test", "store", "num_workers", "resident"}
+LEAVES_STEPS_ALONE: Final = {
+    "data", "data_dir", "run_dir", "epochs", "test", "store", "num_workers", "resident", "encoder_limit", "bundle",
+}  # fmt: skip
 """Settings that change no training step: folders, how documents are read, the maximum of epochs, what is measured."""
 
 
@@ -245,6 +247,13 @@ class TrainConfig:
     word_dropout: Share | None
     max_length: Size | None
     """Tokens read from the start of a document. None: all for the mlp, else the preset, or less if 95 % are shorter."""
+    encoder: str | None = None
+    """A sentence encoder whose vectors a second classifier learns from: its name, or a folder. None: none."""
+    encoder_limit: Size = MOST_ENCODED
+    """Maximum number of tokens that the encoder reads."""
+    bundle: bool = True
+    """Whether the model has a copy of the encoder's files. False: it names the encoder, which must be added where it
+    predicts."""
     seed: Count = 0
     """Random seed for weights, data order and dropout."""
     device: str = "auto"

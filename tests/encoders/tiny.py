@@ -1,4 +1,4 @@
-"""A random BERT as it is published: two layers, eight wide; and what it computes, in torch."""
+"""A random BERT as it is published: two layers, eight wide; what it computes, in torch; and a classifier of that."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,9 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file, save_file
 from torch.nn import functional
+
+from textclf.artefacts.encoder_view import EncoderView
+from textclf.encoders import encoder, published
 
 WORDS = ("the", "cat", "sat", "on", "mat", "dog", "rain", "##s", "##ing", "bark", "a", ".", ",", "!")
 PIECES = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"bcdefghijklmnopqrstuvwxyz")
@@ -83,6 +86,19 @@ def weights(config: dict[str, object], seed: int) -> dict[str, np.ndarray]:
         name: array * 0.1 + 1 if name.endswith("Norm.weight") else array * (0.1 if array.ndim == 1 else 0.7)
         for name, array in drawn.items()
     }
+
+
+def view(folder: Path, *, classes: int, share: float = 0.25) -> EncoderView:
+    """A classifier, which nobody has trained, of the vectors by the published encoder in a folder."""
+    draw, units = np.random.default_rng(0), 5
+    shapes = {
+        "hidden.weight": (units, HIDDEN),
+        "hidden.bias": (units,),
+        "output.weight": (classes, units),
+        "output.bias": (classes,),
+    }
+    arrays = {name: draw.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    return EncoderView(encoder.parse(published.read(folder, name=folder.name), folder), arrays, share=share)
 
 
 def rewrite(path: Path, **changes: object) -> None:

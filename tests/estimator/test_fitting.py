@@ -1,6 +1,8 @@
 """A fit learns what the commands learn, leaves nothing behind, and stops at a signal."""
 
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,9 +12,11 @@ from time import sleep
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 import textclf
 from tests.conftest import invoke
+from tests.encoders import tiny
 from tests.estimator.conftest import QUICK, SMALL
 from textclf import TextClassifier
 
@@ -115,3 +119,15 @@ def test_ctrl_c_in_a_search_with_two_processes_leaves_nothing(temporary_files, s
         signalled(search.pid, signal.SIGINT)
         assert b"KeyboardInterrupt" in search.communicate()[1]
     assert not list(temporary_files.glob("textclf*"))
+
+
+def test_a_sentence_encoder_is_learned_from_and_goes_into_a_pickle(corpus, tmp_path):
+    folder = tiny.write(tmp_path / "published" / "small")
+    fitted = TextClassifier(**QUICK, encoder=str(folder)).fit(*corpus)
+    assert fitted.metrics_["encoder"]["name"] == "small"
+    shutil.rmtree(folder)
+    for again in (pickle.loads(pickle.dumps(fitted)), TextClassifier.load(fitted.save("saved"))):
+        assert (again.predict_proba(corpus.texts) == fitted.predict_proba(corpus.texts)).all()
+        assert again.get_params() == fitted.get_params()
+    fitted.save("saved")  # over an earlier one
+    assert invoke(CliRunner(), "predict", "--run", "saved", "rain").exit_code == 0

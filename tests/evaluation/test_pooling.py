@@ -1,9 +1,9 @@
-"""The weights of two classifiers."""
+"""The weights of several classifiers."""
 
 import numpy as np
 import pytest
 
-from textclf.evaluation.pooling import FEW, fit_share
+from textclf.evaluation.pooling import FEW, fit_weights
 from textclf.evaluation.scoring import OneLabel, SeveralLabels
 
 
@@ -17,6 +17,11 @@ def answers(labels, *, right, seed, classes=3):
 
 
 LABELS = np.arange(600) % 3
+
+
+def fit_share(scoring, labels, first, second):
+    """The weight of the second of two."""
+    return fit_weights(scoring, labels, [first, second], usual=[1, 1])[1]
 
 
 def test_of_two_equally_good_ones_each_counts_by_about_half():
@@ -65,3 +70,39 @@ def test_of_several_labels_each_is_a_question_of_its_own():
     scoring = SeveralLabels(sets)
     first, second = (answers(LABELS, right=0.7, seed=seed) - 2 for seed in (1, 2))
     assert 0.3 < fit_share(scoring, LABELS, first, second) < 0.7
+
+
+def test_weights_add_up_to_one_and_better_classifiers_get_more():
+    found = [answers(LABELS, right=right, seed=seed) for seed, right in enumerate((0.5, 0.6, 0.8))]
+    weights = fit_weights(OneLabel(), LABELS, found, usual=[1, 1, 1])
+    assert weights.sum() == pytest.approx(1)
+    assert weights[2] > weights[0] > 0
+
+
+def test_what_is_left_out_changes_nothing_for_the_others():
+    good, other = (answers(LABELS, right=0.7, seed=seed) for seed in (1, 2))
+    noise = answers(LABELS, right=0, seed=3)
+    found = fit_weights(OneLabel(), LABELS, [good, noise, other], usual=[1, 1, 1])
+    assert found[1] == 0
+    np.testing.assert_array_equal(found[[0, 2]], fit_weights(OneLabel(), LABELS, [good, other], usual=[1, 1]))
+
+
+def test_the_first_stays_even_if_it_knows_nothing():
+    noise, good = answers(LABELS, right=0, seed=1), answers(LABELS, right=0.9, seed=2)
+    assert fit_weights(OneLabel(), LABELS, [noise, good], usual=[1, 1])[0] > 0
+
+
+def test_few_documents_that_may_decide_are_held_to_the_usual_weights():
+    few, usual = LABELS[:60], np.array([0.25, 0.25, 0.5])
+    found = [answers(few, right=right, seed=seed) for seed, right in enumerate((0.9, 0.5, 0.5))]
+    free, held, fixed = (
+        np.abs(fit_weights(OneLabel(), few, found, usual=usual, pull=pull) - usual).max() for pull in (0.01, 1.0, 1e5)
+    )
+    assert free > held > 0.1
+    assert fixed < 0.01
+
+
+def test_few_documents_give_the_usual_weights():
+    few = LABELS[: FEW - 1]
+    found = [answers(few, right=0.9, seed=seed) for seed in range(3)]
+    np.testing.assert_array_equal(fit_weights(OneLabel(), few, found, usual=[1, 1, 2]), [0.25, 0.25, 0.5])

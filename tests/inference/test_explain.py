@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import TEXTS
+from tests.encoders import tiny
 from textclf.cli import main
+from textclf.encoders import Encoder
 from textclf.errors import UsageError
 from textclf.inference.classifier import Classifier, load_model
-from textclf.inference.explain import MOST_EXPLAINED, explain, top_words
+from textclf.inference.explain import MOST_EXPLAINED, MOST_LEFT_OUT, explain, top_words
 
 LABELS = ["animals", "food", "weather"]
 ODD = [
@@ -144,9 +146,9 @@ class Counted:
     def __getattr__(self, name):
         return getattr(self.trained, name)
 
-    def logits(self, tokens, lengths):
+    def own_logits(self, tokens, lengths):
         self.words += len(lengths)
-        return self.trained.logits(tokens, lengths)
+        return self.trained.own_logits(tokens, lengths)
 
 
 def test_no_such_label_is_the_user_s_mistake(classifier):
@@ -251,3 +253,47 @@ def test_top_words_of_one_label_of_several_are_those_that_alone_are_most_probabl
     for word in words:
         scores = dict(several.predict(word.word, top_k=3)[0].top)
         assert word.probability == pytest.approx(scores["weather"], abs=1e-5)
+
+
+# With a sentence encoder
+
+
+@pytest.fixture
+def seeing(classifier, tmp_path):
+    """The model with a classifier of an encoder's vectors beside it."""
+    view = tiny.view(tiny.write(tmp_path / "small"), classes=len(classifier.labels), share=0.5)
+    return Classifier(replace(classifier.trained, view=view))
+
+
+@pytest.mark.parametrize("text", [*ALL_TEXTS[:2], *ODD])
+def test_with_an_encoder_contributions_still_add_up_to_the_logit_difference(text, seeing):
+    found = explain(seeing.trained, text, "food")
+    total = math.fsum(token.contribution for token in found.tokens) + found.rest
+    assert found.margin == pytest.approx(margin(seeing, text, "food"), abs=1e-4)
+    assert total == pytest.approx(found.margin, abs=1e-4)
+
+
+def test_a_token_gets_what_the_encoder_s_margin_loses_without_it(seeing):
+    text = "the cat sat on the mat"
+    found = explain(seeing.trained, text, "food")
+    of_model = replace(seeing.trained, view=None)
+    own = explain(of_model, text, "food")
+    against = np.array([-0.5, 1, -0.5])
+    view = seeing.trained.view
+    with_it, without = view.logits(view.read([text, "the  sat on the mat"])) @ against
+    scale = 0.5 / seeing.trained.temperature
+    expected = 0.5 * own.tokens[1].contribution + scale * (with_it - without)
+    assert found.tokens[1].contribution == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_long_text_is_read_only_so_many_times(seeing, monkeypatch):
+    read = []
+    encode = Encoder.encode
+    monkeypatch.setattr(Encoder, "encode", lambda self, texts: (read.extend(texts), encode(self, texts))[1])
+    found = explain(seeing.trained, "the cat sat on " * 100, "food")
+    assert len(read) == 1 + MOST_LEFT_OUT
+    assert len(found.tokens) == 400
+
+
+def test_top_words_leave_the_encoder_out(seeing, classifier):
+    assert top_words(seeing.trained, ["food"], top_k=5) == top_words(classifier.trained, ["food"], top_k=5)

@@ -48,7 +48,7 @@ def test_without_a_refit_it_never_learns_from_validation(data_dir, tmp_path, par
 
 
 def test_one_that_is_left_out_is_not_in_the_model(data_dir, tmp_path, parts_learned, monkeypatch):
-    monkeypatch.setattr(companion, "fit_share", lambda *_: 0.0)
+    monkeypatch.setattr(companion, "fit_weights", lambda *_, **__: np.array([1.0, 0.0]))
     run = training.train(small_config("mlp", data_dir, tmp_path, epochs=2))
     assert parts_learned == ["train"]
     assert "companion" not in metrics_of(run)

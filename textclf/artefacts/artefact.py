@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields, replace
 from pathlib import Path
 from threading import Thread
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.artefacts import runs, weight_files
+from textclf.artefacts import encoder_view, runs, weight_files
 from textclf.artefacts.containers import Archive, Container, Folder, Held
+from textclf.artefacts.encoder_view import EncoderView, Halves
 from textclf.errors import ArtefactError, UsageError
 from textclf.models import MODELS, find, user
 from textclf.models.arithmetic import Floats, sigmoid, softmax
@@ -29,8 +30,8 @@ from textclf.system.tensor_files import Arrays
 from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 10
-"""Formats before 10 had no linear classifier beside the network, and an `lstm` of short texts read words alone."""
+FORMAT_VERSION: Final = 11
+"""Formats before 11 had no sentence encoder; before 10 no linear classifier, and no subwords in an `lstm`."""
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"
@@ -115,6 +116,17 @@ class Abstention:
         )
 
 
+class TextsRead(NamedTuple):
+    """B texts as a model takes them."""
+
+    tokens: NDArray[np.int32]
+    """Token ids, end to end."""
+    lengths: NDArray[np.int64]
+    """Shape (B,)."""
+    vectors: Halves | None = None
+    """By the model's encoder, if it has one, shape (B, E)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Artefact:
     """A trained model, without torch."""
@@ -139,14 +151,35 @@ class Artefact:
     """What class weights have added to each logit: answers keep it, probabilities do not. Empty: nothing."""
     thresholds: tuple[float, ...] = ()
     """The probability from which on a text gets each label. Empty: a text has one label."""
+    view: EncoderView | None = None
+    """What a sentence encoder adds, if the model has one."""
 
     @property
     def kind(self) -> Model:
         """The parts of the model."""
         return self.user_model or find(self.model)
 
-    def raw_logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
+    def read(self, texts: Sequence[str]) -> "TextsRead":
+        """Texts as `raw_logits` and `logits` take them."""
+        tokens, lengths = self.tokenizer.encode_all(list(texts))
+        return TextsRead(tokens, lengths, None if self.view is None else self.view.read(texts))
+
+    def raw_logits(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], vectors: Halves | None = None
+    ) -> Floats:
         """Logits of documents whose token ids stand end to end, before calibration; shape (B, C), all finite.
+
+        ``vectors``: those of the documents, shape (B, E), if the model has an encoder; ValueError if they are missing.
+        """
+        own = self.own_logits(tokens, lengths)
+        if self.view is None:
+            return own
+        if vectors is None:
+            raise ValueError("a model with an encoder needs the vectors of the documents")
+        return self.view.join(own, vectors)
+
+    def own_logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
+        """The same without what an encoder adds.
 
         A model of the user, or an extreme one, may compute infinity or NaN, which counts as 0.
         """
@@ -159,9 +192,9 @@ class Artefact:
         """Whether a text may have several labels, or none."""
         return bool(self.thresholds)
 
-    def logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]) -> Floats:
+    def logits(self, tokens: NDArray[np.int32], lengths: NDArray[np.int64], vectors: Halves | None = None) -> Floats:
         """Calibrated logits: their probabilities say how often the model is right; shape (B, C)."""
-        return self.calibrated(self.raw_logits(tokens, lengths))
+        return self.calibrated(self.raw_logits(tokens, lengths, vectors))
 
     def calibrated(self, raw: Floats) -> Floats:
         """Logits after calibration; shape (B, C)."""
@@ -193,9 +226,17 @@ def save(root: Path, artefact: Artefact, *, card: str, precision: str = "float32
     """
     if root.is_symlink():
         root.unlink()  # never write to where a link leads
+    write(root, contents(artefact, card=card, precision=precision))
+
+
+def write(root: Path, written: Mapping[str, bytes], *, durable: bool = True) -> None:
+    """Write files by their names, which may have a folder before them, in this order; ``durable``: as in `files`."""
     files.make_folder(root)
-    for name, content in contents(artefact, card=card, precision=precision).items():
-        files.write_bytes(root / name, content)
+    for name, content in written.items():
+        path = root / name
+        if path.parent != root:
+            files.make_folder(path.parent)
+        files.write_bytes(path, content, durable=durable)
 
 
 def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> dict[str, bytes]:
@@ -206,7 +247,11 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
     if precision != "float32":
         learnt = compact(learnt, without=artefact.inputs.DERIVED if precision == "int4" else ())
     arrays |= {f"inputs.{name}": array for name, array in learnt.items()}
+    view = artefact.view
+    if view is not None:
+        arrays |= weight_files.quantise(view.arrays(), precision)
     checked = {
+        **(view.files() if view else {}),
         layout.weights.name: tensor_files.serialise(arrays),
         layout.labels.name: encode(artefact.labels, indent=2),
         layout.tokenizer.name: encode(artefact.tokenizer.to_json()),
@@ -223,6 +268,7 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
         "columns": artefact.columns.to_json(),
         "shift": list(artefact.shift),
         "thresholds": list(artefact.thresholds),
+        **({"encoder": view.record()} if view else {}),
     }
     written = {**checked, layout.card.name: card.encode()}
     config["crc32"] = {name: zlib.crc32(content) for name, content in written.items()}
@@ -231,10 +277,13 @@ def contents(artefact: Artefact, *, card: str, precision: str = "float32") -> di
 
 
 def size(artefact: Artefact) -> int:
-    """Bytes of weights, features and vocabulary in float32, without the headers of the files."""
+    """Bytes of weights, features, vocabulary and encoder in float32, without the headers of the files."""
     learnt, _ = split(artefact.inputs)
-    arrays = sum(array.nbytes for array in (*artefact.weights.values(), *learnt.values()))
-    return arrays + len(encode(artefact.tokenizer.to_json()))
+    view = artefact.view
+    of_view = tuple(view.weights.values()) if view else ()
+    arrays = sum(array.nbytes for array in (*artefact.weights.values(), *learnt.values(), *of_view))
+    encoder = sum(map(len, view.files().values())) if view else 0
+    return arrays + encoder + len(encode(artefact.tokenizer.to_json()))
 
 
 def compact(learnt: Arrays, *, without: Sequence[str] = ()) -> Arrays:
@@ -275,10 +324,16 @@ def damaged(root: Path) -> Iterator[Path]:
     except (OSError, ValueError, LookupError, TypeError) as error:
         damage = ArtefactError(f"{layout.config} is damaged ({error}); train the model again: textclf train")
         raise failures.refused(error, layout.config) or damage from error
-    for name in (path.name for path in (layout.weights, layout.labels, layout.tokenizer, layout.card)):
+    own = [path.name for path in (layout.weights, layout.labels, layout.tokenizer, layout.card)]
+    for name in (*own, *encoder_view.files_in(config)):
         path = root / name
         if not _is_as_written(path, crc32.get(name)):
             yield path
+
+
+def files_of_encoder(root: Path) -> list[Path]:
+    """The files of the sentence encoder in the folder of an artefact, whose config.json is not damaged."""
+    return [root / name for name in encoder_view.files_in(files.read_object(Layout(root).config))]
 
 
 def _is_as_written(path: Path, crc32: int | None) -> bool:
@@ -321,6 +376,7 @@ def hold(root: Path) -> Held:
     container = _existing(root)
     with _naming_damage(root):
         mapped = {name: container.mapped(name) for name in (CONFIG, WEIGHTS, TOKENIZER, LABELS)}
+        mapped |= encoder_view.held_files(container, files.parse_object(bytes(mapped[CONFIG])))
     return Held(root, {name: np.frombuffer(content, dtype=np.uint8) for name, content in mapped.items()})
 
 
@@ -384,7 +440,7 @@ def _read(container: Container) -> tuple[Artefact, dict[str, Any] | None]:
         )
     if config["precision"] not in weight_files.PRECISIONS:
         raise ValueError(f"{CONFIG} names no known precision")
-    if set(config["crc32"]) - {CARD} != {CONFIG, WEIGHTS, TOKENIZER, LABELS}:
+    if set(config["crc32"]) - {CARD, *encoder_view.files_in(config)} != {CONFIG, WEIGHTS, TOKENIZER, LABELS}:
         raise ValueError(f"{CONFIG} has checksums of other files")
     if config["crc32"][CONFIG] != own_checksum(config):
         raise ValueError(f"{CONFIG} is not what was written")
@@ -395,7 +451,11 @@ def _read(container: Container) -> tuple[Artefact, dict[str, Any] | None]:
     arrays = tensor_files.parse(content, WEIGHTS)
     with _verified_meanwhile(arrays, content, crc32=config["crc32"][WEIGHTS]):
         build = _build if network is None else _build_of_user
-        artefact = build(container, config, arrays)
+        own, of_view = encoder_view.divide(arrays) if "encoder" in config else (arrays, {})
+        artefact = build(container, config, own)
+        if of_view:
+            view = encoder_view.restore(container, config, weight_files.widened(of_view))
+            artefact = replace(artefact, view=view)
         _check(artefact, network)
     return artefact, network
 
@@ -519,7 +579,9 @@ def _check_abstention(learned: Abstention) -> None:
 def _try(artefact: Artefact) -> None:
     """Predict once: raises what that raises, or ValueError if there is not one logit per label."""
     last_word, last_id = artefact.tokenizer.size - 1, artefact.tokenizer.size + len(artefact.tokenizer.parts) - 1
-    shape = artefact.raw_logits(np.array([UNK_ID, last_word, last_id], dtype=np.int32), np.array([3])).shape
+    tokens = np.array([UNK_ID, last_word, last_id], dtype=np.int32)
+    vectors = None if artefact.view is None else np.zeros((1, artefact.view.encoder.dimension), dtype=np.float16)
+    shape = artefact.raw_logits(tokens, np.array([3]), vectors).shape
     if shape != (1, len(artefact.labels)):
         raise ValueError(f"logits of shape {shape} for one text and {counted(len(artefact.labels), 'label')}")
 

@@ -90,7 +90,7 @@ Gives each text {gives} {counted(len(labels), "label")}: {_listed(labels)}.
 
 Trained on {counted(metrics["train"]["documents"], "document")} (tier {metrics["tier"]}) of {code_span(data.source)},
 seed {metrics["seed"]}; epoch {metrics["best_epoch"]} of {metrics["epochs"]} had the lowest validation loss.
-{_refit(metrics["refit"])}
+{_refit(metrics["refit"])}{_encoder(metrics.get("encoder"))}
 {_origin(data)}
 {_classes(documents)}
 
@@ -128,6 +128,7 @@ def facts(
         "epochs": metrics["epochs"],
         "best_epoch": metrics["best_epoch"],
         "parameters": metrics["parameters"],
+        **({"encoder": runs.encoder_line(metrics["encoder"])} if "encoder" in metrics else {}),
         "warnings": list(metrics.get("warnings", ())),
         "versions": {name: versions[name] for name in VERSIONS if name in versions},
     }
@@ -186,6 +187,17 @@ def _refit(refit: Mapping[str, int] | None) -> str:
         f"\nThen came {runs.more_training(refit)}, {counted(refit['documents'], 'document')}. Each validation document "
         "was predicted before the model had learned from it: these predictions are the validation figures, and "
         "probabilities and thresholds are calibrated on them.\n"
+    )
+
+
+def _encoder(encoder: Mapping[str, Any] | None) -> str:
+    """The sentence encoder of the model, and where its files are."""
+    if encoder is None:
+        return ""
+    place = "is in the folder `encoder`" if encoder["is_bundled"] else "is not in this folder, and must be added first"
+    return (
+        f"\nA second classifier, with {encoder['share']:.0%} of the weight, learned from the vectors of a sentence "
+        f"encoder, which {place}:\n{code_span(runs.encoder_line(encoder))}\n"
     )
 
 

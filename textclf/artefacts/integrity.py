@@ -146,7 +146,8 @@ def of_model(root: Path) -> Iterator[Finding]:
     damaged = list(artefact.damaged(root))
     yield from map(_damaged_or_missing, damaged)
     layout = artefact.Layout(root)
-    yield from _unexpected(root, {layout.config, layout.weights, layout.tokenizer, layout.labels, layout.card})
+    ours = {layout.config, layout.weights, layout.tokenizer, layout.labels, layout.card}
+    yield from _unexpected(root, ours | set(artefact.files_of_encoder(root)))
     if not damaged:
         artefact.check(root)
 

@@ -43,6 +43,8 @@ class Summary:
     corpus: str = ""
     tier: str = ""
     model: str = ""
+    encoder: str = ""
+    """Name of the model's sentence encoder."""
     seed: int | None = None
     split: str = ""
     """The split that was measured; empty if none was yet."""
@@ -95,6 +97,8 @@ def _figures(values: Mapping[str, Any]) -> dict[str, Any]:
     found = {name: values[name] for name in ("corpus", "tier", "model", "seed")}
     if not all(isinstance(found[name], str) for name in ("corpus", "tier", "model")):
         raise TypeError("a name is no string")
+    encoder = values.get("encoder")  # a name among settings, more in metrics
+    found["encoder"] = str(encoder["name"] if isinstance(encoder, Mapping) else encoder or "")
     if split:
         found |= {"split": split} | {name: float(values[split][name]) for name in ("accuracy", "macro_f1")}
     return found

@@ -310,4 +310,11 @@ def _read(path: Path, read: Callable[[Path], Any]) -> Any:
 def more_training(refit: Mapping[str, int]) -> str:
     """What was learned from train and validation together, after the best epoch."""
     epochs = refit["epochs"]
-    return f"{counted(epochs, 'more epoch') if epochs else 'the linear classifier'} on train and validation"
+    others = "the other classifiers" if "encoder" in refit else "the linear classifier"
+    return f"{counted(epochs, 'more epoch') if epochs else others} on train and validation"
+
+
+def encoder_line(encoder: Mapping[str, Any]) -> str:
+    """A sentence encoder of metrics.json on one line."""
+    source = f", from {encoder['source']}" if encoder["source"] else ""
+    return f"{encoder['name']} (licence {encoder['licence']}{source}, hash {encoder['hash'][:12]})"

@@ -16,7 +16,7 @@ from textclf.models import MODELS, user
 from textclf.sources.document import Columns
 from textclf.system import escaping
 from textclf.system.folders import size_of
-from textclf.system.wording import counted, shown_age, shown_bytes
+from textclf.system.wording import counted, percent, shown_age, shown_bytes
 
 MOST_LABELS: Final = 20
 """Labels whose figures are shown: those with the lowest F1."""
@@ -94,6 +94,9 @@ def _fact_rows(root: Path, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     yield "tier", f"{values['tier']}{documents}" + (f" of {counted(classes, 'class', 'classes')}" if classes else "")
     parameters = f", {counted(values['parameters'], 'parameter')}" if "parameters" in values else ""
     yield "model", f"{values['model']}{parameters}, seed {values['seed']}"
+    if encoder := values.get("encoder"):
+        kept = "" if encoder["is_bundled"] else ", not in the model's folder"
+        yield "encoder", f"{runs.encoder_line(encoder)}, {percent(encoder['share'])} of the weight{kept}"
     if exported := values.get("exported"):
         yield "exported", f"from {exported['run']}, in {exported['after']['precision']}"
     if epochs := values.get("epochs"):

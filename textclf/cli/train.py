@@ -117,6 +117,9 @@ number: Final = partial(options.setting, TrainConfig)
     type=number("max_length"),
     help="Maximum number of tokens read from a document. [default: by their lengths]",
 )
+@training_options.encoder
+@training_options.encoder_limit
+@training_options.bundle
 @training_options.seed
 @click.option(
     "--seeds",
@@ -157,6 +160,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
       textclf train
       textclf train --tier full --model lstm
       textclf train --tier full --seeds 5
+      textclf train --tier full --encoder minilm
       textclf train --model my_model.py:MyModel --embedding-size 64
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z

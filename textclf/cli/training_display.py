@@ -3,7 +3,7 @@
 Loss, accuracy and macro-F1 of an epoch are those a person chooses by; history.jsonl and TensorBoard have all figures.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from textclf.artefacts import runs
 from textclf.cli import terminal
-from textclf.cli.display import listed, option_of, value_of
+from textclf.cli.display import listed, option_of, progress, value_of
 from textclf.system import escaping
 from textclf.system.wording import counted
 from textclf.training.display import Display
@@ -65,6 +65,10 @@ class TerminalDisplay(Display):
     def note(self, line: str) -> None:
         """Show a line."""
         terminal.message(line)
+
+    def items(self, items: Iterable[Any], title: str, total: int | None) -> Iterable[Any]:
+        """Pass items through with a bar."""
+        return progress(items, title, total)
 
     def begin_refit(self, *, documents: int, epochs: int) -> None:
         """Show that training continues, with a new bar."""

@@ -45,6 +45,24 @@ data = click.option(
 run_dir = click.option(
     "--run-dir", type=FOLDER, default=DEFAULTS.run_dir, show_default=True, help="Folder of the runs."
 )
+encoder = click.option(
+    "--encoder",
+    metavar="NAME|FOLDER",
+    help="Sentence encoder whose vectors a second classifier learns from: see `textclf encoder list`.",
+)
+encoder_limit = click.option(
+    "--encoder-limit",
+    type=options.setting(TrainConfig, "encoder_limit"),
+    default=DEFAULTS.encoder_limit,
+    show_default=True,
+    help="Maximum number of tokens that the encoder reads.",
+)
+bundle = click.option(
+    "--bundle/--no-bundle",
+    default=DEFAULTS.bundle,
+    show_default=True,
+    help="Whether the model has a copy of the encoder, or only its name and hash.",
+)
 seed = options.seed(TrainConfig, "weights, data order and dropout")
 device = click.option(
     "--device", default=DEFAULTS.device, show_default=True, help="Device to train on: auto, cpu, cuda, cuda:N or mps."

@@ -3,13 +3,18 @@
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from textclf import progress, training
+import numpy as np
+
+from textclf import encoders, progress, training
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset import build
+from textclf.dataset.directory import DataDirectory
+from textclf.dataset.vectors import vectors_of
 from textclf.estimator.stored import code_of, in_memory
 from textclf.estimator.temporary import temporary_folder
 from textclf.system import locks
@@ -61,10 +66,20 @@ def fit(texts: Sequence[str], labels: Sequence[str], *, settings: Settings, verb
             build.preprocess(preprocessing, held=pairs, progress=progress.of_items)
         else:
             build.preprocess(preprocessing, held=pairs)
+        if config.encoder is not None:
+            _encode(config, texts)
         with _display(verbose) as display:
             run = training.train(config, display=display)
         trained = in_memory(artefact.load(run.model, code=code_of(settings["model"])))
         return Fitted(trained, artefact.read_card(run.model), runs.read_json(run.metrics), runs.read_lines(run.history))
+
+
+def _encode(config: TrainConfig, texts: Sequence[str]) -> None:
+    """Keep the vectors of the documents with the data, since training has not the texts any more."""
+    data = DataDirectory.open(Path(str(config.data)))
+    rows = np.concatenate([part.rows for part in data.parts(config.tier).values()])
+    of_rows = {row: texts[int(data.documents.source[row]) - 1] for row in rows.tolist()}
+    vectors_of(data, encoders.find(str(config.encoder)), rows, most=config.encoder_limit, texts=of_rows)
 
 
 @contextmanager

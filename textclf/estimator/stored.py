@@ -51,11 +51,11 @@ def save(root: Path, written: Mapping[str, bytes]) -> None:
     """
     if root.exists() and not root.is_dir():
         raise UsageError(f"{root} is a file; choose another path")
-    if root.is_dir() and (foreign := sorted({path.name for path in root.iterdir()} - set(written))):
+    ours = {Path(name).parts[0] for name in written}
+    if root.is_dir() and (foreign := sorted({path.name for path in root.iterdir()} - ours)):
         raise UsageError(f"{root} has files of something else ({', '.join(foreign[:3])}); choose another path")
     with folders.replacing(root) as folder:
-        for name, content in written.items():
-            files.write_bytes(folder / name, content)
+        artefact.write(folder, written)
 
 
 def read(root: Path, trained: Artefact) -> Described:
@@ -90,7 +90,8 @@ def in_memory(trained: Artefact) -> Artefact:
     """The same model with arrays of its own, which need its file no longer."""
     learnt, _ = artefact.split(trained.inputs)
     inputs = replace(trained.inputs, **{name: array.copy() for name, array in learnt.items()})  # type: ignore[type-var]
-    return replace(trained, weights={name: array.copy() for name, array in trained.weights.items()}, inputs=inputs)
+    weights = {name: array.copy() for name, array in trained.weights.items()}
+    return replace(trained, weights=weights, inputs=inputs, view=trained.view and trained.view.in_memory())
 
 
 def code_of(model: str) -> list[Path]:

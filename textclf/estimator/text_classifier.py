@@ -21,7 +21,6 @@ from textclf.inference.explain import Explanation, explain
 from textclf.inference.labelled import predict_labelled
 from textclf.settings import Range, Rule, checked, paths
 from textclf.sources import Row
-from textclf.system.files import write_bytes
 
 NOT_SETTINGS: Final = ("cv", "verbose", "class_weight")
 """Parameters that do not change the model."""
@@ -45,6 +44,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
     class_weight : None, "balanced", or a mapping from label to its weight in the training loss
     epochs, batch_size, lr, patience, min_gain, monitor, clip_norm, label_smoothing, refit, embedding_size, hidden_size,
     dropout, word_dropout, max_length, device, precision : see ``textclf train --help``; None: by model and texts
+    encoder, encoder_limit : name or folder of a sentence encoder, and the number of tokens that it may read
     cv : number of folds of `fit_transform`; `fit` has no use for it
     verbose : whether `fit` shows bars, in a notebook or on stderr
 
@@ -83,6 +83,8 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         dropout: float | None = None,
         word_dropout: float | None = None,
         max_length: int | None = None,
+        encoder: str | None = None,
+        encoder_limit: int = 2_000_000,
         device: str = "auto",
         precision: str = "auto",
         cv: int = 5,
@@ -111,6 +113,8 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         self.dropout = dropout
         self.word_dropout = word_dropout
         self.max_length = max_length
+        self.encoder = encoder
+        self.encoder_limit = encoder_limit
         self.device = device
         self.precision = precision
         self.cv = cv
@@ -277,8 +281,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         super().__setstate__(state)
         if written is not None:
             with temporary_folder() as folder:
-                for name, content in written.items():
-                    write_bytes(folder / Path(name).name, content, durable=False)
+                artefact.write(folder, written, durable=False)
                 trained = stored.in_memory(artefact.load(folder, code=stored.code_of(self.model)))
                 self._take(trained, stored.read(folder, trained), artefact.read_card(folder))
 

@@ -48,6 +48,9 @@ def run_facts(run: RunLayout, figures: Mapping[str, Any]) -> Facts:
     versions, seconds = runs.read_json(run.config).get("versions", {}), figures["seconds"]
     refit = f"; then {runs.more_training(figures['refit'])}" if figures["refit"] else ""
     yield "Model", figures["model"]
+    if "encoder" in figures:
+        encoder = figures["encoder"]
+        yield "Encoder", f"{runs.encoder_line(encoder)}, {percent(encoder['share'])} of the weight"
     yield "Parameters", f"{figures['parameters']:,}"
     yield "Started", f"{datetime.fromtimestamp(runs.started(run.root), UTC):%Y-%m-%d %H:%M} UTC"
     yield "Device", figures["device"]

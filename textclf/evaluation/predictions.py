@@ -1,7 +1,7 @@
 """Predictions of a finished model for every document of a split, computed in numpy as in `textclf predict`."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts import artefact, runs
-from textclf.artefacts.artefact import Artefact
+from textclf.artefacts.artefact import Artefact, TextsRead
 from textclf.dataset.directory import DataDirectory
 from textclf.dataset.documents import labels_of
+from textclf.dataset.vectors import vectors_of
 from textclf.errors import DataError, UsageError
 from textclf.evaluation.outcome import Outcome
 from textclf.evaluation.scoring import scoring_of
@@ -21,6 +22,9 @@ from textclf.system import files
 from textclf.text import arrays
 from textclf.text.tokenizer import Tokenizer
 from textclf.text.vocabulary_map import VocabularyMap
+
+Batch = tuple[NDArray[np.int32], NDArray[np.int64]]
+"""Token ids of documents end to end, and the length of each."""
 
 DOCUMENTS_AT_ONCE: Final = 256
 TOKENS_AT_ONCE: Final = 1_000_000  # of these documents, unless one alone has more
@@ -107,9 +111,7 @@ class Tokens:
             self.words = larger.words
             self._map = VocabularyMap.between(larger, tokenizer)
 
-    def batches(
-        self, rows: NDArray[np.integer], *, size: int = DOCUMENTS_AT_ONCE
-    ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int64]]]:
+    def batches(self, rows: NDArray[np.integer], *, size: int = DOCUMENTS_AT_ONCE) -> Iterator[Batch]:
         """Batches of documents, smaller if they are long: their token ids end to end, and the length of each."""
         bounds = arrays.offsets(self.data.documents.tokens[rows])
         for some in arrays.row_slices(bounds, at_most=TOKENS_AT_ONCE, rows=size):
@@ -124,11 +126,25 @@ def unknown_shares(data: DataDirectory, rows: NDArray[np.integer], tokenizer: To
     return np.concatenate([unknown / words for words, unknown in counts])
 
 
+def _with_vectors(
+    trained: Artefact, data: DataDirectory, rows: NDArray[np.integer], batches: Iterable[Batch]
+) -> Iterator[TextsRead]:
+    """Batches of the documents of these rows, with their vectors if the model has an encoder."""
+    if trained.view is None:
+        yield from (TextsRead(*batch) for batch in batches)
+        return
+    vectors, start = vectors_of(data, trained.view.encoder, rows), 0
+    for tokens, lengths in batches:
+        stop = start + len(lengths)
+        yield TextsRead(tokens, lengths, vectors.of(rows[start:stop]))
+        start = stop
+
+
 def predict_split(trained: Artefact, tokens: Tokens, *, split: str, run: str) -> Predictions:
     """Predict every document of a split.
 
     Raises UsageError if there is no such split or the data has labels of another kind, DataError if none of its
-    documents has a label of a training document.
+    documents has a label of a training document, and what `vectors_of` raises.
     """
     data = tokens.data
     rows, labels = data.rows(split), data.classes().astype(np.int64)
@@ -136,5 +152,6 @@ def predict_split(trained: Artefact, tokens: Tokens, *, split: str, run: str) ->
         raise UsageError(f"{data.layout.root} has no {split} split")
     if (labels[rows] < 0).all():
         raise DataError(f"{data.layout.root}: no {split} document has a label that a training document has")
-    raw = np.concatenate([trained.raw_logits(*batch) for batch in tokens.batches(rows)])
+    read = _with_vectors(trained, data, rows, tokens.batches(rows))
+    raw = np.concatenate([trained.raw_logits(*batch) for batch in read])
     return Predictions(run, data, split, rows, labels[rows], raw, trained, tokens.words)

@@ -60,7 +60,8 @@ def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequenc
 
 def outcome(run: runs.RunLayout) -> dict[str, Any]:
     """Everything that training decides: the hashes of the model's files, the history and the metrics, without times."""
-    hashes = {f"model/{path.name}": checksums.sha256(path) for path in run.model.iterdir()}
+    written = [path for path in run.model.rglob("*") if path.is_file()]
+    hashes = {path.relative_to(run.root).as_posix(): checksums.sha256(path) for path in written}
     history = [_without_seconds(epoch) for epoch in runs.read_lines(run.history)]
     return hashes | {run.history.name: history, run.metrics.name: _without_seconds(runs.read_json(run.metrics))}
 
@@ -70,5 +71,6 @@ def _without_seconds(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Versions, threads and processor that have changed."""
-    return [change for part in ("versions", "machine") for change in changes(before.get(part, {}), now[part])]
+    """Versions, threads, processor and encoder that have changed."""
+    parts = ("versions", "machine", "encoder")
+    return [change for part in parts for change in changes(before.get(part, {}), now.get(part, {}))]

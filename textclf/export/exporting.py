@@ -81,6 +81,11 @@ def export(path: Path, request: ExportRequest, *, code: Sequence[Path] = ()) -> 
     run = FinishedRun.open(path, code=code)
     if is_file and run.trained.user_model:
         raise UsageError(f"{run.trained.model} predicts through torch, not in one file; use --format safetensors")
+    if run.trained.view and request.form != "safetensors":
+        raise UsageError(
+            f"the sentence encoder of the model, {run.trained.view.encoder.name}, does not go into {request.form}; "
+            "use --format safetensors, or train without --encoder"
+        )
     before = run.predict(run.trained)
     if request.split not in before:
         raise UsageError(f"{run.data.layout.root} has no {request.split} split; choose another --split")
@@ -167,9 +172,7 @@ def _write_folder(
     """Write the export as a run; raises what `_make` raises, and TextclfError if ONNX Runtime disagrees."""
     layout = runs.RunLayout(folder)
     made = _make(layout.model, run, candidate, before, request)
-    files.make_folder(layout.model)
-    for name, content in made.model.items():
-        files.write_bytes(layout.model / name, content)
+    artefact.write(layout.model, made.model)
     for name, content in made.records.items():
         files.write_bytes(folder / name, content)
     if request.form == "onnx":

@@ -24,6 +24,7 @@ INSIDE: Final = (
     "artefacts/__init__.py",
     "artefacts/artefact.py",
     "artefacts/containers.py",
+    "artefacts/encoder_view.py",
     "artefacts/runs.py",
     "artefacts/weight_files.py",
     "inference/*.py",
@@ -38,6 +39,7 @@ INSIDE: Final = (
 )
 """The files of textclf that predicting needs."""
 OUTSIDE: Final = (
+    "encoders/*.py",
     "models/*/network.py",
     "models/user/trial.py",
     "sources/catalogue.py",
@@ -56,7 +58,7 @@ OUTSIDE: Final = (
     "text/corpus_encoder.py",
     "text/vocabulary_map.py",
 )
-"""Those among them that only training, its data and clusters need."""
+"""Those among them that only training, its data, clusters, and models that do not go into one file need."""
 ABSENT: Final = "standalone/absent.py"
 ABSENT_AS: Final = ("api.py", "estimator.py", "results.py")
 """Modules of the public API in whose place the archive has it: they would import what trains."""

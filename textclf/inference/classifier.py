@@ -128,8 +128,8 @@ class Classifier:
 
     def scores(self, texts: list[str]) -> Scores:
         """The probabilities of all classes for texts that are classified at once."""
-        tokens, lengths = self.trained.tokenizer.encode_all(texts)
-        logits = self.trained.logits(tokens, lengths)
+        tokens, lengths, vectors = self.trained.read(texts)
+        logits = self.trained.logits(tokens, lengths, vectors)
         words, unknown = self.trained.tokenizer.words_and_unknown(tokens, lengths)
         share = unknown / words
         return Scores(
@@ -157,7 +157,7 @@ class Classifier:
 
     def logits(self, texts: list[str]) -> Floats:
         """Calibrated logits of each class, shape (texts, classes): their softmax says how often the model is right."""
-        return self.trained.logits(*self.trained.tokenizer.encode_all(list(strings(texts))))
+        return self.trained.logits(*self.trained.read(list(strings(texts))))
 
 
 def most_probable(

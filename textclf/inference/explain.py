@@ -3,8 +3,8 @@
 The margin of a label is explained: its calibrated logit minus the mean logit of all other labels. It rises and falls
 with the probability, whatever a model adds to all logits alike. Where a text may have several labels, each is a
 question of its own, and its margin is its logit. Each model divides the margin among tokens in its own
-way: the mlp exactly (`textclf.models.bag_mlp.predict.contributions`), the others by leaving out one token at a time
-(`textclf.models.sequences.features.LeaveOneOut`).
+way: the mlp exactly (`textclf.models.bag_mlp.predict.contributions`), the others, and a sentence encoder, by leaving
+out one token at a time (`textclf.models.sequences.features.LeaveOneOut`).
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,20 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from textclf.artefacts.artefact import Artefact
+from textclf.artefacts.encoder_view import EncoderView
 from textclf.errors import UsageError
 from textclf.models.arithmetic import Doubles, sigmoid
+from textclf.models.model import Contributions
 from textclf.text.token_offsets import spans
 from textclf.text.tokenizer import UNK_ID
 
 MANY_WORDS: Final = 4096  # one-word texts in a batch
 MOST_EXPLAINED: Final = 1_000_000
 """Most characters of a text that is explained: each token takes 280 bytes, where predicting takes ten."""
+
+
+MOST_LEFT_OUT: Final = 64
+"""Times that a sentence encoder reads a text, each time with another part left out."""
 
 
 class Token(NamedTuple):
@@ -65,7 +71,10 @@ def explain(trained: Artefact, text: str, label: str) -> Explanation:
     ids = trained.tokenizer.encode(text)
     where = spans(text, lowercase=trained.tokenizer.lowercase)
     against = _against_others(trained, label)
-    found = trained.kind.runtime().contributions(trained.weights, trained.inputs, ids, against)
+    of_view = 0.0 if trained.view is None else trained.view.share
+    found = trained.kind.runtime().contributions(trained.weights, trained.inputs, ids, (1 - of_view) * against)
+    if trained.view is not None:
+        found = _with_view(found, trained.view, text, where, against)
     shift = float(against @ np.array(trained.shift)) if trained.shift else 0.0  # which the model's logits have
     placed = zip(where, found.tokens[: len(where)].tolist(), strict=True)  # an empty text has an <unk>, but no token
     return Explanation(
@@ -76,13 +85,33 @@ def explain(trained: Artefact, text: str, label: str) -> Explanation:
     )
 
 
+def _with_view(
+    found: Contributions, view: EncoderView, text: str, where: Sequence[tuple[int, int]], against: Doubles
+) -> Contributions:
+    """Add what the encoder's classifier contributes: how the margin falls when a token is left out of the text.
+
+    A long text has its tokens left out in MOST_LEFT_OUT runs, each of which is shared out evenly.
+    """
+    runs = np.array_split(np.arange(len(where)), min(len(where), MOST_LEFT_OUT)) if where else []
+    without = [text[: where[run[0]][0]] + text[where[run[-1]][1] :] for run in runs]
+    margins = view.share * view.logits(view.read([text, *without])).astype(np.float64) @ against  # (1 + runs,)
+    falls = margins[0] - margins[1:]
+    tokens = found.tokens.copy()
+    for run, fall in zip(runs, falls.tolist(), strict=True):
+        tokens[run] += fall / len(run)
+    margin = float(margins[0])
+    return Contributions(found.margin + margin, found.rest + margin - float(falls.sum()), tokens)
+
+
 def top_words(
     trained: Artefact, labels: Sequence[str], *, top_k: int, many_words: int = MANY_WORDS
 ) -> dict[str, list[Word]]:
     """For each label, the words that, each alone, give it the highest probability.
 
     Each word is classified once, whatever the number of labels. Pairs of words are left out, since the model knows only
-    their hashes. Raises UsageError if there is no such label, or if the model knows no word.
+    their hashes, and so is a sentence encoder, which a word alone tells little.
+
+    Raises UsageError if there is no such label, or if the model knows no word.
     """
     places = {label: _place(trained, label) for label in labels}
     best: dict[str, list[Word]] = {label: [] for label in places}
@@ -109,7 +138,8 @@ def _best(so_far: list[Word], words: Sequence[str], probabilities: Doubles, top_
 
 def _probabilities_of_words(trained: Artefact, words: range) -> Doubles:
     """Calibrated probabilities of texts of one word each, shape (classes, words)."""
-    logits = trained.logits(np.array(words, dtype=np.int32), np.ones(len(words), dtype=np.int64)).astype(np.float64)
+    own = trained.own_logits(np.array(words, dtype=np.int32), np.ones(len(words), dtype=np.int64))
+    logits = trained.calibrated(own).astype(np.float64)
     if trained.is_multi:
         return sigmoid(logits).T
     exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))

@@ -64,8 +64,8 @@ def predict_labelled(classifier: Classifier, rows: Iterable[Row], *, where: str,
     usable = _Usable(rows, strict=strict, several=trained.is_multi)
     logits, unknown = [], []
     for texts in batched(usable.texts()):
-        tokens, lengths = trained.tokenizer.encode_all(texts)
-        logits.append(trained.raw_logits(tokens, lengths))
+        tokens, lengths, vectors = trained.read(texts)
+        logits.append(trained.raw_logits(tokens, lengths, vectors))
         words, without = trained.tokenizer.words_and_unknown(tokens, lengths)
         unknown.append(without / words)
     if not logits:

@@ -193,9 +193,13 @@ def _limits(classifier: Classifier, card: Facts) -> Iterator[str]:
         yield f"Expect more errors on labels with {few}: {', '.join(labels)}{others}."
 
 
+def _encoder(card: Facts) -> str:
+    return f"encoder {card.text('encoder')}" if card.text("encoder") else ""
+
+
 def _technical(classifier: Classifier, card: Facts) -> Iterator[str]:
     size = sum(array.nbytes for array in classifier.trained.weights.values())
-    about = filter(None, (f"Model {classifier.trained.model}", card.count("parameters", "parameter")))
+    about = filter(None, (f"Model {classifier.trained.model}", _encoder(card), card.count("parameters", "parameter")))
     yield f"{', '.join(about)}; {size / 1e6:.1f} MB of weights in memory."
     versions = card.inside("versions")
     names = [f"{name} {versions.text(name)}" for name in ("textclf", "python", "torch", "numpy") if versions.text(name)]

@@ -1,10 +1,10 @@
 """The progress bar of a run that is trained from Python."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from textclf.progress import bar
+from textclf.progress import bar, of_items
 from textclf.system import escaping
 from textclf.training.display import Display
 
@@ -34,6 +34,10 @@ class TrainingBar(Display):
         from tqdm.auto import tqdm
 
         tqdm.write(escaping.line(line), file=sys.stderr)
+
+    def items(self, items: Iterable[Any], title: str, total: int | None) -> Iterable[Any]:
+        """Pass items through with a bar that goes when they end."""
+        return of_items(items, title, total)
 
     def begin(self, run: "RunLayout", setup: "Setup", learner: "Learner", *, first_epoch: int) -> None:
         """Show an empty bar, or where the run is resumed."""

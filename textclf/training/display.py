@@ -1,6 +1,6 @@
 """What shows a training run to the user. Needs no torch, so that a command can make one before torch loads."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ class Display:
 
     def note(self, line: str) -> None:
         """Something that the user should know."""
+
+    def items(self, items: Iterable[Any], _title: str, _total: int | None) -> Iterable[Any]:
+        """Pass through what takes long before training begins."""
+        return items
 
     def watch(self, batches: "Batches", meter: "Meter") -> "Batches":
         """Pass the training batches of one epoch through."""

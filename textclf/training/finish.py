@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from time import perf_counter
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from torch import nn
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.artefacts.card import facts, model_card
+from textclf.artefacts.encoder_view import EncoderView
 from textclf.config import NONE, REFIT_EPOCHS
 from textclf.dataset.directory import Part
 from textclf.dataset.manifest import Manifest
@@ -25,8 +26,11 @@ from textclf.training import device, loop
 from textclf.training.batches import BatchLoader
 from textclf.training.doubts import doubts
 from textclf.training.loop import StepOptions
-from textclf.training.setup import Setup, required
+from textclf.training.setup import Setup, required, required_encoded
 from textclf.training.tracking import Tracker
+
+if TYPE_CHECKING:
+    from textclf.training.companion import Joined
 
 MOST_LABELS: Final = 1_000
 """Labels of which metrics.json has figures, at most."""
@@ -40,18 +44,26 @@ class Trained(NamedTuple):
 
     model: nn.Module
     """What predicts."""
-    validation: NDArray[np.float32]
-    """Logits (D, C) of documents that the model had not learned from: see `textclf.training.refit`."""
+    joined: "Joined"
+    """Its companions, and the logits (D, C) of all of documents that they had not learned from."""
     options: StepOptions
     """How the model is evaluated."""
     best_epoch: int
     is_refit: bool
     """Whether it took more steps after the last epoch, on train and validation."""
-    share: float
-    """Weight of the companion's logits in the model's: see `textclf.training.companion`."""
     train_seconds: float
     started: float
     """When the run would have started, by `perf_counter`, had it never been stopped."""
+
+    @property
+    def validation(self) -> NDArray[np.float32]:
+        """The logits of the validation documents."""
+        return self.joined.validation
+
+    @property
+    def view(self) -> EncoderView | None:
+        """The classifier of an encoder's vectors, if the model has one."""
+        return self.joined.view
 
 
 def finish(
@@ -70,10 +82,12 @@ def finish(
     if test:
         tested = setup.parts["test"]
         logits = logits_of(trained.model, setup.loader("test", trained.options.device), options=trained.options)
+        if trained.view:
+            logits = trained.view.join(logits, required_encoded(setup).vectors.of(tested.rows))
         measured["test"] = scoring.measure(tested.classes, logits, how)
     metrics = _metrics(setup, run, trained, measured, how.temperature)
     metrics |= _by_label(setup, scoring, how, *((tested, logits) if test else (validation, trained.validation)))
-    made = _artefact(setup, run, trained.model, metrics=metrics, how=how, abstention=abstention)
+    made = _artefact(setup, run, trained, metrics=metrics, how=how, abstention=abstention)
     tracker.finish(metrics)
     artefact.save(run.model, made, card=_card(setup, run, made, metrics))
     memory.return_freed_memory()  # of the files that were written: figures need more
@@ -103,9 +117,11 @@ def _metrics(
 ) -> dict[str, Any]:
     """The figures of the finished model, as metrics.json holds them."""
     config, history = setup.config, files.read_lines(run.history)
-    has_learned_all = trained.is_refit or (trained.share and "refit" in setup.parts)
+    joined = trained.joined
+    has_learned_all = trained.is_refit or ((joined.share or joined.view) and "refit" in setup.parts)
     epochs = REFIT_EPOCHS if trained.is_refit else 0
-    refit = {"documents": len(setup.parts["refit"]), "epochs": epochs} if has_learned_all else None
+    of_encoder = {"encoder": 1} if joined.view else {}
+    refit = {"documents": len(setup.parts["refit"]), "epochs": epochs, **of_encoder} if has_learned_all else None
     doubtful = _doubts(setup, history[trained.best_epoch - 1], measured["validation"].accuracy)
     return {
         "corpus": setup.data.manifest.name,
@@ -113,14 +129,15 @@ def _metrics(
         "model": config.model,
         "seed": config.seed,
         **setup.network_record(),
-        "parameters": parameters(trained.model),
+        "parameters": parameters(trained.model) + (joined.view.parameters if joined.view else 0),
         "train": history[trained.best_epoch - 1]["train"],
         **{split: figures._asdict() for split, figures in measured.items()},
         "temperature": temperature,
         "epochs": len(history),
         "best_epoch": trained.best_epoch,
         "refit": refit,
-        **({"companion": {"share": trained.share}} if trained.share else {}),
+        **({"companion": {"share": joined.share}} if joined.share else {}),
+        **({"encoder": joined.view.record()} if joined.view else {}),
         **({"warnings": doubtful} if doubtful else {}),
         "device": device.name(trained.options.device),
         "seconds": {
@@ -156,17 +173,17 @@ def _doubts(setup: Setup, epoch: Mapping[str, Any], accuracy: float) -> list[str
 def _artefact(
     setup: Setup,
     run: runs.RunLayout,
-    model: nn.Module,
+    trained: Trained,
     *,
     metrics: Mapping[str, Any],
     how: Calibrated,
     abstention: Abstention,
 ) -> Artefact:
     """The trained model, without torch."""
-    kept = ("corpus", "tier", "seed", "refit", "validation", "test")
+    kept = ("corpus", "tier", "seed", "refit", "validation", "test", "encoder")
     return Artefact(
         model=setup.config.model,
-        weights={name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()},
+        weights={name: tensor.cpu().numpy() for name, tensor in trained.model.state_dict().items()},
         tokenizer=setup.tokenizer,
         inputs=setup.features,
         labels=setup.data.manifest.labels,
@@ -177,6 +194,7 @@ def _artefact(
         abstention=abstention,
         user_model=setup.user_model(),
         columns=setup.data.manifest.columns,
+        view=trained.view,
     )
 
 

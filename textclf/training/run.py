@@ -21,7 +21,7 @@ from textclf.models.user.code import naming_line
 from textclf.system import failures, files, memory
 from textclf.system.signals import Interrupt
 from textclf.system.startup import no_spinning, refuse_few_threads
-from textclf.training import device, loop, shared_memory
+from textclf.training import device, encoding, loop, shared_memory
 from textclf.training.batches import BatchLoader
 from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
 from textclf.training.companion import join
@@ -61,7 +61,7 @@ class Start(NamedTuple):
 @no_spinning()
 def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = None) -> runs.RunLayout:
     """Train in a new run directory, which is made once the model is; raises what `resume` raises."""
-    setup = _with_room_for_batches(setup, display or Display())
+    setup = encoding.with_vectors(_with_room_for_batches(setup, display or Display()), display or Display())
     config = setup.config
     with _naming_failures(setup, config.run_dir), _started(setup) as start:
         run = runs.create(config.run_dir, corpus=setup.data.manifest.name, tier=config.tier, model=config.model)
@@ -81,7 +81,7 @@ def resume(
     ResourceError if disk, memory or loader processes give out, InterruptedRunError or TerminatedRunError on a signal;
     the run can then be resumed.
     """
-    setup = _with_room_for_batches(setup, display or Display())
+    setup = encoding.with_vectors(_with_room_for_batches(setup, display or Display()), display or Display(), run=run)
     with _naming_failures(setup, run.root), _naming_resume(run), _started(setup) as start:
         return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
 
@@ -175,11 +175,11 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
             load_best(run.best, learner.average.module)
         model, begun = learner.end(), perf_counter()
         joining = replace(evaluating, seed=config.seed, watch=_watcher(alone, interrupt, Display()))
-        validation, share = join(alone, model, validation, options=joining)
+        joined = join(alone, model, validation, options=joining)
         train_seconds += perf_counter() - begun
         setup.clear_cache()
         started = start.time - progress.seconds
-        trained = Trained(model, validation, evaluating, stopping.best_epoch, is_refit, share, train_seconds, started)
+        trained = Trained(model, joined, evaluating, stopping.best_epoch, is_refit, train_seconds, started)
         memory.return_freed_memory()
         metrics = finish(alone, run, trained, tracker=tracker, test=config.test)
     runs.seal(run)
@@ -301,6 +301,7 @@ def _record(setup: Setup) -> dict[str, Any]:
     return {
         "settings": setup.config.to_json(),
         **setup.network_record(),
+        **encoding.record(setup),
         "data": {
             "path": str(data.layout.root.resolve()),
             "name": data.manifest.name,

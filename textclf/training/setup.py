@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf import encoders
 from textclf.artefacts import runs
 from textclf.config import NONE, TrainConfig
 from textclf.dataset import finding
@@ -35,6 +36,8 @@ from textclf.training.ranks import ALONE, Ranks
 if TYPE_CHECKING:
     import torch
 
+    from textclf.dataset.vectors import Vectors
+    from textclf.encoders import Encoder
     from textclf.training.batches import BatchLoader
     from textclf.training.learner import Learner
     from textclf.training.objective import Sigmoid, Softmax
@@ -48,6 +51,13 @@ DocumentBatch = tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.integer]]
 """Token ids of documents end to end, their lengths, and their rows in the table of documents."""
 
 Setting = TypeVar("Setting", int, float)
+
+
+class Encoded(NamedTuple):
+    """A sentence encoder, and the vectors that it makes of the documents of all parts."""
+
+    encoder: "Encoder"
+    vectors: "Vectors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,8 @@ class Setup:
     """Spent on computing all this."""
     ranks: Ranks = ALONE
     """The processes that train together."""
+    encoded: "Encoded | None" = None
+    """What a sentence encoder makes of the documents, if there is one."""
 
     def loader(self, part: str, processor: "torch.device") -> "BatchLoader":
         """Batches of a part: shuffled for each epoch if it is trained on, else sorted by length."""
@@ -208,6 +220,8 @@ def set_up_while_torch_loads(config: TrainConfig) -> Setup:
     """
     root = finding.find(config.data, config.data_dir)
     read_manifest(root)  # if there is no such data, it is said before torch is imported
+    if config.encoder is not None:
+        encoders.find(config.encoder)
     if config.user_model or not workers.can_fork():
         return set_up(config)
     with workers.pool(1, imports=__name__, advice="free some and run it again") as pool:
@@ -294,6 +308,13 @@ def required(value: Setting | None) -> Setting:
     if value is None:
         raise ValueError("a setting is still open")
     return value
+
+
+def required_encoded(setup: Setup) -> Encoded:
+    """What the encoder of a setup that has one makes of the documents."""
+    if setup.encoded is None:
+        raise ValueError("there is no encoder")
+    return setup.encoded
 
 
 def _batches(store: Store, part: Part, size: int) -> Iterator[DocumentBatch]:

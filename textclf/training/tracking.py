@@ -193,7 +193,7 @@ def _about_words(found: Predictions, words: Sequence[str]) -> list[list[str]]:
     """Each word, the label that the model gives it alone, and how often it is in the documents trained on."""
     trained = found.trained
     ids = np.arange(FIRST_WORD, FIRST_WORD + len(words), dtype=np.int32)
-    logits = trained.raw_logits(ids, np.ones(len(ids), dtype=np.int64))
+    logits = trained.own_logits(ids, np.ones(len(ids), dtype=np.int64))
     answers = trained.probabilities(trained.calibrated(logits)).argmax(axis=1).tolist()
     counts = np.zeros(ids[-1] + 1, dtype=np.int64)
     for tokens, _ in Tokens(found.data, trained.tokenizer).batches(found.data.rows(trained.trained["tier"])):

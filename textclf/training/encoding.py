@@ -1,0 +1,67 @@
+"""The vectors that a run learns from, made before its first step. Works without torch."""
+
+from dataclasses import replace
+from statistics import median
+from typing import Any, Final
+
+import numpy as np
+
+from textclf import encoders
+from textclf.artefacts import runs
+from textclf.dataset.vectors import Watcher, vectors_of
+from textclf.encoders import store
+from textclf.errors import TextclfError, UsageError
+from textclf.system import failures
+from textclf.system.signals import stopping
+from textclf.training.display import Display
+from textclf.training.setup import Encoded, Setup
+
+FEW: Final = 100
+"""With fewer training documents in the middle one of the classes, an encoder is worth trying."""
+
+
+def with_vectors(setup: Setup, display: Display, *, run: runs.RunLayout | None = None) -> Setup:
+    """The setup with its encoder and the vectors of its documents, if its settings name one.
+
+    ``run``: the one that is resumed. Raises what `encoders.find` and `vectors_of` raise, and UsageError if the encoder
+    is another one than that of the run, or if several processes train together.
+    """
+    config = setup.config
+    if config.encoder is None:
+        _advise(setup, display)
+        return setup
+    if setup.ranks.count > 1:
+        raise UsageError("--encoder trains in one process: leave out torchrun, or --encoder")
+    encoder = encoders.find(config.encoder)
+    if run is not None and (before := runs.read_json(run.config).get("encoder", {}).get("hash")) != encoder.hash:
+        raise UsageError(
+            f"{run.root} was trained with another encoder {config.encoder} ({str(before)[:12]}, now "
+            f"{encoder.hash[:12]}); add that one again, or train a new model: textclf train"
+        )
+    rows = np.concatenate([part.rows for part in setup.parts.values()])
+    watcher = Watcher(display.note, display.items)
+    with failures.naming(setup.data.layout.vectors), stopping("the same command goes on where it was"):
+        vectors = vectors_of(setup.data, encoder, rows, most=config.encoder_limit, watcher=watcher)
+    return replace(setup, encoded=Encoded(encoder, vectors))
+
+
+def record(setup: Setup) -> dict[str, Any]:
+    """What config.json of a run says of its encoder."""
+    if setup.encoded is None:
+        return {}
+    return {"encoder": {"name": setup.encoded.encoder.name, "hash": setup.encoded.encoder.hash}}
+
+
+def _advise(setup: Setup, display: Display) -> None:
+    """Name an encoder that the user has, where classes have few documents."""
+    middle = median(setup.data.counts_of(setup.parts["train"].rows).values())
+    if middle >= FEW:
+        return
+    try:
+        usable = [each.name for each in store.summaries() if not each.error]
+    except TextclfError:
+        return
+    if usable:
+        display.note(
+            f"half of the classes have at most {middle:,.0f} training documents: --encoder {usable[0]} may help"
+        )

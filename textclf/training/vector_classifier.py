@@ -1,0 +1,120 @@
+"""The classifier of the vectors of a sentence encoder: vector, ReLU, dropout, logits. The encoder stays as it is.
+
+B documents in a batch, E numbers of a vector, H hidden units, C classes.
+"""
+
+from collections.abc import Iterator
+from math import ceil, sqrt
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from textclf.artefacts.encoder_view import EncoderView, Halves
+from textclf.dataset.directory import UNSEEN, Part
+from textclf.training import falling
+from textclf.training.batches import EpochSampler
+from textclf.training.learner import Adam, start_at_log_odds
+from textclf.training.loop import StepOptions
+from textclf.training.setup import Encoded, Setup, required_encoded
+
+HIDDEN: Final = 128
+DROPOUT: Final = 0.5
+BATCH: Final = 32
+LR: Final = 5e-4
+EPOCHS: Final = 10
+STEPS: Final = 200
+"""Fewest steps: few documents are read more often."""
+USUAL: Final = 2.0
+"""The weight of its logits where there are too few validation documents to tell: that of the others is 1 each."""
+
+
+class VectorBatch(NamedTuple):
+    """Some documents."""
+
+    vectors: Tensor
+    """Shape (B, E), float32."""
+    labels: Tensor
+    """Shape (B,), int64."""
+
+
+class VectorClassifier(nn.Module):
+    """Two layers on vectors, which are first divided by ``size``."""
+
+    def __init__(self, *, dimension: int, classes: int, size: float) -> None:
+        super().__init__()
+        self.size = size
+        self.hidden = nn.Linear(dimension, HIDDEN)
+        self.dropout = nn.Dropout(DROPOUT)
+        self.output = nn.Linear(HIDDEN, classes)
+
+    def forward(self, batch: VectorBatch) -> Tensor:
+        """Logits, shape (B, C)."""
+        hidden = self.dropout(torch.relu(self.hidden(batch.vectors / self.size)))  # (B, H)
+        logits: Tensor = self.output(hidden)
+        return logits
+
+    @torch.no_grad()
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The weights for vectors as they are, by name."""
+        found = {name: tensor.cpu().numpy() for name, tensor in self.state_dict().items()}
+        return {**found, "hidden.weight": found["hidden.weight"] / np.float32(self.size)}
+
+
+class VectorBatches:
+    """The vectors of a part, in an order that follows from the seed and the epoch."""
+
+    def __init__(self, encoded: Encoded, part: Part, setup: Setup) -> None:
+        self.vectors = encoded.vectors.of(part.rows)
+        self.labels = np.maximum(part.labels, UNSEEN).astype(np.int64)
+        self.rows, self._names = part.rows, setup.data.documents.names
+        self.batch_sampler = EpochSampler(len(part), batch_size=BATCH, seed=setup.config.seed)
+
+    def __len__(self) -> int:
+        return ceil(len(self.labels) / BATCH)
+
+    def __iter__(self) -> Iterator[VectorBatch]:
+        for places in self.batch_sampler:
+            vectors = torch.from_numpy(self.vectors[places].astype(np.float32))
+            yield VectorBatch(vectors, torch.from_numpy(self.labels[places]))
+
+    def names(self, step: int) -> str:
+        """The first of the documents in a batch of this epoch, for messages."""
+        first = list(self.batch_sampler.batches())[step][0]
+        return f"{self._names.of([int(self.rows[first])])[0]} and others"
+
+
+def learn(setup: Setup, part: str, *, options: StepOptions) -> VectorClassifier:
+    """One that has learned from the vectors of the documents of a part."""
+    encoded, documents = required_encoded(setup), setup.parts[part]
+    batches = VectorBatches(encoded, documents, setup)
+    torch.manual_seed(setup.config.seed % 2**63)
+    classes = len(setup.data.manifest.labels)
+    made = VectorClassifier(dimension=encoded.encoder.dimension, classes=classes, size=_size(batches.vectors)).to(
+        options.device
+    )
+    if setup.data.is_multi:
+        counts = setup.data.counts_of(documents.rows)
+        start_at_log_odds(made, np.array(list(counts.values())), documents=len(documents))
+    optimizer = Adam(made, lr=LR, fused=options.device.type != "mps")
+    epochs = max(EPOCHS, ceil(STEPS / len(batches)))
+    falling.learn(made, optimizer, batches, epochs=epochs, options=options)
+    return made.eval()
+
+
+def answers(setup: Setup, made: VectorClassifier, part: str) -> NDArray[np.float32]:
+    """Its logits of the documents of a part, shape (D, C), as the artefact computes them."""
+    encoded = required_encoded(setup)
+    return as_view(setup, made, share=1.0).logits(encoded.vectors.of(setup.parts[part].rows))
+
+
+def as_view(setup: Setup, made: VectorClassifier, *, share: float) -> EncoderView:
+    """What the artefact keeps of it; share: the weight of its logits."""
+    return EncoderView(required_encoded(setup).encoder, made.arrays(), share, is_bundled=setup.config.bundle)
+
+
+def _size(vectors: Halves) -> float:
+    """The root mean square of the numbers of vectors, so that the learning rate fits any encoder."""
+    return sqrt(float(np.square(vectors.astype(np.float32)).mean())) or 1.0
