@@ -41,6 +41,7 @@ def one_line(result):
     return line
 
 
+@pytest.mark.slow
 def test_every_command_takes_the_run(seeing, runner, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     answer = invoke(runner, "predict", "--format", "jsonl", TEXT).stdout
@@ -66,6 +67,7 @@ def test_every_command_takes_the_run(seeing, runner, monkeypatch):
     assert "tiny (licence Apache-2.0" in Path("report.html").read_text()
 
 
+@pytest.mark.slow
 def test_an_export_keeps_the_encoder_and_other_forms_refuse(seeing, runner):
     done = invoke(runner, "export", "--output", "small", "--max-drop", 100)
     assert done.exit_code == 0, done.stderr

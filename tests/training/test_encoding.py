@@ -63,7 +63,7 @@ def train(data, model="mlp", **given):
     return training.train(small_config(model, data, Path("runs"), epochs=2, **given))
 
 
-@pytest.mark.parametrize("model", ["mlp", "lstm"])
+@pytest.mark.parametrize("model", ["mlp", pytest.param("lstm", marks=pytest.mark.slow)])
 def test_a_run_says_what_it_has_learned_from_and_evaluates_alike(model, data, small):
     run = train(data, model, encoder=small)
     metrics = metrics_of(run)
@@ -81,6 +81,7 @@ def test_a_run_says_what_it_has_learned_from_and_evaluates_alike(model, data, sm
     assert "small (licence Apache-2.0" in " ".join(run.model.joinpath("README.md").read_text().split())
 
 
+@pytest.mark.slow
 def test_documents_may_have_several_labels(several, small):
     run = train(several, encoder=small, class_weights="balanced")
     assert artefact.load(run.model).is_multi
@@ -88,11 +89,13 @@ def test_documents_may_have_several_labels(several, small):
     assert load_model(run.root).predict("rain and wind all day")[0].given is not None
 
 
+@pytest.mark.slow
 def test_it_repeats_and_verifies(data, small):
     run = train(data, encoder=small)
     assert verify(run).differences == []
 
 
+@pytest.mark.slow
 def test_a_resumed_run_ends_as_an_uninterrupted_one(data, small):
     straight = train(data, encoder=small)
     display = Shown(stop_after_epoch=2)
@@ -113,6 +116,7 @@ def test_a_run_is_not_resumed_with_another_encoder(data, small):
         resume(display.run)
 
 
+@pytest.mark.slow
 def test_one_that_adds_nothing_is_left_out(data, small, monkeypatch):
     without = train(data)
     monkeypatch.setattr(companion, "fit_weights", lambda *_, **__: np.array([0.5, 0.5, 0.0]))
@@ -123,6 +127,7 @@ def test_one_that_adds_nothing_is_left_out(data, small, monkeypatch):
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_without_a_copy_the_model_names_its_encoder(data, small):
     adding.add(small, name="mine")
     run = train(data, encoder="mine", bundle=False)

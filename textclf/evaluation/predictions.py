@@ -1,5 +1,6 @@
 """Predictions of a finished model for every document of a split, computed in numpy as in `textclf predict`."""
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def _with_vectors(
     if trained.view is None:
         yield from (TextsRead(*batch) for batch in batches)
         return
-    vectors, start = vectors_of(data, trained.view.encoder, rows), 0
+    vectors, start = vectors_of(data, trained.view.encoder, rows, most=sys.maxsize), 0
     for tokens, lengths in batches:
         stop = start + len(lengths)
         yield TextsRead(tokens, lengths, vectors.of(rows[start:stop]))
