@@ -28,7 +28,7 @@ ALLOWED = {
     "standalone": {"artefacts", "inference", "serve"},
     "evaluation": {"artefacts", "config", "dataset", "inference", "models", "text"},
     "training": {"artefacts", "config", "dataset", "encoders", "evaluation", "models", "progress", "text"},
-    "experiments": {"artefacts", "config", "dataset", "evaluation", "inference", "models", "training"},
+    "experiments": {"artefacts", "config", "dataset", "evaluation", "inference", "models", "sources", "training"},
     "export": {"artefacts", "dataset", "evaluation", "inference", "models", "text"},
     "estimator": {
         "artefacts",

@@ -22,6 +22,7 @@ __all__ = [
     "Data",
     "Prediction",
     "Run",
+    "Selection",
     "Suspects",
     "TextClassifier",
     "TextclfError",
@@ -29,6 +30,7 @@ __all__ = [
     "preprocess",
     "resume",
     "runs",
+    "select",
     "suspects",
     "train",
 ]
@@ -36,6 +38,7 @@ __all__ = [
 if TYPE_CHECKING:
     from textclf.errors import TextclfError
     from textclf.estimator import TextClassifier
+    from textclf.experiments.select import Selection
     from textclf.experiments.suspects import Suspects
     from textclf.inference.classifier import Classifier, Prediction, load_model
     from textclf.results import Data, Run
@@ -48,6 +51,7 @@ _HOMES: Final = {
     "Run": "textclf.results",
     "Suspects": "textclf.experiments.suspects",
     "load_model": "textclf.inference.classifier",
+    "Selection": "textclf.experiments.select",
     "TextClassifier": "textclf.estimator",
     "TextclfError": "textclf.errors",
 }
@@ -194,6 +198,28 @@ def suspects(  # noqa: PLR0913
     from textclf import api
 
     return api.suspects(given)
+
+
+def select(  # noqa: PLR0913
+    texts: Iterable[str],
+    *,
+    n: int = 100,
+    by: Literal["margin", "entropy", "least-confidence", "random", "diverse"] = "margin",
+    seed: int = 0,
+    labelled: Iterable[str] = (),
+    run: str | PathLike[str] = "runs/latest",
+    code: str | PathLike[str] | Iterable[str | PathLike[str]] = (),
+) -> "Selection":
+    """Choose the texts to label next, by a run's own probabilities, the most wanted first.
+
+    ``chosen`` has a record per text, whose id is its place among the texts, from 0; ``write`` makes the list for the
+    labeller. Those that are ``labelled`` already are not chosen, and of texts that are nearly the same one is. Memory
+    does not grow with an iterator of texts. Raises `TextclfError`.
+    """
+    given: dict[str, Any] = {"n": n, "by": by, "seed": seed}
+    from textclf import api
+
+    return api.select(texts, given, labelled=labelled, run=run, code=code)
 
 
 def runs(run_dir: str | PathLike[str] = "runs") -> "list[Run]":

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from textclf import progress as shown
 from textclf import sources
 from textclf.artefacts import runs
-from textclf.config import PreprocessConfig, SuspectsConfig, TrainConfig
+from textclf.config import PreprocessConfig, SelectConfig, SuspectsConfig, TrainConfig
 from textclf.dataset import build
 from textclf.errors import TextclfError, UsageError
 from textclf.results import Data, Run
@@ -20,6 +20,7 @@ from textclf.settings import shown as shown_value
 from textclf.sources.urls import is_url
 
 if TYPE_CHECKING:
+    from textclf.experiments.select import Selection
     from textclf.experiments.suspects import Suspects
     from textclf.training.display import Display
 
@@ -119,6 +120,24 @@ def suspects(given: dict[str, Any]) -> "Suspects":
     from textclf.experiments.suspects import find_suspects  # late, as `train` imports training
 
     return find_suspects(config, progress=shown.of_items) if shown.is_wanted(progress) else find_suspects(config)
+
+
+@naming_keywords()
+def select(
+    texts: Iterable[str],
+    given: dict[str, Any],
+    *,
+    labelled: Iterable[str],
+    run: str | PathLike[str],
+    code: str | PathLike[str] | Iterable[str | PathLike[str]],
+) -> "Selection":
+    """Choose the texts to label next; given the settings among the arguments of `textclf.select`."""
+    config = SelectConfig(**given)
+    from textclf.experiments import select as selecting
+    from textclf.inference.classifier import load_model, strings
+
+    rows, known = (selecting.rows_of_texts(strings(some)) for some in (texts, labelled))
+    return selecting.select(load_model(run, code=code), rows, config, labelled=known)
 
 
 @contextmanager

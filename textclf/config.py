@@ -21,6 +21,7 @@ STORES: Final = ("packed", "files")
 PRECISIONS: Final = ("auto", "float32", "bfloat16")
 TENSORS: Final = ("all", "none")
 TASKS: Final = ("auto", "single", "multi")
+SELECT_BY: Final = ("margin", "entropy", "least-confidence", "random", "diverse")
 TENSORS_UP_TO: Final = 200_000
 """Maximum number of documents that get a tensor file each by default: a file takes 4 KB, however short the text is."""
 MOST_WORKERS: Final = 1_024
@@ -373,6 +374,22 @@ class SuspectsConfig:
     """Random seed for the folds, and for weights, data order and dropout."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps."""
+
+    def __post_init__(self) -> None:
+        """Check the fields; raises UsageError."""
+        check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectConfig:
+    """`textclf select`: how many texts are chosen, and by what."""
+
+    n: Size = 100
+    """Number of texts to choose."""
+    by: Annotated[str, Choice(SELECT_BY)] = "margin"
+    """What makes a text worth a label: see `textclf.experiments.select`."""
+    seed: Count = 0
+    """Random seed for ``random``, and for the clusters of ``diverse``."""
 
     def __post_init__(self) -> None:
         """Check the fields; raises UsageError."""

@@ -81,6 +81,7 @@ QUIET = {
     "preprocess": ["{corpus}", "--num-workers", "1"],
     "check": ["{data}"],
     "suspects": ["{data}", "--folds", "2", "--device", "cpu"],
+    "select": ["--run", "{run}", "--input", "{corpus}", "--n", "3"],
     "data": ["--data-dir", "{data}/.."],
     "corpora": [],
     "train": ["--data", "{data}", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"],

@@ -39,6 +39,7 @@ CALLS = {
     "report": [["--output", "report.html"]],
     "export": [["--output", "exported"], ["--output", "model.pyz", "--format", "pyz"]],
     "suspects": [["data/tickets", "--folds", "2", "--limit", "5", "--output", "suspects.csv"]],
+    "select": [["--input", "tickets.csv", "--n", "5", "--output", "next.csv"]],
     "check": [["data/tickets"], ["data/tickets", "--list", "problems.csv"], ["runs/first"]],
     "info": [[], ["data/tickets"]],
     "runs": [[]],

@@ -26,6 +26,7 @@ COMMANDS = {
     "train with processes": "train --tier full --epochs 1 --model lstm --store files --num-workers 2 --device cpu",
     "predict": "predict rain",
     "predict file": "predict --input corpus.csv --format csv --output out.csv",
+    "select": "select --input corpus.csv --n 3",
     "explain": "explain --top-k 2",
     "evaluate": "evaluate",
     "compare": "compare runs/latest runs/other",
