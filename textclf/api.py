@@ -133,11 +133,9 @@ def select(
 ) -> "Selection":
     """Choose the texts to label next; given the settings among the arguments of `textclf.select`."""
     config = SelectConfig(**given)
-    from textclf.experiments import select as selecting
-    from textclf.inference.classifier import load_model, strings
+    from textclf.experiments.select import select_texts
 
-    rows, known = (selecting.rows_of_texts(strings(some)) for some in (texts, labelled))
-    return selecting.select(load_model(run, code=code), rows, config, labelled=known)
+    return select_texts(texts, config, labelled=labelled, run=run, code=code)
 
 
 @contextmanager

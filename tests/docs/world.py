@@ -70,6 +70,7 @@ def write_files(root: Path) -> None:
     write_table(root / "reviews.csv", ("id", "title", "body", "stars"), rows)
     write_table(root / "tickets.csv", ("text", "label"), pairs)
     (root / "articles.csv.gz").write_bytes(gzip.compress((root / "tickets.csv").read_bytes()))
+    write_table(root / "pool.csv", ("text",), [(text,) for text in texts[20:]])
     write_table(root / "certain.csv", ("text", "label"), pairs[:40])
     write_table(root / "golden.csv", ("id", "title", "body", "stars"), rows[:60])
     write_table(root / "new.csv", ("id", "body"), [(row[0], row[2]) for row in rows[:20]])

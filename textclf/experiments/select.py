@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import tee
+from os import PathLike
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from textclf.config import SelectConfig
 from textclf.dataset import near_copies
-from textclf.inference.classifier import Classifier, Scores, batched
+from textclf.inference.classifier import Classifier, Scores, batched, load_model, strings
 from textclf.inference.outputs import separator_of
 from textclf.models.arithmetic import Floats
 from textclf.sources import Row
@@ -295,6 +296,19 @@ def _spread(pool: _Pool, config: SelectConfig) -> list[_Candidate]:
 
 def _as_given(words: list[str]) -> list[str]:
     return words
+
+
+def select_texts(
+    texts: Iterable[str],
+    config: SelectConfig,
+    *,
+    labelled: Iterable[str],
+    run: str | PathLike[str],
+    code: str | PathLike[str] | Iterable[str | PathLike[str]],
+) -> Selection:
+    """Choose from texts in memory; raises what `load_model` raises, and UsageError at what is no text."""
+    rows, known = (rows_of_texts(strings(some)) for some in (texts, labelled))
+    return select(load_model(run, code=code), rows, config, labelled=known)
 
 
 def rows_of_texts(texts: Iterable[str]) -> Iterator[Row]:
