@@ -190,4 +190,4 @@ def test_rows_that_cannot_be_read_are_counted(run_dir):
     done = invoke(CliRunner(), "select", "--run", run_dir, "--input", "pool.csv")
     assert len(done.stdout.splitlines()) == 3
     assert "1 row could not be read, the first: pool.csv:3: the text is empty" in done.stderr
-    assert "no more texts that differ from each other: 100 were asked for" in done.stderr
+    assert "no more that differ from each other, of 100 texts asked for" in done.stderr

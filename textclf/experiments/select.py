@@ -326,5 +326,5 @@ def sentences(selection: Selection, config: SelectConfig) -> list[str]:
     if selection.left_out:
         lines.append(f"{counted(selection.left_out, 'row')} could not be read, the first: {selection.first_error}")
     if len(selection.chosen) < config.n:
-        lines.append(f"there are no more texts that differ from each other: {config.n:,} were asked for")
+        lines.append(f"there are no more that differ from each other, of {counted(config.n, 'text')} asked for")
     return lines
