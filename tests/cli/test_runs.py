@@ -88,6 +88,7 @@ def test_json_has_the_values_as_they_are(runner: CliRunner) -> None:
         "corpus": "news",
         "tier": "full",
         "model": "mlp",
+        "encoder": None,
         "seed": 3,
         "split": "test",
         "accuracy": 0.7,
