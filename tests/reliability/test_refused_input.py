@@ -8,6 +8,7 @@ import lzma
 import pickle
 import zipfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -252,8 +253,8 @@ REFUSED = [
     *in_every_text_format("a codec that knows nothing", lambda c: c, None, "no encoding named 'undefined'", code=2,
                           options=("--encoding", "undefined")),
     # files of another kind
-    *in_every_text_format("gzip by another name", gzip.compress, None, "is not text but gzip"),
-    *in_every_text_format("gzip, whatever the encoding", gzip.compress, None, "is not text but gzip",
+    *in_every_text_format("gzip by another name", partial(gzip.compress, mtime=0), None, "is not text but gzip"),
+    *in_every_text_format("gzip, whatever the encoding", partial(gzip.compress, mtime=0), None, "is not text but gzip",
                           options=("--encoding", "latin-1")),
     *in_every_text_format("bzip2 by another name", bz2.compress, None, "is not text but bzip2"),
     *in_every_text_format("xz by another name", lzma.compress, None, "is not text but xz"),

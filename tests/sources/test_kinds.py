@@ -116,6 +116,13 @@ def test_what_is_not_text_is_refused(ending, content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("cell", [b"\t", b",", b";", b"__label__a "])
+def test_a_text_file_that_is_compressed_is_no_table(cell, tmp_path):
+    file = save(tmp_path / "a.txt", b"\x1f\x8b\x08\0" + (cell + b"x\n") * 5)
+    with pytest.raises(DataError, match="is not text but gzip"):
+        kind_of(file)
+
+
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".jsonl", ".json"])
 def test_what_is_there_in_place_of_a_table_is_named(ending, tmp_path):
     with pytest.raises(DataError, match="but an HTML page, perhaps in place of a download that failed"):

@@ -20,7 +20,7 @@ from textclf.sources.columns import LABEL_NAMES, TEXT_NAMES, usual_name
 from textclf.sources.dialect import long_delimiter, with_tabs
 from textclf.sources.document import LABEL, MAX_CHARACTERS, Columns
 from textclf.sources.opening import ending_of, is_compressed, opened, unreadable
-from textclf.sources.text_lines import encoding_named, wide_encoding
+from textclf.sources.text_lines import encoding_named, refuse_other_content, wide_encoding
 
 KINDS_BY_ENDING: Final[Mapping[str, str]] = {
     ".csv": "csv",
@@ -109,8 +109,10 @@ def _head(path: Path) -> bytes:
 
 def _by_content(path: Path, head: bytes, columns: Columns, ending: str) -> str:
     """The format of a file whose name does not say it."""
-    if ending != ".txt" and (what := binary_kind(head) or _control_characters(head)):
-        raise _unsupported(path, what)  # a .txt is said to be text, and is refused as such when it is read
+    if ending == ".txt":
+        refuse_other_content(head[:MAGIC], str(path), encoding_named(columns.encoding))  # else tabs in it make a table
+    elif what := binary_kind(head) or _control_characters(head):
+        raise _unsupported(path, what)
     if columns.delimiter is not None or columns.quote is not None or columns.names:
         return "csv"
     lines = [line for line in _lines(head, columns) if line.strip()]
