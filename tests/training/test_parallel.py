@@ -74,8 +74,12 @@ def test_ranks_with_the_documents_on_their_devices_end_with_the_same_bits(at, mo
 
 @pytest.mark.parametrize("model", ["mlp", "cnn"])
 def test_two_ranks_take_the_steps_of_one_process(at, model):
-    """The last batch of an epoch has one document, which leaves the second rank without a share."""
-    settings = {**NO_DROPOUT[model], "batch_size": 47, "lr": 0.002, "refit": True}
+    """The last batch of an epoch has one document, which leaves the second rank without a share.
+
+    In larger steps a cnn amplifies rounding, since which word a filter answers to most is decided by the last bit.
+    """
+    lr = {"mlp": 0.002, "cnn": 0.0005}[model]
+    settings = {**NO_DROPOUT[model], "batch_size": 47, "lr": lr, "refit": True}
     alone, together = (at(folder, model, **settings) for folder in ("alone", "together"))
     run = train(together, 2)
     assert_alike(train_alone(alone), run)

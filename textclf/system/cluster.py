@@ -113,14 +113,17 @@ class Cluster:
             ) from error
 
     def _cancel(self, running: list[Any]) -> None:
-        """Stop tasks: as Ctrl-C would, then by killing their workers."""
-        for force in (False, True):
-            for task in running:
-                with suppress(Exception):  # it has ended, or the cluster has
-                    self._ray.cancel(task, force=force)
-            if running and not force:
-                with suppress(Exception):
-                    _, running = self._ray.wait(running, num_returns=len(running), timeout=GRACE)
+        """Stop tasks as Ctrl-C would; the end of the connection kills those that are not done within GRACE.
+
+        They are not cancelled by force as well: if a task ends in that moment, Ray aborts this process
+        (https://github.com/ray-project/ray/pull/54798).
+        """
+        for task in running:
+            with suppress(Exception):  # it has ended, or the cluster has
+                self._ray.cancel(task)
+        if running:
+            with suppress(Exception):
+                self._ray.wait(running, num_returns=len(running), timeout=GRACE)
 
 
 @contextmanager
