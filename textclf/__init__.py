@@ -114,6 +114,7 @@ def train(  # noqa: PLR0913
     data: "str | PathLike[str] | Sequence[str | PathLike[str]] | Documents | None" = None,
     *,
     tier: Literal["tiny", "small", "mid", "full"] = "mid",
+    shots: int | None = None,
     model: str | PathLike[str] = "mlp",
     data_dir: str | PathLike[str] = Path("data"),
     run_dir: str | PathLike[str] = Path("runs"),

@@ -34,6 +34,7 @@ Share = Annotated[float, Range(0, 1, with_high=False)]
 SplitSize = Annotated[float, Range(0, 1, with_low=False, with_high=False)]
 Workers = Annotated[int, Range(1, MOST_WORKERS)]
 Folds = Annotated[int, Range(2, 100)]
+Shots = Annotated[int, Range(2, 1_000_000)]
 Loaders = Annotated[int, Range(0, MOST_WORKERS)]
 
 LARGEST_BATCH: Final = 8
@@ -209,6 +210,9 @@ class TrainConfig:
     """`textclf train`: which tier of which data, which model, and how to train it."""
 
     tier: str
+    shots: Shots | None = None
+    """Documents of each label of the tier to train on, a tenth of them as validation; `seed` draws them. The other
+    documents of train and validation are not read. None: all documents."""
     model: str
     """Name in `textclf.models.MODELS`, or of the user's class."""
     user_model: UserModel | None = None

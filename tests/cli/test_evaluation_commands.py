@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import invoke
+from textclf.cli import main
 from textclf.config import TIERS
 
 
@@ -201,3 +202,23 @@ def test_check_finds_nothing_wrong_with_a_clean_corpus(runner, tmp_path):
     invoke(runner, "preprocess", path, "--num-workers", 1)
     result = invoke(runner, "check", "data/clean", "--strict")
     assert (result.exit_code, result.stdout.strip().splitlines()[-1]) == (0, "no problems"), result.stdout
+
+
+def test_a_run_of_a_few_documents_of_each_label_is_recorded_as_one(runner, data_dir):
+    given = ("--data", data_dir, "--tier", "full", "--epochs", 1, "--device", "cpu")
+    few = invoke(runner, "train", *given, "--shots", 4).stdout.strip()
+    every = invoke(runner, "train", *given).stdout.strip()
+    assert json.loads(Path(few, "config.json").read_text())["settings"]["shots"] == 4
+    assert json.loads(Path(few, "model", "config.json").read_text())["trained"]["shots"] == 4
+    compared = invoke(runner, "compare", few, every).stdout.splitlines()
+    assert compared[0].endswith(", 4 per label")
+    assert compared[1] == f"B: {Path(every).name}"
+    assert "full, 4 per label" in invoke(runner, "info", few).stdout
+    assert "Trained on 11 documents (tier full, 4 per label)" in Path(few, "model", "README.md").read_text()
+    invoke(runner, "verify", "--run", few)
+
+
+def test_one_document_of_each_label_is_too_few(runner, data_dir):
+    refused = runner.invoke(main, ["train", "--data", str(data_dir), "--shots", "1"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "at least 2" in refused.stderr

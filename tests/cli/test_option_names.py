@@ -114,6 +114,7 @@ MEANINGS = {
     "--run-dir": Meaning("DIRECTORY", "Folder of the runs"),
     "--seed": Meaning("INTEGER", "Random seed for "),
     "--seeds": Meaning("INTEGER", "Number of runs, with consecutive seeds from --seed"),
+    "--shots": Meaning("K", "For experiments: train on K documents of each label of the tier"),
     "--sort": Meaning("choice", "Column to sort by"),
     "--split": Meaning("choice", "Split to measure on"),
     "--store": Meaning("choice", "Where token ids are read"),

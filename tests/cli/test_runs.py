@@ -63,6 +63,12 @@ def test_runs_in_any_state_can_be_sorted(column: str, runner: CliRunner) -> None
         assert "v 0.7500" in rows[0]
 
 
+def test_a_run_of_a_few_documents_says_how_many_of_each_label(runner: CliRunner) -> None:
+    make("few", metrics={**METRICS, "shots": 8})
+    assert f"{METRICS['tier']}, 8 per label" in shown(runner, columns=200)[1]
+    assert json.loads(invoke(runner, "runs", "--format", "json").stdout)[0]["shots"] == 8
+
+
 @pytest.mark.parametrize("length", [3, 30, 45, 200])
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_the_table_is_never_wider_than_the_terminal(length: int, columns: int, runner: CliRunner) -> None:
@@ -89,6 +95,7 @@ def test_json_has_the_values_as_they_are(runner: CliRunner) -> None:
         "tier": "full",
         "model": "mlp",
         "encoder": None,
+        "shots": None,
         "seed": 3,
         "split": "test",
         "accuracy": 0.7,

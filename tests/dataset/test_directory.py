@@ -164,3 +164,14 @@ def test_together_leaves_out_labels_that_train_does_not_have(data):
 def test_the_size_of_a_part_is_what_settings_follow_from():
     part = Part(np.arange(100), np.zeros(100, dtype=np.int64), np.arange(1, 101))
     assert part.size() == (100, 5050, 95)
+
+
+def test_shots_are_documents_of_the_training_tier(data):
+    parts, whole = data.parts("full", shots=3, seed=1), data.parts("full")
+    both = np.concatenate([parts["train"].rows, parts["validation"].rows])
+    assert set(both.tolist()) < set(whole["train"].rows.tolist())
+    assert np.bincount(np.concatenate([parts["train"].labels, parts["validation"].labels])).tolist() == [3, 3, 3]
+    assert np.array_equal(parts["test"].rows, whole["test"].rows)
+    counts = data.training_counts({"tier": "full", "shots": 3, "seed": 1})
+    assert list(counts.values()) == np.bincount(parts["train"].labels).tolist()
+    assert data.training_counts({"tier": "full", "seed": 1}) == data.counts("full")

@@ -329,3 +329,20 @@ def test_data_without_a_test_split_is_trained_on_if_no_test_is_wanted(corpus_csv
     with pytest.raises(DataError, match=r"no test split; train without one: --no-test"):
         set_up(small_config("mlp", made, tmp_path))
     assert "test" not in set_up(small_config("mlp", made, tmp_path, test=False)).parts
+
+
+@pytest.mark.parametrize("model", sorted(MODELS))
+def test_with_shots_validation_is_taken_from_them(model, make, data):
+    session = make(model, shots=5, seed=2, refit=True)
+    drawn = data.parts("full", shots=5, seed=2)
+    assert {split: len(part) for split, part in session.setup.parts.items()} == {
+        "train": len(drawn["train"]), "validation": len(drawn["validation"]), "refit": 15, "test": len(drawn["test"])
+    }  # fmt: skip
+    assert set(session.setup.parts["validation"].rows.tolist()).isdisjoint(data.rows("validation").tolist())
+
+
+def test_class_weights_are_those_of_the_documents_that_are_drawn(make, data):
+    session = make(shots=5, seed=2, class_weights="balanced")
+    counts = data.training_counts({"tier": "full", "shots": 5, "seed": 2})
+    expected = weigh("balanced", counts, documents=sum(counts.values()), is_multi=False)
+    assert session.setup.class_weights.tolist() == expected.tolist()

@@ -88,7 +88,7 @@ Gives each text {gives} {counted(len(labels), "label")}: {_listed(labels)}.
 {_test(metrics, several=several)}{_exported(exported, metrics["refit"])}{_warnings(metrics)}
 ## Data
 
-Trained on {counted(metrics["train"]["documents"], "document")} (tier {metrics["tier"]}) of {code_span(data.source)},
+{_documents(metrics)} of {code_span(data.source)},
 seed {metrics["seed"]}; epoch {metrics["best_epoch"]} of {metrics["epochs"]} had the lowest validation loss.
 {_refit(metrics["refit"])}{_encoder(metrics.get("encoder"))}
 {_origin(data)}
@@ -132,6 +132,10 @@ def facts(
         "warnings": list(metrics.get("warnings", ())),
         "versions": {name: versions[name] for name in VERSIONS if name in versions},
     }
+
+
+def _documents(metrics: Mapping[str, Any]) -> str:
+    return f"Trained on {counted(metrics['train']['documents'], 'document')} (tier {runs.part_of(metrics)})"
 
 
 def _fits(several: bool) -> str:

@@ -42,6 +42,8 @@ class Summary:
     """Whether ``runs/latest`` names it."""
     corpus: str = ""
     tier: str = ""
+    shots: int | None = None
+    """Documents of each label; None: all of the tier."""
     model: str = ""
     encoder: str = ""
     """Name of the model's sentence encoder."""
@@ -99,6 +101,7 @@ def _figures(values: Mapping[str, Any]) -> dict[str, Any]:
         raise TypeError("a name is no string")
     encoder = values.get("encoder")  # a name among settings, more in metrics
     found["encoder"] = str(encoder["name"] if isinstance(encoder, Mapping) else encoder or "")
+    found["shots"] = values.get("shots")
     if split:
         found |= {"split": split} | {name: float(values[split][name]) for name in ("accuracy", "macro_f1")}
     return found

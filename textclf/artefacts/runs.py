@@ -88,6 +88,12 @@ def create(run_dir: Path, *, corpus: str, tier: str, model: str) -> RunLayout:
     raise UsageError(f"too many runs named {stem} in {run_dir}")
 
 
+def part_of(figures: Mapping[str, Any]) -> str:
+    """The tier, and of how many documents of each label, in words; ``figures`` are metrics.json or settings."""
+    shots = figures.get("shots")
+    return str(figures["tier"]) if shots is None else f"{figures['tier']}, {shots:,} per label"
+
+
 @contextmanager
 def training(run: RunLayout) -> Iterator[None]:
     """Keep a run to this process while it trains; raises ResourceError if another one does."""

@@ -75,6 +75,10 @@ def _json(comparison: "Comparison") -> str:
     return escaping.to_json(values, indent=2)
 
 
+def _run(run: str, shots: int | None) -> str:
+    return escaping.line(run) + ("" if shots is None else f", {shots:,} per label")
+
+
 def _text(comparison: "Comparison") -> str:
     a, b = comparison.metrics
     better = "B" if comparison.accuracy > 0 else "A"
@@ -104,8 +108,10 @@ def _text(comparison: "Comparison") -> str:
     head = ("document", "label", "A says", "B says", "A's p", "B's p", "text")
     only = f"only A is right on {counted(comparison.only[0], 'document')}, only B on {comparison.only[1]:,}"
     lines = [
-        f"A: {escaping.line(comparison.runs[0])}",
-        f"B: {escaping.line(comparison.runs[1])}",
+        *(
+            f"{name}: {_run(*of)}"
+            for name, of in zip("AB", zip(comparison.runs, comparison.shots, strict=True), strict=True)
+        ),
         f"{escaping.line(comparison.where)}, {counted(a.documents, 'document')}",
         "",
         figures,

@@ -91,7 +91,10 @@ def _fact_rows(root: Path, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     train = values.get("train")
     documents = f", {counted(train['documents'], 'document')}" if train else ""
     classes = values.get("data", {}).get("described", {}).get("classes")
-    yield "tier", f"{values['tier']}{documents}" + (f" of {counted(classes, 'class', 'classes')}" if classes else "")
+    yield (
+        "tier",
+        f"{runs.part_of(values)}{documents}" + (f" of {counted(classes, 'class', 'classes')}" if classes else ""),
+    )
     parameters = f", {counted(values['parameters'], 'parameter')}" if "parameters" in values else ""
     yield "model", f"{values['model']}{parameters}, seed {values['seed']}"
     if encoder := values.get("encoder"):

@@ -73,6 +73,7 @@ def _record(run: Summary) -> dict[str, Any]:
         "latest": run.is_latest,
         "state": run.state,
         **{name: getattr(run, name) or None for name in ("corpus", "tier", "model", "encoder")},
+        "shots": run.shots,
         "seed": run.seed,
         "split": run.split or None,
         "accuracy": run.accuracy,
@@ -100,7 +101,7 @@ def _cells(run: Summary, now: float) -> dict[str, str]:
     return {
         "name": f"{'*' if run.is_latest else ' '} {run.path.name}",
         "corpus": run.corpus,
-        "tier": run.tier,
+        "tier": run.tier if run.shots is None else f"{run.tier}, {run.shots:,} per label",
         "model": " + ".join(filter(None, (run.model, run.encoder))),
         "accuracy": _figure(run.accuracy, run.split),
         "macro-f1": _figure(run.macro_f1, run.split),

@@ -27,6 +27,13 @@ number: Final = partial(options.setting, TrainConfig)
     show_default=True,
     help="Part of the training split to train on.",
 )
+@click.option(
+    "--shots",
+    type=number("shots"),
+    metavar="K",
+    help="For experiments: train on K documents of each label of the tier, drawn by --seed; one in ten of them is "
+    "validation, so that no other label is used. Smaller draws are part of larger ones. [default: all]",
+)
 @options.model
 @training_options.data
 @options.data_dir
@@ -161,6 +168,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
       textclf train --tier full --model lstm
       textclf train --tier full --seeds 5
       textclf train --tier full --encoder minilm
+      textclf train --tier full --shots 8 --seeds 5
       textclf train --model my_model.py:MyModel --embedding-size 64
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z

@@ -46,7 +46,7 @@ class TerminalDisplay(Display):
 
         manifest, config, lengths = setup.data.manifest, setup.config, setup.parts["train"].lengths
         sizes = f"{counted(len(lengths), 'document')}, {counted(len(manifest.labels), 'class', 'classes')}"
-        terminal.above_bar(f"{escaping.line(manifest.name)}, tier {config.tier}: {sizes}")
+        terminal.above_bar(f"{escaping.line(manifest.name)}, tier {runs.part_of(config.to_json())}: {sizes}")
         terminal.above_bar(terminal.wrapped(f"on {device.name(learner.device)}, into {escaping.line(run.root)}"))
         patience = counted(required(config.patience), "epoch")
         limit = f"at most {counted(config.epochs, 'epoch')}"

@@ -15,6 +15,7 @@ from textclf.dataset.documents import DocumentNames, Documents, Label, labels_of
 from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.dataset.manifest import DataLayout, Manifest, read_manifest
 from textclf.dataset.packed import PackedTokens
+from textclf.dataset.shots import Pairs, Shots, draw
 from textclf.dataset.table import read_table
 from textclf.dataset.tensors import TensorFiles, read_tensor
 from textclf.errors import ArtefactError, UsageError
@@ -149,11 +150,33 @@ class DataDirectory:
         counts = np.bincount(classes[classes > UNSEEN], minlength=len(self.manifest.labels))
         return dict(zip(self.manifest.labels, counts.tolist(), strict=True))
 
-    def parts(self, tier: str) -> dict[str, Part]:
-        """The training tier, and validation and test if the data has them, by split name."""
+    def parts(self, tier: str, *, shots: int | None = None, seed: int = 0) -> dict[str, Part]:
+        """The training tier, and validation and test if the data has them, by split name.
+
+        With ``shots``, train and validation are that many documents of each label of the tier: see `shots.draw`.
+        """
         classes, lengths = self.classes(), self.documents.tokens
         rows = {"train": self.rows(tier), "validation": self.rows("validation"), "test": self.rows("test")}
+        if shots is not None:
+            drawn = self._draw(rows["train"], shots=shots, seed=seed)
+            rows |= {"train": rows["train"][drawn.train], "validation": rows["train"][drawn.validation]}
         return {split: Part(places, classes[places], lengths[places]) for split, places in rows.items() if len(places)}
+
+    def training_counts(self, metrics: Mapping[str, Any]) -> dict[str, int]:
+        """How many of the training documents of a run, whose metrics.json this is, have each label."""
+        rows, shots = self.rows(metrics["tier"]), metrics.get("shots")
+        if shots is not None:
+            rows = rows[self._draw(rows, shots=shots, seed=metrics["seed"]).train]
+        return self.counts_of(rows)
+
+    def _draw(self, rows: NDArray[np.int32], *, shots: int, seed: int) -> Shots:
+        classes = self.classes()[rows]
+        if self.is_multi:
+            place, label = np.nonzero(self.label_sets().matrix(self.manifest.labels)[classes])  # (D, C)
+            pairs = Pairs(place, label)
+        else:
+            pairs = Pairs(np.arange(len(rows)), classes.astype(np.int64))
+        return draw(pairs, documents=len(rows), shots=shots, seed=seed)
 
     def store(self, name: str) -> Store:
         """The tokens from the packed copy ("packed") or the tensor files ("files")."""

@@ -96,7 +96,8 @@ class Origin(NamedTuple):
 
 def score(found: Predictions) -> Evaluation:
     """Compare predictions for a split with its labels."""
-    seen = found.split == "validation" and bool(found.trained.trained.get("refit"))
+    about = found.trained.trained
+    seen = found.split == "validation" and bool(about.get("refit")) and "shots" not in about
     origin = Origin(found.run, found.data.manifest.name, found.split, (), found.unseen(), seen)
     shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
     trained_on = found.data.classes()[found.data.rows("full")].astype(np.int64)

@@ -40,7 +40,7 @@ def data_facts(found: Predictions, report: DataReport, figures: Mapping[str, Any
         unknown = "" if split == "train" else f", {percent(part.unknown, digits=1)} of them unknown"
         yield split.capitalize(), f"{counted(part.documents, 'document')}; {median} in the median, {long}{unknown}"
     yield "Vocabulary", counted(manifest.vocabulary, "word")
-    yield "Tier", f"{figures['tier']}: trained on {counted(figures['train']['documents'], 'document')}"
+    yield "Tier", f"{runs.part_of(figures)}: trained on {counted(figures['train']['documents'], 'document')}"
 
 
 def run_facts(run: RunLayout, figures: Mapping[str, Any]) -> Facts:

@@ -24,6 +24,7 @@ class Wording(NamedTuple):
 
 WORDINGS: Final[Mapping[str, Wording]] = {
     "tier": Wording("Tier"),
+    "shots": Wording("Documents of each label", none="all"),
     "model": Wording("Model"),
     "epochs": Wording("Maximum epochs"),
     "batch_size": Wording("Batch size", "document"),
@@ -83,13 +84,13 @@ def settings_of(given: Mapping[str, Any], data: DataDirectory) -> list[Setting]:
 def _defaults(given: Mapping[str, Any], data: DataDirectory) -> Mapping[str, Any]:
     """What each setting is if it is not given, for this tier, model and data; nothing for a user's own class."""
     try:
-        config = TrainConfig.create(tier=given.get("tier"), model=given.get("model"))
+        config = TrainConfig.create(tier=given.get("tier"), model=given.get("model"), shots=given.get("shots"))
     except UsageError:
         return {}
-    size = data.parts(config.tier)["train"].size()
+    size = data.parts(config.tier, shots=config.shots, seed=given.get("seed", 0))["train"].size()
     completed = config.completed(**size._asdict(), is_multi=data.is_multi).to_json()
     any_run = TrainConfig.create()
-    return completed | {"tier": any_run.tier, "model": any_run.model}
+    return completed | {"tier": any_run.tier, "model": any_run.model, "shots": any_run.shots}
 
 
 def _text(value: Any, wording: Wording) -> str:

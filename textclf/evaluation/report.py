@@ -52,7 +52,7 @@ def write(run: Path, path: Path, *, split: str | None = None, code: Sequence[Pat
     found = predict(run, split=split or ("test" if "test" in figures else "validation"), code=code)
     evaluation, wrong = score(found), mistakes(found, most=MISTAKES, texts=texts)
     report = read_report(found.data.layout.report)
-    classes = _classes(evaluation, found.data.counts(figures["tier"]))
+    classes = _classes(evaluation, found.data.training_counts(figures))
     calibrated = binned(*found.outcome.confident())
     curves = ["loss", "micro_f1" if evaluation.is_multi else "accuracy"]
     values = {

@@ -40,6 +40,8 @@ class Comparison:
     """Two runs, A and B, on the same documents."""
 
     runs: tuple[str, str]
+    shots: tuple[int | None, int | None]
+    """Documents of each label that each was trained on; None: all of its tier."""
     where: str
     """The split, or the files."""
     metrics: tuple[Metrics | MultiMetrics, Metrics | MultiMetrics]
@@ -115,6 +117,7 @@ def compare_sides(a: Side, b: Side, *, where: str) -> Comparison:
     resampled = _paired(a.outcome.resampled(), b.outcome.resampled())
     return Comparison(
         runs=(a.run, b.run),
+        shots=(_shots(a), _shots(b)),
         where=where,
         metrics=metrics,
         accuracy=metrics[1].accuracy - metrics[0].accuracy,
@@ -127,6 +130,11 @@ def compare_sides(a: Side, b: Side, *, where: str) -> Comparison:
         p_value=float(binomtest(min(only), sum(only)).pvalue) if sum(only) else 1.0,
         differences=_differences(a, b),
     )
+
+
+def _shots(side: Side) -> int | None:
+    shots: int | None = side.outcome.trained.trained.get("shots")
+    return shots
 
 
 def _paired(a: Mapping[str, Resampled], b: Mapping[str, Resampled]) -> dict[str, Resampled]:

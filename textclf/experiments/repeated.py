@@ -18,7 +18,7 @@ from textclf.evaluation import plots
 from textclf.system.wording import counted
 from textclf.training import train
 from textclf.training.display import Display
-from textclf.training.setup import set_up_while_torch_loads
+from textclf.training.setup import set_up, set_up_while_torch_loads
 
 MORE: Final = 2
 """The outlook is for this many times the documents of the last point."""
@@ -38,11 +38,16 @@ class Spread(NamedTuple):
 
 
 def over_seeds(config: TrainConfig, count: int, *, display: Display) -> Iterator[runs.RunLayout]:
-    """Train with ``count`` consecutive seeds, starting at that of the settings; yield each run as it ends."""
+    """Train with ``count`` consecutive seeds, starting at that of the settings; yield each run as it ends.
+
+    With ``shots``, each has documents of its own.
+    """
     setup = set_up_while_torch_loads(config)
     from textclf.training import run
 
     for seed in range(config.seed, config.seed + count):
+        if config.shots is not None and seed > config.seed:
+            setup = set_up(replace(config, seed=seed), setup.data)
         yield run.train(replace(setup, config=replace(setup.config, seed=seed)), display=display)
 
 

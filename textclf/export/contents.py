@@ -103,7 +103,7 @@ def model_files(
     about = {**candidate.trained.trained, **measured, "exported": exported.summary_without_sizes()}
     card = model_card(
         metrics,
-        run.data.counts(run.metrics["tier"]),
+        run.data.training_counts(run.metrics),
         run.data.manifest,
         size=exported.after.size,
         versions=run.config["versions"],

@@ -126,6 +126,7 @@ def _metrics(
     return {
         "corpus": setup.data.manifest.name,
         "tier": config.tier,
+        **({} if config.shots is None else {"shots": config.shots}),
         "model": config.model,
         "seed": config.seed,
         **setup.network_record(),
@@ -180,7 +181,7 @@ def _artefact(
     abstention: Abstention,
 ) -> Artefact:
     """The trained model, without torch."""
-    kept = ("corpus", "tier", "seed", "refit", "validation", "test", "encoder")
+    kept = ("corpus", "tier", "shots", "seed", "refit", "validation", "test", "encoder")
     return Artefact(
         model=setup.config.model,
         weights={name: tensor.cpu().numpy() for name, tensor in trained.model.state_dict().items()},
@@ -211,7 +212,7 @@ def _facts(setup: Setup, run: runs.RunLayout, metrics: Mapping[str, Any]) -> dic
 
 def _described(setup: Setup) -> tuple[Mapping[str, int], Manifest]:
     """Training documents per label, and the data."""
-    return setup.data.counts(setup.config.tier), setup.data.manifest
+    return setup.data.counts_of(setup.parts["train"].rows), setup.data.manifest
 
 
 def _versions(run: runs.RunLayout) -> Mapping[str, str]:

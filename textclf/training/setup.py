@@ -251,7 +251,7 @@ def set_up(
     data = data or DataDirectory.open(finding.find(config.data, config.data_dir))
     store = data.store(config.store)
     parts = _parts(config, data) if parts is None else dict(parts)
-    weights = _class_weights(config, data, documents=len(parts["train"]))
+    weights = _class_weights(config, data, parts["train"])
     config = config.completed(**parts["train"].size()._asdict(), is_multi=data.is_multi)
     if config.refit is not False:
         parts["refit"] = together(parts["train"], parts["validation"])
@@ -264,15 +264,16 @@ def set_up(
     return Setup(config, data, store, tokenizer, features, cache, parts, weights, perf_counter() - started)
 
 
-def _class_weights(config: TrainConfig, data: DataDirectory, *, documents: int) -> NDArray[np.float32] | None:
+def _class_weights(config: TrainConfig, data: DataDirectory, train: Part) -> NDArray[np.float32] | None:
     """Raises what `weigh` raises; nothing is counted if all classes weigh the same."""
     if config.class_weights == NONE:
         return None
-    return weigh(config.class_weights, data.counts(config.tier), documents=documents, is_multi=data.is_multi)
+    counts = data.counts_of(train.rows)
+    return weigh(config.class_weights, counts, documents=len(train), is_multi=data.is_multi)
 
 
 def _parts(config: TrainConfig, data: DataDirectory) -> dict[str, Part]:
-    parts = data.parts(config.tier)
+    parts = data.parts(config.tier, shots=config.shots, seed=config.seed)
     if not config.test:
         parts.pop("test", None)
     if config.test and "test" not in parts:
