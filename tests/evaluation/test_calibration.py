@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from textclf.evaluation.calibration import BINS, HIGHEST, LOWEST, answers, binned, error_of, fit_temperature
+from textclf.evaluation.calibration import BINS, FEW, HIGHEST, LOWEST, PULL, answers, binned, error_of, fit_temperature
 from textclf.evaluation.metrics import cross_entropy
 from textclf.models.arithmetic import softmax
 
@@ -40,7 +40,8 @@ def test_no_other_temperature_has_a_lower_cross_entropy_with_one_more_document_f
         right = (documents + 1) / (documents + 2)
         every = [cross_entropy(np.full(documents, each), logits / np.float32(temperature)) for each in range(4)]
         own = cross_entropy(labels, logits / np.float32(temperature))
-        return right * own + (1 - right) * (sum(every) - own) / 3
+        held = PULL * max(1 - documents / FEW, 0) / documents * np.log(temperature) ** 2
+        return right * own + (1 - right) * (sum(every) - own) / 3 + held
 
     found = loss(fit_temperature(labels, logits))
     assert found <= min(map(loss, np.geomspace(LOWEST, HIGHEST, 400))) + 1e-6
@@ -52,11 +53,27 @@ def test_a_model_that_is_always_right_is_not_certain(documents):
     labels = np.arange(documents) % 2
     logits = np.eye(2, dtype=np.float32)[labels]
     probabilities = softmax(logits / np.float32(fit_temperature(labels, logits)))
-    assert probabilities.max() == pytest.approx((documents + 1) / (documents + 2), abs=1e-4)
+    certain = (documents + 1) / (documents + 2)
+    assert softmax(logits).max() < probabilities.max() < certain + 1e-4
+    assert documents < FEW or probabilities.max() == pytest.approx(certain, abs=1e-4)
+
+
+def test_few_documents_hardly_move_the_temperature_and_many_do():
+    labels, logits = sampled(8_000)
+    found = [fit_temperature(labels[:some], 5 * logits[:some]) for some in (1, 8, 64, 8_000)]
+    assert found == sorted(found)
+    assert found[0] < 2.5
+    assert 4.7 < found[-1] < 5.3
+
+
+def test_one_wrong_answer_does_not_flatten_all_probabilities():
+    logits = np.array([[3, 0], [0, 3]], dtype=np.float32)
+    assert fit_temperature(np.array([1, 0]), logits) < 5
 
 
 def test_a_model_that_is_always_wrong_is_made_as_unsure_as_can_be():
-    labels, logits = np.array([1, 0, 0, 1]), np.eye(2, dtype=np.float32)[[0, 1, 1, 0]]
+    labels = np.arange(FEW) % 2
+    logits = np.eye(2, dtype=np.float32)[1 - labels]
     assert fit_temperature(labels, logits) == pytest.approx(HIGHEST, rel=0.01)
 
 

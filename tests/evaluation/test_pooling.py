@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from textclf.evaluation.pooling import FEW, fit_weights
+from textclf.evaluation.calibration import FEW
+from textclf.evaluation.pooling import fit_weights
 from textclf.evaluation.scoring import OneLabel, SeveralLabels
 
 

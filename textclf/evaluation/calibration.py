@@ -16,6 +16,15 @@ BINS: Final = 15
 LOWEST: Final = 0.05
 """Lowest temperature that is tried."""
 HIGHEST: Final = 20.0
+FEW: Final = 200
+"""Fewer validation documents than this are not left to decide alone."""
+PULL: Final = 2.0
+"""How strongly a few documents hold the temperature to 1: one that is ``e`` times as high, or as low, costs this many
+nats of loss, summed over the documents. It falls with their number, and from FEW on the loss decides alone.
+
+With 8, 16 and 64 documents of each label, a tenth of them validation, the loss on six development corpora was 0.76 in
+place of 0.80 with an encoder, and 0.94 in place of 0.97 without. Temperatures of five folds were worse: 0.87 and 0.98.
+"""
 
 PRECISIONS: Final = (0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99)
 """Thresholds are learned for these precisions."""
@@ -48,7 +57,7 @@ def fit_temperature(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> f
     Labels, shape (D,), are class indices, negative for labels the model does not know; logits have shape (D, C). The
     temperature changes probabilities but no answer. That D documents are right does not mean that all are: as in
     Platt's method (https://doi.org/10.1007/s10994-007-5018-6), a label counts with
-    the probability (D + 1) / (D + 2), and the others share the rest.
+    the probability (D + 1) / (D + 2), and the others share the rest. Few documents stay near 1: see PULL.
     """
     from scipy.optimize import minimize_scalar
     from scipy.special import logsumexp
@@ -58,8 +67,13 @@ def fit_temperature(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> f
     own = scores[np.arange(len(scores)), labels[known]]
     others = (scores.sum(axis=1) - own) / max(scores.shape[1] - 1, 1)
     expected = float(np.mean(own - (own - others) / (len(scores) + 2)))
+    pull = PULL * max(1 - len(scores) / FEW, 0)
     found = minimize_scalar(
-        lambda log: float(np.mean(logsumexp(scores / np.exp(log), axis=1))) - expected / np.exp(log),
+        lambda log: (
+            float(np.mean(logsumexp(scores / np.exp(log), axis=1)))
+            - expected / np.exp(log)
+            + pull / len(scores) * log**2
+        ),
         bounds=(np.log(LOWEST), np.log(HIGHEST)),
         method="bounded",
         options={"xatol": 1e-4},

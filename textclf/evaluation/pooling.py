@@ -6,10 +6,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.evaluation.calibration import FEW
 from textclf.evaluation.scoring import Scoring
 
-FEW: Final = 200
-"""With fewer validation documents the weights are not fitted."""
 LEAST: Final = 0.05
 """A classifier that moves the logits less than this, as a part of all that moves them, is left out."""
 LOWEST: Final = 1e-3
