@@ -167,14 +167,19 @@ def test_the_lstm_reads_as_much_as_most_documents_have_and_the_mlp_everything(le
         ("mlp", "full", 1, None),
         ("mlp", "full", REFIT_AT_MOST, None),
         ("mlp", "full", REFIT_AT_MOST + 1, False),
-        ("mlp", "mid", 100, False),
+        ("mlp", "mid", 1_000, False),
+        ("mlp", "mid", 999, None),  # fewer than the tier has at least: all that there are
         ("mlp", "tiny", 100, False),
+        ("mlp", "tiny", 99, None),
         ("lstm", "full", 100, False),
+        ("lstm", "mid", 100, False),
     ],
 )
 def test_a_model_that_is_quick_is_trained_again_on_all_of_a_corpus_that_is_small(model, tier, documents, expected):
     size = DOCUMENTS | {"documents": documents}
     assert TrainConfig.create(model=model, tier=tier).completed(**size).refit is expected
+    if model == "mlp" and documents <= REFIT_AT_MOST:
+        assert TrainConfig.create(tier=tier, shots=100).completed(**size).refit is None
     for wish in (True, False):
         assert TrainConfig.create(model=model, tier=tier, refit=wish).completed(**size).refit is wish
 

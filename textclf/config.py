@@ -242,7 +242,7 @@ class TrainConfig:
     """Share of the target's probability that is spread over all classes. None: the preset, 0 for several labels."""
     refit: bool | None = None
     """Train REFIT_EPOCHS more on train + validation. None: if the best epoch is REFIT_FROM or later, and preset,
-    tier (full) and the number of documents allow it."""
+    tier (one with all training documents) and their number allow it."""
     test: bool = True
     """Evaluate the finished model on the test split. False: the split is not read, as while settings are chosen."""
     embedding_size: Size | None
@@ -324,7 +324,7 @@ class TrainConfig:
         batch_size = self.batch_size or min(max(usual, smallest), LARGEST_BATCH * preset.smallest_batch)
         patience = max(preset.patience, FEW_PATIENCE if few else 0, MULTI_PATIENCE if is_multi else 0)
         gain, smoothing = (MULTI_GAIN, 0.0) if is_multi else (preset.min_gain, preset.label_smoothing)
-        may_refit = preset.refits and self.tier == "full" and documents <= REFIT_AT_MOST
+        may_refit = preset.refits and self._has_all(documents) and documents <= REFIT_AT_MOST
         return replace(
             self,
             hidden_size=self.hidden_size or preset.hidden_size,
@@ -336,6 +336,15 @@ class TrainConfig:
             max_length=self.max_length or (preset.max_length and min(preset.max_length, length)),
             refit=False if self.refit is None and not may_refit else self.refit,
         )
+
+    def _has_all(self, documents: int) -> bool:
+        """Whether no training document is left out but for an experiment: then those of validation count, too.
+
+        Over six development corpora with 8, 16 and 64 documents of each label, learning from all of them gave 0.4 to
+        0.8 points of accuracy. Folds in place of the tenth that is validation, to choose the epochs, the weights of the
+        classifiers and the temperature, did not give more.
+        """
+        return self.tier == "full" or self.shots is not None or documents < TIERS[self.tier].at_least
 
     def refits(self, *, best_epoch: int) -> bool:
         """Whether a run of these completed settings with this best epoch is refitted."""

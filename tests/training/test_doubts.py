@@ -7,7 +7,8 @@ import pytest
 import textclf
 from tests.conftest import invoke
 from textclf.artefacts import runs
-from textclf.training.doubts import doubts, still_falling
+from textclf.evaluation.calibration import learn_from
+from textclf.training.doubts import doubts, rests_on_few, still_falling
 
 
 def found(train=0.5, validation=0.5, *, classes=3, accuracy=0.9, share=0.5, documents=100):
@@ -78,3 +79,23 @@ def test_labels_drawn_by_lot_are_no_divergence(corpus_csv):
     Path("lot.csv").write_text("\n".join(["text,label", *rows, ""]), encoding="utf-8")
     run = textclf.train(data=textclf.preprocess("lot.csv"), tier="full", device="cpu", epochs=8)
     assert "warnings" not in runs.read_json(run / "metrics.json")
+
+
+@pytest.mark.parametrize(
+    ("documents", "shown"),
+    [(1, "1 validation document: at most 5%"), (4, "4 validation documents"), (28, "90%")],
+)
+def test_few_validation_documents_are_said_to_show_little(documents, shown):
+    assert shown in rests_on_few(documents)
+
+
+def test_enough_validation_documents_can_show_a_precision():
+    assert rests_on_few(29) is None
+    answers = np.full(29, 0.99, dtype=np.float32), np.ones(29, dtype=bool), np.zeros(29)
+    assert "0.9" in learn_from(*answers).thresholds
+    assert "0.9" not in learn_from(*(each[1:] for each in answers)).thresholds
+
+
+def test_a_run_says_that_its_probabilities_rest_on_few_documents(data_dir, runner):
+    run = invoke(runner, "train", "--data", data_dir, "--tier", "full", "--epochs", 1, "--device", "cpu")
+    assert "rest on 6 validation documents" in run.stderr

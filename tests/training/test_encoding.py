@@ -155,6 +155,12 @@ def test_where_classes_have_few_documents_an_encoder_is_named(data, small, monke
     adding.add(small, name="mine")
     encoding.with_vectors(setup, display)
     assert display.lines == ["half of the classes have at most 16 training documents: --encoder mine may help"]
+    adding.add(small, name="a-minilm")  # another one, of which nothing was measured
+    encoding.with_vectors(setup, display)
+    assert "points" not in display.lines.pop()
+    monkeypatch.setattr(encoding, "MEASURED", {"a-minilm": "; it gave 7 points"})
+    encoding.with_vectors(setup, display)
+    assert display.lines.pop().endswith("--encoder a-minilm may help; it gave 7 points")
     monkeypatch.setattr(encoding, "FEW", 10)
     encoding.with_vectors(setup, display)
     assert len(display.lines) == 1

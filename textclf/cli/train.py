@@ -90,8 +90,8 @@ number: Final = partial(options.setting, TrainConfig)
 @click.option(
     "--refit/--no-refit",
     default=None,
-    help="Train for two more epochs on train + validation after early stopping. [default: the mlp on tier full, if the "
-    "validation loss fell for at least four epochs]",
+    help="Train for two more epochs on train + validation after early stopping. [default: the mlp on a tier with all "
+    "documents, if the validation loss fell for at least four epochs]",
 )
 @click.option(
     "--test/--no-test",

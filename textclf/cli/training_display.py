@@ -15,7 +15,7 @@ from textclf.cli.display import listed, option_of, progress, value_of
 from textclf.system import escaping
 from textclf.system.wording import counted
 from textclf.training.display import Display
-from textclf.training.doubts import still_falling
+from textclf.training.doubts import rests_on_few, still_falling
 from textclf.training.setup import Setup, required
 
 if TYPE_CHECKING:
@@ -115,6 +115,8 @@ class TerminalDisplay(Display):
             f"loss {shown_loss(figures['loss'])} on {counted(figures['documents'], 'document')}"
         )
         terminal.above_bar(f"{_of_epoch(metrics)}; {metrics['seconds']['total']:,.1f} s in all")
+        if advice := rests_on_few(metrics["validation"]["documents"]):
+            terminal.above_bar(terminal.wrapped(advice))
         if advice := still_falling(metrics["best_epoch"], epochs=self._epochs):
             terminal.above_bar(advice)
         for warning in metrics.get("warnings", ()):

@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.config import TIERS
+from textclf.evaluation.calibration import CONFIDENCE
+from textclf.system.wording import counted
 
 FAR_ABOVE: Final = 2.0
 """Times the loss of a constant guess from which on a training loss has diverged in effect."""
 FAR_ABOVE_UNSEEN: Final = 10.0
 """The same for validation, where a few documents can have a large loss by chance."""
+SHOWN: Final = 0.9
+"""Precision that validation documents should be able to show."""
 DEVIATIONS: Final = 6.0
 """Standard deviations, at their most, by which an accuracy must be lower than that of one label for all."""
 
@@ -38,6 +42,17 @@ def still_falling(best_epoch: int, *, epochs: int) -> str | None:
         return None
     more = max(2 * epochs, *(tier.epochs for tier in TIERS.values()))
     return f"epoch {epochs} was the last, and the loss still fell: try --epochs {more}"
+
+
+def rests_on_few(documents: int) -> str | None:
+    """A sentence if a precision of SHOWN cannot be shown by so many validation documents, even if all were right.
+
+    By the interval of Clopper and Pearson, as for thresholds: https://doi.org/10.1093/biomet/26.4.404.
+    """
+    shown = (1 - CONFIDENCE) ** (1 / max(documents, 1))
+    if shown >= SHOWN:
+        return None
+    return f"thresholds rest on {counted(documents, 'validation document')}: at most {shown:.0%} precision can be shown"
 
 
 def _diverged(epoch: Mapping[str, Any], *, classes: int, lr: float) -> list[str]:

@@ -18,6 +18,8 @@ from textclf.training.setup import Encoded, Setup
 
 FEW: Final = 100
 """With fewer training documents in the middle one of the classes, an encoder is worth trying."""
+MEASURED: Final = {"minilm": "; with 8 to 64 of each label it gave 7 points of accuracy on short English texts"}
+"""What an encoder brought, by the table of docs/encoders.md."""
 
 
 def with_vectors(setup: Setup, display: Display, *, run: runs.RunLayout | None = None) -> Setup:
@@ -64,4 +66,5 @@ def _advise(setup: Setup, display: Display) -> None:
     if usable:
         display.note(
             f"half of the classes have at most {middle:,.0f} training documents: --encoder {usable[0]} may help"
+            f"{MEASURED.get(usable[0], '')}"
         )
