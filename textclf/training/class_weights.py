@@ -30,6 +30,11 @@ def weigh(given: str, counts: Mapping[str, int], *, documents: int, is_multi: bo
     return np.clip(balanced, 1 / LARGEST, LARGEST).astype(np.float32)
 
 
+def logit_shift(weights: NDArray[np.float32] | None) -> tuple[float, ...]:
+    """What class weights, shape (C,), add to each logit: they multiply the odds that a model learns. None: nothing."""
+    return () if weights is None else tuple(np.log(weights).tolist())
+
+
 def _named(given: str, labels: list[str]) -> NDArray[np.float32]:
     try:
         weights = json.loads(given)

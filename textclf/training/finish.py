@@ -24,6 +24,7 @@ from textclf.models import parameters
 from textclf.system import files, memory
 from textclf.training import device, loop
 from textclf.training.batches import BatchLoader
+from textclf.training.class_weights import logit_shift
 from textclf.training.doubts import doubts
 from textclf.training.loop import StepOptions
 from textclf.training.setup import Setup, required, required_encoded
@@ -75,7 +76,7 @@ def finish(
     are then on validation.
     """
     scoring, validation = scoring_of(setup.data), setup.parts["validation"]
-    how = scoring.calibrate(validation.classes, trained.validation, shift=_shift(setup))
+    how = scoring.calibrate(validation.classes, trained.validation, shift=logit_shift(setup.class_weights))
     unknown = unknown_shares(setup.data, validation.rows, setup.tokenizer)
     abstention = learn_from(*scoring.confident(validation.classes, trained.validation, how), unknown)
     measured = {"validation": scoring.measure(validation.classes, trained.validation, how)}
@@ -97,11 +98,6 @@ def finish(
         predictions = Predictions(run.root.name, setup.data, "test", tested.rows, tested.classes, logits, made)
         tracker.examine(predictions, trained.best_epoch)
     return metrics
-
-
-def _shift(setup: Setup) -> tuple[float, ...]:
-    """What class weights have added to each logit: they multiply the odds that a model learns."""
-    return () if setup.class_weights is None else tuple(np.log(setup.class_weights).tolist())
 
 
 def logits_of(model: nn.Module, batches: BatchLoader, *, options: StepOptions) -> NDArray[np.float32]:

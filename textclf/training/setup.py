@@ -6,7 +6,7 @@ do. All that depends on which model is trained is here.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -159,6 +159,12 @@ class Setup:
         """What config.json and metrics.json say about a user's class, in addition to the settings."""
         made = self.user_model()
         return {"network": made.record()} if made else {}
+
+    def changed(self, **settings: Any) -> "Setup":
+        """The same documents and features with other settings; ``max_length`` would need other features."""
+        config = replace(self.config, **settings)
+        weights = _class_weights(config, self.data, documents=len(self.parts["train"]))
+        return replace(self, config=config, class_weights=weights)
 
     def clear_cache(self) -> None:
         """Free the cached features, when no epoch will read them any more."""

@@ -94,6 +94,10 @@ class Tracker:
             self._writer.add_scalar(f"Seconds/{stage}", seconds, epoch.number)
         self._writer.flush()
 
+    def measured(self, figures: Mapping[str, float], epoch: int) -> None:
+        """Add the validation figures of the whole model, which is more than its network, as those of its best epoch."""
+        self._score("best", figures, epoch)
+
     def refit(self, score: Score, epoch: int) -> None:
         """Add a point to the curves of the training that includes the validation documents."""
         self._score("refit", score._asdict(), epoch)
