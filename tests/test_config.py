@@ -20,6 +20,7 @@ from textclf.config import (
     PreprocessConfig,
     Tier,
     TrainConfig,
+    TuneConfig,
 )
 from textclf.errors import UsageError
 from textclf.models import MODELS
@@ -293,3 +294,11 @@ def test_settings_cannot_change_on_the_way(config):
 def test_an_unknown_choice_is_refused_from_python_too(name):
     with pytest.raises(UsageError, match=f"{name}: 'fast' is not one of "):
         TrainConfig.create(**{name: "fast"})
+
+
+def test_a_search_ends_by_its_time_unless_trials_are_counted():
+    assert TuneConfig().seconds == 600
+    assert TuneConfig(trials=5).seconds is None
+    assert TuneConfig(trials=5, time=30).seconds == 30
+    with pytest.raises(UsageError, match="folds: 1 is not a whole number at least 2"):
+        TuneConfig(folds=1)

@@ -33,7 +33,7 @@ def test_plain_pip_brings_the_six_packages_and_serving_and_workbooks_are_extras(
     names = {re.split(r"[>=<]", line)[0] for line in lines("options", "install_requires")}
     assert names >= {"torch", "numpy", "datasets", "scikit-learn", "tensorboard", "click"}
     extras = SETUP["options.extras_require"]
-    assert set(extras) == {"serve", "xlsx", "cloud", "onnx", "ray", "dev", "docs"}
+    assert set(extras) == {"serve", "xlsx", "cloud", "onnx", "ray", "tune", "dev", "docs"}
     optional = {
         re.split(r"[>=<;]", line)[0] for name in set(extras) - {"dev", "docs"} for line in lines(extras.name, name)
     }

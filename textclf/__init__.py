@@ -26,6 +26,7 @@ __all__ = [
     "Suspects",
     "TextClassifier",
     "TextclfError",
+    "Tuned",
     "load_model",
     "preprocess",
     "resume",
@@ -33,6 +34,7 @@ __all__ = [
     "select",
     "suspects",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from textclf.estimator import TextClassifier
     from textclf.experiments.select import Selection
     from textclf.experiments.suspects import Suspects
+    from textclf.experiments.tune import Tuned
     from textclf.inference.classifier import Classifier, Prediction, load_model
     from textclf.results import Data, Run
     from textclf.sources import Documents
@@ -54,6 +57,7 @@ _HOMES: Final = {
     "Selection": "textclf.experiments.select",
     "TextClassifier": "textclf.estimator",
     "TextclfError": "textclf.errors",
+    "Tuned": "textclf.experiments.tune",
 }
 
 
@@ -175,6 +179,37 @@ def resume(
     from textclf import api
 
     return api.resume(run, code=code, progress=progress)
+
+
+def tune(  # noqa: PLR0913
+    data: str | PathLike[str] | None = None,
+    *,
+    tier: Literal["tiny", "small", "mid", "full"] = "mid",
+    model: str | PathLike[str] = "mlp",
+    time: float | None = None,
+    trials: int | None = None,
+    metric: str | None = None,
+    max_size: int | None = None,
+    folds: int | None = None,
+    data_dir: str | PathLike[str] = Path("data"),
+    run_dir: str | PathLike[str] = Path("runs"),
+    seed: int = 0,
+    device: str = "auto",
+    resume: str | PathLike[str] | None = None,
+    progress: bool | None = None,
+    **unknown: Never,
+) -> "Tuned":
+    """Search the settings of a model by trials on validation, and train a run with the best; needs ``textclf[tune]``.
+
+    The data directory is named, or by default the newest; ``time`` is in seconds and ``max_size`` in bytes. Keywords
+    are explained at `config.TuneConfig`. ``resume`` is the ``folder`` of a search that was stopped; of the other
+    keywords it takes ``time``, ``trials`` and ``progress`` alone. ``run`` is the run, ``validation`` what its settings
+    gain over the defaults. Threads and progress are as in `train`. Raises `TextclfError`.
+    """
+    given: dict[str, Any] = locals()
+    from textclf import api
+
+    return api.tune(given)
 
 
 def suspects(  # noqa: PLR0913

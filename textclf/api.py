@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from textclf import progress as shown
 from textclf import sources
 from textclf.artefacts import runs
-from textclf.config import PreprocessConfig, SelectConfig, SuspectsConfig, TrainConfig
+from textclf.config import PreprocessConfig, SelectConfig, SuspectsConfig, TrainConfig, TuneConfig
 from textclf.dataset import build
 from textclf.errors import TextclfError, UsageError
 from textclf.results import Data, Run
@@ -22,6 +22,7 @@ from textclf.sources.urls import is_url
 if TYPE_CHECKING:
     from textclf.experiments.select import Selection
     from textclf.experiments.suspects import Suspects
+    from textclf.experiments.tune import Tuned
     from textclf.training.display import Display
 
 SPLITS: Final = ("validation", "test")
@@ -52,7 +53,13 @@ def _keyword(option: re.Match[str]) -> str:
     """The keyword of an option, with the value that a flag has or the message names; others stay as they are."""
     negated, spelled, value = option.groups(default="")
     name = spelled.replace("-", "_")
-    rule = {**rules(TrainConfig), **rules(PreprocessConfig), **rules(SuspectsConfig), "code": Rule(Path)}.get(name)
+    rule = {
+        **rules(TrainConfig),
+        **rules(PreprocessConfig),
+        **rules(SuspectsConfig),
+        **rules(TuneConfig),
+        "code": Rule(Path),
+    }.get(name)
     if rule is None:
         return option[0]
     if rule.kind is bool or negated:
@@ -109,6 +116,29 @@ def resume(
     layout, files = runs.resolve(checked("run", run, Rule(Path))), paths("code", code)
     with _display(progress) as display:
         return Run(training.resume(layout, code=files, display=display).root)
+
+
+@naming_keywords()
+def tune(given: dict[str, Any]) -> "Tuned":
+    """Search settings, or go on with a search; given the arguments of `textclf.tune`."""
+    from textclf import training  # noqa: F401  late: it sets how torch's threads wait
+
+    settings = _known(TuneConfig, given)
+    folder, progress = settings.pop("resume"), settings.pop("progress")
+    config = TuneConfig(**settings)
+    from textclf.experiments import tune as search
+
+    bar = shown.of_items if shown.is_wanted(progress) else None
+    if folder is None:
+        return search.tune(config, progress=bar)
+    free = ("time", "trials")
+    if fixed := [name for name, value in settings.items() if name not in free and value != _usual_of_tune(name)]:
+        raise UsageError(f"a search that is resumed keeps its settings: leave out {', '.join(fixed)}")
+    return search.resume(checked("resume", folder, Rule(Path)), time=config.time, trials=config.trials, progress=bar)
+
+
+def _usual_of_tune(name: str) -> Any:
+    return getattr(TuneConfig(), name)
 
 
 @naming_keywords()

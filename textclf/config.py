@@ -393,6 +393,47 @@ class SuspectsConfig:
         check(self)
 
 
+TUNE_SECONDS: Final = 600.0
+"""How long `textclf tune` searches, if neither a time nor a number of trials is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneConfig:
+    """`textclf tune`: what is tuned on which data, by which figure, and for how long."""
+
+    data: str | None = None
+    """A path, a name under ``data_dir``, or a unique beginning of one. None: the newest."""
+    data_dir: Path = Path("data")
+    run_dir: Path = Path("runs")
+    """Folder that holds the runs; the folder of the search is made there, too."""
+    tier: str = "mid"
+    model: str = "mlp"
+    """Name in `textclf.models.MODELS`, or of the user's class, as ``FILE.py:CLASS``."""
+    time: Positive | None = None
+    """Seconds of search, over all its sessions. None: TUNE_SECONDS, or no limit if ``trials`` is given."""
+    trials: Size | None = None
+    """Number of trials, the defaults included. None: as many as the time allows."""
+    metric: str | None = None
+    """The validation figure to raise: see `textclf.evaluation.goal`. None: accuracy, or micro-f1 of several labels."""
+    max_size: Size | None = None
+    """Maximum bytes of the exported model. None: nothing is exported."""
+    folds: Folds | None = None
+    """Parts of train + validation, each predicted by a model trained on the others. None: validation is predicted."""
+    seed: Count = 0
+    """Random seed for the search, and for weights, data order and dropout."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:N or mps."""
+
+    def __post_init__(self) -> None:
+        """Check the fields; raises UsageError."""
+        check(self)
+
+    @property
+    def seconds(self) -> float | None:
+        """Maximum seconds of search; None: no limit."""
+        return TUNE_SECONDS if self.time is None and self.trials is None else self.time
+
+
 @dataclass(frozen=True, slots=True)
 class SelectConfig:
     """`textclf select`: how many texts are chosen, and by what."""

@@ -85,6 +85,7 @@ QUIET = {
     "data": ["--data-dir", "{data}/.."],
     "corpora": [],
     "train": ["--data", "{data}", "--epochs", "1", "--hidden-size", "8", "--device", "cpu"],
+    "tune": ["--data", "{data}", "--trials", "1", "--device", "cpu"],
     "evaluate": ["--run", "{run}"],
     "learning-curve": ["--data", "{data}", "--device", "cpu", "--output", "curve.svg"],
     "predict": ["--run", "{run}", "", "rain"],

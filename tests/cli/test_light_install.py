@@ -230,6 +230,7 @@ def test_making_data_and_models_says_what_it_needs(light, run_dir, data_dir, mod
     refused(light("train", "--data", data_dir), "pip install textclf")
     refused(light("learning-curve", "--data", data_dir), "pip install textclf")
     refused(light("suspects", data_dir), "pip install textclf")
+    refused(light("tune", "--data", data_dir), "pip install textclf")
     onnx = ["--output", tmp_path / "onnx", "--format", "onnx"]
     refused(light("export", "--run", run_dir, *onnx), "pip install onnx onnxruntime")
     table = ["--format", "parquet", "--output", tmp_path / "out.parquet"]

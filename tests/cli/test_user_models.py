@@ -247,7 +247,7 @@ def test_what_cannot_be_trained_is_one_line(given, said, train, my_model):
 
 
 def test_the_help_names_the_models(invoke):
-    for command in ("train", "learning-curve"):
+    for command in ("train", "tune", "learning-curve"):
         assert "|FILE.py:CLASS]" in invoke(command, "--help")[1]
 
 

@@ -28,6 +28,7 @@ CALLS = {
     "": [[], ["--help"]],
     "preprocess": [["tickets.csv", "--overwrite"], ["tickets.csv", "--dry-run"], ["nothing.csv"]],
     "train": [[*TINY, "--model", "mlp"], [*TINY, "--model", "lstm", "--seeds", "2"], ["--tier", "huge"]],
+    "tune": [[*DATA, "--tier", "tiny", "--trials", "2"], ["--metric", "acuracy", *DATA], ["--resume", "nothing"]],
     "predict": [
         ["--top-k", "2", TEXT],
         ["--explain", "the cat sat"],

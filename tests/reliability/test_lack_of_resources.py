@@ -24,6 +24,7 @@ COMMANDS = {
     "suspects": "suspects data/corpus --folds 2 --device cpu",
     "train": "train --tier full --epochs 1 --hidden-size 8 --device cpu",
     "train with processes": "train --tier full --epochs 1 --model lstm --store files --num-workers 2 --device cpu",
+    "tune": "tune --tier full --trials 2 --device cpu",
     "predict": "predict rain",
     "predict file": "predict --input corpus.csv --format csv --output out.csv",
     "select": "select --input corpus.csv --n 3",
@@ -47,7 +48,17 @@ COMMANDS = {
 }
 ALL = frozenset(COMMANDS)
 WRITING = frozenset(
-    {"preprocess", "train", "train with processes", "predict file", "report", "export", "learning-curve", "init"}
+    {
+        "preprocess",
+        "train",
+        "train with processes",
+        "predict file",
+        "report",
+        "export",
+        "learning-curve",
+        "init",
+        "tune",
+    }
 )
 READING = ALL - {
     "corpora",

@@ -22,7 +22,7 @@ from textclf.system.signals import ignore, stopping
 
 GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Data": ("preprocess", "check", "suspects", "data", "corpora"),
-    "Train": ("train", "evaluate", "learning-curve"),
+    "Train": ("train", "tune", "evaluate", "learning-curve"),
     "Use": ("predict", "select", "serve", "export"),
     "Understand": ("explain", "compare", "report"),
     "Manage": ("runs", "info", "verify", "encoder", "init", "completion"),
@@ -37,7 +37,7 @@ _TORCH: Final = 700_000_000
 ADDRESS_SPACE: Final[Mapping[str, int]] = {
     **dict.fromkeys(("predict", "explain", "serve", "data", "encoder"), _NUMPY),
     **dict.fromkeys(("preprocess", "check", "evaluate", "compare", "report", "export", "select"), _ARROW),
-    **dict.fromkeys(("train", "verify", "learning-curve", "suspects"), _TORCH),
+    **dict.fromkeys(("train", "tune", "verify", "learning-curve", "suspects"), _TORCH),
 }
 """Bytes of address space that the libraries of a command need at least, measured on Linux with two processors."""
 

@@ -30,6 +30,7 @@ SERVING: Final = ("fastapi", "httptools", "uvicorn")
 ONNX: Final = ("onnx", "onnxruntime")
 WORKBOOKS: Final = ("openpyxl",)
 CLUSTER: Final = ("ray",)
+TUNING: Final = ("optuna",)
 TABLES: Final = ("pyarrow", "tqdm")
 """Data directories, with progress."""
 COMPARING: Final = ("pyarrow", "scipy")
