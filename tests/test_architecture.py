@@ -19,6 +19,7 @@ ALLOWED = {
     "text": set(),
     "sources": set(),
     "encoders": {"sources"},
+    "word_vectors": set(),
     "models": {"text"},
     "config": {"models"},
     "dataset": {"config", "encoders", "sources", "text"},
