@@ -87,9 +87,10 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Start each test in an empty folder, so that data, runs and encoders never meet those of another."""
+    """Start each test in an empty folder, so that data, runs, encoders and vectors never meet those of another."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEXTCLF_ENCODERS", str(tmp_path / "encoders"))
+    monkeypatch.setenv("TEXTCLF_VECTORS", str(tmp_path / "vectors"))
 
 
 @pytest.fixture

@@ -138,6 +138,8 @@ def train(  # noqa: PLR0913
     dropout: float | None = None,
     word_dropout: float | None = None,
     max_length: int | None = None,
+    vectors: str | None = None,
+    freeze_vectors: bool = False,
     encoder: str | None = None,
     encoder_limit: int = 2_000_000,
     bundle: bool = True,

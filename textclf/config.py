@@ -252,6 +252,10 @@ class TrainConfig:
     word_dropout: Share | None
     max_length: Size | None
     """Tokens read from the start of a document. None: all for the mlp, else the preset, or less if 95 % are shorter."""
+    vectors: str | None = None
+    """Vectors of words that the embeddings begin with, of an lstm or a cnn: a file or folder, or a name. None: none."""
+    freeze_vectors: bool = False
+    """Whether these vectors stay as they are, and only the other columns of the embeddings learn."""
     encoder: str | None = None
     """A sentence encoder whose vectors a second classifier learns from: its name, or a folder. None: none."""
     encoder_limit: Size = MOST_ENCODED

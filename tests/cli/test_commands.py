@@ -97,6 +97,7 @@ QUIET = {
     "info": ["{run}"],
     "verify": ["{run}"],
     "encoder": ["list", "--format", "json"],
+    "vectors": ["list", "--format", "json"],
     "init": [],
     "completion": ["bash"],
 }

@@ -69,6 +69,9 @@ MEANINGS = {
     "--epochs": Meaning("INTEGER", "Maximum number of epochs"),
     "--explain": Meaning("flag", "Show how much each word adds to the margin of the label"),
     "--format": Meaning("choice", "Format of what is "),
+    "--freeze-vectors/--no-freeze-vectors": Meaning(
+        "flag", "Whether these vectors stay as they are, and only the other numbers of the embeddings learn"
+    ),
     "--hidden-size": Meaning("INTEGER", "Units of the hidden layer or of each LSTM direction, or filters of each CNN"),
     "--host": Meaning("TEXT", "Address to listen on"),
     "--id-column": Meaning("NAME", "Column with an id of each document"),
@@ -143,6 +146,7 @@ MEANINGS = {
     "--validation-size": Meaning(
         "NUMBER", "Fraction of the training split to draw if the source has no validation split"
     ),
+    "--vectors": Meaning("FILE|NAME", "Word vectors that the embeddings of an lstm or a cnn begin with"),
     "--whole-labels": Meaning("flag", "Accept labels that look like lists (billing"),
     "--word-dropout": Meaning("NUMBER", "Probability of reading a token as <unk> in training"),
 }

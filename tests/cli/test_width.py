@@ -49,6 +49,7 @@ CALLS = {
     "verify": [["runs/first"]],
     "learning-curve": [["--epochs", "1", *DATA]],
     "encoder": [[], ["remove", "nothing"], ["add", "data"]],
+    "vectors": [[], ["remove", "nothing"], ["add", "data"]],
     "init": [[]],
     "completion": [],  # prints a program for the shell
     "serve": [["--port", "70000"]],  # what it prints besides has an address of its own
@@ -57,8 +58,9 @@ CALLS = {
 
 
 @pytest.fixture(autouse=True)
-def _encoders_in_a_short_path(monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_short_paths(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTCLF_ENCODERS", "encoders")
+    monkeypatch.setenv("TEXTCLF_VECTORS", "vectors")
 
 
 @pytest.fixture(scope="module")

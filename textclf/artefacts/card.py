@@ -90,7 +90,7 @@ Gives each text {gives} {counted(len(labels), "label")}: {_listed(labels)}.
 
 {_documents(metrics)} of {code_span(data.source)},
 seed {metrics["seed"]}; epoch {metrics["best_epoch"]} of {metrics["epochs"]} had the lowest validation loss.
-{_refit(metrics["refit"])}{_encoder(metrics.get("encoder"))}
+{_refit(metrics["refit"])}{_vectors(metrics.get("vectors"))}{_encoder(metrics.get("encoder"))}
 {_origin(data)}
 {_classes(documents)}
 
@@ -128,6 +128,7 @@ def facts(
         "epochs": metrics["epochs"],
         "best_epoch": metrics["best_epoch"],
         "parameters": metrics["parameters"],
+        **({"vectors": runs.vectors_line(metrics["vectors"])} if "vectors" in metrics else {}),
         **({"encoder": runs.encoder_line(metrics["encoder"])} if "encoder" in metrics else {}),
         "warnings": list(metrics.get("warnings", ())),
         "versions": {name: versions[name] for name in VERSIONS if name in versions},
@@ -192,6 +193,13 @@ def _refit(refit: Mapping[str, int] | None) -> str:
         "was predicted before the model had learned from it: these predictions are the validation figures, and "
         "probabilities and thresholds are calibrated on them.\n"
     )
+
+
+def _vectors(vectors: Mapping[str, Any] | None) -> str:
+    """The word vectors that the embeddings began with."""
+    if vectors is None:
+        return ""
+    return f"\nIts embeddings began with the word vectors {code_span(runs.vectors_line(vectors))}.\n"
 
 
 def _encoder(encoder: Mapping[str, Any] | None) -> str:

@@ -12,7 +12,7 @@ from textclf.artefacts import containers
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.system import checksums, failures, files, locks, names
 from textclf.system.names import Home
-from textclf.system.wording import counted
+from textclf.system.wording import counted, percent
 
 RUNS: Final = Path("runs")
 """The folder of runs in which names are looked up."""
@@ -318,6 +318,16 @@ def more_training(refit: Mapping[str, int]) -> str:
     epochs = refit["epochs"]
     others = "the other classifiers" if "encoder" in refit else "the linear classifier"
     return f"{counted(epochs, 'more epoch') if epochs else others} on train and validation"
+
+
+def vectors_line(vectors: Mapping[str, Any]) -> str:
+    """The word vectors of metrics.json on one line."""
+    frozen = ", frozen" if vectors["is_frozen"] else ""
+    return (
+        f"{vectors['name']} (licence {vectors['licence']}, from {vectors['source']}, {vectors['dimension']} dimensions"
+        f"{frozen}): {percent(vectors['found']['vocabulary'])} of the vocabulary, "
+        f"{percent(vectors['found']['tokens'])} of the training tokens"
+    )
 
 
 def encoder_line(encoder: Mapping[str, Any]) -> str:

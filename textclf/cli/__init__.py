@@ -25,7 +25,7 @@ GROUPS: Final[Mapping[str, Sequence[str]]] = {
     "Train": ("train", "tune", "evaluate", "learning-curve"),
     "Use": ("predict", "select", "serve", "export"),
     "Understand": ("explain", "compare", "report"),
-    "Manage": ("runs", "info", "verify", "encoder", "init", "completion"),
+    "Manage": ("runs", "info", "verify", "encoder", "vectors", "init", "completion"),
 }
 """The commands, in the order of the work."""
 
@@ -35,7 +35,7 @@ _NUMPY: Final = 110_000_000
 _ARROW: Final = 310_000_000
 _TORCH: Final = 700_000_000
 ADDRESS_SPACE: Final[Mapping[str, int]] = {
-    **dict.fromkeys(("predict", "explain", "serve", "data", "encoder"), _NUMPY),
+    **dict.fromkeys(("predict", "explain", "serve", "data", "encoder", "vectors"), _NUMPY),
     **dict.fromkeys(("preprocess", "check", "evaluate", "compare", "report", "export", "select"), _ARROW),
     **dict.fromkeys(("train", "tune", "verify", "learning-curve", "suspects"), _TORCH),
 }

@@ -97,6 +97,8 @@ def _fact_rows(root: Path, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     )
     parameters = f", {counted(values['parameters'], 'parameter')}" if "parameters" in values else ""
     yield "model", f"{values['model']}{parameters}, seed {values['seed']}"
+    if vectors := values.get("vectors"):
+        yield "vectors", runs.vectors_line(vectors)
     if encoder := values.get("encoder"):
         kept = "" if encoder["is_bundled"] else ", not in the model's folder"
         yield "encoder", f"{runs.encoder_line(encoder)}, {percent(encoder['share'])} of the weight{kept}"

@@ -124,6 +124,8 @@ number: Final = partial(options.setting, TrainConfig)
     type=number("max_length"),
     help="Maximum number of tokens read from a document. [default: by their lengths]",
 )
+@training_options.vectors
+@training_options.freeze_vectors
 @training_options.encoder
 @training_options.encoder_limit
 @training_options.bundle
@@ -169,6 +171,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
       textclf train --tier full --seeds 5
       textclf train --tier full --encoder minilm
       textclf train --tier full --shots 8 --seeds 5
+      textclf train --tier full --model lstm --vectors glove.6B.100d.txt
       textclf train --model my_model.py:MyModel --embedding-size 64
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z

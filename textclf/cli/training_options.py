@@ -45,6 +45,17 @@ data = click.option(
 run_dir = click.option(
     "--run-dir", type=FOLDER, default=DEFAULTS.run_dir, show_default=True, help="Folder of the runs."
 )
+vectors = click.option(
+    "--vectors",
+    metavar="FILE|NAME",
+    help="Word vectors that the embeddings of an lstm or a cnn begin with: see `textclf vectors list`.",
+)
+freeze_vectors = click.option(
+    "--freeze-vectors/--no-freeze-vectors",
+    default=DEFAULTS.freeze_vectors,
+    show_default=True,
+    help="Whether these vectors stay as they are, and only the other numbers of the embeddings learn.",
+)
 encoder = click.option(
     "--encoder",
     metavar="NAME|FOLDER",

@@ -44,6 +44,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
     class_weight : None, "balanced", or a mapping from label to its weight in the training loss
     epochs, batch_size, lr, patience, min_gain, monitor, clip_norm, label_smoothing, refit, embedding_size, hidden_size,
     dropout, word_dropout, max_length, device, precision : see ``textclf train --help``; None: by model and texts
+    vectors, freeze_vectors : file or name of word vectors for an lstm or a cnn, and whether they stay as they are
     encoder, encoder_limit : name or folder of a sentence encoder, and the number of tokens that it may read
     cv : number of folds of `fit_transform`; `fit` has no use for it
     verbose : whether `fit` shows bars, in a notebook or on stderr
@@ -83,6 +84,8 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         dropout: float | None = None,
         word_dropout: float | None = None,
         max_length: int | None = None,
+        vectors: str | None = None,
+        freeze_vectors: bool = False,
         encoder: str | None = None,
         encoder_limit: int = 2_000_000,
         device: str = "auto",
@@ -113,6 +116,8 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         self.dropout = dropout
         self.word_dropout = word_dropout
         self.max_length = max_length
+        self.vectors = vectors
+        self.freeze_vectors = freeze_vectors
         self.encoder = encoder
         self.encoder_limit = encoder_limit
         self.device = device

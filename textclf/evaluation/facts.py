@@ -48,6 +48,8 @@ def run_facts(run: RunLayout, figures: Mapping[str, Any]) -> Facts:
     versions, seconds = runs.read_json(run.config).get("versions", {}), figures["seconds"]
     refit = f"; then {runs.more_training(figures['refit'])}" if figures["refit"] else ""
     yield "Model", figures["model"]
+    if "vectors" in figures:
+        yield "Word vectors", runs.vectors_line(figures["vectors"])
     if "encoder" in figures:
         encoder = figures["encoder"]
         yield "Encoder", f"{runs.encoder_line(encoder)}, {percent(encoder['share'])} of the weight"

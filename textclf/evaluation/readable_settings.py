@@ -42,6 +42,8 @@ WORDINGS: Final[Mapping[str, Wording]] = {
     "dropout": Wording("Dropout"),
     "word_dropout": Wording("Word dropout"),
     "max_length": Wording("Tokens read of a document", none="all"),
+    "vectors": Wording("Word vectors", none="none"),
+    "freeze_vectors": Wording("Word vectors frozen"),
     "encoder": Wording("Sentence encoder", none="none"),
     "encoder_limit": Wording("Tokens that the encoder may read", "token"),
     "bundle": Wording("Encoder copied into the model"),

@@ -72,5 +72,5 @@ def _without_seconds(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _circumstances(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Versions, threads, processor and encoder that have changed."""
-    parts = ("versions", "machine", "encoder")
+    parts = ("versions", "machine", "vectors", "encoder")
     return [change for part in parts for change in changes(before.get(part, {}), now.get(part, {}))]

@@ -207,6 +207,9 @@ class Architecture(NamedTuple):
     exceed a limit of bytes; ``order``: their places. None: the model's batches are made by ``collate`` alone."""
     settings: tuple[str, ...] = ("embedding_size", "hidden_size", "dropout", "word_dropout")
     """Settings that the network is called with, unless they are None."""
+    initial_columns: Callable[[Any, Floats, NDArray[np.bool_]], Floats] | None = None
+    """``initial_columns(features, vectors, is_found)``: the last D columns of the embeddings, shape (rows, D), from the
+    vectors of the words, (V, D), and which of them there are. None: the model has no embedding for a word alone."""
 
 
 class OnnxGraph(NamedTuple):

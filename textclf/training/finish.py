@@ -134,6 +134,7 @@ def _metrics(
         "best_epoch": trained.best_epoch,
         "refit": refit,
         **({"companion": {"share": joined.share}} if joined.share else {}),
+        **({"vectors": setup.words.record} if setup.words else {}),
         **({"encoder": joined.view.record()} if joined.view else {}),
         **({"warnings": doubtful} if doubtful else {}),
         "device": device.name(trained.options.device),
@@ -177,7 +178,7 @@ def _artefact(
     abstention: Abstention,
 ) -> Artefact:
     """The trained model, without torch."""
-    kept = ("corpus", "tier", "shots", "seed", "refit", "validation", "test", "encoder")
+    kept = ("corpus", "tier", "shots", "seed", "refit", "validation", "test", "vectors", "encoder")
     return Artefact(
         model=setup.config.model,
         weights={name: tensor.cpu().numpy() for name, tensor in trained.model.state_dict().items()},

@@ -33,6 +33,20 @@ def start_at_log_odds(model: nn.Module, counts: NDArray[np.int64], *, documents:
             layer.bias.copy_(log_odds)
 
 
+@torch.no_grad()
+def begin_with(table: Tensor, columns: NDArray[np.float32] | None, *, dimension: int, is_frozen: bool) -> None:
+    """Put columns (R, D) into a table of embeddings (R, E) as its last ones; None: a checkpoint will.
+
+    Frozen, their gradient is 0: neither a step nor the mean of the weights changes them.
+    """
+    first = table.shape[1] - dimension
+    if columns is not None:
+        table[:, first:] = torch.from_numpy(columns).to(table.device)
+    if is_frozen:
+        learns = (torch.arange(table.shape[1], device=table.device) < first).to(table.dtype)  # (E,)
+        table.register_hook(lambda gradient: gradient * learns)
+
+
 class Adam:
     """Adam (https://arxiv.org/abs/1412.6980) on torch's own kernel; by rows for embeddings with sparse gradients.
 

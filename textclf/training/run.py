@@ -21,7 +21,7 @@ from textclf.models.user.code import naming_line
 from textclf.system import failures, files, memory
 from textclf.system.signals import Interrupt
 from textclf.system.startup import no_spinning, refuse_few_threads
-from textclf.training import device, encoding, loop, shared_memory
+from textclf.training import device, encoding, loop, shared_memory, word_table
 from textclf.training.batches import BatchLoader
 from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
 from textclf.training.companion import join
@@ -61,7 +61,7 @@ class Start(NamedTuple):
 @no_spinning()
 def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = None) -> runs.RunLayout:
     """Train in a new run directory, which is made once the model is; raises what `resume` raises."""
-    setup = encoding.with_vectors(_with_room_for_batches(setup, display or Display()), display or Display())
+    setup = _with_what_it_reads(setup, display or Display())
     config = setup.config
     with _naming_failures(setup, config.run_dir), _started(setup) as start:
         run = runs.create(config.run_dir, corpus=setup.data.manifest.name, tier=config.tier, model=config.model)
@@ -81,9 +81,15 @@ def resume(
     ResourceError if disk, memory or loader processes give out, InterruptedRunError or TerminatedRunError on a signal;
     the run can then be resumed.
     """
-    setup = encoding.with_vectors(_with_room_for_batches(setup, display or Display()), display or Display(), run=run)
+    setup = _with_what_it_reads(setup, display or Display(), run=run)
     with _naming_failures(setup, run.root), _naming_resume(run), _started(setup) as start:
         return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
+
+
+def _with_what_it_reads(setup: Setup, display: Display, *, run: runs.RunLayout | None = None) -> Setup:
+    """The setup with the vectors of words and of documents that its settings name; ``run``: the one that is resumed."""
+    roomy = _with_room_for_batches(setup, display)
+    return encoding.with_vectors(word_table.with_words(roomy, display, run=run), display, run=run)
 
 
 def _with_room_for_batches(setup: Setup, display: Display) -> Setup:
@@ -302,6 +308,7 @@ def _record(setup: Setup) -> dict[str, Any]:
         "settings": setup.config.to_json(),
         **setup.network_record(),
         **encoding.record(setup),
+        **({"vectors": setup.words.record} if setup.words else {}),
         "data": {
             "path": str(data.layout.root.resolve()),
             "name": data.manifest.name,

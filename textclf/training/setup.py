@@ -23,7 +23,7 @@ from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, togeth
 from textclf.dataset.manifest import read_manifest
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.models import user
-from textclf.models.model import FeatureCache, Features
+from textclf.models.model import EMBEDDING, FeatureCache, Features
 from textclf.models.user import UserModel
 from textclf.system import failures, files, memory, workers
 from textclf.system.startup import processors
@@ -60,6 +60,15 @@ class Encoded(NamedTuple):
     vectors: "Vectors"
 
 
+class WordTable(NamedTuple):
+    """The vectors that embeddings begin with."""
+
+    columns: NDArray[np.float32] | None
+    """Shape (rows, D), the last columns of the embeddings; None: a checkpoint has them already."""
+    record: dict[str, Any]
+    """What config.json and metrics.json say of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """Everything that a training run is made from."""
@@ -84,6 +93,8 @@ class Setup:
     """The processes that train together."""
     encoded: "Encoded | None" = None
     """What a sentence encoder makes of the documents, if there is one."""
+    words: "WordTable | None" = None
+    """Vectors of words, if the settings name some."""
 
     def loader(self, part: str, processor: "torch.device") -> "BatchLoader":
         """Batches of a part: shuffled for each epoch if it is trained on, else sorted by length."""
@@ -116,12 +127,20 @@ class Setup:
         """The model before its first step on these batches, and its optimizer; None leaves out the head start."""
         import torch
 
+        from textclf.training import learner
         from textclf.training.batches import to_device
         from textclf.training.learner import Adam, Learner, start_at_log_odds
 
         config, architecture = self.config, self.config.kind.architecture()
         torch.manual_seed(config.seed % 2**63)
         model = architecture.network(**self.network_arguments()).to(processor)
+        if self.words is not None:
+            learner.begin_with(
+                model.get_parameter(EMBEDDING),
+                self.words.columns,
+                dimension=self.words.record["dimension"],
+                is_frozen=config.freeze_vectors,
+            )
         if self.data.is_multi and not config.user_model:
             counts = self.data.counts_of(self.parts["train"].rows)
             start_at_log_odds(model, np.array(list(counts.values())), documents=len(self.parts["train"]))
@@ -130,6 +149,10 @@ class Setup:
             sets = getattr(self.objective(processor), "sets", None)
             architecture.head_start(model, (to_device(batch, processor) for batch in batches), sets)
         return Learner.of(model, Adam(model, lr=required(config.lr), fused=processor.type != "mps"))
+
+    def batches(self, part: str) -> Iterator["DocumentBatch"]:
+        """The token ids of the documents of a part, some at a time, in its order."""
+        return _batches(self.store, self.parts[part], READ_AT_ONCE)
 
     def objective(self, processor: "torch.device") -> "Softmax | Sigmoid":
         """The loss: one label per document, or several, as the data has them."""
@@ -148,6 +171,8 @@ class Setup:
         """Keyword arguments of the network: sizes that follow from the data, and the settings that it has."""
         settings = {name: getattr(self.config, name) for name in self.config.kind.architecture().settings}
         chosen = {name: value for name, value in settings.items() if value is not None}
+        if self.words is not None:
+            chosen["embedding_size"] += self.words.record["dimension"]
         return {**self.features.sizes, "classes": len(self.data.manifest.labels), **chosen}
 
     def user_model(self) -> UserModel | None:

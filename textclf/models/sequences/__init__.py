@@ -24,9 +24,12 @@ def runtime(logits: "Callable[[Weights, SequenceInputs], Floats]", *, spells: bo
 def architecture(network: "Callable[..., nn.Module]") -> Architecture:
     """The parts that need torch, of a model with this network."""
     from textclf.models.sequences.batch import collate
+    from textclf.models.sequences.pretrained import initial_columns
     from textclf.models.sequences.resident import ResidentTokens
 
-    return Architecture(network, collate, sorts_by_length=True, resident=ResidentTokens.of)
+    return Architecture(
+        network, collate, sorts_by_length=True, resident=ResidentTokens.of, initial_columns=initial_columns
+    )
 
 
 def onnx_graph(logits: "Callable[[Graph, np.float32], str]") -> OnnxGraph:

@@ -1,0 +1,84 @@
+"""`textclf vectors`."""
+
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from textclf.cli import display, options, terminal
+from textclf.errors import UsageError
+from textclf.system import escaping
+from textclf.system.wording import shown_bytes
+
+if TYPE_CHECKING:
+    from textclf.word_vectors.store import Summary
+
+_NEEDS: Final = {
+    "list": "lists all of them: it takes no name",
+    "add": "needs what to add: glove",
+    "remove": "needs the name of the vectors",
+}
+
+
+@options.command("vectors")
+@click.argument("action", type=click.Choice(list(_NEEDS)), default="list")
+@click.argument("name", required=False)
+@options.text_or_json
+def command(action: str, name: str | None, layout: str) -> None:
+    """List, add or remove word vectors.
+
+    Word vectors say what words mean, as learned from other texts. `add` takes glove (GloVe 6B, 50 dimensions, 400,000
+    English words, 43 MB). They are kept, with their licence, in ~/.local/share/textclf/vectors, or where
+    TEXTCLF_VECTORS says. A file of your own needs no name: textclf train --vectors FILE.
+
+    \b
+    Examples:
+      textclf vectors list
+      textclf vectors add glove
+      textclf vectors remove glove
+    """
+    if (name is None) != (action == "list"):
+        raise UsageError(f"textclf vectors {action} {_NEEDS[action]}; see textclf vectors --help")
+    from textclf.word_vectors import store
+
+    if name is None:
+        _list(store.summaries(), layout)
+        return
+    if action == "add":
+        from textclf.word_vectors import known
+
+        done = known.add(name)
+        about = f"{done.words:,} words, {done.dimension} dimensions, {shown_bytes(done.size)}, licence {done.licence}"
+        terminal.note_line(f"{done.name}: {about}, from {done.source}")
+    else:
+        done = store.remove(name)
+        terminal.note_line(f"removed {done.name}")
+    if layout == "json":
+        terminal.result(escaping.to_json(store.record(done), indent=2))
+    else:
+        terminal.result_line(done.path)
+
+
+def _list(found: list["Summary"], layout: str) -> None:
+    from textclf.word_vectors import store
+
+    if layout == "json":
+        terminal.result(escaping.to_json([store.record(each) for each in found], indent=2))
+    elif found:
+        terminal.result(_table(found))
+        for each in found:
+            if each.error:
+                terminal.message(each.error)
+    else:
+        terminal.message(f"no vectors in {store.home().folder}; add some: textclf vectors add glove")
+
+
+def _table(found: list["Summary"]) -> str:
+    columns = {
+        "name": [each.name for each in found],
+        "words": ["damaged" if each.error else f"{each.words:,}" for each in found],
+        "dimension": ["" if each.error else f"{each.dimension:,}" for each in found],
+        "size": [shown_bytes(each.size) for each in found],
+        "licence": [each.licence for each in found],
+        "path": [str(each.path) for each in found],
+    }
+    return display.fitted(columns, right=("words", "dimension", "size"), drop=("licence",), cut="path")
