@@ -188,7 +188,7 @@ class Setup:
     def changed(self, **settings: Any) -> "Setup":
         """The same documents and features with other settings; ``max_length`` would need other features."""
         config = replace(self.config, **settings)
-        weights = _class_weights(config, self.data, documents=len(self.parts["train"]))
+        weights = _class_weights(config, self.data, self.parts["train"])
         return replace(self, config=config, class_weights=weights)
 
     def clear_cache(self) -> None:
