@@ -36,7 +36,8 @@ Peer = Callable[[Texts, Sequence[int], Texts], Sequence[int]]
 
 def svm(texts: Texts, labels: Sequence[int], others: Texts) -> Sequence[int]:
     """TF-IDF of words into a linear SVM."""
-    return make_pipeline(TfidfVectorizer(sublinear_tf=True), LinearSVC()).fit(texts, labels).predict(others).tolist()
+    model = make_pipeline(TfidfVectorizer(sublinear_tf=True), LinearSVC()).fit(texts, labels)
+    return list(map(int, model.predict(others)))
 
 
 def tuned_svm(texts: Texts, labels: Sequence[int], others: Texts) -> Sequence[int]:
@@ -45,7 +46,8 @@ def tuned_svm(texts: Texts, labels: Sequence[int], others: Texts) -> Sequence[in
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
     model = make_pipeline(make_union(words, characters), LinearSVC())
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)
-    return GridSearchCV(model, {"linearsvc__C": C}, cv=folds).fit(texts, labels).predict(others).tolist()
+    tuned = GridSearchCV(model, {"linearsvc__C": C}, cv=folds).fit(texts, labels)
+    return list(map(int, tuned.predict(others)))
 
 
 def fasttext(texts: Texts, labels: Sequence[int], others: Texts) -> Sequence[int]:
