@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Classifier",
     "Data",
+    "Drift",
     "Prediction",
     "Run",
     "Selection",
@@ -27,6 +28,7 @@ __all__ = [
     "TextClassifier",
     "TextclfError",
     "Tuned",
+    "drift",
     "load_model",
     "preprocess",
     "resume",
@@ -40,6 +42,7 @@ __all__ = [
 if TYPE_CHECKING:
     from textclf.errors import TextclfError
     from textclf.estimator import TextClassifier
+    from textclf.experiments.drift import Drift
     from textclf.experiments.select import Selection
     from textclf.experiments.suspects import Suspects
     from textclf.experiments.tune import Tuned
@@ -50,6 +53,7 @@ if TYPE_CHECKING:
 _HOMES: Final = {
     "Classifier": "textclf.inference.classifier",
     "Data": "textclf.results",
+    "Drift": "textclf.experiments.drift",
     "Prediction": "textclf.inference.classifier",
     "Run": "textclf.results",
     "Suspects": "textclf.experiments.suspects",
@@ -258,6 +262,22 @@ def select(  # noqa: PLR0913
     from textclf import api
 
     return api.select(texts, given, labelled=labelled, run=run, code=code)
+
+
+def drift(
+    texts: Iterable[str],
+    *,
+    run: str | PathLike[str] = "runs/latest",
+    code: str | PathLike[str] | Iterable[str | PathLike[str]] = (),
+) -> "Drift":
+    """Compare new texts with the documents that a run was tested on.
+
+    ``found`` has the names of what has changed, ``sentences`` says so in words; it is false where nothing has. Memory
+    does not grow with an iterator of texts. The run's data must still be there. Raises `TextclfError`.
+    """
+    from textclf import api
+
+    return api.drift(texts, run=run, code=code)
 
 
 def runs(run_dir: str | PathLike[str] = "runs") -> "list[Run]":

@@ -20,6 +20,7 @@ from textclf.settings import shown as shown_value
 from textclf.sources.urls import is_url
 
 if TYPE_CHECKING:
+    from textclf.experiments.drift import Drift
     from textclf.experiments.select import Selection
     from textclf.experiments.suspects import Suspects
     from textclf.experiments.tune import Tuned
@@ -166,6 +167,15 @@ def select(
     from textclf.experiments.select import select_texts
 
     return select_texts(texts, config, labelled=labelled, run=run, code=code)
+
+
+def drift(
+    texts: Iterable[str], *, run: str | PathLike[str], code: str | PathLike[str] | Iterable[str | PathLike[str]]
+) -> "Drift":
+    """Compare new texts with the test documents of a run."""
+    from textclf.experiments.drift import drift_of_texts
+
+    return drift_of_texts(texts, run=run, code=code)
 
 
 @contextmanager

@@ -25,7 +25,7 @@ only_mlp_of_several = pytest.mark.parametrize("several_run", ["mlp"], indirect=T
 def scores_of(*probabilities):
     shares = np.array(probabilities, dtype=np.float32)
     none = np.zeros(len(shares))
-    return Scores(np.log(np.maximum(shares, 1e-9)), shares, none, none > 0, none > 0)
+    return Scores(np.log(np.maximum(shares, 1e-9)), shares, none, none > 0, none > 0, none.astype(int))
 
 
 def pool(count=300):

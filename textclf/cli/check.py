@@ -3,25 +3,30 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import options, terminal
+from textclf.cli import labelled_files, options, terminal
 from textclf.errors import ArtefactError, DataError, UsageError
+from textclf.inference import job
 from textclf.system import escaping, listing
-from textclf.system.wording import counted
+from textclf.system.wording import counted, percent
 
 if TYPE_CHECKING:
     from textclf.artefacts.integrity import Finding
+    from textclf.experiments.drift import Drift, LabelShare, Measure
 
 OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
+MOST_LABELS: Final = 10
+"""Labels that are shown, those whose share has changed most."""
+LEAST_SHOWN: Final = 0.001
 
 
 @options.command("check")
-@click.argument("path", type=options.RUN_OR_DATA, metavar="DATA|RUN")
-@click.option("--strict", is_flag=True, help="Exit with 3 if the data has a problem.")
+@click.argument("path", type=options.RUN_OR_DATA, metavar="[DATA|RUN]", required=False)
+@click.option("--strict", is_flag=True, help="Exit with 3 if the data has a problem, or if the new texts have drifted.")
 @click.option(
     "--list",
     "listed",
@@ -29,9 +34,23 @@ OF_A_MODEL: Final = ("model.safetensors", "labels.json", "tokenizer.json")
     metavar="FILE",
     help="Write a row for each document that shows a problem to this file, .csv or .jsonl.",
 )
+@click.option("--against", type=options.RUN, metavar="RUN", help="Run to compare the texts of --input with.")
+@options.inputs("The new texts.")
+@options.code
+@options.of_rows
 @options.text_or_json
-def command(path: Path, strict: bool, layout: str, listed: Path | None) -> None:
-    """Check the files of data, a run or a model, byte by byte.
+def command(
+    path: Path | None,
+    *,
+    strict: bool,
+    layout: str,
+    listed: Path | None,
+    against: Path | None,
+    inputs: tuple[str, ...],
+    code: tuple[Path, ...],
+    **reading: Any,
+) -> None:
+    """Check the files of data, a run or a model, byte by byte, or new texts for drift.
 
     It names every damaged, missing or unexpected file; if there is one, the exit code is 4. Files without a checksum,
     as in an unfinished run, are listed as "not checked".
@@ -42,6 +61,10 @@ def command(path: Path, strict: bool, layout: str, listed: Path | None) -> None:
     names up to 1,000 for each problem. --list names all of them, with their texts where the source is still the same:
     copies and near-copies, in one split or several, texts with two labels, empty texts, unseen labels.
 
+    --against compares new texts with the test documents of a run: shares of unknown words, probabilities of the
+    answers, lengths, and how often each label is predicted. There is drift if a difference is larger than chance makes
+    it, and its distance is 0.1 or more, between 0 and 1. Labels in the files are not used.
+
     \b
     Examples:
       textclf check data/bbc_news
@@ -49,7 +72,21 @@ def command(path: Path, strict: bool, layout: str, listed: Path | None) -> None:
       textclf check data/reviews --format json
       textclf check data/reviews --list problems.csv
       textclf check runs/latest
+      textclf check --against runs/latest --input new.csv
     """
+    labelled_files.refuse_mixture(reading, has_files=bool(inputs))
+    if against is not None:
+        _check_drift(against, path, inputs, reading, code=code, strict=strict, layout=layout, listed=listed)
+        return
+    if inputs:
+        raise UsageError("--input names new texts: add --against RUN, to compare them with its test documents")
+    if path is None:
+        raise UsageError("nothing to check: name a data directory, a run or a model, or --against RUN --input FILE")
+    _check_whole(path, strict=strict, layout=layout, listed=listed)
+
+
+def _check_whole(path: Path, *, strict: bool, layout: str, listed: Path | None) -> None:
+    """Check the files of a model, a run or a data directory."""
     from textclf.artefacts import integrity
 
     listing.check(listed)
@@ -141,3 +178,71 @@ def _damage(findings: Iterable["Finding"]) -> str:
 def _refuse_damage(root: Path, findings: Iterable["Finding"], remedy: str) -> None:
     if damage := _damage(findings):
         raise ArtefactError(f"{root} is not as it was written ({damage}); {remedy}")
+
+
+def _check_drift(
+    run: Path,
+    path: Path | None,
+    inputs: tuple[str, ...],
+    reading: dict[str, Any],
+    *,
+    code: tuple[Path, ...],
+    strict: bool,
+    layout: str,
+    listed: Path | None,
+) -> None:
+    """Compare new texts with the test documents of a run; raises DataError if they have drifted and strict says so."""
+    if path is not None or listed is not None:
+        raise UsageError(f"--against compares new texts: leave out {path or '--list'}")
+    if not inputs:
+        raise UsageError(f"--against {run} needs the new texts: add --input FILE")
+    asked = job.Job.create(inputs=inputs, id_column=None, strict=False, **reading)
+    files = job.check(asked)
+    root = options.resolved(run)
+    from textclf.experiments import drift
+    from textclf.inference.classifier import load_model
+    from textclf.system.signals import stopping
+
+    classifier = load_model(root, code=code)
+    options.note_torch(classifier.trained)
+    with stopping():
+        held_out = drift.held_out(root, classifier)
+        rows = job.rows_of(asked, files, classifier, warn=terminal.message)
+        found = drift.drift(classifier, held_out, rows)
+    if found.left_out:
+        counts = counted(found.left_out, "row is", "rows are")
+        terminal.message(f"{counts} left out, the first: {found.first_error}")
+    terminal.result(escaping.to_json(found.to_json(), indent=2) if layout == "json" else _drift_text(found))
+    if found and strict:
+        raise DataError(f"the new texts have drifted from the test documents: {', '.join(found.found)}")
+
+
+def _drift_text(found: "Drift") -> str:
+    """A table of the measures, one of the labels that changed most, and what that says."""
+    from textclf.cli.display import table
+    from textclf.experiments.drift import shown
+
+    texts, documents = counted(found.rows - found.left_out, "new text"), counted(found.documents, "document")
+    head = escaping.line(f"{texts} beside the {found.split} split of {found.run}: {documents}")
+    measures = [
+        (each.name, shown(each.name, each.before), shown(each.name, each.now), f"{each.distance:.2f}", _chance(each))
+        for each in found.measures
+    ]
+    labels = [(_name(share), percent(share.before, digits=1), percent(share.now, digits=1)) for share in found.labels]
+    columns = (found.split, "new texts")
+    return "\n\n".join(
+        [
+            terminal.wrapped(head),
+            table(("", *columns, "distance", "by chance"), measures, align="<>>>>"),
+            table(("predicted", *columns), labels[:MOST_LABELS], align="<>>"),
+            "\n".join(terminal.wrapped(escaping.line(sentence), indent="  ") for sentence in found.sentences()),
+        ]
+    )
+
+
+def _chance(measure: "Measure") -> str:
+    return f"{measure.p_value:.3f}" if measure.p_value >= LEAST_SHOWN else f"< {LEAST_SHOWN}"
+
+
+def _name(share: "LabelShare") -> str:
+    return "no label" if share.label is None else share.label

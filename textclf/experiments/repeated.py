@@ -180,9 +180,9 @@ def outlook(points: Sequence[Point]) -> Outlook | None:
     """Predict the accuracy with MORE times the documents of the last point; None without an error or a smaller tier.
 
     The error falls like a power of the number of documents (https://arxiv.org/abs/1712.00409). The power is fitted to
-    the last FITTED points, because the first is often the noise of a few steps; no error counts as
-    half a document. The intervals come from fits to errors
-    drawn for each point as if it had a test split of its own, which is wider than with the one that they share.
+    the last FITTED points, because the first is often the noise of a few steps; no error counts as half a document. The
+    intervals come from fits to errors drawn for each point as if it had a test split of its own, which is wider than
+    with the one that they share.
     """
     last = points[-1]
     latest = {point.documents: point for point in points}  # tiers may have the same documents
@@ -193,10 +193,8 @@ def outlook(points: Sequence[Point]) -> Outlook | None:
     errors = np.array([max(1 - point.accuracy, 0.5 / point.test_documents) for point in used])
     tested = np.array([point.test_documents for point in used])
     drawn = np.random.default_rng(0).binomial(tested, errors, size=(RESAMPLES, len(used)))  # (R, points)
-    exponents, exponent = (
-        _exponents(documents, np.maximum(drawn, 0.5) / tested),
-        float(_exponents(documents, errors[None])[0]),
-    )
+    exponents = _exponents(documents, np.maximum(drawn, 0.5) / tested)
+    exponent = float(_exponents(documents, errors[None])[0])
     later = np.clip(1 - drawn[:, -1] / tested[-1] * MORE**-exponents, 0, 1)
     accuracy = max(1 - (1 - last.accuracy) * MORE**-exponent, 0.0)
     return Outlook(MORE * last.documents, accuracy, _interval(later), exponent, _interval(exponents))

@@ -69,6 +69,8 @@ class Scores(NamedTuple):
     """Share of unknown words, shape (B,), like the rest; 1 for a text without words."""
     truncated: NDArray[np.bool_]
     unlike: NDArray[np.bool_]
+    words: NDArray[np.int64]
+    """Number of words that were counted for this share, shape (B,)."""
 
 
 class Answers(NamedTuple):
@@ -138,6 +140,7 @@ class Classifier:
             share,
             self.trained.inputs.cuts(tokens, lengths),
             self.trained.abstention.is_unlike(share),
+            words,
         )
 
     def name(self, answers: Answers) -> list[Prediction]:
