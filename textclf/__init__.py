@@ -147,6 +147,7 @@ def train(  # noqa: PLR0913
     encoder: str | None = None,
     encoder_limit: int = 2_000_000,
     bundle: bool = True,
+    init_from: str | PathLike[str] | None = None,
     seed: int = 0,
     device: str = "auto",
     precision: Literal["auto", "float32", "bfloat16"] = "auto",

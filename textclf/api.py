@@ -96,7 +96,7 @@ def train(given: dict[str, Any]) -> Run:
     if data is not None:
         _refuse_others("data", data)
     is_held = sources.is_in_memory(data) or isinstance(data, list | tuple)
-    config = TrainConfig.create(**settings, data=None if is_held else data)
+    config = TrainConfig.create(**training.adopted(settings), data=None if is_held else data)
     if is_held or _is_source(config):
         made = _prepared(data, config.data_dir, progress)
         config = replace(config, data=str(made))

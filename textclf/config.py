@@ -62,6 +62,11 @@ epochs lowered the loss wherever the validation loss had fallen for four epochs,
 for one or two, they raised it by 4 %, and the error of the probabilities from 0.06 to 0.09.
 """
 
+EPOCHS_WITH_REFIT: Final = 1
+"""Default maximum of epochs of a run that starts from the weights of another, before its refit, which is two more."""
+EPOCHS_WITHOUT_REFIT: Final = 3
+"""The same of a run that is not refitted. After so many, more bring little that the other run did not know."""
+
 MOST_PARTS: Final = 100_000
 """Default maximum number of subwords."""
 
@@ -223,7 +228,7 @@ class TrainConfig:
     run_dir: Path = Path("runs")
     """Folder that holds the runs."""
     epochs: Size
-    """Maximum number of epochs."""
+    """Maximum number of epochs: by tier, and few from the weights of another run."""
     batch_size: Size | None
     """Documents per optimizer step. None: from their number, for about as many steps per epoch as the preset says."""
     lr: Positive | None
@@ -241,8 +246,8 @@ class TrainConfig:
     label_smoothing: Share | None = None
     """Share of the target's probability that is spread over all classes. None: the preset, 0 for several labels."""
     refit: bool | None = None
-    """Train REFIT_EPOCHS more on train + validation. None: if the best epoch is REFIT_FROM or later, and preset,
-    tier (one with all training documents) and their number allow it."""
+    """Train REFIT_EPOCHS more on train + validation. None: if the best epoch is REFIT_FROM or later, or training starts
+    from another run, and preset, tier (one with all training documents) and their number allow it."""
     test: bool = True
     """Evaluate the finished model on the test split. False: the split is not read, as while settings are chosen."""
     embedding_size: Size | None
@@ -263,6 +268,8 @@ class TrainConfig:
     bundle: bool = True
     """Whether the model has a copy of the encoder's files. False: it names the encoder, which must be added where it
     predicts."""
+    init_from: Path | None = None
+    """Directory of the run whose weights training starts from, as far as both know the same. None: from chance."""
     seed: Count = 0
     """Random seed for weights, data order and dropout."""
     device: str = "auto"
@@ -305,8 +312,12 @@ class TrainConfig:
         by_documents = dict.fromkeys(
             ("batch_size", "lr", "hidden_size", "max_length", "patience", "min_gain", "label_smoothing")
         )
+        epochs = length.epochs
+        if "init_from" in given:
+            is_refit = given.get("refit", preset.refits and tier == "full")
+            epochs = min(epochs, EPOCHS_WITH_REFIT if is_refit else EPOCHS_WITHOUT_REFIT)
         return cls(
-            tier=tier, model=model, user_model=user_model, **{"epochs": length.epochs, **sizes, **by_documents, **given}
+            tier=tier, model=model, user_model=user_model, **{"epochs": epochs, **sizes, **by_documents, **given}
         )
 
     @property
@@ -338,7 +349,7 @@ class TrainConfig:
             min_gain=gain if self.min_gain is None else self.min_gain,
             label_smoothing=smoothing if self.label_smoothing is None else self.label_smoothing,
             max_length=self.max_length or (preset.max_length and min(preset.max_length, length)),
-            refit=False if self.refit is None and not may_refit else self.refit,
+            refit=self._refit(may_refit),
         )
 
     def _has_all(self, documents: int) -> bool:
@@ -349,6 +360,15 @@ class TrainConfig:
         classifiers and the temperature, did not give more.
         """
         return self.tier == "full" or self.shots is not None or documents < TIERS[self.tier].at_least
+
+    def _refit(self, may_refit: bool) -> bool | None:
+        """Whether there is a refit, given whether there may be one by default; None: the best epoch decides.
+
+        One that starts from another run is over soon, and has learned for more epochs than it counts.
+        """
+        if self.refit is not None:
+            return self.refit
+        return (True if self.init_from else None) if may_refit else False
 
     def refits(self, *, best_epoch: int) -> bool:
         """Whether a run of these completed settings with this best epoch is refitted."""

@@ -75,6 +75,7 @@ MEANINGS = {
     "--hidden-size": Meaning("INTEGER", "Units of the hidden layer or of each LSTM direction, or filters of each CNN"),
     "--host": Meaning("TEXT", "Address to listen on"),
     "--id-column": Meaning("NAME", "Column with an id of each document"),
+    "--init-from": Meaning("PATH", "Run whose weights training starts from"),
     "--input": Meaning("FILE", "File, or its URL, with one text per row, or - for stdin"),
     "--input-format": Meaning("choice", "Format of the files"),
     "--keep-columns": Meaning("flag", "Copy all columns of the files before the answers"),

@@ -90,7 +90,7 @@ Gives each text {gives} {counted(len(labels), "label")}: {_listed(labels)}.
 
 {_documents(metrics)} of {code_span(data.source)},
 seed {metrics["seed"]}; epoch {metrics["best_epoch"]} of {metrics["epochs"]} had the lowest validation loss.
-{_refit(metrics["refit"])}{_vectors(metrics.get("vectors"))}{_encoder(metrics.get("encoder"))}
+{_initial(metrics.get("init_from"))}{_refit(metrics["refit"])}{_vectors(metrics.get("vectors"))}{_encoder(metrics.get("encoder"))}
 {_origin(data)}
 {_classes(documents)}
 
@@ -200,6 +200,14 @@ def _vectors(vectors: Mapping[str, Any] | None) -> str:
     if vectors is None:
         return ""
     return f"\nIts embeddings began with the word vectors {code_span(runs.vectors_line(vectors))}.\n"
+
+
+def _initial(initial: Mapping[str, Any] | None) -> str:
+    """The run whose weights training started from."""
+    if initial is None:
+        return ""
+    kept = ", ".join(f"{some:,} of {every:,} {kind}" for kind, (some, every) in initial["kept"].items() if every)
+    return f"\nTraining started from the weights of the run {code_span(initial['run'])}: {kept} kept theirs.\n"
 
 
 def _encoder(encoder: Mapping[str, Any] | None) -> str:

@@ -38,7 +38,9 @@ number: Final = partial(options.setting, TrainConfig)
 @training_options.data
 @options.data_dir
 @training_options.run_dir
-@click.option("--epochs", type=number("epochs"), help="Maximum number of epochs. [default: by tier]")
+@click.option(
+    "--epochs", type=number("epochs"), help="Maximum number of epochs. [default: by tier, or few with --init-from]"
+)
 @click.option(
     "--batch-size",
     type=number("batch_size"),
@@ -129,6 +131,12 @@ number: Final = partial(options.setting, TrainConfig)
 @training_options.encoder
 @training_options.encoder_limit
 @training_options.bundle
+@click.option(
+    "--init-from",
+    type=options.RUN,
+    help="Run whose weights training starts from: what both know keeps its weights, new words and labels begin as "
+    "usual. [default: none]",
+)
 @training_options.seed
 @click.option(
     "--seeds",
@@ -172,6 +180,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
       textclf train --tier full --encoder minilm
       textclf train --tier full --shots 8 --seeds 5
       textclf train --tier full --model lstm --vectors glove.6B.100d.txt
+      textclf train --tier full --init-from runs/latest
       textclf train --model my_model.py:MyModel --embedding-size 64
       textclf train --tier tiny --epochs 3 --store files --num-workers 2
       textclf train --resume runs/bbc_news-mid-mlp-20261123T120000Z
@@ -182,6 +191,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
     from textclf.cli.training_display import TerminalDisplay
     from textclf.experiments.repeated import over_seeds
 
+    given = training.adopted(given)
     if process := torchrun.launched():
         _train_together(context, process, resume, code, seeds, given)
         return

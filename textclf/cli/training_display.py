@@ -117,7 +117,8 @@ class TerminalDisplay(Display):
         terminal.above_bar(f"{_of_epoch(metrics)}; {metrics['seconds']['total']:,.1f} s in all")
         if advice := rests_on_few(metrics["validation"]["documents"]):
             terminal.above_bar(terminal.wrapped(advice))
-        if advice := still_falling(metrics["best_epoch"], epochs=self._epochs):
+        advice = still_falling(metrics["best_epoch"], epochs=self._epochs)
+        if advice and "init_from" not in metrics:  # which are few on purpose
             terminal.above_bar(advice)
         for warning in metrics.get("warnings", ()):
             terminal.warning_above_bar(warning)

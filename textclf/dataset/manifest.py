@@ -153,6 +153,11 @@ class Manifest:
         return checksums.digest({name: self.checksums[name] for name in sorted(self.checksums) if name != REPORT})[:16]
 
     @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Those of the directory, and of all that it has grown from, whose validation and test documents it keeps."""
+        return (self.fingerprint,)
+
+    @property
     def origin(self) -> dict[str, Any]:
         """What the directory was made from."""
         about: dict[str, Any] = {"source": self.source, "revision": self.revision}

@@ -8,7 +8,7 @@ from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
 from textclf.system.wording import counted
 
-FOLDERS: Final = ("data", "data_dir", "run_dir")
+FOLDERS: Final = ("data", "data_dir", "run_dir", "init_from")
 """Settings that say where files are: not shown, as a report is passed on."""
 
 

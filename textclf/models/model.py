@@ -7,7 +7,7 @@ parts come in three groups, by what they need: `Runtime` is numpy alone, since p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
@@ -92,6 +92,9 @@ class Features(Protocol):
     @classmethod
     def derive(cls, tokenizer: Tokenizer, *, known: Collection[str] = ()) -> dict[str, Any]:
         """The fields named in DERIVED, except for arrays that are known already."""
+
+    def keys(self, tokenizer: Tokenizer) -> Mapping[str, Sequence[str] | NDArray[np.int32]]:
+        """What tells the features apart, by kind, in the order of their embeddings: another run may have them, too."""
 
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether the fields are consistent, and of that vocabulary: a file may be damaged."""

@@ -9,6 +9,7 @@ from textclf.config import TrainConfig
 from textclf.system import locks, requirements, startup
 from textclf.training.display import Display
 from textclf.training.setup import set_up, set_up_while_torch_loads, started_with
+from textclf.training.source_run import adopted as adopted
 
 if TYPE_CHECKING:
     from textclf.training.checkpoint import Pace

@@ -205,6 +205,12 @@ def load_best(path: Path, model: nn.Module, *, assign: bool = False) -> None:
         model.load_state_dict(state["model"], assign=assign)
 
 
+def read_best(path: Path) -> dict[str, torch.Tensor]:
+    """The weights of the best epoch by name, which stay in the file, memory-mapped."""
+    with _reading(path) as state:
+        return dict(state["model"])
+
+
 def _refuse_other_settings(path: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raise UsageError, listing the differences, if the settings are not those that the run started with."""
     if changed := changes(before, now):

@@ -22,7 +22,7 @@ from textclf.evaluation.predictions import Predictions, unknown_shares
 from textclf.evaluation.scoring import Calibrated, Scoring, scoring_of
 from textclf.models import parameters
 from textclf.system import files, memory
-from textclf.training import device, loop
+from textclf.training import device, initial_weights, loop
 from textclf.training.batches import BatchLoader
 from textclf.training.class_weights import logit_shift
 from textclf.training.doubts import doubts
@@ -119,6 +119,9 @@ def _metrics(
     of_encoder = {"encoder": 1} if joined.view else {}
     refit = {"documents": len(setup.parts["refit"]), "epochs": epochs, **of_encoder} if has_learned_all else None
     doubtful = _doubts(setup, history[trained.best_epoch - 1], measured["validation"].accuracy)
+    initial = runs.read_json(run.config).get("init_from")
+    if initial and not initial["unseen"]:
+        doubtful.append(initial_weights.doubt(initial["run"]))
     return {
         "corpus": setup.data.manifest.name,
         "tier": config.tier,
@@ -129,6 +132,7 @@ def _metrics(
         "parameters": parameters(trained.model) + (joined.view.parameters if joined.view else 0),
         "train": history[trained.best_epoch - 1]["train"],
         **{split: figures._asdict() for split, figures in measured.items()},
+        **({"init_from": initial} if initial else {}),
         "temperature": temperature,
         "epochs": len(history),
         "best_epoch": trained.best_epoch,

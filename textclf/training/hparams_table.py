@@ -20,7 +20,7 @@ SHOWN: Final = ("model", "tier", "seed", "lr", "batch_size")
 LEFT_OUT: Final = ("data", "data_dir", "run_dir", "test", "store", "num_workers", "device", "precision")
 """Settings that do not make one model better than another."""
 
-TEXTS: Final = ("model", "tier", "seed", "class_weights", "vectors", "encoder", "monitor", "refit")
+TEXTS: Final = ("model", "tier", "seed", "class_weights", "vectors", "encoder", "init_from", "monitor", "refit")
 """Settings that are not numbers, and the seed, which would be shown as 0.0000."""
 
 

@@ -27,6 +27,7 @@ from textclf.training.checkpoint import PACE, Checkpointer, Pace, load_best
 from textclf.training.companion import join
 from textclf.training.display import Display
 from textclf.training.finish import Trained, finish, logits_of
+from textclf.training.initial_weights import InitialWeights
 from textclf.training.learner import Learner
 from textclf.training.loader_processes import LoaderError
 from textclf.training.loop import Batches, EarlyStopping, StepOptions, Watch
@@ -56,6 +57,8 @@ class Start(NamedTuple):
     """Of train and validation."""
     time: float
     """By `perf_counter`, before the data was read."""
+    initial: InitialWeights | None
+    """What the learner starts from, if that is another run."""
 
 
 @no_spinning()
@@ -63,10 +66,11 @@ def train(setup: Setup, *, display: Display | None = None, pace: Pace | None = N
     """Train in a new run directory, which is made once the model is; raises what `resume` raises."""
     setup = _with_what_it_reads(setup, display or Display())
     config = setup.config
-    with _naming_failures(setup, config.run_dir), _started(setup) as start:
+    with _naming_failures(setup, config.run_dir), _started(setup, InitialWeights.of(setup)) as start:
+        _describe(start, display or Display())
         run = runs.create(config.run_dir, corpus=setup.data.manifest.name, tier=config.tier, model=config.model)
         with runs.training(run), _naming_resume(run):
-            files.write_json(run.config, _record(setup))
+            files.write_json(run.config, _record(setup, start))
             setup.ranks.remember(run.root)
             return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
 
@@ -82,7 +86,8 @@ def resume(
     the run can then be resumed.
     """
     setup = _with_what_it_reads(setup, display or Display(), run=run)
-    with _naming_failures(setup, run.root), _naming_resume(run), _started(setup) as start:
+    initial = None if run.last.exists() else InitialWeights.of(setup, of_run=run)
+    with _naming_failures(setup, run.root), _naming_resume(run), _started(setup, initial) as start:
         return _fit_and_finish(setup, start, run, display=display or Display(), pace=pace or PACE)
 
 
@@ -126,24 +131,30 @@ def _naming_resume(run: runs.RunLayout) -> Iterator[None]:
         raise LostRankError(f"{error}; resume it: textclf train --resume {run.root}") from error
 
 
+def _describe(start: Start, display: Display) -> None:
+    if start.initial is not None:
+        for line in start.initial.describe():
+            display.note(line)
+
+
 @contextmanager
-def _started(setup: Setup) -> Iterator[Start]:
+def _started(setup: Setup, initial: InitialWeights | None = None) -> Iterator[Start]:
     """A run before its first step; its loader processes end with it, however it ends."""
     time = perf_counter() - setup.seconds
     processor = setup.ranks.pick(setup.config.device)
     batches = {part: setup.loader(part, processor) for part in ("train", "validation")}
     with closing(batches["train"]):
-        yield Start(_learner(setup, batches["train"], processor), batches, time)
+        yield Start(_learner(setup, batches["train"], processor, initial), batches, time, initial)
 
 
-def _learner(setup: Setup, batches: BatchLoader, processor: torch.device) -> Learner:
+def _learner(setup: Setup, batches: BatchLoader, processor: torch.device, initial: InitialWeights | None) -> Learner:
     """The model before its first step. The first of several ranks makes it from whole batches, and hands it out."""
     if setup.ranks.count == 1:
-        return setup.learner(batches, processor)
+        return setup.learner(batches, processor, initial)
     if setup.ranks.rank > 0:
         return setup.learner(None, processor)
     with closing(replace(setup, ranks=ALONE).loader("train", processor)) as whole:
-        return setup.learner(whole, processor)
+        return setup.learner(whole, processor, initial)
 
 
 def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display: Display, pace: Pace) -> runs.RunLayout:
@@ -154,6 +165,8 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
     memory.return_freed_memory()
     checkpointer = Checkpointer(run, learner, stopping, settings=config.shaping_steps(), pace=pace)
     progress = checkpointer.resume()
+    if start.initial is not None:
+        checkpointer.save(progress)  # so that a resume does not need the other run
     setup.ranks.hand_out(learner, stopping, progress, run.root)
     display.begin(run, setup, learner, first_epoch=progress.epoch + 1)
     best = files.read_lines(run.history)[stopping.best_epoch - 1]["validation"] if progress.epoch else None
@@ -301,7 +314,7 @@ def _refit(
     return predicted, perf_counter() - started
 
 
-def _record(setup: Setup) -> dict[str, Any]:
+def _record(setup: Setup, start: Start) -> dict[str, Any]:
     """What config.json says: enough to train the same model again."""
     data = setup.data
     return {
@@ -309,6 +322,7 @@ def _record(setup: Setup) -> dict[str, Any]:
         **setup.network_record(),
         **encoding.record(setup),
         **({"vectors": setup.words.record} if setup.words else {}),
+        **({"init_from": start.initial.record()} if start.initial else {}),
         "data": {
             "path": str(data.layout.root.resolve()),
             "name": data.manifest.name,

@@ -30,6 +30,7 @@ from textclf.system.startup import processors
 from textclf.system.wording import counted
 from textclf.text import arrays
 from textclf.text.tokenizer import Tokenizer
+from textclf.training import source_run
 from textclf.training.class_weights import weigh
 from textclf.training.ranks import ALONE, Ranks
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from textclf.dataset.vectors import Vectors
     from textclf.encoders import Encoder
     from textclf.training.batches import BatchLoader
+    from textclf.training.initial_weights import InitialWeights
     from textclf.training.learner import Learner
     from textclf.training.objective import Sigmoid, Softmax
 
@@ -123,8 +125,13 @@ class Setup:
             kind=self._kind_of_loader(part, processor),
         )
 
-    def learner(self, batches: "BatchLoader | None", processor: "torch.device") -> "Learner":
-        """The model before its first step on these batches, and its optimizer; None leaves out the head start."""
+    def learner(
+        self, batches: "BatchLoader | None", processor: "torch.device", initial: "InitialWeights | None" = None
+    ) -> "Learner":
+        """The model before its first step on these batches, and its optimizer; None leaves out the head start.
+
+        ``initial``: the weights that it has before that, and keeps where the head start would move them.
+        """
         import torch
 
         from textclf.training import learner
@@ -144,10 +151,14 @@ class Setup:
         if self.data.is_multi and not config.user_model:
             counts = self.data.counts_of(self.parts["train"].rows)
             start_at_log_odds(model, np.array(list(counts.values())), documents=len(self.parts["train"]))
+        if initial is not None:
+            initial.put(model)
         if architecture.head_start is not None and batches is not None:
             batches.batch_sampler.epoch = 0  # type: ignore[union-attr]  # the order follows from the seed as well
             sets = getattr(self.objective(processor), "sets", None)
             architecture.head_start(model, (to_device(batch, processor) for batch in batches), sets)
+            if initial is not None:
+                initial.put(model)
         return Learner.of(model, Adam(model, lr=required(config.lr), fused=processor.type != "mps"))
 
     def batches(self, part: str) -> Iterator["DocumentBatch"]:
@@ -251,6 +262,7 @@ def set_up_while_torch_loads(config: TrainConfig) -> Setup:
     """
     root = finding.find(config.data, config.data_dir)
     read_manifest(root)  # if there is no such data, it is said before torch is imported
+    source_run.source_of(config)
     if config.encoder is not None:
         encoders.find(config.encoder)
     if config.user_model or not workers.can_fork():

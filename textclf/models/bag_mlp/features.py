@@ -132,6 +132,11 @@ class Bag:
         subwords = () if set(known) & set(names) else zip(names, tokenizer.spelling(), strict=True)
         return {"vocabulary": tokenizer.words, **dict(subwords)}
 
+    def keys(self, tokenizer: Tokenizer) -> dict[str, Sequence[str] | NDArray[np.int32]]:
+        """The words, the hashes of pairs, the subwords, and the hashes of runs."""
+        words = tokenizer.words[: self.words]
+        return {"words": words, "pairs": self.pairs, "subwords": tokenizer.parts, "runs": self.runs}
+
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether the fields are consistent, and of that vocabulary: a file may be damaged."""
         parts = len(tokenizer.parts)

@@ -110,6 +110,11 @@ class Sequences:
         """The vocabulary, for pairs."""
         return {"vocabulary": tokenizer.words} if "pairs" in known else {}
 
+    def keys(self, tokenizer: Tokenizer) -> dict[str, Sequence[str] | NDArray[np.int32]]:
+        """The words, the subwords that are read, and the hashes of pairs."""
+        parts = [tokenizer.parts[place] for place in np.flatnonzero(self.spelled_counts[self.size :])]
+        return {"words": tokenizer.words[: self.words], "subwords": parts, "pairs": self.pairs}
+
     def fits(self, tokenizer: Tokenizer) -> bool:
         """Whether this is of that vocabulary; what was read from a file may be damaged."""
         if not (isinstance(self.max_length, int) and self.max_length > 0 and isinstance(self.words, int)):
