@@ -99,6 +99,7 @@ def preprocess(  # noqa: PLR0913 (written out, so that an editor and a notebook 
     num_workers: int | None = 1,
     seed: int = 0,
     corrections: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+    add: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     overwrite: bool = False,
     progress: bool | None = None,
     **unknown: Never,

@@ -12,7 +12,7 @@ from textclf import progress as shown
 from textclf import sources
 from textclf.artefacts import runs
 from textclf.config import PreprocessConfig, SelectConfig, SuspectsConfig, TrainConfig, TuneConfig
-from textclf.dataset import build
+from textclf.dataset import build, grow
 from textclf.errors import TextclfError, UsageError
 from textclf.results import Data, Run
 from textclf.settings import Rule, check_names, checked, paths, rules
@@ -73,6 +73,8 @@ def preprocess(given: dict[str, Any]) -> Data:
     """Make a data directory; given the arguments of `textclf.preprocess`."""
     settings = _known(PreprocessConfig, given)
     progress = settings.pop("progress")
+    if settings["add"]:
+        return _grown(PreprocessConfig(**settings), progress)
     _refuse_others("source", settings["source"])
     held = _held(settings)
     if held is not None:
@@ -84,6 +86,12 @@ def _make(config: PreprocessConfig, held: object, progress: bool | None) -> Data
     if not shown.is_wanted(progress):
         return Data(build.preprocess(config, held=held)[0])
     return Data(build.preprocess(config, held=held, progress=shown.of_items)[0])
+
+
+def _grown(config: PreprocessConfig, progress: bool | None) -> Data:
+    if not shown.is_wanted(progress):
+        return Data(grow.grow(config)[0])
+    return Data(grow.grow(config, progress=shown.of_items)[0])
 
 
 @naming_keywords()

@@ -170,6 +170,8 @@ class PreprocessConfig:
     """Random seed for the splits and tiers that are drawn."""
     corrections: tuple[str, ...] = ()
     """Reviewed lists of wrong labels, applied in this order; names of files may be patterns or URLs."""
+    add: tuple[str, ...] = ()
+    """Files, folders or URLs whose documents join a data directory that is there: see `textclf.dataset.grow`."""
     overwrite: bool = False
     """Replace a data directory made from other settings."""
 

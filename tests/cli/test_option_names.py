@@ -43,6 +43,7 @@ WITH_MORE = {
 }
 
 MEANINGS = {
+    "--add": Meaning("FILE", "File whose documents are added to the data directory of --name"),
     "--allowed-host": Meaning("TEXT", "Host name to accept in addition"),
     "--baseline": Meaning("PATH", "Run, or model folder, to compare with on the same documents"),
     "--batch-size": Meaning("INTEGER", "Documents per step"),

@@ -7,6 +7,7 @@ import click
 
 from textclf.cli import display, options, terminal
 from textclf.config import TASKS, TENSORS, TENSORS_UP_TO, PreprocessConfig
+from textclf.errors import UsageError
 
 DEFAULTS = PreprocessConfig()
 
@@ -109,6 +110,14 @@ number = partial(options.setting, PreprocessConfig)
     shell_complete=options.completing("paths"),
     help="Reviewed list of wrong labels: a table with id and label, add, remove or drop; repeatable.",
 )
+@click.option(
+    "--add",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=options.completing("paths"),
+    help="File whose documents are added to the data directory of --name, by default the newest, which keeps its "
+    "vocabulary, ids and splits; repeatable.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a data directory that was built with other settings.")
 @click.option(
     "--dry-run", is_flag=True, help="Show the first documents, the columns, the labels and the splits; write nothing."
@@ -132,10 +141,13 @@ def command(*, dry_run: bool, engine: str, ray_address: str | None, **given: Any
       textclf preprocess 'data/*.jsonl.gz' --test held_out.jsonl
       textclf preprocess 's3://bucket/reviews/*.parquet'
       textclf preprocess reviews.csv --corrections reviewed.csv --name fixed
+      textclf preprocess --add november.csv --name reviews
       textclf preprocess 'part-*.parquet' --engine ray --ray-address auto
     """
     config = PreprocessConfig(**given | {"source": given["source"] or DEFAULTS.source})
-    if not given["source"] and config.name:
+    if config.add:
+        _refuse_options(dry_run=dry_run, engine=engine)
+    elif not given["source"] and config.name:
         from textclf.dataset.existing import refuse_default_source
 
         refuse_default_source(config.data_dir / config.name, default=DEFAULTS.source[0])
@@ -146,14 +158,26 @@ def command(*, dry_run: bool, engine: str, ray_address: str | None, **given: Any
         return
     from textclf.dataset import manifest
     from textclf.dataset.build import preprocess
+    from textclf.dataset.grow import grow
     from textclf.system.signals import stopping
 
     with (
         stopping("the same command resumes"),
         options.cluster(engine, ray_address, most=config.num_workers) as cluster,
     ):
-        path, report = preprocess(config, progress=display.progress, tell=terminal.note_line, cluster=cluster)
+        if config.add:
+            path, report = grow(config, progress=display.progress)
+        else:
+            path, report = preprocess(config, progress=display.progress, tell=terminal.note_line, cluster=cluster)
     terminal.note(display.show_report(report))
     if columns := display.show_columns(manifest.parse_manifest(path).columns):
         terminal.note(columns)
     terminal.result_line(path)
+
+
+def _refuse_options(*, dry_run: bool, engine: str) -> None:
+    """Raise UsageError for what cannot be done while a directory grows."""
+    if dry_run:
+        raise UsageError("--dry-run shows how a directory would be made: leave it out with --add")
+    if engine != options.ENGINES[0]:
+        raise UsageError(f"--add works on this machine: leave out --engine {engine}")

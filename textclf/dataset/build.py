@@ -146,7 +146,7 @@ def _build(  # noqa: PLR0913 (what a directory is made from, and how)
 
     written = joined([part.documents for part in whole])
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
-    report = replace(_describe(corpus, table, written, lengths == 0, codes), task=labelled.task)
+    report = replace(describe(corpus, table, written, lengths == 0, codes, name=corpus.name), task=labelled.task)
     report = replace(report, notes=(*report.notes, *map(corrections.note, record)))
     manifest = _manifest(corpus, config, table, report, vocabulary=tokenizer.size)
     checksums_of_parts = [part.checksum for part in whole]
@@ -360,19 +360,21 @@ def tell_room(
         tell(f"more than {TENSORS_UP_TO:,} documents: no .pt file for each, {count} in all; --tensors all writes them")
 
 
-def _describe(
+def describe(
     corpus: Corpus,
     table: Documents,
     written: WrittenDocuments,
     is_empty: NDArray[np.bool_],
     codes: splits.DocumentCodes,
+    *,
+    name: str,
 ) -> DataReport:
     """The report for people."""
     near, notes = find_near_copies(table, written.signatures), tuple(dict.fromkeys(corpus.notes))
     if not written.signatures.size:
         notes += (f"near-copies were not searched for, because there are more than {COMPARED:,} documents",)
     return DataReport(
-        name=corpus.name,
+        name=name,
         source=corpus.source,
         splits={
             split: describe_split(

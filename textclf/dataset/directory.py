@@ -1,7 +1,7 @@
 """A finished data directory, opened for reading: its documents, their classes, and where their tokens are."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
@@ -82,15 +82,20 @@ class DataDirectory:
 
     @classmethod
     def open(
-        cls, root: Path, *, fingerprint: str | None = None, described: Mapping[str, Any] | None = None
+        cls,
+        root: Path,
+        *,
+        fingerprint: str | None = None,
+        described: Mapping[str, Any] | None = None,
+        may_have_grown: bool = False,
     ) -> "DataDirectory":
         """Read the manifest and the table of documents; raises what `read_manifest` and `read_table` raise.
 
         With a fingerprint, raises UsageError if the directory has another one now, and says what differs from the
-        ``described`` of then.
+        ``described`` of then; one that ``may_have_grown`` may have had it before documents were added.
         """
         found = read_manifest(root)
-        if fingerprint not in (None, found.fingerprint):
+        if fingerprint not in (None, *(found.fingerprints if may_have_grown else (found.fingerprint,))):
             changed = changes(described, found.described()) if described else []
             what = f" ({', '.join(changed or ['texts or labels changed'])})"
             raise UsageError(
@@ -98,6 +103,12 @@ class DataDirectory:
             )
         layout = DataLayout(root)
         return cls(layout, found, read_table(layout.tables(found.parts), found.parts, found.names))
+
+    def with_labels(self, labels: list[str]) -> "DataDirectory":
+        """As a model sees it that was trained before labels were added: as labels that training does not have."""
+        if labels == self.manifest.labels[: len(labels)]:
+            return replace(self, manifest=replace(self.manifest, labels=labels))
+        return self
 
     def rows(self, part: str) -> NDArray[np.int32]:
         """Row numbers of the documents of a tier (tiny, small, mid, full) or of a split (train, validation, test)."""

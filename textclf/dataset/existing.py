@@ -15,7 +15,7 @@ from textclf.sources.dialect import in_shell
 from textclf.sources.urls import without_secrets
 from textclf.system import failures, files
 
-LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels", "tensors"}
+LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels", "tensors", "add"}
 """Settings without effect on the data."""
 
 COLUMNS: Final = {

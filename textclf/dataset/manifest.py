@@ -111,7 +111,7 @@ class Manifest:
     settings: dict[str, Any]
     """The fields of `PreprocessConfig` that shape the data, without those about columns."""
     labels: list[str]
-    """Labels of the training split, sorted: a label's index is its class."""
+    """Labels of the training split: a label's index is its class. Sorted, and those of later additions after that."""
     splits: dict[str, int]
     """Documents of each split."""
     tiers: dict[str, int]
@@ -135,6 +135,8 @@ class Manifest:
 
     JSON has it only if there are any, so that other directories are as earlier versions wrote them.
     """
+    additions: list[dict[str, Any]] = field(default_factory=list)
+    """The documents that were added later, in order: see `textclf.dataset.grow`. JSON has it only if there are any."""
     format_version: int = FORMAT_VERSION
 
     @property
@@ -155,7 +157,7 @@ class Manifest:
     @property
     def fingerprints(self) -> tuple[str, ...]:
         """Those of the directory, and of all that it has grown from, whose validation and test documents it keeps."""
-        return (self.fingerprint,)
+        return (self.fingerprint, *(str(each["before"]) for each in self.additions))
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -175,8 +177,9 @@ class Manifest:
 def write_manifest(layout: DataLayout, manifest: Manifest) -> None:
     """Finish the data directory."""
     values = asdict(manifest) | {"columns": manifest.columns.to_json()}
-    if not manifest.corrections:
-        del values["corrections"]
+    for name in OPTIONAL:
+        if not values[name]:
+            del values[name]
     files.write_bytes(layout.manifest, checksums.seal(values))
 
 
@@ -236,7 +239,7 @@ def _parse(path: Path) -> Manifest:
     return Manifest(**{**values, "columns": Columns.from_json(values["columns"])})
 
 
-OPTIONAL: Final[dict[str, Any]] = {"corrections": []}
+OPTIONAL: Final[dict[str, Any]] = {"corrections": [], "additions": []}
 """Fields that the file may lack, and their values then."""
 
 
@@ -253,6 +256,7 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
         and isinstance(values["settings"], dict)
         and "seed" in values["settings"]
         and _are_corrections(values["corrections"])
+        and _are_additions(values["additions"])
         and isinstance(labels, list)
         and all(isinstance(label, str) for label in labels)
         and len(set(labels)) == len(labels)
@@ -284,6 +288,34 @@ def _are_corrections(values: Any) -> bool:
         isinstance(each, dict)
         and set(each) == set(kinds)
         and all(type(each[name]) is kind for name, kind in kinds.items())
+        for each in values
+    )
+
+
+def _are_additions(values: Any) -> bool:
+    """Whether each addition says what it was read from and how many documents it has brought."""
+    kinds = {
+        "source": str,
+        "revision": str,
+        "settings": dict,
+        "columns": dict,
+        "documents": dict,
+        "copies": int,
+        "left_out": int,
+        "labels": list,
+        "corrections": list,
+        "drawn": list,
+        "before": str,
+    }
+    return isinstance(values, list) and all(
+        isinstance(each, dict)
+        and set(each) == set(kinds)
+        and all(type(each[name]) is kind for name, kind in kinds.items())
+        and _are_columns(each["columns"])
+        and _are_corrections(each["corrections"])
+        and set(each["documents"]) == set(SPLITS)
+        and all(type(count) is int and count >= 0 for count in each["documents"].values())
+        and set(each["drawn"]) <= set(SPLITS)
         for each in values
     )
 

@@ -9,12 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from textclf import sources
 from textclf.dataset.directory import DataDirectory
 from textclf.dataset.documents import labels_of
 from textclf.dataset.manifest import Manifest
 from textclf.errors import DataError, TextclfError, UsageError
-from textclf.sources import SPLITS, Corpus, Document, SourceOptions
+from textclf.sources import SPLITS, Columns, Corpus, Document, SourceOptions
 
 
 def texts_of(data: DataDirectory, rows: Iterable[int]) -> dict[int, str]:
@@ -24,7 +27,8 @@ def texts_of(data: DataDirectory, rows: Iterable[int]) -> dict[int, str]:
     takes to read that far. Raises UsageError or DataError, which say why, if it cannot be had as it was.
     """
     found = dict(documents_of(data, rows))
-    is_as_labelled = not data.manifest.corrections  # else it may have the label from before
+    corrected = (data.manifest.corrections, *(each["corrections"] for each in data.manifest.additions))
+    is_as_labelled = not any(corrected)  # else it may have the label from before
     for row, document in found.items():
         if is_as_labelled and document.labels != labels_of(data.documents.label_of(row)):
             raise DataError(
@@ -35,13 +39,41 @@ def texts_of(data: DataDirectory, rows: Iterable[int]) -> dict[int, str]:
 
 def documents_of(data: DataDirectory, rows: Iterable[int]) -> Iterator[tuple[int, Document]]:
     """Each of these rows and its document, in the order of the source; raises what `texts_of` raises."""
-    corpus = _source(data.manifest)
+    if not data.manifest.additions:
+        yield from _documents_of(data, _source(data.manifest), rows)
+        return
+    every = np.fromiter(rows, dtype=np.int64)
+    for manifest, own in _sources(data.manifest):
+        some = every[np.isin(every, own)].tolist()
+        if some:
+            yield from _documents_of(data, _source(manifest), some)
+
+
+def _documents_of(data: DataDirectory, corpus: Corpus, rows: Iterable[int]) -> Iterator[tuple[int, Document]]:
+    """The documents of these rows, all of which are of one source."""
     wanted: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:
         split = data.documents.split_of(row)
         wanted[split if split in corpus.splits else "train"][data.documents.source[row]] = row
     for split in filter(wanted.get, SPLITS):
         yield from _documents(corpus.splits[split], wanted[split])
+
+
+def _sources(manifest: Manifest) -> Iterator[tuple[Manifest, NDArray[np.int64]]]:
+    """What the directory was made from, then each addition, as if it were made from that; with the rows of each."""
+    ends = {split: rows.stop for split, rows in manifest.names.slices().items()}
+    own: list[tuple[Manifest, NDArray[np.int64]]] = []
+    for each in reversed(manifest.additions):  # the last ones are at the end of each split
+        runs = []
+        for split in SPLITS:
+            runs.append(np.arange(ends[split] - each["documents"][split], ends[split]))
+            ends[split] -= each["documents"][split]
+        about = {"source": each["source"], "revision": each["revision"], "settings": each["settings"]}
+        made = replace(manifest, **about, columns=Columns.from_json(each["columns"]))
+        own.append((made, np.concatenate(runs)))
+    starts = {split: rows.start for split, rows in manifest.names.slices().items()}
+    yield manifest, np.concatenate([np.arange(starts[split], ends[split]) for split in SPLITS])
+    yield from reversed(own)
 
 
 def _source(manifest: Manifest) -> Corpus:

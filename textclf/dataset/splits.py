@@ -114,8 +114,43 @@ def draw_missing(
     lacking = {split: size for split, size in sizes.items() if SPLITS.index(split) not in there}
     drawn = documents.split.copy()
     if lacking:
-        drawn[drawn == 0] = _draw(documents.of_split("train"), lacking, seed)
+        train = documents.of_split("train")
+        counts = {split: max(1, round(size * len(train.label))) for split, size in lacking.items()}
+        drawn[drawn == 0] = _draw(train, counts, seed)
     return drawn
+
+
+def draw(documents: DocumentCodes, counts: Mapping[str, int], *, seed: int) -> NDArray[np.int8]:
+    """Draw so many of the documents for each split, or as many as there are to spare; the rest is train, which is 0.
+
+    Returns the split of each document, shape (D,), drawn as `draw_missing` does.
+    """
+    if not len(documents.label):
+        return np.zeros(0, dtype=np.int8)
+    text = np.unique(documents.text, return_inverse=True)[1].astype(np.int32)
+    return _draw(documents._replace(text=text), counts, seed, must_have=False)
+
+
+def more_tiers(labels: Indices, is_new: NDArray[np.bool_], *, before: Mapping[str, int], seed: int) -> NDArray[np.int8]:
+    """The smallest tier of each of D training documents that join others, shape (D,).
+
+    ``before``: documents of each tier that are there and stay. Each tier grows to the size that all documents together
+    give it, and gets a document of each label that is new to them, which ``is_new``, shape (D,), tells of documents.
+    """
+    smallest = np.empty(len(labels), dtype=np.int8)
+    if not len(labels):
+        return smallest
+    order = nested_order(labels, seed=seed)
+    newest = order[is_new[order]]
+    first = newest[np.sort(np.unique(labels[newest], return_index=True)[1])]  # a document of each new label
+    order = np.concatenate((first, order[~np.isin(order, first)]))
+    every, sizes = before["full"] + len(labels), list[int]()
+    for name, tier in TIERS.items():
+        wanted = max(tier.size(every) - before[name], len(first), *sizes)
+        sizes.append(min(wanted, len(labels)))
+    for place, size in reversed(list(enumerate(sizes))):
+        smallest[order[:size]] = place
+    return smallest
 
 
 def tiers(labels: Indices, *, seed: int) -> NDArray[np.int8]:
@@ -158,16 +193,18 @@ def first_copies(text: Indices) -> Indices:
     return copies
 
 
-def _draw(documents: DocumentCodes, sizes: Mapping[str, float], seed: int) -> NDArray[np.int8]:
-    """Draw splits of these sizes; returns each document's index in SPLITS, shape (D,), 0 for train."""
+def _draw(
+    documents: DocumentCodes, counts: Mapping[str, int], seed: int, *, must_have: bool = True
+) -> NDArray[np.int8]:
+    """Draw splits of so many documents; returns each document's index in SPLITS, shape (D,), 0 for train."""
     codes, groups = _without_gaps(documents.label), documents.text  # (D,)
     weights = np.bincount(groups).astype(np.int32)  # (G,), documents of a group
     order = _stratified_order(_majority(groups, codes, weights), weights, seed)  # (G,)
     free = np.delete(order, _last_of_each_label(order, groups, codes))
     places = np.zeros(len(weights), dtype=np.int8)
-    for split, size in sizes.items():
-        taken = _fill(free, weights, max(1, round(size * len(codes))))
-        if not taken:
+    for split, count in counts.items():
+        taken = _fill(free, weights, count) if count else []
+        if not taken and must_have:
             raise DataError(
                 f"too few documents to draw a {split} split ({len(codes):,} with {counted(codes.max() + 1, 'label')}, "
                 f"{counted(len(weights), 'different text')}): "

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.artefacts.artefact import Artefact
+from textclf.dataset.directory import UNSEEN
 from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.evaluation import metrics, multi_label
 from textclf.evaluation.calibration import Point, binned, curve_of, error_of, points_of
@@ -101,6 +102,7 @@ def score(found: Predictions) -> Evaluation:
     origin = Origin(found.run, found.data.manifest.name, found.split, (), found.unseen(), seen)
     shares = unknown_shares(found.data, found.rows, found.trained.tokenizer)
     trained_on = found.data.classes()[found.data.rows("full")].astype(np.int64)
+    trained_on = trained_on[trained_on > UNSEEN]  # documents of labels that were added later are not among them
     baseline: Baseline | MultiBaseline
     if found.data.is_multi:
         sets = found.data.label_sets().sets

@@ -94,7 +94,9 @@ def predict(run: Path, *, split: str, code: Sequence[Path] = ()) -> Predictions:
     found = runs.resolve(run)
     trained = artefact.load(found.model, code=code)
     made = runs.data_of(found)
-    data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
+    data = DataDirectory.open(
+        made.path, fingerprint=made.fingerprint, described=made.described, may_have_grown=True
+    ).with_labels(trained.labels)
     return predict_split(trained, Tokens(data, trained.tokenizer), split=split, run=found.root.name)
 
 
