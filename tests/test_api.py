@@ -196,6 +196,7 @@ SPECIAL = {
     "validation": "the same",
     "test": "the same",
     "corrections": str | PathLike[str] | Sequence[str | PathLike[str]],
+    "add": "the same",
     "data": "the same",
     "tier": Literal[tuple(TIERS)],
     "model": str | PathLike[str],

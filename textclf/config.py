@@ -65,7 +65,7 @@ for one or two, they raised it by 4 %, and the error of the probabilities from 0
 EPOCHS_WITH_REFIT: Final = 1
 """Default maximum of epochs of a run that starts from the weights of another, before its refit, which is two more."""
 EPOCHS_WITHOUT_REFIT: Final = 3
-"""The same of a run that is not refitted. After so many, more bring little that the other run did not know."""
+"""The same without a refit, as many as with one. Not measured: validation ends a run that needs fewer."""
 
 MOST_PARTS: Final = 100_000
 """Default maximum number of subwords."""

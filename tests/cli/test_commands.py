@@ -141,7 +141,7 @@ def test_verbose_says_what_is_read_and_how(runner: CliRunner, run_dir: Path, dat
     trained = ["train", "-v", "--data", str(data_dir), "--epochs", "1", "--hidden-size", "8", "--device", "cpu"]
     shown = " ".join(invoke(runner, *trained).stderr.split())
     assert f"data {data_dir}, fingerprint " in shown
-    assert "settings: --tier mid, --model mlp," in shown
+    assert "settings: --tier mid, --shots none, --model mlp," in shown
     assert "--patience 2," in shown
 
 

@@ -44,6 +44,7 @@ WITH_MORE = {
 
 MEANINGS = {
     "--add": Meaning("FILE", "File whose documents are added to the data directory of --name"),
+    "--against": Meaning("RUN", "Run to compare the texts of --input with"),
     "--allowed-host": Meaning("TEXT", "Host name to accept in addition"),
     "--baseline": Meaning("PATH", "Run, or model folder, to compare with on the same documents"),
     "--batch-size": Meaning("INTEGER", "Documents per step"),

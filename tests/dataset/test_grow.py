@@ -111,7 +111,7 @@ def test_the_report_says_what_was_added(base, tmp_path):
     root = base()
     report = add(root, write(tmp_path / "more.csv", rows_of({**TEXTS, **NEW}, range(10, 12), word="v")))
     assert report == read_report(root / "report.json")
-    assert report.notes[-1].endswith("more.csv were added: 24 to train, 3 to validation, 3 to test; new labels: art")
+    assert report.notes[-1].endswith("more.csv: 24 to train, 3 to validation, 3 to test; new labels: art")
     assert report.splits["train"].documents == DataDirectory.open(root).manifest.splits["train"]
     assert report.name == root.name
 

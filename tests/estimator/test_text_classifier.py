@@ -109,8 +109,7 @@ def test_parameters_are_settings_of_the_commands_with_their_defaults():
         expected = preprocessing[name] if name in preprocessing else getattr(training, name)
         assert value == (None if name in chosen else expected), name
     elsewhere = {"data", "data_dir", "run_dir", "test", "store", "num_workers", "resident", "bundle", "user_model"}
-    elsewhere |= {"init_from"}
-    elsewhere |= {"tier", "class_weights"}
+    elsewhere |= {"init_from", "shots", "tier", "class_weights"}
     assert {field.name for field in fields(TrainConfig)} - elsewhere <= ours.keys()
 
 

@@ -50,10 +50,10 @@ def command(
     code: tuple[Path, ...],
     **reading: Any,
 ) -> None:
-    """Check the files of data, a run or a model, byte by byte, or new texts for drift.
+    """Check files byte by byte, or new texts for drift.
 
-    It names every damaged, missing or unexpected file; if there is one, the exit code is 4. Files without a checksum,
-    as in an unfinished run, are listed as "not checked".
+    It names every damaged, missing or unexpected file of data, a run or a model; if there is one, the exit code is 4.
+    Files without a checksum, as in an unfinished run, are listed as "not checked".
 
     For an undamaged data directory it also shows the report and its problems: copies and near-copies in two splits,
     texts with two labels, empty documents, labels with few documents, labels that differ only in case, labels and words

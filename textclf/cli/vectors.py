@@ -7,7 +7,7 @@ import click
 from textclf.cli import display, options, terminal
 from textclf.errors import UsageError
 from textclf.system import escaping
-from textclf.system.wording import shown_bytes
+from textclf.system.wording import counted, shown_bytes
 
 if TYPE_CHECKING:
     from textclf.word_vectors.store import Summary
@@ -47,7 +47,8 @@ def command(action: str, name: str | None, layout: str) -> None:
         from textclf.word_vectors import known
 
         done = known.add(name)
-        about = f"{done.words:,} words, {done.dimension} dimensions, {shown_bytes(done.size)}, licence {done.licence}"
+        sizes = f"{counted(done.words, 'word')}, {counted(done.dimension, 'dimension')}, {shown_bytes(done.size)}"
+        about = f"{sizes}, licence {done.licence}"
         terminal.note_line(f"{done.name}: {about}, from {done.source}")
     else:
         done = store.remove(name)

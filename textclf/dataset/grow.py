@@ -449,16 +449,13 @@ class _Growing:
     def _sentence(self, new: New, side: Side, table: Documents) -> str:
         """What was added."""
         numbers = ", ".join(f"{count:,} to {name}" for name, count in _added(side).items() if count)
-        total = counted(sum(_added(side).values()), "document")
+        total = counted(sum(_added(side).values()), "document was", "documents were")
         labels = self._labels(table)[len(self.manifest.labels) :]
         new_labels = f"; new labels: {', '.join(labels)}" if labels else ""
-        copies = (
-            f"; {side.copies:,} are copies of documents that were there, and went to their splits"
-            if side.copies
-            else ""
-        )
+        are = counted(side.copies, "copy of a document that was there", "copies of documents that were there")
+        copies = f"; with {are}, in the split of the other" if side.copies else ""
         left_out = f", {side.left_out:,} of them left out" if side.left_out else ""
-        return f"{total} of {new.corpus.source} were added: {numbers}{new_labels}{copies}{left_out}"
+        return f"{total} added from {new.corpus.source}: {numbers}{new_labels}{copies}{left_out}"
 
     def _addition(self, new: New, side: Side, table: Documents, config: PreprocessConfig) -> dict[str, Any]:
         """What the manifest says of this addition."""
