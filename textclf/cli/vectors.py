@@ -47,7 +47,9 @@ def command(action: str, name: str | None, layout: str) -> None:
         from textclf.word_vectors import known
 
         done = known.add(name)
-        sizes = f"{counted(done.words, 'word')}, {counted(done.dimension, 'dimension')}, {shown_bytes(done.size)}"
+        sizes = (
+            f"{counted(done.words or 0, 'word')}, {counted(done.dimension or 0, 'dimension')}, {shown_bytes(done.size)}"
+        )
         about = f"{sizes}, licence {done.licence}"
         terminal.note_line(f"{done.name}: {about}, from {done.source}")
     else:
