@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import small_config
+from tests.training.helpers import Shown
 from textclf import training
 from textclf.artefacts import artefact
 from textclf.models.model import LINEAR
@@ -39,6 +40,33 @@ def test_its_share_is_found_before_it_learns_from_validation(data_dir, tmp_path,
     assert metrics["refit"]["epochs"] == 0  # the network itself had learned enough
     assert metrics["refit"]["documents"] > metrics["train"]["documents"]
     assert LINEAR in artefact.load(run.model).weights
+
+
+class Titles(Shown):
+    """Keeps what companions were said to learn from, and the documents that then passed."""
+
+    def __init__(self):
+        super().__init__()
+        self.told, self.passed = [], []
+
+    def begin_companion(self, title, *, documents, epochs):
+        self.told.append((title, documents, epochs))
+        self.passed.append(0)
+
+    def watch(self, batches, meter):
+        for batch in batches:
+            before = meter.documents
+            yield batch
+            if self.told:
+                self.passed[-1] += meter.documents - before
+
+
+def test_its_epochs_are_shown(data_dir, tmp_path):
+    shown = Titles()
+    metrics = metrics_of(training.train(small_config("mlp", data_dir, tmp_path, epochs=2), display=shown))
+    parts = [metrics["train"]["documents"], metrics["refit"]["documents"]]
+    assert shown.told == [("linear classifier", documents, companion.EPOCHS) for documents in parts]
+    assert shown.passed == [documents * companion.EPOCHS for documents in parts]
 
 
 def test_without_a_refit_it_never_learns_from_validation(data_dir, tmp_path, parts_learned):

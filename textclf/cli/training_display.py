@@ -78,6 +78,11 @@ class TerminalDisplay(Display):
         )
         self._show_bar(documents, epochs, "of the refit")
 
+    def begin_companion(self, title: str, *, documents: int, epochs: int) -> None:
+        """Show a new bar."""
+        self._bar.close()
+        self._show_bar(documents, epochs, f"of the {title}")
+
     def _show_bar(self, documents: int, epochs: int, which: str, *, first_epoch: int = 1) -> None:
         self._titles = (f"epoch {number}/{epochs} {which}" for number in count(first_epoch))
         self._bar: tqdm[Any] = tqdm(

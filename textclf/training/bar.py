@@ -68,6 +68,11 @@ class TrainingBar(Display):
         self._bar.set_description_str("refit", refresh=False)
         self._bar.total = self._bar.n + epochs * documents
 
+    def begin_companion(self, title: str, *, documents: int, epochs: int) -> None:
+        """Make room for its documents."""
+        self._bar.set_description_str(title, refresh=False)
+        self._bar.total = self._bar.n + epochs * documents
+
     def end(self, metrics: Mapping[str, Any]) -> None:
         """Fill the bar, as training may have ended early, and show the accuracy of the finished model."""
         split = "test" if "test" in metrics else "validation"

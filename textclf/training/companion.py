@@ -19,6 +19,7 @@ from textclf.evaluation.pooling import fit_weights
 from textclf.evaluation.scoring import scoring_of
 from textclf.training import falling, vector_classifier
 from textclf.training.batches import to_device
+from textclf.training.display import Display
 from textclf.training.finish import logits_of
 from textclf.training.learner import Adam
 from textclf.training.loop import StepOptions
@@ -52,6 +53,9 @@ class Companion(NamedTuple):
     """Its logits (D, C) of the validation documents, once it is learned."""
     usual: float
     """The weight of its logits where there are too few validation documents to tell."""
+    title: str
+    epochs: Callable[[int], int]
+    """For this number of documents."""
 
 
 class Joined(NamedTuple):
@@ -65,14 +69,23 @@ class Joined(NamedTuple):
     """The companion that has learned from vectors, and its weight in the whole sum."""
 
 
-def join(setup: Setup, network: Any, validation: Logits, *, options: StepOptions) -> Joined:
+def join(
+    setup: Setup, network: Any, validation: Logits, *, options: StepOptions, display: Display | None = None
+) -> Joined:
     """Learn the network's companions, if it has any, and add the linear one to the network.
 
     ``validation``: the network's logits, shape (D, C), of documents that it had not learned from. The companions that
     are added have learned from them, unless the settings say that no refit may.
     """
     companions = _companions(setup, options)
-    found = {name: each.learn("train") for name, each in companions.items()}
+
+    def learn_from(part: str, name: str) -> Any:
+        each, documents = companions[name], len(setup.parts[part])
+        if display is not None:
+            display.begin_companion(each.title, documents=documents, epochs=each.epochs(documents))
+        return each.learn(part)
+
+    found = {name: learn_from("train", name) for name in companions}
     learned = {name: made for name, made in found.items() if made is not None}
     if not learned:
         return Joined(validation)
@@ -86,7 +99,7 @@ def join(setup: Setup, network: Any, validation: Logits, *, options: StepOptions
     )
     shares = {name: share for name, share in zip(learned, weights[1:].tolist(), strict=True) if share}
     if "refit" in setup.parts:
-        learned = {name: companions[name].learn("refit") for name in shares}
+        learned = {name: learn_from("refit", name) for name in shares}
     of_view, view = shares.get("vectors", 0.0), None
     share = shares.get("linear", 0.0) / (1 - of_view)
     if share:
@@ -104,12 +117,18 @@ def _companions(setup: Setup, options: StepOptions) -> dict[str, Companion]:
     def answers(linear: Any) -> Logits:
         return logits_of(linear, setup.loader("validation", options.device), options=options)
 
-    found = {"linear": Companion(lambda part: learn(setup, part, options=options), answers, NETWORK)}
+    found = {
+        "linear": Companion(
+            lambda part: learn(setup, part, options=options), answers, NETWORK, "linear classifier", lambda _: EPOCHS
+        )
+    }
     if setup.encoded is not None:
         found["vectors"] = Companion(
             lambda part: vector_classifier.learn(setup, part, options=options),
             lambda made: vector_classifier.answers(setup, made, "validation"),
             vector_classifier.USUAL,
+            "classifier of vectors",
+            vector_classifier.epochs_of,
         )
     return found
 

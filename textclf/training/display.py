@@ -34,5 +34,8 @@ class Display:
     def begin_refit(self, *, documents: int, epochs: int) -> None:
         """Training continues on train and validation."""
 
+    def begin_companion(self, title: str, *, documents: int, epochs: int) -> None:
+        """Another classifier, whose title it is, begins to learn."""
+
     def end(self, metrics: Mapping[str, Any]) -> None:
         """The run has ended with these metrics."""

@@ -193,8 +193,8 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
         else:
             load_best(run.best, learner.average.module)
         model, begun = learner.end(), perf_counter()
-        joining = replace(evaluating, seed=config.seed, watch=_watcher(alone, interrupt, Display()))
-        joined = join(alone, model, validation, options=joining)
+        joining = replace(evaluating, seed=config.seed, watch=_watcher(alone, interrupt, display))
+        joined = join(alone, model, validation, options=joining, display=display)
         train_seconds += perf_counter() - begun
         setup.clear_cache()
         started = start.time - progress.seconds

@@ -99,9 +99,13 @@ def learn(setup: Setup, part: str, *, options: StepOptions) -> VectorClassifier:
         counts = setup.data.counts_of(documents.rows)
         start_at_log_odds(made, np.array(list(counts.values())), documents=len(documents))
     optimizer = Adam(made, lr=LR, fused=options.device.type != "mps")
-    epochs = max(EPOCHS, ceil(STEPS / len(batches)))
-    falling.learn(made, optimizer, batches, epochs=epochs, options=options)
+    falling.learn(made, optimizer, batches, epochs=epochs_of(len(documents)), options=options)
     return made.eval()
+
+
+def epochs_of(documents: int) -> int:
+    """How often this number of documents is read."""
+    return max(EPOCHS, ceil(STEPS / ceil(documents / BATCH)))
 
 
 def answers(setup: Setup, made: VectorClassifier, part: str) -> NDArray[np.float32]:
