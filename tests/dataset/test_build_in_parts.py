@@ -41,14 +41,14 @@ def test_two_processes_write_the_same_bytes(corpus_csv):
     assert files_in(one) == files_in(two)
 
 
-def killed(*_):
+def killed(*_, **__):
     raise InterruptedRunError("stopped")
 
 
 def test_the_parts_of_a_killed_run_are_reused(corpus_csv, monkeypatch):
     expected, said = files_in(make(corpus_csv, "expected")), []
     with monkeypatch.context() as patched:
-        patched.setattr("textclf.dataset.build._describe", killed)
+        patched.setattr("textclf.dataset.build.describe", killed)
         with pytest.raises(InterruptedRunError):
             make(corpus_csv)
     (hidden,) = Path("data").iterdir()
@@ -61,7 +61,7 @@ def test_the_parts_of_a_killed_run_are_reused(corpus_csv, monkeypatch):
 @pytest.mark.parametrize("change", [{"size": 20}, {"tensors": "all"}])
 def test_the_parts_of_a_killed_run_with_other_settings_are_not(change, corpus_csv, monkeypatch):
     with monkeypatch.context() as patched:
-        patched.setattr("textclf.dataset.build._describe", killed)
+        patched.setattr("textclf.dataset.build.describe", killed)
         with pytest.raises(InterruptedRunError):
             make(corpus_csv)
     said = []

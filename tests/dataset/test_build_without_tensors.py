@@ -140,11 +140,11 @@ def test_the_words_of_a_document_are_read_from_the_packed_copy(without, data_dir
 
 @pytest.mark.parametrize(("before", "now"), [("all", "none"), ("none", "all"), ("none", "none")])
 def test_a_killed_run_goes_on_with_or_without(before, now, corpus_csv, data_dir, monkeypatch):
-    def killed(*_):
+    def killed(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("textclf.dataset.build._describe", killed)
+        patched.setattr("textclf.dataset.build.describe", killed)
         with pytest.raises(KeyboardInterrupt):
             textclf.preprocess(corpus_csv, data_dir="data", tensors=before)
     made = textclf.preprocess(corpus_csv, data_dir="data", tensors=now).path

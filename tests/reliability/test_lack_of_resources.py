@@ -42,6 +42,7 @@ COMMANDS = {
     "runs": "runs",
     "data": "data",
     "encoder": "encoder list --format json",
+    "vectors": "vectors list --format json",
     "init": "init",
     "completion": "completion bash",
     "help": "--help",
@@ -66,6 +67,7 @@ READING = ALL - {
     "runs",
     "data",
     "encoder",
+    "vectors",
     "completion",
     "init",
 }  # runs and data list what they may not read
