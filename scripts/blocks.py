@@ -33,6 +33,10 @@ RESULTS: Final = Block(
 SPEED: Final = Block("docs/benchmarks.md", "<!-- speed: written by scripts/bench -->", "<!-- end of speed -->")
 PEERS: Final = Block("README.md", "<!-- peers: written by scripts/bench -->", "<!-- end of peers -->")
 
+SELECT: Final = Block(
+    "docs/select.md", "<!-- rounds: written by scripts/select_rounds.py -->", "<!-- end of rounds -->"
+)
+
 
 def read(block: Block) -> str:
     """The content of a block of its page."""
