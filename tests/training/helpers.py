@@ -43,6 +43,7 @@ class Shown(Display):
         self.stop_in_refit = stop_in_refit
         self.epochs = []
         self.steps = 0
+        self.companions = []
         self.refit = None
         self.ended = None
 
@@ -57,7 +58,7 @@ class Shown(Display):
         for step, batch in enumerate(batches):
             if self.number == (self.stop_in_refit if self.refit else self.stop_in_epoch) and step == self.after_steps:
                 raise Stopped
-            self.steps += 1
+            self.steps += not self.companions
             yield batch
 
     def epoch(self, epoch):
@@ -67,6 +68,9 @@ class Shown(Display):
 
     def begin_refit(self, *, documents, epochs):
         self.refit = {"documents": documents, "epochs": epochs}
+
+    def begin_companion(self, title, *, documents, epochs):
+        self.companions.append(title)
 
     def end(self, metrics):
         self.ended = metrics

@@ -50,6 +50,7 @@ class Titles(Shown):
         self.told, self.passed = [], []
 
     def begin_companion(self, title, *, documents, epochs):
+        super().begin_companion(title, documents=documents, epochs=epochs)
         self.told.append((title, documents, epochs))
         self.passed.append(0)
 

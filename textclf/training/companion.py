@@ -117,11 +117,11 @@ def _companions(setup: Setup, options: StepOptions) -> dict[str, Companion]:
     def answers(linear: Any) -> Logits:
         return logits_of(linear, setup.loader("validation", options.device), options=options)
 
-    found = {
-        "linear": Companion(
+    found = {}
+    if setup.config.kind.architecture().companion is not None:
+        found["linear"] = Companion(
             lambda part: learn(setup, part, options=options), answers, NETWORK, "linear classifier", lambda _: EPOCHS
         )
-    }
     if setup.encoded is not None:
         found["vectors"] = Companion(
             lambda part: vector_classifier.learn(setup, part, options=options),
