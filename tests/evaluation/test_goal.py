@@ -97,7 +97,9 @@ def test_what_is_no_goal_is_refused(text, said):
 
 
 def test_a_label_that_the_data_does_not_have_is_refused():
-    with pytest.raises(UsageError, match="f1:ab: the data has no such label"):
+    with pytest.raises(UsageError, match=r"f1:zzz: the data has no such label; there are a, b"):
+        Goal.parse("f1:zzz").check(NAMES)
+    with pytest.raises(UsageError, match=r"f1:ab: the data has no such label; did you mean a\?$|b\?$"):
         Goal.parse("f1:ab").check(NAMES)
     Goal.parse("f1:b").check(NAMES)
 

@@ -21,6 +21,8 @@ AT_RECALL: Final = "precision-at-recall"
 OF_LABEL: Final = "f1"
 FORMS: Final = (*PLAIN, f"{AT_RECALL}:R", f"{OF_LABEL}:LABEL")
 
+MOST_NAMED: Final = 10
+"""Labels that a message names."""
 MOST_PAIRS: Final = 1_000_000
 """Maximum number of pairs of a document and a label that are ranked, the most probable ones."""
 
@@ -56,7 +58,8 @@ class Goal(NamedTuple):
     def check(self, labels: Sequence[str]) -> None:
         """Raise UsageError if the data has no such label."""
         if self.label and self.label not in labels:
-            raise UsageError(f"--metric f1:{self.label}: the data has no such label; {nearest(self.label, labels)}")
+            hint = nearest(self.label, labels).rstrip() or f"there are {', '.join(labels[:MOST_NAMED])}"
+            raise UsageError(f"--metric f1:{self.label}: the data has no such label; {hint}")
 
     def __str__(self) -> str:
         return {OF_LABEL: f"f1:{self.label}", AT_RECALL: f"{AT_RECALL}:{self.recall:g}"}.get(self.kind, self.kind)
