@@ -159,7 +159,9 @@ def test_a_run_that_stopped_before_its_first_checkpoint_needs_the_same_source(ru
     display.run.last.unlink()
     (source / "checkpoints" / "best.pt").rename(source / "kept.pt")
     shutil.copy(display.run.root / "config.json", source / "checkpoints" / "best.pt")
-    with pytest.raises(UsageError, match=r"source has other weights than .* started from \([0-9a-f]{12}\); train anew"):
+    with pytest.raises(
+        UsageError, match=r"source has other weights than .* started from \([0-9a-f]{12}\); train a new run"
+    ):
         resume(display.run)
     (source / "kept.pt").replace(source / "checkpoints" / "best.pt")
     assert runs.complete(resume(display.run))

@@ -1,4 +1,4 @@
-"""Grow a data directory by more documents, without making it anew: what is there stays as it is.
+"""Grow a data directory by more documents, without rebuilding it: existing documents stay as they are.
 
 The vocabulary stays, so that token ids, and the models that read them, stay valid: a new word is ``<unk>`` and its
 subwords. Documents keep their ids, splits and tiers; those of a split that are new follow those that are there. Of the
@@ -290,7 +290,7 @@ class _Growing:
         table = self._table(new, side, order)
         of = Parts(len(table), self.manifest.part_size)
         if of.count > MOST:
-            raise UsageError(f"{self.data.layout.root} would have more than {MOST} parts; make it anew from all files")
+            raise UsageError(f"{self.data.layout.root} would have more than {MOST} parts; rebuild it from all files")
         added = replace(self.manifest, splits=dict(zip(SPLITS, table.names.counts, strict=True)))
         needed = room_needed(new.written.lengths, reused=0, has_tensors=added.has_tensors)
         whole = 4 * int(table.tokens.sum(dtype=np.int64))  # if all parts change
@@ -436,14 +436,14 @@ class _Growing:
         )
 
     def _warnings(self, new: New) -> Iterator[str]:
-        """Why the directory should be made anew."""
+        """Why the directory should be rebuilt."""
         train = self.data.documents.names.slices()["train"]
         before = float(self.known.unknown[train].sum() / max(self.known.words[train].sum(), 1))
         share = float(new.written.unknown.sum() / max(new.written.words.sum(), 1))
         if share > max(MUCH_UNKNOWN * before, 0.05):
             yield (
                 f"{share:.0%} of the words of {new.corpus.source} are not in the vocabulary, which stays; if they "
-                "matter, make the directory anew from all files"
+                "matter, rebuild the directory from all files"
             )
 
     def _sentence(self, new: New, side: Side, table: Documents) -> str:

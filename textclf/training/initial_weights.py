@@ -71,7 +71,7 @@ class InitialWeights:
             run.best
         ):
             raise UsageError(
-                f"{run.root} has other weights than {of_run.root} started from ({before[:12]}); train anew"
+                f"{run.root} has other weights than {of_run.root} started from ({before[:12]}); train a new run"
             )
         model = setup.config.user_model
         source = artefact.load(run.model, code=[model.code.file] if model else ())
@@ -147,7 +147,7 @@ def _weights(run: runs.RunLayout) -> Mapping[str, Tensor]:
     written = (runs.sealed(run) or {}).get(run.best.relative_to(run.root).as_posix())
     if written is not None and checksums.sha256(run.best) != written:
         what = "is not what was written" if run.best.exists() else "is missing"
-        raise ArtefactError(f"{run.best} {what}; start from another run, or train anew without --init-from")
+        raise ArtefactError(f"{run.best} {what}; start from another run, or train without --init-from")
     return read_best(run.best)
 
 
