@@ -178,6 +178,9 @@ def workshop(corpus_csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def run(situation: Situation, command: str, workshop: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command in a copy of the workshop, with what the machine refuses there."""
     shutil.copytree(workshop, folder)
+    cache = folder.with_name(f"{folder.name}-cache")  # that of root is not for another user
+    cache.mkdir()
+    cache.chmod(0o777)
     alone = ["unshare", "-m"] if situation.needs == "unshare" else []
     own = ["timeout", "5"] if command.startswith("serve") else []  # which ends only when it is told to
     words = [sys.executable, "-m", "textclf", *command.split()]
@@ -185,7 +188,11 @@ def run(situation: Situation, command: str, workshop: Path, folder: Path) -> sub
         return subprocess.run(
             [*own, *alone, "bash", "-c", situation.script, "bash", *words],
             cwd=folder,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},  # or all later commands would find it cut off
+            env={
+                **os.environ,
+                "PYTHONDONTWRITEBYTECODE": "1",  # or all later commands would find it cut off
+                "XDG_CACHE_HOME": str(cache),
+            },
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
