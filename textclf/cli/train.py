@@ -11,7 +11,7 @@ from click.core import ParameterSource
 from textclf.cli import options, terminal, training_options
 from textclf.cli.display import table
 from textclf.cli.training_options import DEFAULTS, ClassWeights
-from textclf.config import MONITORS, PRECISIONS, STORES, TIERS, TrainConfig
+from textclf.config import MONITORS, PRECISIONS, STORES, TrainConfig
 from textclf.errors import UsageError
 from textclf.system import torchrun
 from textclf.system.wording import counted
@@ -20,13 +20,7 @@ number: Final = partial(options.setting, TrainConfig)
 
 
 @options.command("train")
-@click.option(
-    "--tier",
-    type=click.Choice(list(TIERS)),
-    default=DEFAULTS.tier,
-    show_default=True,
-    help="Part of the training split to train on.",
-)
+@training_options.tier
 @click.option(
     "--shots",
     type=number("shots"),

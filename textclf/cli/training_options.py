@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from textclf.cli import options
-from textclf.config import BALANCED, NONE, TrainConfig
+from textclf.config import BALANCED, NONE, TIERS, TrainConfig
 from textclf.errors import UsageError
 from textclf.settings import shown
 from textclf.system import failures, files
@@ -41,6 +41,13 @@ data = click.option(
     "--data",
     type=options.Data(),
     help="Data directory: its path, its name under --data-dir, or a unique beginning of that. [default: the newest]",
+)
+tier = click.option(
+    "--tier",
+    type=click.Choice(list(TIERS)),
+    default=DEFAULTS.tier,
+    show_default=True,
+    help="Part of the training split to train on.",
 )
 run_dir = click.option(
     "--run-dir", type=FOLDER, default=DEFAULTS.run_dir, show_default=True, help="Folder of the runs."

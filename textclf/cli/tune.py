@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from textclf.cli import options, terminal, training_options
 from textclf.cli.display import fitted, option_of, progress, span, table
 from textclf.cli.export import Size
-from textclf.config import TIERS, TUNE_SECONDS, TuneConfig
+from textclf.config import TUNE_SECONDS, TuneConfig
 from textclf.errors import UsageError
 from textclf.settings import shown
 from textclf.system import escaping
@@ -49,13 +49,7 @@ class Duration(click.ParamType[float]):
 @options.command("tune")
 @training_options.data
 @options.data_dir
-@click.option(
-    "--tier",
-    type=click.Choice(list(TIERS)),
-    default=DEFAULTS.tier,
-    show_default=True,
-    help="Part of the training split to train on.",
-)
+@training_options.tier
 @options.model
 @click.option(
     "--time",
