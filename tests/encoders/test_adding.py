@@ -10,6 +10,7 @@ from tests.encoders import tiny
 from tests.encoders.test_known import PLACES, Network
 from textclf.encoders import adding, find, store
 from textclf.errors import ArtefactError, DataError, ResourceError, UsageError
+from textclf.system import user_data
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_what_is_not_there_is_named(home):
 def test_without_a_home_a_folder_must_be_named(folder, monkeypatch, tmp_path):
     monkeypatch.delenv("TEXTCLF_ENCODERS")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    monkeypatch.setattr(store.os.path, "expanduser", lambda path: path)
+    monkeypatch.setattr(user_data.os.path, "expanduser", lambda path: path)
     with pytest.raises(UsageError, match="there is no home folder for encoders: name a folder in TEXTCLF_ENCODERS"):
         adding.add(str(folder))
     assert store.summaries() == []

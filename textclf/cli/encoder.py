@@ -1,12 +1,12 @@
 """`textclf encoder`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf.cli import display, options, terminal
+from textclf.cli import display, kept, options, terminal
 from textclf.errors import UsageError
-from textclf.system import escaping
 from textclf.system.wording import shown_bytes
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def command(action: str, what: str | None, name: str | None, layout: str) -> Non
     from textclf.encoders import store
 
     if what is None:
-        _list(store.summaries(), layout)
+        none = f"no encoders in {store.home().folder}; add one: textclf encoder add minilm"
+        kept.show_all(store.summaries(), layout, record=store.record, table=_table, none=none)
         return
     if action == "add":
         from textclf.encoders import adding
@@ -58,27 +59,10 @@ def command(action: str, what: str | None, name: str | None, layout: str) -> Non
     else:
         done = store.remove(what)
         terminal.note_line(f"removed {done.name}")
-    if layout == "json":
-        terminal.result(escaping.to_json(store.record(done), indent=2))
-    else:
-        terminal.result_line(done.path)
+    kept.show(done, layout, record=store.record)
 
 
-def _list(found: list["Summary"], layout: str) -> None:
-    from textclf.encoders import store
-
-    if layout == "json":
-        terminal.result(escaping.to_json([store.record(each) for each in found], indent=2))
-    elif found:
-        terminal.result(_table(found))
-        for each in found:
-            if each.error:
-                terminal.message(each.error)
-    else:
-        terminal.message(f"no encoders in {store.home().folder}; add one: textclf encoder add minilm")
-
-
-def _table(found: list["Summary"]) -> str:
+def _table(found: Sequence["Summary"]) -> str:
     columns = {
         "name": [each.name for each in found],
         "dimension": ["damaged" if each.error else f"{each.dimension:,}" for each in found],

@@ -1,12 +1,12 @@
 """`textclf vectors`."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf.cli import display, options, terminal
+from textclf.cli import display, kept, options, terminal
 from textclf.errors import UsageError
-from textclf.system import escaping
 from textclf.system.wording import counted, shown_bytes
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def command(action: str, name: str | None, layout: str) -> None:
     from textclf.word_vectors import store
 
     if name is None:
-        _list(store.summaries(), layout)
+        none = f"no vectors in {store.home().folder}; add some: textclf vectors add glove"
+        kept.show_all(store.summaries(), layout, record=store.record, table=_table, none=none)
         return
     if action == "add":
         from textclf.word_vectors import known
@@ -55,27 +56,10 @@ def command(action: str, name: str | None, layout: str) -> None:
     else:
         done = store.remove(name)
         terminal.note_line(f"removed {done.name}")
-    if layout == "json":
-        terminal.result(escaping.to_json(store.record(done), indent=2))
-    else:
-        terminal.result_line(done.path)
+    kept.show(done, layout, record=store.record)
 
 
-def _list(found: list["Summary"], layout: str) -> None:
-    from textclf.word_vectors import store
-
-    if layout == "json":
-        terminal.result(escaping.to_json([store.record(each) for each in found], indent=2))
-    elif found:
-        terminal.result(_table(found))
-        for each in found:
-            if each.error:
-                terminal.message(each.error)
-    else:
-        terminal.message(f"no vectors in {store.home().folder}; add some: textclf vectors add glove")
-
-
-def _table(found: list["Summary"]) -> str:
+def _table(found: Sequence["Summary"]) -> str:
     columns = {
         "name": [each.name for each in found],
         "words": ["damaged" if each.error else f"{each.words:,}" for each in found],

@@ -1,6 +1,5 @@
 """Adds an encoder to those of the user: a known one, fetched and checked, or the one in a folder."""
 
-import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -12,7 +11,7 @@ from textclf.encoders.encoder import CONFIG, Encoder
 from textclf.encoders.known import KNOWN
 from textclf.encoders.store import Summary
 from textclf.errors import ArtefactError, UsageError
-from textclf.system import failures, files, folders
+from textclf.system import failures, files, folders, user_data
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}", re.ASCII)
 _DOWNLOAD: Final = "download"
@@ -31,9 +30,7 @@ def add(what: str, *, name: str | None = None) -> Summary:
     name = name or (what if what in KNOWN else Path(what).resolve().name)
     if not _NAME.fullmatch(name):
         raise UsageError(f"an encoder cannot be called {name!r}: name it with letters and digits: --name NAME")
-    place = store.home().folder / name
-    if not place.is_absolute() and not os.environ.get(store.FOLDER):
-        raise UsageError(f"there is no home folder for encoders: name a folder in {store.FOLDER}")
+    place = user_data.place_for(name, store.home(), variable=store.FOLDER)
     there = _whole(place)
     if what in KNOWN:
         if there is None:
@@ -44,7 +41,7 @@ def add(what: str, *, name: str | None = None) -> Summary:
     new = _tried(_of_folder(Path(what), name), what)
     if there is None:
         with folders.replacing(place) as folder:
-            _empty(folder)
+            user_data.empty(folder)
             new.save(folder)
     elif there.hash != new.hash:
         raise _taken(name)
@@ -70,7 +67,7 @@ def _fetch(what: str, place: Path, name: str) -> None:
     """Fetch an encoder of KNOWN into its place."""
     of = KNOWN[what]
     with folders.replacing(place) as folder, failures.naming(place):
-        _empty(folder)
+        user_data.empty(folder)
         download = folder / _DOWNLOAD
         download.mkdir()
         try:
@@ -94,9 +91,3 @@ def _tried(content: Mapping[str, encoder.Content], where: str) -> Encoder:
     new = encoder.parse(content, where)
     new.encode(["The first text that it reads."])
     return new
-
-
-def _empty(folder: Path) -> None:
-    """Remove what a killed process has left in a folder."""
-    for path in folder.iterdir():
-        files.remove(path)

