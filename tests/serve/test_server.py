@@ -20,20 +20,22 @@ pytest.importorskip("uvicorn")
 pytestmark = pytest.mark.slow
 
 
-def listeners(port: int) -> set[str]:
-    """Addresses, in hexadecimal, that something on this machine listens on at the port."""
+def listening(pid: int) -> set[tuple[str, int]]:
+    """Addresses, in hexadecimal, and ports that a process listens on."""
+    opened = {path.readlink().name for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_symlink()}
     rows = [
         line.split()
         for table in ("tcp", "tcp6")
         if Path(f"/proc/net/{table}").exists()
         for line in Path(f"/proc/net/{table}").read_text(encoding="utf-8").splitlines()[1:]
     ]
-    return {row[1].split(":")[0] for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "0A"}
+    own = [row[1].split(":") for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in opened]
+    return {(address, int(port, 16)) for address, port in own}
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux")
 def test_it_listens_only_on_this_machine(server):
-    assert listeners(server.port) == {"0100007F"}
+    assert listening(server.process.pid) == {("0100007F", server.port)}
     assert "warning" not in server.greeting
 
 
