@@ -28,7 +28,7 @@ COUNTS = {"art": 4_321, "sport": 49}
 
 
 def card_of(metrics=METRICS, counts=COUNTS, *, source="https://example.org/news", **given):
-    data = Manifest("news", source, "1", {"source": source}, list(counts), {}, {}, 0, {}, [])
+    data = Manifest("news", source, "1", {"source": source}, list(counts), {}, [], {}, 0, {}, [])
     return model_card(metrics, counts, data, size=12_345_678, versions={"textclf": "1.2.3", "numpy": "2.4"}, **given)
 
 
@@ -85,7 +85,7 @@ def test_the_facts_of_the_card_are_kept_in_the_model(run_dir):
     found = config["trained"]["card"]
     assert (found["documents"], found["most"][1] >= found["fewest"][1]) == (48, True)
     assert set(found["versions"]) == {"textclf", "python", "torch", "numpy"}
-    data = Manifest("news", "bbc_news", "1", {"source": "bbc_news"}, list(COUNTS), {}, {}, 0, {}, [])
+    data = Manifest("news", "bbc_news", "1", {"source": "bbc_news"}, list(COUNTS), {}, [], {}, 0, {}, [])
     known = facts(METRICS | {"warnings": ["it is no better"]}, COUNTS, data, versions={"numpy": "2.4"})
     assert known["licence"] == CATALOGUE["bbc_news"].licence
     assert (known["most"], known["fewest"]) == (["art", 4_321], ["sport", 49])

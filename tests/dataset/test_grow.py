@@ -142,7 +142,8 @@ def test_copies_of_documents_of_a_given_split_are_left_out(base, tmp_path):
     grown = DataDirectory.open(root)
     assert grown.manifest.splits["test"] == 36
     (addition,) = grown.manifest.additions
-    assert (addition["left_out"], addition["drawn"]) == (12, ["validation"])
+    assert addition["left_out"] == 12
+    assert grown.manifest.drawn == ["validation"]
     assert sum(addition["documents"].values()) == len(rows)
 
 
@@ -156,6 +157,32 @@ def test_the_same_documents_are_refused(base, tmp_path):
         with pytest.raises(UsageError, match=rf"has the documents of .*{path.name} already: nothing to add$"):
             add(root, path)
     assert (root / "manifest.json").read_bytes() == before
+
+
+def test_given_splits_of_the_size_of_drawn_ones_get_no_documents(base, tmp_path):
+    """A tenth of the documents, as a drawn split would have: what was drawn is recorded, not inferred."""
+    held = write(tmp_path / "held.csv", rows_of(TEXTS, [50], word="h")[:11])
+    root = base(test=(str(held),), validation=(str(write(tmp_path / "tuned.csv", rows_of(TEXTS, [60])[:11])),))
+    assert DataDirectory.open(root).manifest.drawn == []
+    add(root, write(tmp_path / "more.csv", rows_of(TEXTS, range(10, 14), word="v")))
+    (addition,) = DataDirectory.open(root).manifest.additions
+    assert addition["documents"] == {"train": 48 - addition["left_out"], "validation": 0, "test": 0}
+
+
+def test_a_directory_that_replaces_a_grown_one_says_what_it_lacks(base, tmp_path):
+    root, told = base(), []
+    more = write(tmp_path / "more texts.csv", rows_of(NEW, range(3)))
+    add(root, more)
+    config = PreprocessConfig(
+        source=str(tmp_path / "base.csv"), data_dir=tmp_path / "data", num_workers=1, min_count=2, overwrite=True
+    )
+    preprocess(config, tell=told.append)
+    assert told == [
+        f"{root} has grown by 9 documents, which the new one lacks; add them again: "
+        f"textclf preprocess --add '{more}' --name {root.name}"
+    ]
+    preprocess(config, tell=told.append)
+    assert len(told) == 1
 
 
 def test_settings_of_the_directory_are_refused(base, tmp_path):

@@ -19,6 +19,7 @@ MADE = Manifest(
     settings={"seed": 0, "test": None},
     labels=["né", "x"],
     splits={"train": 3, "validation": 1, "test": 1},
+    drawn=["validation"],
     tiers={"tiny": 2, "small": 3, "mid": 3, "full": 3},
     vocabulary=7,
     checksums={},

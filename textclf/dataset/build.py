@@ -83,6 +83,8 @@ def preprocess(  # noqa: PLR0913 (the last four are as they are for everyone but
     ):
         return layout.root, read_report(layout.report)
     existing.refuse_foreign_files(layout)
+    if lost := existing.lost_additions(layout):
+        tell(lost)
     if cluster is not None:
         refuse_other_sources(corpus)
     count, alone_seconds = config.num_workers or processors(), 0 if corpus.size >= LARGE else workers.ALONE_SECONDS
@@ -112,6 +114,7 @@ def _build(  # noqa: PLR0913 (what a directory is made from, and how)
     files.make_folder(scratch)
     texts = engine.read(corpus, scratch, lowercase=config.lowercase)
 
+    given = {SPLITS[place] for place in np.unique(texts.documents.split)}
     (texts, split, record), labelled, strata = _assigned(texts, corpus, config, lists)
     order = np.argsort(split, kind="stable").astype(np.int32)[np.count_nonzero(split < 0) :]
     codes = texts.documents._replace(split=split).take(order)
@@ -148,7 +151,7 @@ def _build(  # noqa: PLR0913 (what a directory is made from, and how)
     table = replace(table, tokens=written.lengths, crc32=written.crc32)
     report = replace(describe(corpus, table, written, lengths == 0, codes, name=corpus.name), task=labelled.task)
     report = replace(report, notes=(*report.notes, *map(corrections.note, record)))
-    manifest = _manifest(corpus, config, table, report, vocabulary=tokenizer.size)
+    manifest = _manifest(corpus, config, table, report, given=given, vocabulary=tokenizer.size)
     checksums_of_parts = [part.checksum for part in whole]
     manifest = replace(manifest, packed=checksums_of_parts, part_size=parts.size, has_tensors=has_tensors)
     manifest = replace(manifest, corrections=record)
@@ -391,9 +394,9 @@ def describe(
 
 
 def _manifest(
-    corpus: Corpus, config: PreprocessConfig, table: Documents, report: DataReport, *, vocabulary: int
+    corpus: Corpus, config: PreprocessConfig, table: Documents, report: DataReport, *, given: set[str], vocabulary: int
 ) -> Manifest:
-    """The manifest, but for what the files of tokens and tables have."""
+    """The manifest, but for what the files of tokens and tables have; ``given``: the splits that the source has."""
     return Manifest(
         name=corpus.name,
         source=corpus.source,
@@ -403,6 +406,7 @@ def _manifest(
         task=report.task,
         labels=sorted(report.splits["train"].labels),
         splits=_sizes(table),
+        drawn=[name for name, documents in _sizes(table).items() if documents and name not in given],
         tiers=dict(report.tiers),
         vocabulary=vocabulary,
         checksums={},

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from textclf.config import PreprocessConfig
 from textclf.dataset.corrections import CorrectionList
-from textclf.dataset.manifest import DataLayout, read_manifest
-from textclf.errors import UsageError
+from textclf.dataset.manifest import DataLayout, parse_manifest, read_manifest
+from textclf.errors import ArtefactError, UsageError
 from textclf.sources import Corpus
 from textclf.sources.dialect import in_shell
 from textclf.sources.urls import without_secrets
 from textclf.system import failures, files
+from textclf.system.wording import counted
 
 LEAVES_DATA_ALONE: Final = {"name", "data_dir", "num_workers", "overwrite", "strict", "whole_labels", "tensors", "add"}
 """Settings without effect on the data."""
@@ -68,6 +69,23 @@ def is_finished(layout: DataLayout, *, origin: dict[str, Any], tensors: str | No
             "or choose another --name"
         )
     return True
+
+
+def lost_additions(layout: DataLayout) -> str | None:
+    """A line that names the files that were added to the directory, which are not in the one that replaces it."""
+    try:
+        added = parse_manifest(layout.root).additions if layout.manifest.exists() else []
+    except ArtefactError:  # of another version, or damaged: nothing is known of it
+        return None
+    if not added:
+        return None
+    documents = sum(sum(each["documents"].values()) for each in added)
+    names = [name for each in added for name in each["settings"]["source"]]
+    again = " ".join(f"--add {shlex.quote(name)}" for name in names)
+    return (
+        f"{layout.root} has grown by {counted(documents, 'document')}, which the new one lacks; add them again: "
+        f"textclf preprocess {again} --name {layout.root.name}"
+    )
 
 
 def refuse_default_source(root: Path, *, default: str) -> None:

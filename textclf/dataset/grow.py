@@ -66,8 +66,6 @@ MAY_BE_GIVEN: Final = {
 
 TOKENS_AT_ONCE: Final = 1_000_000
 READ_AT_ONCE: Final = 1_000  # documents
-CLOSE: Final = 0.01
-"""A split is taken for drawn if its size is that of a drawn one, up to this share of it."""
 MUCH_UNKNOWN: Final = 2.0
 """How many times the share of unknown words of the training split new documents may have before it is said."""
 
@@ -187,7 +185,6 @@ class _Growing:
         self.scratch = layout.root / "scratch"
         self.old = data.packed()
         self.tokenizer = Tokenizer.from_json(files.read_object(data.layout.tokenizer))
-        self.drawn = _drawn(data)
         self.keys = _keys(data.documents.crc32, data.documents.tokens)
         self._scan()
 
@@ -239,7 +236,7 @@ class _Growing:
             raise UsageError(
                 f"{self.data.layout.root} has the documents of {new.corpus.source} already: nothing to add"
             )
-        grows = np.array([name == "train" or name in self.drawn for name in SPLITS])
+        grows = np.array([name == "train" or name in self.manifest.drawn for name in SPLITS])
         moved = is_copy & (split == 0)
         split[moved] = np.where(grows[of_copy[moved]], of_copy[moved], DROPPED)
         free = (split == 0) & ~is_copy
@@ -278,7 +275,7 @@ class _Growing:
         codes = new.texts.documents._replace(label=strata).take(free)
         every = len(self.data.documents) + int((split != DROPPED).sum())
         counts = {}
-        for name in self.drawn:
+        for name in self.manifest.drawn:
             there = self.manifest.splits[name] + int((split == SPLITS.index(name)).sum())
             share = float(self.manifest.settings[f"{name}_size"])
             counts[name] = min(max(round(share * every) - there, 0), len(codes.text) // 3)
@@ -478,7 +475,6 @@ class _Growing:
             "left_out": side.left_out,
             "labels": self._labels(table)[len(self.manifest.labels) :],
             "corrections": new.record,
-            "drawn": list(self.drawn),
             "before": self.manifest.fingerprint,
         }
 
@@ -529,20 +525,3 @@ def _keys(crc32: NDArray[np.uint32], tokens: NDArray[np.int32]) -> NDArray[np.in
 
 def _added(side: Side) -> dict[str, int]:
     return {name: int((side.split == place).sum()) for place, name in enumerate(SPLITS)}
-
-
-def _drawn(data: DataDirectory) -> tuple[str, ...]:
-    """The splits that were drawn from train, as their sizes tell."""
-    manifest = data.manifest
-    if manifest.additions:
-        return tuple(manifest.additions[-1]["drawn"])
-    settings, found, every = manifest.settings, [], len(data.documents)
-    for name in ("test", "validation"):
-        share = settings.get(f"{name}_size")
-        expected = 0 if share is None else max(1, round(share * every))
-        there = manifest.splits[name]
-        if there and not settings.get(name) and abs(there - expected) <= max(2, CLOSE * expected):
-            found.append(name)
-        else:
-            every -= there  # given: the other was drawn from what is left
-    return tuple(found)

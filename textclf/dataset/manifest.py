@@ -15,10 +15,11 @@ from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.sources.document import SPLITS, Columns
 from textclf.system import checksums, files
 
-FORMAT_VERSION: Final = 6
-"""Formats before 6 had one file for the table and one for the packed copy, whatever the number of documents.
+FORMAT_VERSION: Final = 7
+"""Formats before 7 did not say which splits were drawn.
 
-In scripts without spaces between words a token of theirs was a whole clause.
+Before 6 there was one file for the table and one for the packed copy, whatever the number of documents, and in scripts
+without spaces between words a token was a whole clause.
 """
 
 REPORT: Final = "report.json"
@@ -114,6 +115,8 @@ class Manifest:
     """Labels of the training split: a label's index is its class. Sorted, and those of later additions after that."""
     splits: dict[str, int]
     """Documents of each split."""
+    drawn: list[str]
+    """The splits that the source lacked, and that were drawn from its train split."""
     tiers: dict[str, int]
     """Documents of each tier."""
     vocabulary: int
@@ -263,6 +266,8 @@ def _is_sound(values: Mapping[str, Any], layout: DataLayout) -> bool:
         and all(isinstance(count, dict) for count in counts)
         and all(type(number) is int and number >= 0 for count in counts for number in count.values())
         and set(values["splits"]) == set(SPLITS)
+        and isinstance(values["drawn"], list)
+        and all(name in SPLITS[1:] for name in values["drawn"])
         and set(TIERS) <= set(values["tiers"])
         and _are_checksums(values, layout)
     )
@@ -304,7 +309,6 @@ def _are_additions(values: Any) -> bool:
         "left_out": int,
         "labels": list,
         "corrections": list,
-        "drawn": list,
         "before": str,
     }
     return isinstance(values, list) and all(
@@ -315,7 +319,6 @@ def _are_additions(values: Any) -> bool:
         and _are_corrections(each["corrections"])
         and set(each["documents"]) == set(SPLITS)
         and all(type(count) is int and count >= 0 for count in each["documents"].values())
-        and set(each["drawn"]) <= set(SPLITS)
         for each in values
     )
 
