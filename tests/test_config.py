@@ -23,12 +23,15 @@ from textclf.config import (
     TuneConfig,
 )
 from textclf.errors import UsageError
-from textclf.models import MODELS
+from textclf.models import MODELS, lstm
 from textclf.models.bag_mlp import LONG_TEXT, NARROW_LR
+from textclf.models.lstm import MANY_DOCUMENTS, WIDE
 
 MIDDLE = Tier(share=0.25, at_least=10, at_most=100, epochs=1, purpose="try the bounds")
 DOCUMENTS = {"documents": 3_000, "tokens": 90_000, "length": 80}
-BY_DOCUMENTS = {"batch_size", "lr", "hidden_size", "max_length", "patience", "refit", "min_gain", "label_smoothing"}
+BY_DOCUMENTS = {"batch_size", "lr", "max_length", "patience", "refit", "min_gain", "label_smoothing"}
+SIZES = {"embedding_size", "hidden_size", "dropout", "word_dropout"}
+LONG = {"documents": MANY_DOCUMENTS, "tokens": MANY_DOCUMENTS * (lstm.LONG_TEXT + 1), "length": 400}
 WHOLE = Tier(share=1.0, at_least=0, at_most=None, epochs=1, purpose="take everything")
 
 
@@ -66,21 +69,22 @@ def test_the_model_and_the_tier_are_mlp_and_mid_if_not_given():
 
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_left_open_follows_from_the_tier_and_the_model(tier, model):
+def test_the_epochs_follow_from_the_tier_and_the_sizes_from_the_preset_of_the_documents(tier, model):
     config = TrainConfig.create(tier=tier, model=model, epochs=None, lr=None)
-    for row in (TIERS[tier], MODELS[model].PRESET):
-        shared = {field.name for field in fields(row)} & {field.name for field in fields(config)} - BY_DOCUMENTS
-        assert shared
-        assert {name: getattr(config, name) for name in shared} == {name: getattr(row, name) for name in shared}
+    assert config.epochs == TIERS[tier].epochs
+    for documents in (DOCUMENTS, LONG):
+        complete = config.completed(**documents)
+        preset = MODELS[model].preset_for(documents=documents["documents"], tokens=documents["tokens"])
+        assert {name: getattr(complete, name) for name in SIZES} == {name: getattr(preset, name) for name in SIZES}
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_what_follows_from_the_documents_is_open_until_they_are_known(model):
+def test_what_follows_from_the_model_and_the_documents_is_open_until_they_are_known(model):
     config = TrainConfig.create(model=model)
-    assert {name: getattr(config, name) for name in BY_DOCUMENTS} == dict.fromkeys(BY_DOCUMENTS)
+    assert {name: getattr(config, name) for name in BY_DOCUMENTS | SIZES} == dict.fromkeys(BY_DOCUMENTS | SIZES)
     complete = config.completed(**DOCUMENTS)
     assert all(getattr(complete, name) is not None for name in BY_DOCUMENTS - {"max_length"})
-    kept = {field.name for field in fields(config)} - BY_DOCUMENTS
+    kept = {field.name for field in fields(config)} - BY_DOCUMENTS - SIZES
     assert {name: getattr(complete, name) for name in kept} == {name: getattr(config, name) for name in kept}
 
 
@@ -145,13 +149,32 @@ def test_the_learning_rate_grows_with_the_square_root_of_the_batch_size(batch_si
     ("tokens", "narrow"),
     [(1, 1), (LONG_TEXT, 1), (LONG_TEXT + 1, 2), (2 * LONG_TEXT, 2), (2 * LONG_TEXT + 1, 4), (9_999, 4)],
 )
-def test_the_mlp_is_narrower_on_long_documents_and_the_lstm_is_not(tokens, narrow):
+def test_the_mlp_is_narrower_on_long_documents(tokens, narrow):
     documents = DOCUMENTS | {"tokens": tokens * DOCUMENTS["documents"]}
-    mlp, lstm = (TrainConfig.create(model=name).completed(**documents) for name in ("mlp", "lstm"))
+    mlp = TrainConfig.create(model="mlp").completed(**documents)
     wide = TrainConfig.create().completed(**DOCUMENTS)
-    assert lstm.hidden_size == MODELS["lstm"].PRESET.hidden_size
     assert mlp.hidden_size == MODELS["mlp"].PRESET.hidden_size // narrow
     assert mlp.lr == pytest.approx(wide.lr * (NARROW_LR if narrow > 1 else 1))
+
+
+@pytest.mark.parametrize(
+    ("documents", "mean", "preset"),
+    [
+        (1, lstm.LONG_TEXT + 1, lstm.PRESET),
+        (MANY_DOCUMENTS - 1, 10_000, lstm.PRESET),
+        (10**6, lstm.LONG_TEXT, lstm.PRESET),
+        (MANY_DOCUMENTS, lstm.LONG_TEXT + 1, WIDE),
+        (10**6, 10_000, WIDE),
+    ],
+)
+def test_the_lstm_is_wider_and_more_patient_on_many_long_documents_unless_the_user_decides(documents, mean, preset):
+    size = {"documents": documents, "tokens": mean * documents, "length": 400}
+    complete = TrainConfig.create(model="lstm").completed(**size)
+    few = FEW_PATIENCE if documents < FEW_DOCUMENTS else 0
+    chosen = (complete.embedding_size, complete.hidden_size, complete.patience)
+    assert chosen == (preset.embedding_size, preset.hidden_size, max(preset.patience, few))
+    given = TrainConfig.create(model="lstm", embedding_size=5, hidden_size=6, patience=7).completed(**size)
+    assert (given.embedding_size, given.hidden_size, given.patience) == (5, 6, 7)
 
 
 @pytest.mark.parametrize(("length", "expected"), [(1, 1), (80, 80), (256, 256), (5_000, 256)])
@@ -215,6 +238,7 @@ def test_few_documents_ask_for_patience(model, documents, expected):
         ("dropout", 0.0),
         ("word_dropout", 0.0),
         ("label_smoothing", 0.0),
+        ("embedding_size", 5),
         ("hidden_size", 5),
         ("max_length", 9),
         ("max_length", 900),

@@ -16,7 +16,7 @@ from textclf import training
 from textclf.cli import main
 from textclf.cli.options import SHARED
 from textclf.config import TIERS, PreprocessConfig, TrainConfig
-from textclf.models import MODELS, user
+from textclf.models import MODELS, lstm, user
 
 PROJECT = Path(textclf.__file__).parent.parent
 DOCS = PROJECT / "docs"
@@ -145,11 +145,13 @@ def test_the_page_about_training_shows_the_tables_of_tiers_and_presets() -> None
     for name, tier in TIERS.items():
         most = f"{tier.at_most:,}" if tier.at_most else "all"
         assert f"| {name} | {tier.share:.0%} | {tier.at_least:,} | {most} | {tier.epochs} |" in text
-    presets = {name: model.PRESET for name, model in MODELS.items()} | {"FILE.py:CLASS": user.PRESET}
+    presets = {f"`{name}`": model.PRESET for name, model in MODELS.items()}
+    presets |= {"`FILE.py:CLASS`": user.PRESET, "`lstm`, many long documents": lstm.WIDE}
     for name, preset in presets.items():
         *sizes, refits = dataclasses.astuple(preset)
         cells = [*("" if value is None else f"{value:g}" for value in sizes), "yes" if refits else "no"]
-        assert f"| `{name}` | {' | '.join(cells)} |" in text
+        assert f"| {name} | {' | '.join(cells)} |" in text
+    assert f"With {lstm.MANY_DOCUMENTS:,} training documents or more, of more than {lstm.LONG_TEXT} words on" in text
 
 
 def test_the_page_about_tensorboard_lists_the_tags(data_dir: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The settings of each command, as frozen dataclasses, and the table of tiers. Knows no files.
 
-A setting that the user does not give comes from the tier and the model (`TrainConfig.create`), or from the number and
+A setting that the user does not give comes from the tier (`TrainConfig.create`), or from the model and the number and
 length of the training documents (`TrainConfig.completed`); nothing else fills settings.
 """
 
@@ -202,9 +202,6 @@ MULTI_PATIENCE: Final = 3
 """Epochs without a better validation loss, where documents may have several labels."""
 MULTI_GAIN: Final = 0.002
 
-CHOSEN_LATER: Final = ("steps", "smallest_batch", "lr", "patience", "refits")
-"""Fields of a preset that are not settings; `TrainConfig.completed` derives settings from them."""
-
 
 LEAVES_STEPS_ALONE: Final = {
     "data", "data_dir", "run_dir", "epochs", "test", "store", "num_workers", "resident", "encoder_limit", "bundle",
@@ -231,9 +228,9 @@ class TrainConfig:
     """Folder that holds the runs."""
     epochs: Size
     """Maximum number of epochs: by tier, and few from the weights of another run."""
-    batch_size: Size | None
+    batch_size: Size | None = None
     """Documents per optimizer step. None: from their number, for about as many steps per epoch as the preset says."""
-    lr: Positive | None
+    lr: Positive | None = None
     """Adam's learning rate. None: from the model and the batch size."""
     patience: Size | None = None
     """Epochs without a better validation loss after which training stops. None: the preset, more for few documents."""
@@ -252,12 +249,16 @@ class TrainConfig:
     from another run, and preset, tier (one with all training documents) and their number allow it."""
     test: bool = True
     """Evaluate the finished model on the test split. False: the split is not read, as while settings are chosen."""
-    embedding_size: Size | None
-    hidden_size: Size | None
-    """Units of the hidden layer or direction, or filters per width. None: the preset, less for the mlp on long text."""
-    dropout: Share | None
-    word_dropout: Share | None
-    max_length: Size | None
+    embedding_size: Size | None = None
+    """Length of a word's embedding. None: the preset, more for the lstm on many long documents."""
+    hidden_size: Size | None = None
+    """Units of the hidden layer or direction, or filters per width. None: the preset, more for the lstm on many long
+    documents, less for the mlp on long text."""
+    dropout: Share | None = None
+    """None: the preset."""
+    word_dropout: Share | None = None
+    """None: the preset."""
+    max_length: Size | None = None
     """Tokens read from the start of a document. None: all for the mlp, else the preset, or less if 95 % are shorter."""
     vectors: str | None = None
     """Vectors of words that the embeddings begin with, of an lstm or a cnn: a file or folder, or a name. None: none."""
@@ -291,7 +292,7 @@ class TrainConfig:
 
     @classmethod
     def create(cls, *, tier: str | None = None, model: str | None = None, **given: Any) -> "TrainConfig":
-        """Fill settings that are missing or None from the tier, the model, and the defaults.
+        """Fill settings that are missing or None from the tier and the defaults, but for what `completed` fills.
 
         The model is a name in `textclf.models.MODELS`, or what `textclf.models.find_user_model` finds and runs.
         Raises UsageError for an unknown tier or model, for a setting that does not exist or that the model does not
@@ -307,20 +308,14 @@ class TrainConfig:
         user_model = find_user_model(model)
         model = user_model.name if user_model else model
         preset = (user_model or find(model)).PRESET
-        sizes = {name: value for name, value in asdict(preset).items() if name not in CHOSEN_LATER}
-        if foreign := [name for name, usual in sizes.items() if usual is None and name in given]:
+        if foreign := [name for name, usual in asdict(preset).items() if usual is None and name in given]:
             whose = f"{model}; add {foreign[0]} to its __init__, or" if user_model else f"the {model};"
             raise UsageError(f"--{foreign[0].replace('_', '-')} is not a setting of {whose} leave it out")
-        by_documents = dict.fromkeys(
-            ("batch_size", "lr", "hidden_size", "max_length", "patience", "min_gain", "label_smoothing")
-        )
         epochs = length.epochs
         if "init_from" in given:
             is_refit = given.get("refit", preset.refits and tier == "full")
             epochs = min(epochs, EPOCHS_WITH_REFIT if is_refit else EPOCHS_WITHOUT_REFIT)
-        return cls(
-            tier=tier, model=model, user_model=user_model, **{"epochs": epochs, **sizes, **by_documents, **given}
-        )
+        return cls(tier=tier, model=model, user_model=user_model, **{"epochs": epochs, **given})
 
     @property
     def kind(self) -> Model:
@@ -328,7 +323,7 @@ class TrainConfig:
         return self.user_model or find(self.model)
 
     def completed(self, *, documents: int, tokens: int, length: int, is_multi: bool = False) -> "TrainConfig":
-        """Fill settings that depend on the training documents: their number, tokens, and 95th percentile of lengths.
+        """Fill settings from the model and the training documents: their number, tokens, 95th percentile of lengths.
 
         is_multi: whether a document may have several labels.
 
@@ -344,7 +339,10 @@ class TrainConfig:
         may_refit = preset.refits and self._has_all(documents) and documents <= REFIT_AT_MOST
         return replace(
             self,
+            embedding_size=self.embedding_size or preset.embedding_size,
             hidden_size=self.hidden_size or preset.hidden_size,
+            dropout=preset.dropout if self.dropout is None else self.dropout,
+            word_dropout=preset.word_dropout if self.word_dropout is None else self.word_dropout,
             batch_size=batch_size,
             lr=self.lr or preset.lr * sqrt(batch_size / preset.smallest_batch),
             patience=self.patience or patience,

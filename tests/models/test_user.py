@@ -50,8 +50,9 @@ def test_a_default_of_the_signature_is_the_default_of_the_option():
     assert made.PRESET.max_length == 30
     assert (made.PRESET.hidden_size, made.PRESET.word_dropout) == (None, None)
     config = TrainConfig.create(model="my_model.py:MyModel")
-    assert (config.model, config.embedding_size, config.hidden_size) == ("MyModel", 12, None)
-    assert config.completed(documents=5000, tokens=500_000, length=400).max_length == 30
+    complete = config.completed(documents=5000, tokens=500_000, length=400)
+    assert (complete.model, complete.embedding_size, complete.hidden_size) == ("MyModel", 12, None)
+    assert complete.max_length == 30
     assert TrainConfig.create(model="my_model.py:MyModel", embedding_size=7).embedding_size == 7
 
 

@@ -23,7 +23,8 @@ MOST_LABELS: Final = 20
 FIGURES: Final = {"accuracy": "accuracy", "macro-F1": "macro_f1", "weighted F1": "weighted_f1", "loss": "loss"}
 FIGURES_OF_SEVERAL: Final = {"micro-F1": "micro_f1", "macro-F1": "macro_f1", "all right": "accuracy", "loss": "loss"}
 BY_DOCUMENTS: Final = (
-    "batch_size", "lr", "patience", "min_gain", "label_smoothing", "max_length", "hidden_size", "refit",
+    "batch_size", "lr", "patience", "min_gain", "label_smoothing", "max_length", "embedding_size", "hidden_size",
+    "refit",
 )  # fmt: skip
 """Settings that follow from the documents unless they are given; the run does not say which they were."""
 OF_NO_INTEREST: Final = ("tier", "model", "data", "data_dir", "run_dir")
@@ -139,12 +140,12 @@ def _splits(values: Mapping[str, Any]) -> str:
 def _settings(settings: Mapping[str, Any], *, tier: str, model: str) -> str:
     """Settings that differ from the defaults of the tier and the model, and those that follow from the documents."""
     preset = MODELS[model].PRESET if model in MODELS else user.PRESET
-    usual = {name: getattr(preset, name, None) for name in settings}
-    usual |= {"epochs": TIERS[tier].epochs} | _defaults()
+    usual = _defaults() | {name: value for name in settings if (value := getattr(preset, name, None)) is not None}
+    usual["epochs"] = TIERS[tier].epochs
     changed = [
-        f"{option_of(name)} {value_of(value)} (default {value_of(usual[name])})"
+        f"{option_of(name)} {value_of(value)} (default {value_of(usual.get(name))})"
         for name, value in settings.items()
-        if name not in (*BY_DOCUMENTS, *OF_NO_INTEREST) and value != usual[name]
+        if name not in (*BY_DOCUMENTS, *OF_NO_INTEREST) and value != usual.get(name)
     ]
     by_documents = [f"{option_of(name)} {value_of(settings[name])}" for name in BY_DOCUMENTS if name in settings]
     return "\n".join(

@@ -98,12 +98,13 @@ number: Final = partial(options.setting, TrainConfig)
 @click.option(
     "--embedding-size",
     type=number("embedding_size"),
-    help="Length of a word's embedding. [default: by model]",
+    help="Length of a word's embedding. [default: by model; more for the lstm on many long documents]",
 )
 @click.option(
     "--hidden-size",
     type=number("hidden_size"),
-    help="Units of the hidden layer or of each LSTM direction, or filters of each CNN width. [default: by model]",
+    help="Units of the hidden layer or of each LSTM direction, or filters of each CNN width. [default: by model; more "
+    "for the lstm on many long documents, fewer for the mlp on long ones]",
 )
 @click.option(
     "--dropout",

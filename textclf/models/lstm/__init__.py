@@ -1,5 +1,6 @@
 """`lstm`: embeddings, a bidirectional LSTM, and pooling over time."""
 
+from dataclasses import replace
 from typing import Final
 
 from textclf.models.model import Architecture, OnnxGraph, Preset, Runtime
@@ -19,10 +20,23 @@ PRESET: Final = Preset(
     refits=False,
 )
 
+WIDE: Final = replace(PRESET, embedding_size=128, hidden_size=96, patience=2)
+"""For many long documents."""
+
+MANY_DOCUMENTS: Final = 5_000
+"""Minimum number of training documents for WIDE.
+
+By validation, one seed: WIDE is better on 5,879 documents of Reuters R52 (accuracy 96.2 against 95.7), and worse on
+2,033 of 20 Newsgroups (82.8 against 83.9). Between the two nothing was tried.
+"""
+
+LONG_TEXT: Final = 64
+"""Mean tokens per document above which WIDE may be taken: on shorter ones it takes twice as long for no gain."""
+
 
 def preset_for(*, documents: int, tokens: int) -> Preset:
-    """The same for all documents."""
-    return PRESET
+    """Wider on many long documents."""
+    return WIDE if documents >= MANY_DOCUMENTS and tokens > LONG_TEXT * documents else PRESET
 
 
 def runtime() -> Runtime:
