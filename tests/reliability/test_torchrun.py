@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.conftest import small_config
+from tests.encoders import tiny
 from tests.training.helpers import history, only_run, same
 from tests.training.helpers import train as train_alone
 from tests.training.many import train as train_together
@@ -110,6 +111,20 @@ def test_a_rank_is_killed_and_torchrun_starts_all_again(torchrun, data_dir, tmp_
     torch.set_num_threads(1)
     straight = small_config("mlp", data_dir, tmp_path / "straight", epochs=60, patience=60, refit=False)
     assert same(run, train_together(straight, 2))
+
+
+@pytest.mark.slow
+def test_an_encoder_reads_once_and_the_model_is_that_of_one_process(torchrun, corpus_csv, tmp_path):
+    data = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1))[0]
+    small = tiny.write(tmp_path / "published" / "small")
+    given = {"epochs": 3, "dropout": 0.0, "refit": False}
+    config = small_config("mlp", data, tmp_path / "together", **given)
+    code, out, err = torchrun(2, *arguments(config), f"--encoder={small}").end()
+    assert code == 0, err
+    assert err.count("textclf: encoder small: ") == 1
+    torch.set_num_threads(1)
+    alone = train_alone(small_config("mlp", data, tmp_path / "alone", encoder=str(small), **given))
+    assert_alike(alone, runs.RunLayout(Path(out.strip())))
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from tests.training.helpers import Shown, Stopped, resume
 from textclf import training
 from textclf.artefacts import artefact, runs
 from textclf.config import PreprocessConfig
+from textclf.dataset import vectors
 from textclf.dataset.build import preprocess
 from textclf.encoders import adding
 from textclf.errors import UsageError
@@ -166,8 +167,10 @@ def test_where_classes_have_few_documents_an_encoder_is_named(data, small, monke
     assert len(display.lines) == 1
 
 
-def test_several_processes_are_refused(data, small):
-    setup = set_up(small_config("mlp", data, Path("runs"), encoder=small))
-    ranks = SimpleNamespace(count=2)
-    with pytest.raises(UsageError, match="--encoder trains in one process: leave out torchrun"):
-        encoding.with_vectors(replace(setup, ranks=ranks), Display())
+def test_the_other_ranks_are_told_after_each_piece_that_the_first_is_still_reading(data, small, monkeypatch):
+    monkeypatch.setattr(vectors, "PIECE_TOKENS", 100)
+    monkeypatch.setattr(vectors, "FIRST_TOKENS", 100)
+    setup, told = set_up(small_config("mlp", data, Path("runs"), encoder=small)), []
+    assert encoding.with_vectors(replace(setup, ranks=SimpleNamespace(count=2, tell=told.append)), Display()).encoded
+    assert len(told) > 2
+    assert all(message == {"is_reading": True} for message in told)

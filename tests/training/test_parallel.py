@@ -1,19 +1,26 @@
 """Ranks that train one model together: the same steps as one process, the same end, whatever ends them."""
 
 import os
+import shutil
 import signal
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from tests.conftest import small_config
+from tests.encoders import tiny
 from tests.training.helpers import ONLY_IN_A_FINISHED_RUN, Shown, Stopped, files, history, only_run, read, same, weights
 from tests.training.helpers import resume as resume_alone
 from tests.training.helpers import train as train_alone
 from tests.training.many import EVERY_STEP, Outcome, make_store, ranks, train
-from textclf.artefacts import runs
+from textclf.artefacts import artefact, runs
+from textclf.config import PreprocessConfig
+from textclf.dataset import vectors
+from textclf.dataset.build import preprocess
+from textclf.dataset.directory import DataDirectory
 from textclf.system.torchrun import Process
 from textclf.training import loop, parallel
 from textclf.training.display import Display
@@ -21,7 +28,7 @@ from textclf.training.distributed import joined
 from textclf.training.learner import Adam, Learner
 from textclf.training.loop import StepOptions
 from textclf.training.ranks import ALONE
-from textclf.training.setup import set_up
+from textclf.training.setup import read_tokenizer, set_up
 
 ON_GPU = (pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"))
 
@@ -121,6 +128,60 @@ def test_losses_and_clipping_are_those_of_the_whole_batch(at, given):
 def test_documents_of_several_labels(at, several_data):
     alone, together = (at(folder, data=several_data, dropout=0.0, lr=0.02) for folder in ("alone", "together"))
     assert_alike(train_alone(alone), train(together, 2))
+
+
+@pytest.fixture
+def csv_data(corpus_csv):
+    """Whose texts can be read again."""
+    return preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1))[0]
+
+
+@pytest.fixture
+def small(tmp_path):
+    """An encoder."""
+    return str(tiny.write(tmp_path / "published" / "small"))
+
+
+def test_only_the_first_rank_reads_with_an_encoder_and_the_model_is_that_of_one_process(
+    at, csv_data, small, monkeypatch
+):
+    monkeypatch.setattr(vectors, "PIECE_TOKENS", 100)
+    monkeypatch.setattr(vectors, "FIRST_TOKENS", 100)
+    given = {"data": csv_data, "dropout": 0.0, "batch_size": 7, "encoder": small, "refit": True}
+    together = train(at("together", **given), 2)
+    shutil.rmtree(DataDirectory.open(csv_data).layout.vectors)
+    alone = train_alone(at("alone", **given))
+    assert_alike(alone, together)
+    one, other = (artefact.load(run.model).view for run in (alone, together))
+    assert one.share == pytest.approx(other.share, abs=1e-5)
+    assert all(np.array_equal(one.weights[name], other.weights[name]) for name in one.weights)
+    assert same(together, train(at("again", **given), 2))  # whose vectors are there
+
+
+@pytest.mark.parametrize("freeze", [False, True])
+def test_embeddings_begin_with_the_vectors_that_the_first_rank_has_read(at, data_dir, freeze):
+    words = read_tokenizer(DataDirectory.open(data_dir)).words[2:]
+    numbers = np.random.default_rng(0).normal(size=(len(words), 5)).round(3).tolist()
+    lines = [f"{word} {' '.join(map(str, row))}\n" for word, row in zip(words, numbers, strict=True)]
+    Path("v.txt").write_text("".join(lines))
+    given = {**NO_DROPOUT["cnn"], "vectors": "v.txt", "freeze_vectors": freeze, "batch_size": 7, "lr": 0.0005}
+    alone, together = (at(folder, "cnn", **given) for folder in ("alone", "together"))
+    assert_alike(train_alone(alone), train(together, 2))
+
+
+def test_where_the_first_rank_cannot_read_the_others_end_without_words(at, csv_data, small):
+    outcomes = train(at("x", data=csv_data, encoder=small, encoder_limit=9), 2)
+    assert [outcome.code for outcome in outcomes] == [2, 5]
+    assert "--encoder-limit" in outcomes[0].value
+    assert outcomes[1].value is None
+
+
+def test_all_ranks_end_where_a_run_with_an_encoder_is_finished(at, csv_data, small):
+    config = at("x", data=csv_data, encoder=small)
+    run = train(config, 2)
+    before = files(run.root)
+    assert train(config, 2, layout=run) == run
+    assert files(run.root) == before
 
 
 def test_a_model_of_the_users_with_a_running_mean(at, my_model):

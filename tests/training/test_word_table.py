@@ -1,9 +1,7 @@
 """Runs whose embeddings begin with word vectors."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -136,9 +134,3 @@ def test_what_cannot_be_used_is_said_before_a_run_is_made(data, vectors):
     with pytest.raises(UsageError, match="the lstm and the cnn, not the mlp: leave it out"):
         training.train(small_config("mlp", data, Path("runs"), vectors=vectors))
     assert not Path("runs").exists()
-
-
-def test_several_processes_are_refused(data, vectors):
-    setup = set_up(config_of(data, vectors))
-    with pytest.raises(UsageError, match="--vectors trains in one process: leave out torchrun"):
-        word_table.with_words(replace(setup, ranks=SimpleNamespace(count=2)), Display())

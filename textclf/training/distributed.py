@@ -153,6 +153,15 @@ class Distributed:
         for tensor in _tensors(learner):
             self._broadcast(tensor)
 
+    def tell(self, message: dict[str, Any]) -> None:
+        """Say something to the others, who `hear` it; in numbers, text and tensors."""
+        self._send(message)
+
+    def hear(self) -> dict[str, Any] | None:
+        """What the first rank says, with `tell`; None if it found the run finished."""
+        said: dict[str, Any] | None = self._send(None)
+        return said
+
     def take(self, learner: Learner, stopping: EarlyStopping) -> tuple[Path, Progress] | None:
         """What `hand_out` gives: the run, and its progress. None if the first found it finished."""
         state = self._send(None)
@@ -165,7 +174,7 @@ class Distributed:
         return Path(state["run"]), Progress(state["epoch"], state["seconds"], mid_epoch)
 
     def end(self) -> None:
-        """Say to the others, in place of `hand_out`, that the run is finished."""
+        """Say to the others, in place of `tell` and `hand_out`, that the run is finished."""
         self._send(None)
 
     def run_before(self) -> Path | None:

@@ -1,5 +1,6 @@
 """The vectors that a run learns from, made before its first step. Works without torch."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from statistics import median
 from typing import Any, Final
@@ -25,15 +26,14 @@ MEASURED: Final = {"minilm": "; with 8 to 64 of each label it gave 7 points of a
 def with_vectors(setup: Setup, display: Display, *, run: runs.RunLayout | None = None) -> Setup:
     """The setup with its encoder and the vectors of its documents, if its settings name one.
 
-    ``run``: the one that is resumed. Raises what `encoders.find` and `vectors_of` raise, and UsageError if the encoder
-    is another one than that of the run, or if several processes train together.
+    ``run``: the one that is resumed. Of several ranks, this is the first: others have no use for vectors. It says to
+    them after each piece that it is still at work. Raises what `encoders.find` and `vectors_of` raise, and UsageError
+    if the encoder is another one than that of the run.
     """
     config = setup.config
     if config.encoder is None:
         _advise(setup, display)
         return setup
-    if setup.ranks.count > 1:
-        raise UsageError("--encoder trains in one process: leave out torchrun, or --encoder")
     encoder = encoders.find(config.encoder)
     if run is not None and (before := runs.read_json(run.config).get("encoder", {}).get("hash")) != encoder.hash:
         raise UsageError(
@@ -41,7 +41,13 @@ def with_vectors(setup: Setup, display: Display, *, run: runs.RunLayout | None =
             f"{encoder.hash[:12]}); add that one again, or train a new model: textclf train"
         )
     rows = np.concatenate([part.rows for part in setup.parts.values()])
-    watcher = Watcher(display.note, display.items)
+
+    def watched(pieces: Iterable[Any], title: str, total: int | None) -> Iterator[Any]:
+        for piece in display.items(pieces, title, total):
+            setup.ranks.tell({"is_reading": True})
+            yield piece
+
+    watcher = Watcher(display.note, watched)
     with failures.naming(setup.data.layout.vectors), stopping("the same command goes on where it was"):
         vectors = vectors_of(setup.data, encoder, rows, most=config.encoder_limit, watcher=watcher)
     return replace(setup, encoded=Encoded(encoder, vectors))

@@ -8,7 +8,7 @@ Shapes: V views of the documents, B documents in a batch of all ranks, S in the 
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from textclf.errors import ResourceError
 
@@ -64,6 +64,9 @@ class Ranks(Protocol):
     def remember(self, run: "Path") -> None:
         """Go on with this run if torchrun starts all ranks again."""
 
+    def tell(self, message: "dict[str, Any]") -> None:
+        """Say to the others what the first has read, or that it is still reading: none waits for hours then."""
+
     def hand_out(self, learner: "Learner", stopping: "EarlyStopping", progress: "Progress", run: "Path") -> None:
         """Give the others what the first starts from."""
 
@@ -101,6 +104,9 @@ class Alone:
 
     def remember(self, run: "Path") -> None:
         """Nobody starts it again."""
+
+    def tell(self, message: "dict[str, Any]") -> None:
+        """To nobody."""
 
     def hand_out(self, learner: "Learner", stopping: "EarlyStopping", progress: "Progress", run: "Path") -> None:
         """To nobody."""

@@ -34,7 +34,7 @@ from textclf.training.loop import Batches, EarlyStopping, StepOptions, Watch
 from textclf.training.meters import Meter
 from textclf.training.ranks import ALONE, LostRankError
 from textclf.training.refit import Refit
-from textclf.training.setup import Setup, required
+from textclf.training.setup import Setup, WordTable, required
 from textclf.training.tracking import Tracker, quiet_writer_thread
 
 if TYPE_CHECKING:
@@ -94,7 +94,27 @@ def resume(
 def _with_what_it_reads(setup: Setup, display: Display, *, run: runs.RunLayout | None = None) -> Setup:
     """The setup with the vectors of words and of documents that its settings name; ``run``: the one that is resumed."""
     roomy = _with_room_for_batches(setup, display)
-    return encoding.with_vectors(word_table.with_words(roomy, display, run=run), display, run=run)
+    setup = encoding.with_vectors(word_table.with_words(roomy, display, run=run), display, run=run)
+    if _reads(setup.config):
+        setup.ranks.tell({"is_reading": False, "words": setup.words and setup.words.record})
+    return setup
+
+
+def _reads(config: TrainConfig) -> bool:
+    """Whether the first of several ranks has something to read that the others wait for."""
+    return config.encoder is not None or config.vectors is not None
+
+
+def _hear(setup: Setup, ranks: "Distributed") -> Setup | None:
+    """The setup with what the first rank says of what it has read; None if it found the run finished.
+
+    The vectors of words come with the weights. Those of documents stay with the first, which alone learns from them.
+    """
+    while (said := ranks.hear()) is not None:
+        if not said["is_reading"]:
+            words = said["words"]
+            return replace(setup, words=WordTable(None, words)) if words else setup
+    return None
 
 
 def _with_room_for_batches(setup: Setup, display: Display) -> Setup:
@@ -210,6 +230,11 @@ def _fit_and_finish(setup: Setup, start: Start, run: runs.RunLayout, *, display:
 def follow(setup: Setup, ranks: "Distributed") -> None:
     """Take the steps of the run that the first rank trains, and write nothing; raises what `resume` does."""
     setup, config = _with_room_for_batches(setup, Display()), setup.config
+    if _reads(config):
+        heard = _hear(setup, ranks)
+        if heard is None:
+            return
+        setup = heard
     with _naming_failures(setup, config.run_dir), _started(setup) as start:
         learner, processor, stopping = start.learner, start.learner.device, early_stopping(config)
         taken = ranks.take(learner, stopping)

@@ -23,8 +23,8 @@ def with_words(setup: Setup, display: Display, *, run: runs.RunLayout | None = N
     """The setup with the vectors of the words of its vocabulary, if its settings name some.
 
     ``run``: the one that is resumed; with a checkpoint it has them already, and they are not read again. Raises what
-    `word_vectors.read` raises, and UsageError if they are others than those of the run, if the model has no use for
-    them, or if several processes train together.
+    `word_vectors.read` raises, and UsageError if they are others than those of the run, or the model has no use for
+    them.
     """
     config = setup.config
     if config.vectors is None:
@@ -32,8 +32,6 @@ def with_words(setup: Setup, display: Display, *, run: runs.RunLayout | None = N
     initial = config.kind.architecture().initial_columns
     if initial is None:
         raise UsageError(f"{NEEDS}, not the {config.model}: leave it out, or name one of these with --model")
-    if setup.ranks.count > 1:
-        raise UsageError("--vectors trains in one process: leave out torchrun, or --vectors")
     before = runs.read_json(run.config)["vectors"] if run else None
     if before is not None and run is not None and run.last.exists():
         return replace(setup, words=WordTable(None, before))
