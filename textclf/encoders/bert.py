@@ -13,8 +13,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Weights = Mapping[str, NDArray[Any]]
+from textclf.encoders import packing
+from textclf.encoders.packing import Floats, Weights
+
 Activation = Callable[[Floats], None]
 
 BATCH: Final = 1024
@@ -89,8 +90,17 @@ class _Layer(NamedTuple):
     norm: _Norm
 
 
-SCALE: Final = ".scale"
-"""A matrix in int8 has, under its name and this, what its columns are multiplied by, or the rows of the embeddings."""
+EMBEDDINGS: Final = ("words", "positions")
+"""Tables of which rows are read: packed, their blocks are of a row. Those of the other matrices are of a column."""
+BITS: Final = 10
+"""Of a number of a packed matrix. With 8, one of 80 odd texts got another label than with float32: docs/encoders.md."""
+EMBEDDING_BITS: Final = 9
+"""Of a number of the embeddings, whose rounding changes a vector less."""
+
+
+def axis_of(name: str) -> int:
+    """Along which axis of a matrix its blocks go."""
+    return 1 if name in EMBEDDINGS else 0
 
 
 def shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
@@ -124,17 +134,15 @@ def layers_of(weights: Weights) -> int:
     return sum(name.endswith(".inner.bias") for name in weights)
 
 
-def quantised(weights: Weights) -> dict[str, NDArray[Any]]:
-    """The weights with matrices in int8: a scale for each row of the embeddings and each column of the others."""
+def packed(weights: Weights) -> dict[str, NDArray[Any]]:
+    """The weights with their matrices packed."""
     stored: dict[str, NDArray[Any]] = {}
     for name, array in weights.items():
         if array.ndim == 1:
             stored[name] = array
-            continue
-        is_embedding = name in ("words", "positions")
-        scale = np.abs(array).max(axis=1 if is_embedding else 0, keepdims=True) / np.float32(127)
-        stored[name + SCALE] = scale
-        stored[name] = np.rint(array / np.where(scale == 0, np.float32(1), scale)).astype(np.int8)
+        else:
+            bits = EMBEDDING_BITS if name in EMBEDDINGS else BITS
+            stored |= packing.pack(array, name, bits=bits, axis=axis_of(name))
     return stored
 
 
@@ -142,11 +150,10 @@ class Bert:
     """An encoder without its tokenizer. It changes nothing when it is called, so that threads may share it."""
 
     def __init__(self, weights: Weights, settings: Settings) -> None:
-        """Make it from weights of these `shapes`, in float32 or as `quantised` returns them."""
+        """Make it from weights of these `shapes`, in float32 or as `packed` returns them."""
 
         def tensor(name: str) -> Floats:
-            found = weights[name]
-            return found * weights[name + SCALE] if name + SCALE in weights else found  # in one pass, to float32
+            return packing.part(weights, name, axis=axis_of(name))
 
         def linear(name: str) -> _Linear:
             return _Linear(tensor(f"{name}.weight"), tensor(f"{name}.bias"))
@@ -154,7 +161,7 @@ class Bert:
         def norm(name: str) -> _Norm:
             return _Norm(tensor(f"{name}.weight"), tensor(f"{name}.bias"), np.float32(settings.epsilon))
 
-        self._words, self._word_scales = weights["words"], weights.get(f"words{SCALE}")
+        self._words = {name: array for name, array in weights.items() if name.partition(".")[0] == "words"}
         self._positions = tensor("positions")
         self._norm = norm("norm")
         self._settings = settings
@@ -183,9 +190,7 @@ class Bert:
     def _encode(self, tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> Floats:
         """The vectors of texts whose tokens stand end to end, sorted by their lengths."""
         groups = list(_groups(lengths))
-        x: Floats = self._words[tokens].astype(np.float32)  # (N, H)
-        if self._word_scales is not None:
-            x *= self._word_scales[tokens]
+        x = packing.rows(self._words, "words", tokens)  # (N, H)
         for group in groups:
             group.of(x)[:] += self._positions[: group.length]
         self._norm(x)

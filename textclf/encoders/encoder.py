@@ -2,7 +2,7 @@
 
 encoder.json          what the encoder is called and made of, with the checksums of all files
 vocab.txt             the pieces of its tokenizer, one a line
-weights.safetensors   the `bert.shapes`, matrices in int8 or float32
+weights.safetensors   the `bert.shapes`, matrices packed or in float32
 LICENSE, NOTICE       as they came with it
 """
 
@@ -15,19 +15,20 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.encoders import bert
-from textclf.encoders.bert import Bert, Floats, Settings, Sizes, Weights
+from textclf.encoders import bert, packing
+from textclf.encoders.bert import Bert, Settings, Sizes
+from textclf.encoders.packing import Floats, Weights
 from textclf.encoders.wordpiece import Rules, WordPiece
 from textclf.errors import ArtefactError
 from textclf.system import checksums, failures, files, tensor_files
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 
 CONFIG: Final = "encoder.json"
 VOCABULARY: Final = "vocab.txt"
 WEIGHTS: Final = "weights.safetensors"
 
-PRECISIONS: Final = ("int8", "float32")
+PRECISIONS: Final = ("int10", "float32")
 
 Content = bytes | memoryview
 
@@ -97,7 +98,7 @@ def build(
         "format_version": FORMAT_VERSION,
         **about,
         "hash": _hash(content, settings),
-        "precision": "int8" if words.dtype == np.int8 else "float32",
+        "precision": "int10" if words.dtype == np.int8 else "float32",
         "sizes": sizes._asdict(),
         "settings": dict(settings),
         "crc32": {name: zlib.crc32(each) for name, each in content.items()},
@@ -166,11 +167,17 @@ def files_of(config: bytes) -> list[str]:
 
 
 def _config(content: bytes) -> dict[str, Any]:
-    """What an encoder.json says; raises ValueError if its checksum is wrong, ArtefactError if it is newer than this."""
+    """What an encoder.json says; raises ValueError if its checksum is wrong, ArtefactError for another format."""
     config = files.parse_object(content)
     version = config.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ArtefactError(f"an encoder has format {version}, and this textclf reads {FORMAT_VERSION}: update textclf")
+    if isinstance(version, int) and version < FORMAT_VERSION:
+        name = config.get("name")
+        raise ArtefactError(
+            f"the encoder {name} has format {version}, and this textclf reads {FORMAT_VERSION}: add it again, textclf "
+            "encoder add, and train models that have it again"
+        )
     if version != FORMAT_VERSION or not checksums.is_sealed(content):
         raise ValueError(f"{CONFIG} is not what was written")
     if any(name != Path(name).name for name in config["crc32"]):
@@ -182,8 +189,7 @@ def _encoder(config: Mapping[str, Any], content: Mapping[str, Content]) -> Encod
     settings, sizes = dict(config["settings"]), Sizes(**config["sizes"])
     weights = tensor_files.parse(memoryview(content[WEIGHTS]), WEIGHTS)
     for name, shape in bert.shapes(sizes).items():
-        is_stored = weights[name].dtype == np.int8 and name + bert.SCALE in weights
-        if weights[name].shape != shape or not (is_stored or weights[name].dtype == np.float32):
+        if not packing.fits(weights, name, shape, axis=bert.axis_of(name)):
             raise ValueError(f"{name} has not the shape or type that it should have")
     pieces = bytes(content[VOCABULARY]).decode("utf-8", "surrogatepass").split("\n")[:-1]
     if len(pieces) > sizes.vocabulary or not 2 <= settings["max_length"] <= sizes.positions:

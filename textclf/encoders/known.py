@@ -75,7 +75,7 @@ Licence: Apache-2.0, see LICENSE
 It was trained from nreimers/MiniLM-L6-H384-uncased, a part of Microsoft's MiniLM (https://arxiv.org/abs/2002.10957).
 
 textclf has changed the files: names and order of the weights are others, and in place of its numbers a matrix has
-whole numbers of one byte, with a scale for each row of the embeddings or each output.
+whole numbers of 10 bits, or 9 for the embeddings, with a scale for each 32 of them.
 """,
     ),
 }

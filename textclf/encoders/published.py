@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf.encoders import bert, encoder
-from textclf.encoders.bert import ACTIVATIONS, Floats, Sizes
+from textclf.encoders.bert import ACTIVATIONS, Sizes
+from textclf.encoders.packing import Floats
 from textclf.encoders.wordpiece import SPECIAL, Rules
 from textclf.errors import DataError, TextclfError
 from textclf.system import failures, files, tensor_files
@@ -50,7 +51,7 @@ def read(
     source: str | None = None,
     licence: str | None = None,
     texts: Mapping[str, bytes] | None = None,
-    precision: str = "int8",
+    precision: str = "int10",
 ) -> dict[str, encoder.Content]:
     """The files of an encoder of ours, made from a published one.
 
@@ -207,7 +208,7 @@ def _weights(folder: Path, sizes: Sizes, heads: int, precision: str) -> dict[str
         bias = np.concatenate([tensor(f"{name}.bias", shape[0]) for name in names])
         return {f"{ours}.weight": np.ascontiguousarray(weight.T), f"{ours}.bias": bias}
 
-    stored = bert.quantised if precision == "int8" else dict
+    stored = bert.packed if precision == "int10" else dict
     hidden, inner = sizes.hidden, sizes.inner
     kind = "embeddings.token_type_embeddings.weight"
     kinds = arrays[prefix + kind].shape[0] if prefix + kind in arrays else 0
