@@ -26,7 +26,7 @@ def model_files(run):
 @pytest.fixture
 def packed(run_dir, tmp_path):
     path = tmp_path / "one.pyz"
-    path.write_bytes(containers.pack(CODE, model_files(run_dir), mapped=artefact.WEIGHTS))
+    path.write_bytes(containers.pack(CODE, model_files(run_dir), mapped=[artefact.WEIGHTS]))
     return path
 
 
@@ -67,7 +67,7 @@ def test_the_weights_are_mapped_where_numpy_is_fast_and_what_is_written_to_them_
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 def test_the_same_files_give_the_same_bytes_and_any_zip_program_reads_them(packed, run_dir):
     content = packed.read_bytes()
-    assert containers.pack(CODE, model_files(run_dir), mapped=artefact.WEIGHTS) == content
+    assert containers.pack(CODE, model_files(run_dir), mapped=[artefact.WEIGHTS]) == content
     with zipfile.ZipFile(packed) as archive:
         assert archive.testzip() is None
         for name, expected in model_files(run_dir).items():
@@ -138,7 +138,7 @@ def test_a_length_that_is_no_longer_true_is_refused(packed):
 
 def test_too_large_a_file_for_python_is_refused():
     with pytest.raises(UsageError, match="Python runs none of more than 100"):
-        containers.pack(CODE, {"x": bytes(200)}, mapped="x", most_bytes=100)
+        containers.pack(CODE, {"x": bytes(200)}, mapped=["x"], most_bytes=100)
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)

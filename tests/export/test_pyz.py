@@ -145,7 +145,7 @@ def test_another_version_of_python_compiles_the_modules_itself(pyz_file, numpy_a
     foreign = {
         name: b"\0\0\r\n" + content[4:] if name.endswith(".pyc") else content for name, content in pyz.code().items()
     }
-    Path("foreign.pyz").write_bytes(containers.pack(foreign, files, mapped=artefact.WEIGHTS))
+    Path("foreign.pyz").write_bytes(containers.pack(foreign, files, mapped=pyz.MAPPED))
     shutil.copy(pyz_file, "ours.pyz")
     environment = {**os.environ, "PYTHONPATH": str(numpy_alone)}
     answers = [

@@ -5,16 +5,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import invoke, small_config
+from tests.encoders import tiny
 from tests.odd_texts import odd_texts
 from textclf.cli import main, predict
+from textclf.config import PreprocessConfig
+from textclf.dataset.build import preprocess
+from textclf.encoders import adding
 from textclf.inference.classifier import load_model
 from textclf.inference.explain import explain
 from textclf.inference.parallel import LARGE_FILE
 from textclf.standalone import program
+from textclf.training import train
 
 TEXTS = ["the cat sat", "bread and butter", "rain, wind", "", "quux \x1b[31m", "-1 dog"]
 TABLE = "id,text,label\n" + "".join(f'k{n},"{text}",food\n' for n, text in enumerate(TEXTS))
@@ -53,6 +60,28 @@ def compare(run, pyz_file, folder, texts):
 def test_an_import_gives_the_answers_of_the_folder_to_the_bit(run, pyz_file, run_dir):
     words = list(load_model(run_dir).trained.tokenizer.words[2:])
     compare(run, pyz_file, run_dir, odd_texts(200, words=words))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bundle", [True, False])
+def test_a_model_with_an_encoder_carries_it(bundle, run, runner, corpus_csv, tmp_path):
+    """Also where the run has only the name of its encoder: nobody else has that."""
+    adding.add(str(tiny.write(tmp_path / "published" / "small")), name="tiny")
+    data = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1))[0]
+    given = {"epochs": 2, "encoder": "tiny", "bundle": bundle}
+    trained = train(small_config("mlp", data, tmp_path / "runs", **given)).root
+    for output, form in (("folder", "safetensors"), ("tickets.pyz", "pyz")):
+        done = invoke(runner, "export", "--run", trained, "--output", output, "--format", form, "--max-drop", 100)
+        assert done.exit_code == 0, done.stderr
+    folder = Path("folder").resolve()
+    with zipfile.ZipFile("tickets.pyz") as archive:
+        stored = {entry.filename for entry in archive.infolist() if not entry.compress_type}
+        assert "model/encoder/LICENSE" in archive.namelist()
+    assert stored == {"__main__.py", "model/model.safetensors", "model/encoder/weights.safetensors"}
+    compare(run, Path("tickets.pyz").resolve(), folder, [*TEXTS, *odd_texts(50, words=["the", "cat", "rain"])])
+    done = run("tickets.pyz", "--format", "jsonl", *TEXTS[:3])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == invoke(runner, "predict", "--run", folder, "--format", "jsonl", *TEXTS[:3]).stdout
 
 
 @pytest.mark.long

@@ -6,7 +6,7 @@ memory as those of a folder are. No code of the archive is run here.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -232,8 +232,10 @@ def _entries(path: Path, *, most_unpacked: int) -> "dict[str, ZipInfo]":
     return entries
 
 
-def pack(code: Mapping[str, bytes], model: Mapping[str, bytes], *, mapped: str, most_bytes: int = MOST_BYTES) -> bytes:
-    """An archive of code and the files of an artefact, of which the one named ``mapped`` is not compressed.
+def pack(
+    code: Mapping[str, bytes], model: Mapping[str, bytes], *, mapped: Collection[str], most_bytes: int = MOST_BYTES
+) -> bytes:
+    """An archive of code and the files of an artefact, of which those named ``mapped`` are not compressed.
 
     `code` begins with ``__main__.py``. Raises UsageError if it would be larger than Python can run.
     """
@@ -245,7 +247,7 @@ def pack(code: Mapping[str, bytes], model: Mapping[str, bytes], *, mapped: str, 
         for name, content in [*code.items(), *((f"{MODEL}{name}", content) for name, content in model.items())]:
             entry = ZipInfo(name, _EPOCH)
             entry.create_system, entry.external_attr = 3, 0o644 << 16  # as on Unix, wherever it is made
-            is_stored = name in (f"{MODEL}{mapped}", "__main__.py")
+            is_stored = name in ("__main__.py", *(f"{MODEL}{each}" for each in mapped))
             entry.compress_type = ZIP_STORED if is_stored else ZIP_DEFLATED
             if is_stored:
                 entry.extra = _padding(file.tell() + _LOCAL_HEADER + len(name.encode()))

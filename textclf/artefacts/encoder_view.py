@@ -100,7 +100,7 @@ def restore(container: Container, config: Mapping[str, Any], weights: Arrays) ->
 
     Raises ValueError if something is damaged, UsageError if the encoder is not there.
     """
-    from textclf.encoders import encoder, store
+    from textclf.encoders import encoder
 
     about, path = config["encoder"], FOLDER + encoder.CONFIG
     if about["is_bundled"] and container.crc32(path) != config["crc32"][path]:  # it has the checksums of the others
@@ -109,6 +109,8 @@ def restore(container: Container, config: Mapping[str, Any], weights: Arrays) ->
         names = encoder.files_of(container.read(path))
         found = encoder.restore({name: container.mapped(FOLDER + name) for name in names})
     else:
+        from textclf.encoders import store
+
         found = store.find_hash(about["hash"], name=about["name"])
     if found.hash != about["hash"]:
         raise ValueError("the encoder is another one")

@@ -7,7 +7,7 @@ the choice.
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
@@ -81,11 +81,13 @@ def export(path: Path, request: ExportRequest, *, code: Sequence[Path] = ()) -> 
     run = FinishedRun.open(path, code=code)
     if is_file and run.trained.user_model:
         raise UsageError(f"{run.trained.model} predicts through torch, not in one file; use --format safetensors")
-    if run.trained.view and request.form != "safetensors":
+    if run.trained.view and request.form == "onnx":
         raise UsageError(
-            f"the sentence encoder of the model, {run.trained.view.encoder.name}, does not go into {request.form}; "
-            "use --format safetensors, or train without --encoder"
+            f"the sentence encoder of the model, {run.trained.view.encoder.name}, does not go into onnx; use --format "
+            "pyz or safetensors, or train without --encoder"
         )
+    if run.trained.view and is_file:
+        run = replace(run, trained=replace(run.trained, view=replace(run.trained.view, is_bundled=True)))
     before = run.predict(run.trained)
     if request.split not in before:
         raise UsageError(f"{run.data.layout.root} has no {request.split} split; choose another --split")

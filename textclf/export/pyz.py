@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from textclf.artefacts import artefact, containers
+from textclf.artefacts import artefact, containers, encoder_view
+from textclf.encoders import encoder
 from textclf.errors import TextclfError
 from textclf.system import subprocesses
 
@@ -27,6 +28,7 @@ INSIDE: Final = (
     "artefacts/encoder_view.py",
     "artefacts/runs.py",
     "artefacts/weight_files.py",
+    "encoders/*.py",
     "inference/*.py",
     "models/**/*.py",
     "serve/*.py",
@@ -39,7 +41,10 @@ INSIDE: Final = (
 )
 """The files of textclf that predicting needs."""
 OUTSIDE: Final = (
-    "encoders/*.py",
+    "encoders/adding.py",
+    "encoders/known.py",
+    "encoders/published.py",
+    "encoders/store.py",
     "models/*/network.py",
     "models/user/trial.py",
     "sources/catalogue.py",
@@ -62,6 +67,8 @@ OUTSIDE: Final = (
 ABSENT: Final = "standalone/absent.py"
 ABSENT_AS: Final = ("api.py", "estimator.py", "results.py")
 """Modules of the public API in whose place the archive has it: they would import what trains."""
+MAPPED: Final = (artefact.WEIGHTS, encoder_view.FOLDER + encoder.WEIGHTS)
+"""Files of the artefact that are not compressed, so that they are mapped into memory."""
 START: Final = "standalone/start.py"
 """What Python runs: the archive has it a second time, as ``__main__.py``."""
 COMPILE_SECONDS: Final = 300
@@ -69,18 +76,18 @@ COMPILE_SECONDS: Final = 300
 
 def pack(model: Mapping[str, bytes]) -> bytes:
     """The file, from the files of an artefact; raises what `containers.pack` and `code` raise."""
-    return containers.pack(code(), model, mapped=artefact.WEIGHTS)
+    return containers.pack(code(), model, mapped=MAPPED)
 
 
 def most_bytes(model: Mapping[str, bytes]) -> int:
     """At most the bytes of the file, without packing the code each time."""
-    alone = containers.pack({}, model, mapped=artefact.WEIGHTS)
-    return _code_bytes() + len(alone) + 2 * containers.ALIGNMENT
+    alone = containers.pack({}, model, mapped=MAPPED)
+    return _code_bytes() + len(alone) + (1 + len(MAPPED)) * containers.ALIGNMENT
 
 
 @cache
 def _code_bytes() -> int:
-    return len(containers.pack(code(), {}, mapped=artefact.WEIGHTS))
+    return len(containers.pack(code(), {}, mapped=MAPPED))
 
 
 @cache
