@@ -1,11 +1,14 @@
-"""Measures the accuracies in docs/benchmarks.md: each corpus and model over several seeds, and a linear SVM."""
+"""Measures the accuracies in docs/benchmarks.md: each corpus and model over several seeds, and a linear SVM.
+
+With --encoder, --vectors and --tuned-svm it measures what takes longer, in rows of their own.
+"""
 
 import json
 import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -15,16 +18,26 @@ from typing import Any, Final
 
 import blocks
 import click
+import few_labels
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
+from textclf import encoders
 from textclf.config import PreprocessConfig
 from textclf.dataset import splits
+from textclf.errors import TextclfError
 from textclf.sources import SPLITS, Corpus, Document, SourceOptions, load
+from textclf.word_vectors import store as vector_store
 
 CORPORA: Final = ("bbc_news", "reuters_r8", "reuters_r52", "20newsgroups")
+SVM: Final = "TF-IDF + LinearSVC"
+TUNED_SVM: Final = "tuned word + char SVM"
+WITH_WORDS: Final = ("lstm", "cnn")
+"""Models that take word vectors."""
+MOST_TOKENS: Final = 10**9
+"""Tokens that an encoder may read of a corpus."""
 WIDE_MLP: Final = "[WideMLP](https://arxiv.org/abs/2109.03777), published"
 TEXT_GCN: Final = "[TextGCN](https://arxiv.org/abs/1809.05679), which sees the test texts, published"
 PUBLISHED: Final = {
@@ -41,9 +54,35 @@ def textclf(*arguments: str, folder: Path) -> str:
     return subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
-def train(corpus: str, model: str, seed: int, *, folder: Path) -> dict[str, Any]:
-    """Train on the full tier with default settings; returns the metrics of the run."""
-    run = textclf("train", "--data", corpus, "--tier", "full", "--model", model, "--seed", str(seed), folder=folder)
+def variants(models: Sequence[str], encoder: str | None, vectors: str | None) -> Iterator[tuple[str, list[str]]]:
+    """What is trained: its name in the table, and the options of `textclf train`."""
+    for model in models:
+        ours = f"textclf `{model}`", ["--model", model]
+        yield ours
+        if vectors is not None and model in WITH_WORDS:
+            yield f"{ours[0]} `--vectors {vectors}`", [*ours[1], "--vectors", vectors]
+        if encoder is not None:
+            yield (
+                f"{ours[0]} `--encoder {encoder}`",
+                [*ours[1], "--encoder", encoder, "--encoder-limit", str(MOST_TOKENS)],
+            )
+
+
+def is_there(find: Callable[[str], object], name: str | None) -> str | None:
+    """The name of an encoder or of word vectors; None, with a line on stderr, if this user does not have them."""
+    if name is None:
+        return None
+    try:
+        find(name)
+    except TextclfError as error:
+        click.echo(f"left out: {error}", err=True)
+        return None
+    return name
+
+
+def train(corpus: str, options: Sequence[str], seed: int, *, tier: str, folder: Path) -> dict[str, Any]:
+    """Train with default settings, and these options; returns the metrics of the run."""
+    run = textclf("train", "--data", corpus, "--tier", tier, "--seed", str(seed), *options, folder=folder)
     return dict(json.loads((folder / run / "metrics.json").read_text(encoding="utf-8")))
 
 
@@ -57,17 +96,23 @@ def divided(corpus: Corpus, **sizes: Any) -> dict[str, list[Document]]:
     return {split: [there[row][1] for row in np.flatnonzero(drawn == at)] for at, split in enumerate(SPLITS)}
 
 
-def svm(corpus: str) -> tuple[float, float]:
-    """Test accuracy and seconds of TF-IDF of words and pairs into a linear SVM, on train and validation together."""
+def peer_of_words(texts: few_labels.Texts, labels: Sequence[int], others: few_labels.Texts) -> Sequence[int]:
+    """TF-IDF of words and pairs into a linear SVM."""
+    peer = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), LinearSVC(random_state=0))
+    return list(map(int, peer.fit(texts, labels).predict(others)))
+
+
+def measure(peer: few_labels.Peer, corpus: str) -> tuple[float, float]:
+    """Test accuracy and seconds of a peer that learns from train and validation together."""
     usual = PreprocessConfig()
     sizes = {"test_size": usual.test_size, "validation_size": usual.validation_size, "seed": usual.seed}
     parts = divided(load(corpus, options=SourceOptions()), **sizes)
-    known = parts["train"] + parts["validation"]
+    known, tested = parts["train"] + parts["validation"], parts["test"]
+    classes = {label: place for place, label in enumerate(sorted({str(document.label) for document in known}))}
     begin = perf_counter()
-    peer = make_pipeline(TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), LinearSVC(random_state=0))
-    peer.fit([document.text for document in known], [document.label for document in known])
-    predicted = peer.predict([document.text for document in parts["test"]])
-    hits = [guess == document.label for guess, document in zip(predicted, parts["test"], strict=True)]
+    texts, labels = [document.text for document in known], [classes[str(document.label)] for document in known]
+    predicted = peer(texts, labels, [document.text for document in tested])
+    hits = [guess == classes.get(str(document.label)) for guess, document in zip(predicted, tested, strict=True)]
     return mean(hits), perf_counter() - begin
 
 
@@ -76,20 +121,30 @@ def spread(values: Sequence[float], digits: int) -> str:
     return f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
 
 
-def rows(corpus: str, models: Sequence[str], seeds: int, *, folder: Path) -> list[str]:
+def rows(
+    corpus: str,
+    trained: Sequence[tuple[str, list[str]]],
+    seeds: int,
+    *,
+    peers: Mapping[str, few_labels.Peer],
+    tier: str,
+    folder: Path,
+) -> list[str]:
     """Measure one corpus; returns its rows of the table."""
     textclf("preprocess", corpus, folder=folder)
     made = []
-    for model in models:
-        runs = [train(corpus, model, seed, folder=folder) for seed in range(seeds)]
+    for model, options in trained:
+        runs = [train(corpus, options, seed, tier=tier, folder=folder) for seed in range(seeds)]
         accuracy = spread([100 * run["test"]["accuracy"] for run in runs], 2)
         macro_f1 = spread([100 * run["test"]["macro_f1"] for run in runs], 2)
         seconds = f"{mean(run['seconds']['train'] for run in runs):.0f}"
         parameters = f"{runs[0]['parameters'] / 1e6:.1f} M"
-        made.append(f"| {corpus} | textclf `{model}` | {accuracy} | {macro_f1} | {seconds} | {parameters} |")
+        made.append(f"| {corpus} | {model} | {accuracy} | {macro_f1} | {seconds} | {parameters} |")
         click.echo(made[-1], err=True)
-    accuracy_of_svm, seconds_of_svm = svm(corpus)
-    made.append(f"| {corpus} | TF-IDF + LinearSVC | {100 * accuracy_of_svm:.2f} | | {seconds_of_svm:.0f} | |")
+    for name, peer in peers.items():
+        of_peer, time = measure(peer, corpus)
+        made.append(f"| {corpus} | {name} | {100 * of_peer:.2f} | | {time:.0f} | |")
+        click.echo(made[-1], err=True)
     made += [f"| {corpus} | {name} | {accuracy} | | | |" for name, accuracy in PUBLISHED.get(corpus, {}).items()]
     return made
 
@@ -98,10 +153,10 @@ def merge(before: Sequence[str], now: Sequence[str]) -> list[str]:
     """The rows of the table, with new rows in place of old ones of the same corpus and model."""
     table = {tuple(row.split("|")[1:3]): row for row in (*before, *now)}
     order = [f" {corpus} " for corpus in CORPORA]
-    kinds = ["`mlp`", "`lstm`", "`cnn`", "SVC", "WideMLP", "TextGCN"]
+    kinds = ["`mlp`", "`lstm`", "`cnn`", "SVC", "SVM", "WideMLP", "TextGCN"]
 
-    def place(key: tuple[str, ...]) -> tuple[int, int]:
-        return order.index(key[0]), next(number for number, kind in enumerate(kinds) if kind in key[1])
+    def place(key: tuple[str, ...]) -> tuple[int, int, str]:
+        return order.index(key[0]), next(number for number, kind in enumerate(kinds) if kind in key[1]), key[1]
 
     return [table[key] for key in sorted(table, key=place)]
 
@@ -110,16 +165,34 @@ def merge(before: Sequence[str], now: Sequence[str]) -> list[str]:
 @click.option("--seeds", type=click.IntRange(min=2), default=3, show_default=True, help="Runs of each model.")
 @click.option("--corpus", "corpora", multiple=True, default=CORPORA, show_default=True)
 @click.option("--model", "models", multiple=True, default=("mlp", "lstm"), show_default=True)
+@click.option("--encoder", help="Train with this sentence encoder as well, if `textclf encoder list` has it.")
+@click.option("--vectors", help="Train lstm and cnn with these word vectors as well, if they are there.")
+@click.option("--tuned-svm", is_flag=True, help="Measure an SVM of words, pairs and characters whose C is tuned, too.")
+@click.option("--tier", default="full", show_default=True, help="Documents that textclf trains on; the SVMs get all.")
 @click.option("--write/--print", default=True, show_default=True, help="Write to docs/benchmarks.md, or to stdout.")
-def main(seeds: int, corpora: tuple[str, ...], models: tuple[str, ...], write: bool) -> None:
+def main(  # noqa: PLR0913 (each is an option)
+    *,
+    seeds: int,
+    corpora: tuple[str, ...],
+    models: tuple[str, ...],
+    encoder: str | None,
+    vectors: str | None,
+    tuned_svm: bool,
+    tier: str,
+    write: bool,
+) -> None:
     """Train the models of the results table; rows of other corpora and models stay as they are."""
+    if write and tier != "full":
+        raise click.UsageError(f"the page has the full tier: --print, or leave out --tier {tier}")
+    trained = list(variants(models, is_there(encoders.find, encoder), is_there(vector_store.find, vectors)))
+    peers = {SVM: peer_of_words, **({TUNED_SVM: few_labels.tuned_svm} if tuned_svm else {})}
     head = [
         "| corpus | model | test accuracy, % | macro-F1, % | training, s | parameters |",
         "|---|---|---|---|---|---|",
     ]
     for corpus in corpora:
         with tempfile.TemporaryDirectory() as name:
-            measured = rows(corpus, models, seeds, folder=Path(name))
+            measured = rows(corpus, trained, seeds, peers=peers, tier=tier, folder=Path(name))
         shown = [line for line in blocks.read(blocks.RESULTS).splitlines() if line.startswith("| ")]
         old = [line for line in shown if not line.startswith("| corpus ")]
         versions = ", ".join(f"{package} {version(package)}" for package in ("textclf", "torch", "scikit-learn"))
