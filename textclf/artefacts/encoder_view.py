@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "encoder/"
 """Folder of the encoder's files in that of the artefact, and what the names of the classifier's weights begin with."""
+WEIGHTS: Final = FOLDER + "weights.safetensors"
+"""The largest of these files: `encoders.encoder.WEIGHTS`, which imports too much for a model without one."""
 
 Halves = NDArray[np.float16]
 

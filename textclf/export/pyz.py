@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from textclf.artefacts import artefact, containers, encoder_view
-from textclf.encoders import encoder
 from textclf.errors import TextclfError
 from textclf.system import subprocesses
 
@@ -67,7 +66,7 @@ OUTSIDE: Final = (
 ABSENT: Final = "standalone/absent.py"
 ABSENT_AS: Final = ("api.py", "estimator.py", "results.py")
 """Modules of the public API in whose place the archive has it: they would import what trains."""
-MAPPED: Final = (artefact.WEIGHTS, encoder_view.FOLDER + encoder.WEIGHTS)
+MAPPED: Final = (artefact.WEIGHTS, encoder_view.WEIGHTS)
 """Files of the artefact that are not compressed, so that they are mapped into memory."""
 START: Final = "standalone/start.py"
 """What Python runs: the archive has it a second time, as ``__main__.py``."""
