@@ -18,7 +18,7 @@ ALLOWED = {
     "system": set(),
     "text": set(),
     "sources": set(),
-    "encoders": {"sources"},
+    "encoders": {"sources", "text"},
     "word_vectors": {"sources"},
     "models": {"text"},
     "config": {"models"},

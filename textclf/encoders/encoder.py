@@ -1,16 +1,18 @@
-"""A sentence encoder of ours: its files, and the way from texts to vectors. Works on numpy alone.
+"""An encoder of ours: its files, and the way from texts to vectors. Works on numpy alone.
 
 encoder.json          what the encoder is called and made of, with the checksums of all files
-vocab.txt             the pieces of its tokenizer, one a line
-weights.safetensors   the `bert.shapes`, matrices packed or in float32
+vocab.txt             the pieces of its tokenizer, or its words, one a line
+weights.safetensors   the `bert.shapes`, matrices packed or in float32; of word means ``vectors`` and ``weights``
 LICENSE, NOTICE       as they came with it
+
+There are two kinds: a BERT, and the weighted means of word vectors, whose encoder.json says ``"kind": "words"``.
 """
 
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +20,14 @@ from numpy.typing import NDArray
 from textclf.encoders import bert, packing
 from textclf.encoders.bert import Bert, Settings, Sizes
 from textclf.encoders.packing import Floats, Weights
+from textclf.encoders.word_means import KnownWords, WordMeans
 from textclf.encoders.wordpiece import Rules, WordPiece
 from textclf.errors import ArtefactError
 from textclf.system import checksums, failures, files, tensor_files
 
 FORMAT_VERSION: Final = 2
+BERT: Final = "bert"
+WORDS: Final = "words"
 
 CONFIG: Final = "encoder.json"
 VOCABULARY: Final = "vocab.txt"
@@ -31,6 +36,23 @@ WEIGHTS: Final = "weights.safetensors"
 PRECISIONS: Final = ("int10", "float32")
 
 Content = bytes | memoryview
+
+MOST_WORDS_READ: Final = 1_000_000
+"""Of a text, by an encoder of word means."""
+
+
+class Reader(Protocol):
+    """Splits a text into the numbers that a `Network` takes."""
+
+    def encode(self, text: str, most: int, /) -> Any:
+        """At most so many of them."""
+
+
+class Network(Protocol):
+    """Turns texts that a `Reader` has split into vectors."""
+
+    def __call__(self, texts: Any, /) -> Floats:
+        """Shape (B, dimension)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,11 +69,13 @@ class Encoder:
     dimension: int
     """Length of a vector."""
     max_length: int
-    """Tokens that are read of a text, [CLS] and [SEP] among them."""
+    """Tokens that are read of a text; of a BERT, [CLS] and [SEP] among them."""
     files: Mapping[str, Content]
     """What `parse` makes it from again."""
-    tokenizer: WordPiece
-    network: Bert
+    tokenizer: Reader
+    network: Network
+    kind: str = BERT
+    """BERT or WORDS."""
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """A vector for each text, shape (B, dimension); what it is does not depend on the other texts: see `bert`.
@@ -101,6 +125,26 @@ def build(
         "precision": "int10" if words.dtype == np.int8 else "float32",
         "sizes": sizes._asdict(),
         "settings": dict(settings),
+        "crc32": {name: zlib.crc32(each) for name, each in content.items()},
+    }
+    return {CONFIG: checksums.seal(config), **content}
+
+
+def build_word_means(
+    words: Sequence[str], vectors: NDArray[np.float16], weights: Floats, *, about: Mapping[str, str]
+) -> dict[str, Content]:
+    """The files of an encoder of word means: V words, their vectors (V, D), and what each counts, (V,)."""
+    content: dict[str, Content] = {
+        VOCABULARY: "".join([f"{word}\n" for word in words]).encode("utf-8", "surrogatepass"),
+        WEIGHTS: tensor_files.serialise({"vectors": vectors, "weights": weights}),
+    }
+    config = {
+        "format_version": FORMAT_VERSION,
+        "kind": WORDS,
+        **about,
+        "hash": _hash(content, {}),
+        "precision": "float16",
+        "sizes": {"vocabulary": len(words), "hidden": vectors.shape[1]},
         "crc32": {name: zlib.crc32(each) for name, each in content.items()},
     }
     return {CONFIG: checksums.seal(config), **content}
@@ -186,12 +230,39 @@ def _config(content: bytes) -> dict[str, Any]:
 
 
 def _encoder(config: Mapping[str, Any], content: Mapping[str, Content]) -> Encoder:
+    return (_word_means if config.get("kind", BERT) == WORDS else _bert)(config, content)
+
+
+def _word_means(config: Mapping[str, Any], content: Mapping[str, Content]) -> Encoder:
+    arrays = tensor_files.parse(memoryview(content[WEIGHTS]), WEIGHTS)
+    vectors, weights = arrays["vectors"], arrays["weights"]
+    words = _lines(content)
+    sizes = config["sizes"]
+    if vectors.shape != (len(words), sizes["hidden"]) or weights.shape != (len(words),) or not sizes["hidden"]:
+        raise ValueError("the words do not fit their vectors")
+    if vectors.dtype != np.float16 or weights.dtype != np.float32:
+        raise ValueError("the vectors have not the type that they should have")
+    return Encoder(
+        name=config["name"],
+        source=config["source"],
+        licence=config["licence"],
+        hash=config["hash"],
+        dimension=sizes["hidden"],
+        max_length=MOST_WORDS_READ,
+        files=content,
+        tokenizer=KnownWords(words),
+        network=WordMeans(vectors, weights),
+        kind=WORDS,
+    )
+
+
+def _bert(config: Mapping[str, Any], content: Mapping[str, Content]) -> Encoder:
     settings, sizes = dict(config["settings"]), Sizes(**config["sizes"])
     weights = tensor_files.parse(memoryview(content[WEIGHTS]), WEIGHTS)
     for name, shape in bert.shapes(sizes).items():
         if not packing.fits(weights, name, shape, axis=bert.axis_of(name)):
             raise ValueError(f"{name} has not the shape or type that it should have")
-    pieces = bytes(content[VOCABULARY]).decode("utf-8", "surrogatepass").split("\n")[:-1]
+    pieces = _lines(content)
     if len(pieces) > sizes.vocabulary or not 2 <= settings["max_length"] <= sizes.positions:
         raise ValueError("the vocabulary or the length of a text does not fit the weights")
     rules = Rules(**{name: settings[name] for name in Rules._fields})
@@ -206,6 +277,11 @@ def _encoder(config: Mapping[str, Any], content: Mapping[str, Content]) -> Encod
         tokenizer=WordPiece(pieces, rules, settings["special"]),
         network=Bert(weights, Settings(**{name: settings[name] for name in Settings._fields})),
     )
+
+
+def _lines(content: Mapping[str, Content]) -> list[str]:
+    """The pieces or words of the vocabulary."""
+    return bytes(content[VOCABULARY]).decode("utf-8", "surrogatepass").split("\n")[:-1]
 
 
 def _damaged(where: Path | str, error: Exception) -> ArtefactError:
