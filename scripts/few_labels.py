@@ -1,7 +1,8 @@
-"""Measures accuracy against documents per label: `textclf train --shots`, with an encoder, and peers on the same texts.
+"""Measures accuracy against documents per label: `textclf train --shots`, and peers on the same texts.
 
-    python scripts/few_labels.py data/reviews data/posts --encoder minilm --output few.jsonl
+    python scripts/few_labels.py data/reviews data/posts --encoder minilm --unlabelled --output few.jsonl
 
+With ``--unlabelled``, the texts of the training split that were not drawn are learned from, too, without their labels.
 Each measurement is a line of the output, which the same command goes on with; then it prints the means as a table.
 fastText is measured if it can be imported.
 """
@@ -73,7 +74,21 @@ def peers() -> dict[str, Peer]:
     return {**found, "fastText": fasttext}
 
 
-def measure(data: Path, shots: int, seed: int, encoder: str | None) -> Iterator[tuple[str, Callable[[], float]]]:
+def others(data: Path, shots: int, seed: int) -> list[str]:
+    """The texts of train and validation that were not drawn."""
+    opened = DataDirectory.open(data)
+    every, drawn = (
+        np.concatenate([parts[name].rows for name in ("train", "validation")])
+        for parts in (opened.parts("full"), opened.parts("full", shots=shots, seed=seed))
+    )
+    rows = np.setdiff1d(every, drawn).tolist()
+    texts = texts_of(opened, rows)
+    return [texts[row] for row in rows]
+
+
+def measure(
+    data: Path, shots: int, seed: int, encoder: str | None, unlabelled: bool
+) -> Iterator[tuple[str, Callable[[], float]]]:
     """The name of each method, and what measures its accuracy on the test split in per cent."""
 
     def ours(**given: Any) -> Callable[[], float]:
@@ -83,6 +98,13 @@ def measure(data: Path, shots: int, seed: int, encoder: str | None) -> Iterator[
                 return 100 * float(textclf.train(data, **settings).metrics["test"]["accuracy"])
 
         return accuracy
+
+    def with_others() -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "others.jsonl")
+            lines = [json.dumps({"text": text}) for text in others(data, shots, seed)]
+            file.write_text("\n".join(lines), encoding="utf-8")
+            return ours(unlabelled=file, unlabelled_column="text")()
 
     def of_peer(peer: Peer) -> Callable[[], float]:
         def accuracy() -> float:
@@ -99,6 +121,8 @@ def measure(data: Path, shots: int, seed: int, encoder: str | None) -> Iterator[
     yield "`mlp`", ours()
     if encoder is not None:
         yield f"`mlp --encoder {encoder}`", ours(encoder=encoder)
+    if unlabelled:
+        yield "`mlp --unlabelled`", with_others
     for name, peer in peers().items():
         yield name, of_peer(peer)
 
@@ -126,15 +150,18 @@ def table(measured: Sequence[dict[str, Any]]) -> str:
 @click.option("--shots", multiple=True, type=int, default=(8, 16, 64), show_default=True, help="Documents per label.")
 @click.option("--draws", type=click.IntRange(min=1), default=5, show_default=True, help="Draws of these documents.")
 @click.option("--encoder", help="Sentence encoder, as `textclf encoder list` has it.")
+@click.option("--unlabelled", is_flag=True, help="Learn from the texts of the training split that were not drawn, too.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="File of the measurements, JSON lines.")
-def main(data: tuple[Path, ...], shots: tuple[int, ...], draws: int, encoder: str | None, output: Path) -> None:
+def main(
+    data: tuple[Path, ...], shots: tuple[int, ...], draws: int, encoder: str | None, unlabelled: bool, output: Path
+) -> None:
     """Measure what is not yet in the output, and print the table."""
     lines = output.read_text(encoding="utf-8").splitlines() if output.exists() else []
     measured = [json.loads(line) for line in lines]
     done = {(each["data"], each["shots"], each["seed"], each["method"]) for each in measured}
     for seed in range(draws):
         for folder, some in ((folder, some) for folder in data for some in shots):
-            for method, accuracy in measure(folder, some, seed, encoder):
+            for method, accuracy in measure(folder, some, seed, encoder, unlabelled):
                 if (folder.name, some, seed, method) in done:
                     continue
                 found = {"data": folder.name, "shots": some, "seed": seed, "method": method, "accuracy": accuracy()}

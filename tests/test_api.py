@@ -197,6 +197,7 @@ SPECIAL = {
     "test": "the same",
     "corrections": str | PathLike[str] | Sequence[str | PathLike[str]],
     "add": "the same",
+    "unlabelled": str | PathLike[str] | Sequence[str | PathLike[str]],
     "data": "the same",
     "tier": Literal[tuple(TIERS)],
     "model": str | PathLike[str],

@@ -148,6 +148,8 @@ def train(  # noqa: PLR0913
     encoder: str | None = None,
     encoder_limit: int = 2_000_000,
     bundle: bool = True,
+    unlabelled: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
+    unlabelled_column: str | None = None,
     init_from: str | PathLike[str] | None = None,
     seed: int = 0,
     device: str = "auto",

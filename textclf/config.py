@@ -271,6 +271,11 @@ class TrainConfig:
     bundle: bool = True
     """Whether the model has a copy of the encoder's files. False: it names the encoder, which must be added where it
     predicts."""
+    unlabelled: tuple[str, ...] = ()
+    """Files of texts without labels; from them and the documents word vectors are learned, and from these a second
+    classifier. Names may be patterns or URLs."""
+    unlabelled_column: str | None = None
+    """The column of the texts in these files. None: that of the documents, or a usual name."""
     init_from: Path | None = None
     """Directory of the run whose weights training starts from, as far as both know the same. None: from chance."""
     seed: Count = 0
@@ -289,6 +294,17 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check the fields; raises UsageError."""
         check(self)
+        self._check_unlabelled()
+
+    def _check_unlabelled(self) -> None:
+        if not self.unlabelled:
+            if self.unlabelled_column is not None:
+                raise UsageError("--unlabelled-column is of the files of --unlabelled: add --unlabelled FILE")
+            return
+        if self.encoder is not None:
+            raise UsageError("--encoder and --unlabelled both make vectors of documents: leave out one of them")
+        if not self.bundle:
+            raise UsageError("--no-bundle is for an encoder, and word vectors are part of the model: leave it out")
 
     @classmethod
     def create(cls, *, tier: str | None = None, model: str | None = None, **given: Any) -> "TrainConfig":
@@ -378,6 +394,7 @@ class TrainConfig:
         """All settings, as JSON values."""
         values = asdict(replace(self, user_model=None))
         del values["user_model"]
+        values["unlabelled"] = list(self.unlabelled)
         return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
 
     def shaping_steps(self) -> dict[str, Any]:

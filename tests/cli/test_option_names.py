@@ -149,6 +149,8 @@ MEANINGS = {
     "--validation-size": Meaning(
         "NUMBER", "Fraction of the training split to draw if the source has no validation split"
     ),
+    "--unlabelled": Meaning("FILE", "File of texts without labels, or its URL; repeatable"),
+    "--unlabelled-column": Meaning("NAME", "Column of the texts in these files"),
     "--vectors": Meaning("FILE|NAME", "Word vectors that the embeddings of an lstm or a cnn begin with"),
     "--whole-labels": Meaning("flag", "Accept labels that look like lists (billing"),
     "--word-dropout": Meaning("NUMBER", "Probability of reading a token as <unk> in training"),

@@ -142,7 +142,8 @@ def test_far_too_many_are_refused_before_the_source_is_read(data, small):
 def test_texts_that_have_changed_or_gone_are_said_with_the_remedy(data, small):
     Path("own.csv").write_text("text,label\nrain,weather\nbread,food\n")
     with pytest.raises(
-        DataError, match=r"own.csv is not what own was made from.*train without --encoder, or build .* preprocess"
+        DataError,
+        match=r"own.csv is not what own was made from.*train without --encoder or --unlabelled, or build .* preprocess",
     ):
         vectors_of(data, small, np.arange(5))
 

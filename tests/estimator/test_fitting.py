@@ -131,3 +131,13 @@ def test_a_sentence_encoder_is_learned_from_and_goes_into_a_pickle(corpus, tmp_p
         assert again.get_params() == fitted.get_params()
     fitted.save("saved")  # over an earlier one
     assert invoke(CliRunner(), "predict", "--run", "saved", "rain").exit_code == 0
+
+
+def test_unlabelled_texts_are_learned_from_and_go_into_a_pickle(corpus, tmp_path):
+    pool = tmp_path / "pool.txt"
+    pool.write_text("snow and wind over the hills\nthe goal decided the match\nsnow with wind again\n")
+    fitted = TextClassifier(**QUICK, unlabelled=pool).fit(*corpus)
+    assert fitted.metrics_["encoder"]["kind"] == "words"
+    pool.unlink()
+    again = pickle.loads(pickle.dumps(fitted))
+    assert (again.predict_proba(corpus.texts) == fitted.predict_proba(corpus.texts)).all()

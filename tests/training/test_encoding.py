@@ -174,3 +174,57 @@ def test_the_other_ranks_are_told_after_each_piece_that_the_first_is_still_readi
     assert encoding.with_vectors(replace(setup, ranks=SimpleNamespace(count=2, tell=told.append)), Display()).encoded
     assert len(told) > 2
     assert all(message == {"is_reading": True} for message in told)
+
+
+@pytest.fixture
+def pool():
+    texts = ["snow and wind over the hills", "the goal decided the match", "snow with wind again"]
+    Path("pool.txt").write_text("\n".join(texts * 2))
+    return "pool.txt"
+
+
+@pytest.mark.parametrize("model", ["mlp", pytest.param("lstm", marks=pytest.mark.slow)])
+def test_word_vectors_are_learned_from_unlabelled_texts(model, data, pool):
+    run = train(data, model, unlabelled=pool)
+    metrics = metrics_of(run)
+    about = metrics["encoder"]
+    assert (about["name"], about["kind"], about["source"]) == ("own-text", "words", pool)
+    assert runs.read_json(run.config)["settings"]["unlabelled"] == [pool]
+    Path(pool).unlink()
+    assert load_model(run.root).predict("rain and snow")[0].label
+    assert evaluate(run.root, split="test").metrics.accuracy == metrics["test"]["accuracy"]
+    card = " ".join((run.model / "README.md").read_text().split())
+    assert "learned from means of word vectors, which were learned from texts without labels" in card
+
+
+@pytest.mark.slow
+def test_unlabelled_texts_go_with_several_labels_and_repeat(several, pool):
+    run = train(several, unlabelled=pool)
+    assert artefact.load(run.model).is_multi
+    assert verify(run).differences == []
+
+
+@pytest.mark.slow
+def test_a_run_with_unlabelled_texts_is_resumed_to_the_bit(data, pool):
+    straight = train(data, unlabelled=pool)
+    display = Shown(stop_after_epoch=2)
+    with pytest.raises(Stopped):
+        training.train(small_config("mlp", data, Path("runs"), epochs=2, unlabelled=pool), display=display)
+    resume(display.run)
+    for path in (path for path in straight.model.rglob("*") if path.is_file()):
+        assert (display.run.model / path.relative_to(straight.model)).read_bytes() == path.read_bytes()
+
+
+def test_a_run_is_not_resumed_with_other_unlabelled_texts(data, pool):
+    display = Shown(stop_after_epoch=1)
+    with pytest.raises(Stopped):
+        training.train(small_config("mlp", data, Path("runs"), epochs=2, unlabelled=pool), display=display)
+    Path(pool).write_text("hail and hail\nhail and wind")
+    with pytest.raises(UsageError, match=r"the texts of pool.txt have changed since .* began; put the first"):
+        resume(display.run)
+
+
+def test_unlabelled_texts_that_are_not_there_are_said_before_anything_else(data):
+    with pytest.raises(UsageError, match=r"no such file: none.csv"):
+        train(data, unlabelled="none.csv")
+    assert not Path("runs").exists()

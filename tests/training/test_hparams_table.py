@@ -32,7 +32,7 @@ def test_the_run_is_a_row_of_the_hparams_table(events, finished):
     row = {names[name]: value for name, value in start.items()}
     settings = json.loads(finished.config.read_text())["settings"]
     assert {"data", "run_dir", "device"}.isdisjoint(names.values())
-    assert set(row) == {name for name in names.values() if settings[name] is not None}
+    assert set(row) == {name for name in names.values() if settings[name] not in (None, [])}
     assert (row["lr"].number_value, row["model"].string_value) == (settings["lr"], settings["model"])
     assert row["seed"].string_value == str(settings["seed"])
     assert content(events, "_hparams_/session_end_info").session_end_info.status == api_pb2.STATUS_SUCCESS

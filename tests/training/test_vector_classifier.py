@@ -18,6 +18,7 @@ class SomeEncoder:
     """Whatever made the vectors."""
 
     dimension = 6
+    kind = "bert"
 
 
 def set_up_with(data_dir, tmp_path, *, times=1.0, noise=0.3):
@@ -68,6 +69,18 @@ def test_the_artefact_computes_what_torch_does(data_dir, tmp_path):
     np.testing.assert_allclose(view.logits(vectors), expected, rtol=1e-4, atol=1e-4)
     assert view.parameters == sum(parameter.numel() for parameter in made.parameters())
     assert view.is_bundled
+
+
+def test_of_word_vectors_the_nearest_class_mean_counts_as_much(data_dir, tmp_path, monkeypatch):
+    setup = set_up_with(data_dir, tmp_path)
+    alone, vectors = learn(setup), setup.encoded.vectors.of(np.arange(20))
+    monkeypatch.setattr(SomeEncoder, "kind", "words")
+    made = learn(setup)
+    assert made.centroids is not None
+    of_network = vector_classifier.as_view(setup, alone, share=0.5).logits(vectors)
+    of_means = vectors.astype(np.float64) @ made.centroids.weight.T + made.centroids.bias
+    found = vector_classifier.as_view(setup, made, share=0.5).logits(vectors)
+    np.testing.assert_allclose(found, (of_network + of_means) / 2, rtol=1e-4, atol=1e-4)
 
 
 def test_a_batch_names_its_first_document(data_dir, tmp_path):

@@ -214,6 +214,12 @@ def _encoder(encoder: Mapping[str, Any] | None) -> str:
     """The sentence encoder of the model, and where its files are."""
     if encoder is None:
         return ""
+    if encoder.get("kind") == "words":
+        return (
+            f"\nA second classifier, with {encoder['share']:.0%} of the weight, learned from means of word vectors, "
+            "which were learned from texts without labels and the documents, and are in the folder `encoder`:\n"
+            f"{code_span(runs.encoder_line(encoder))}\n"
+        )
     place = "is in the folder `encoder`" if encoder["is_bundled"] else "is not in this folder, and must be added first"
     return (
         f"\nA second classifier, with {encoder['share']:.0%} of the weight, learned from the vectors of a sentence "

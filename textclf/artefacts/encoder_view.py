@@ -79,7 +79,9 @@ class EncoderView:
 
     def record(self) -> dict[str, Any]:
         """What config.json of the artefact, metrics.json and the model card say of it."""
-        about = {name: getattr(self.encoder, name) for name in ("name", "source", "licence", "hash", "dimension")}
+        about = {
+            name: getattr(self.encoder, name) for name in ("name", "kind", "source", "licence", "hash", "dimension")
+        }
         return {**about, "share": self.share, "is_bundled": self.is_bundled}
 
 

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.containers import Archive
-from textclf.dataset import manifest, packed, tensors, vectors
+from textclf.dataset import manifest, own_encoder, packed, tensors, vectors
 from textclf.dataset.documents import Documents
 from textclf.dataset.manifest import DataLayout
 from textclf.dataset.read_corpus import Progress
@@ -60,10 +60,10 @@ def of_data(root: Path, *, progress: Progress = lambda items, _title, _total: it
     if layout.packed.root.exists() or not made.has_tensors:  # else training rebuilds it
         copies = packed.damaged_parts(layout.packed, table.tokens, made.parts, made.packed)
         yield from (_damaged_or_missing(layout.packed.part(number)) for number in copies)
-    for path, is_damaged in vectors.pieces(layout.vectors):
+    for path, is_damaged in (*vectors.pieces(layout.vectors), *own_encoder.kept_files(layout.vectors)):
         expected.add(path)
         if is_damaged:  # training computes it again
-            yield Finding(path, DAMAGED)
+            yield _damaged_or_missing(path)
     yield from _unexpected(root, expected)
 
 

@@ -126,6 +126,8 @@ number: Final = partial(options.setting, TrainConfig)
 @training_options.encoder
 @training_options.encoder_limit
 @training_options.bundle
+@training_options.unlabelled
+@training_options.unlabelled_column
 @click.option(
     "--init-from",
     type=options.RUN,
@@ -173,6 +175,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
       textclf train --tier full --model lstm
       textclf train --tier full --seeds 5
       textclf train --tier full --encoder minilm
+      textclf train --unlabelled pool.csv
       textclf train --tier full --shots 8 --seeds 5
       textclf train --tier full --model lstm --vectors glove.6B.100d.txt
       textclf train --tier full --init-from runs/latest

@@ -81,6 +81,19 @@ bundle = click.option(
     show_default=True,
     help="Whether the model has a copy of the encoder, or only its name and hash.",
 )
+unlabelled = click.option(
+    "--unlabelled",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=options.completing("paths"),
+    help="File of texts without labels, or its URL; repeatable. Word vectors are learned from them and the documents, "
+    "for a second classifier: helps where labels are few.",
+)
+unlabelled_column = click.option(
+    "--unlabelled-column",
+    metavar="NAME",
+    help="Column of the texts in these files. [default: as in the data]",
+)
 seed = options.seed(TrainConfig, "weights, data order and dropout")
 device = click.option(
     "--device", default=DEFAULTS.device, show_default=True, help="Device to train on: auto, cpu, cuda, cuda:N or mps."

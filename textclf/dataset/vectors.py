@@ -87,10 +87,10 @@ def vectors_of(
     if not len(missing):
         return found
     likely = np.minimum(data.documents.tokens[missing].astype(np.int64) + 2, encoder.max_length)
-    _refuse_too_many(likely, encoder, most=FAR * most)  # before the texts of a large corpus are read
-    given = texts if texts is not None else _original(data, missing)
+    refuse_too_many(likely, encoder.name, most=FAR * most)  # before the texts of a large corpus are read
+    given = texts if texts is not None else original_texts(data, missing)
     tokens = encoder.count([given[row] for row in missing.tolist()])
-    _refuse_too_many(tokens, encoder, most=most)
+    refuse_too_many(tokens, encoder.name, most=most)
     files.make_folder(folder)
     for piece in _watched(missing, tokens, encoder, watcher):
         vectors = encoder.encode([given[row] for row in piece.tolist()]).astype(np.float16)
@@ -106,23 +106,23 @@ def pieces(folder: Path) -> Iterator[tuple[Path, bool]]:
             yield path, _content(path) is None
 
 
-def _refuse_too_many(tokens: NDArray[np.int64], encoder: "Encoder", *, most: int) -> None:
+def refuse_too_many(tokens: NDArray[np.integer], name: str, *, most: int) -> None:
     """Raise UsageError if there are too many tokens to encode by default, or by what the user has said."""
     if (total := int(tokens.sum())) > most:
         raise UsageError(
-            f"the encoder {encoder.name} would read {counted(len(tokens), 'document')}, about "
+            f"the encoder {name} would read {counted(len(tokens), 'document')}, about "
             f"{counted(total, 'token')}, more than it may: allow it, --encoder-limit {total}, or take a smaller --tier"
         )
 
 
-def _original(data: DataDirectory, rows: NDArray[np.int32]) -> Mapping[int, str]:
+def original_texts(data: DataDirectory, rows: NDArray[np.integer]) -> Mapping[int, str]:
     """The texts of documents from the source; raises what `texts_of` raises, and says that the encoder needs them."""
     try:
         return texts_of(data, rows.tolist())
     except TextclfError as error:
         raise type(error)(
-            f"an encoder reads the texts themselves, and {error}; train without --encoder, or build the data again "
-            "from files: textclf preprocess FILE --overwrite"
+            f"an encoder reads the texts themselves, and {error}; train without --encoder or --unlabelled, or build "
+            "the data again from files: textclf preprocess FILE --overwrite"
         ) from error
 
 

@@ -12,7 +12,7 @@ from textclf import encoders, progress, training
 from textclf.artefacts import artefact, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.config import PreprocessConfig, TrainConfig
-from textclf.dataset import build
+from textclf.dataset import build, own_encoder
 from textclf.dataset.directory import DataDirectory
 from textclf.dataset.vectors import vectors_of
 from textclf.estimator.stored import code_of, in_memory
@@ -66,7 +66,7 @@ def fit(texts: Sequence[str], labels: Sequence[str], *, settings: Settings, verb
             build.preprocess(preprocessing, held=pairs, progress=progress.of_items)
         else:
             build.preprocess(preprocessing, held=pairs)
-        if config.encoder is not None:
+        if config.encoder is not None or config.unlabelled:
             _encode(config, texts)
         with _display(verbose) as display:
             run = training.train(config, display=display)
@@ -77,9 +77,16 @@ def fit(texts: Sequence[str], labels: Sequence[str], *, settings: Settings, verb
 def _encode(config: TrainConfig, texts: Sequence[str]) -> None:
     """Keep the vectors of the documents with the data, since training has not the texts any more."""
     data = DataDirectory.open(Path(str(config.data)))
-    rows = np.concatenate([part.rows for part in data.parts(config.tier).values()])
+    parts = data.parts(config.tier)
+    rows = np.concatenate([part.rows for part in parts.values()])
     of_rows = {row: texts[int(data.documents.source[row]) - 1] for row in rows.tolist()}
-    vectors_of(data, encoders.find(str(config.encoder)), rows, most=config.encoder_limit, texts=of_rows)
+    if config.unlabelled:
+        unlabelled = own_encoder.find(config.unlabelled, column=config.unlabelled_column, data=data)
+        learned = np.concatenate([parts[part].rows for part in ("train", "validation")])
+        encoder = own_encoder.own_encoder(data, unlabelled, learned, most=config.encoder_limit, texts=of_rows)
+    else:
+        encoder = encoders.find(str(config.encoder))
+    vectors_of(data, encoder, rows, most=config.encoder_limit, texts=of_rows)
 
 
 @contextmanager

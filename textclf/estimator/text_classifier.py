@@ -1,6 +1,7 @@
 """A text classifier with the interface of scikit-learn's: https://scikit-learn.org/stable/developers/develop.html."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any, Final, NoReturn, Self
 
@@ -46,6 +47,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
     dropout, word_dropout, max_length, device, precision : see ``textclf train --help``; None: by model and texts
     vectors, freeze_vectors : file or name of word vectors for an lstm or a cnn, and whether they stay as they are
     encoder, encoder_limit : name or folder of a sentence encoder, and the number of tokens that it may read
+    unlabelled, unlabelled_column : files of texts without labels to learn word vectors from, and their column
     cv : number of folds of `fit_transform`; `fit` has no use for it
     verbose : whether `fit` shows bars, in a notebook or on stderr
 
@@ -88,6 +90,8 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         freeze_vectors: bool = False,
         encoder: str | None = None,
         encoder_limit: int = 2_000_000,
+        unlabelled: "str | PathLike[str] | Sequence[str | PathLike[str]]" = (),
+        unlabelled_column: str | None = None,
         device: str = "auto",
         precision: str = "auto",
         cv: int = 5,
@@ -120,6 +124,8 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         self.freeze_vectors = freeze_vectors
         self.encoder = encoder
         self.encoder_limit = encoder_limit
+        self.unlabelled = unlabelled
+        self.unlabelled_column = unlabelled_column
         self.device = device
         self.precision = precision
         self.cv = cv

@@ -47,6 +47,8 @@ WORDINGS: Final[Mapping[str, Wording]] = {
     "encoder": Wording("Sentence encoder", none="none"),
     "encoder_limit": Wording("Tokens that the encoder may read", "token"),
     "bundle": Wording("Encoder copied into the model"),
+    "unlabelled": Wording("Texts without labels", none="none"),
+    "unlabelled_column": Wording("Column of these texts", none="as in the data"),
     "seed": Wording("Random seed"),
     "device": Wording("Device"),
     "precision": Wording("Precision"),
@@ -96,8 +98,10 @@ def _defaults(given: Mapping[str, Any], data: DataDirectory) -> Mapping[str, Any
 
 
 def _text(value: Any, wording: Wording) -> str:
-    if value is None:
+    if value is None or value == []:
         return wording.none
+    if isinstance(value, list):
+        return ", ".join(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

@@ -84,7 +84,7 @@ def export(path: Path, request: ExportRequest, *, code: Sequence[Path] = ()) -> 
     if run.trained.view and request.form == "onnx":
         raise UsageError(
             f"the sentence encoder of the model, {run.trained.view.encoder.name}, does not go into onnx; use --format "
-            "pyz or safetensors, or train without --encoder"
+            "pyz or safetensors, or train without --encoder or --unlabelled"
         )
     if run.trained.view and is_file:
         run = replace(run, trained=replace(run.trained, view=replace(run.trained.view, is_bundled=True)))

@@ -41,7 +41,10 @@ INSIDE: Final = (
 """The files of textclf that predicting needs."""
 OUTSIDE: Final = (
     "encoders/adding.py",
+    "encoders/cooccurrences.py",
+    "encoders/factors.py",
     "encoders/known.py",
+    "encoders/own_text.py",
     "encoders/published.py",
     "encoders/store.py",
     "models/*/network.py",

@@ -9,8 +9,9 @@ import numpy as np
 
 from textclf import encoders
 from textclf.artefacts import runs
+from textclf.dataset import own_encoder
 from textclf.dataset.vectors import Watcher, vectors_of
-from textclf.encoders import store
+from textclf.encoders import Encoder, store
 from textclf.errors import TextclfError, UsageError
 from textclf.system import failures
 from textclf.system.signals import stopping
@@ -24,23 +25,16 @@ MEASURED: Final = {"minilm": "; with 8 to 64 of each label it gave 7 points of a
 
 
 def with_vectors(setup: Setup, display: Display, *, run: runs.RunLayout | None = None) -> Setup:
-    """The setup with its encoder and the vectors of its documents, if its settings name one.
+    """The setup with its encoder and the vectors of its documents, if its settings name one, or texts to learn it from.
 
     ``run``: the one that is resumed. Of several ranks, this is the first: others have no use for vectors. It says to
-    them after each piece that it is still at work. Raises what `encoders.find` and `vectors_of` raise, and UsageError
-    if the encoder is another one than that of the run.
+    them after each piece that it is still at work. Raises what `encoders.find`, `own_encoder` and `vectors_of` raise,
+    and UsageError if the encoder is another one than that of the run.
     """
     config = setup.config
-    if config.encoder is None:
+    if config.encoder is None and not config.unlabelled:
         _advise(setup, display)
         return setup
-    encoder = encoders.find(config.encoder)
-    if run is not None and (before := runs.read_json(run.config).get("encoder", {}).get("hash")) != encoder.hash:
-        raise UsageError(
-            f"{run.root} was trained with another encoder {config.encoder} ({str(before)[:12]}, now "
-            f"{encoder.hash[:12]}); add that one again, or train a new model: textclf train"
-        )
-    rows = np.concatenate([part.rows for part in setup.parts.values()])
 
     def watched(pieces: Iterable[Any], title: str, total: int | None) -> Iterator[Any]:
         for piece in display.items(pieces, title, total):
@@ -49,8 +43,37 @@ def with_vectors(setup: Setup, display: Display, *, run: runs.RunLayout | None =
 
     watcher = Watcher(display.note, watched)
     with failures.naming(setup.data.layout.vectors), stopping("the same command goes on where it was"):
+        encoder = _encoder(setup, watcher)
+        if run is not None:
+            _refuse_another(run, encoder, setup)
+        rows = np.concatenate([part.rows for part in setup.parts.values()])
         vectors = vectors_of(setup.data, encoder, rows, most=config.encoder_limit, watcher=watcher)
     return replace(setup, encoded=Encoded(encoder, vectors))
+
+
+def _encoder(setup: Setup, watcher: Watcher) -> Encoder:
+    """The one that the settings name, or that is learned from the texts that they name."""
+    config = setup.config
+    if not config.unlabelled:
+        return encoders.find(str(config.encoder))
+    texts = own_encoder.find(config.unlabelled, column=config.unlabelled_column, data=setup.data)
+    rows = np.concatenate([setup.parts[part].rows for part in ("train", "validation")])
+    return own_encoder.own_encoder(setup.data, texts, rows, most=config.encoder_limit, watcher=watcher)
+
+
+def _refuse_another(run: runs.RunLayout, encoder: Encoder, setup: Setup) -> None:
+    """Raise UsageError if a run began with another encoder."""
+    if (before := runs.read_json(run.config).get("encoder", {}).get("hash")) == encoder.hash:
+        return
+    if setup.config.unlabelled:
+        raise UsageError(
+            f"the texts of {', '.join(setup.config.unlabelled)} have changed since {run.root} began; put the first "
+            "ones there again, or train a new model: textclf train"
+        )
+    raise UsageError(
+        f"{run.root} was trained with another encoder {setup.config.encoder} ({str(before)[:12]}, now "
+        f"{encoder.hash[:12]}); add that one again, or train a new model: textclf train"
+    )
 
 
 def record(setup: Setup) -> dict[str, Any]:

@@ -20,7 +20,10 @@ SHOWN: Final = ("model", "tier", "seed", "lr", "batch_size")
 LEFT_OUT: Final = ("data", "data_dir", "run_dir", "test", "store", "num_workers", "device", "precision")
 """Settings that do not make one model better than another."""
 
-TEXTS: Final = ("model", "tier", "seed", "class_weights", "vectors", "encoder", "init_from", "monitor", "refit")
+TEXTS: Final = (
+    "model", "tier", "seed", "class_weights", "vectors", "encoder", "unlabelled", "unlabelled_column", "init_from",
+    "monitor", "refit",
+)  # fmt: skip
 """Settings that are not numbers, and the seed, which would be shown as 0.0000."""
 
 
@@ -44,10 +47,11 @@ def start(settings: Mapping[str, Any], figures: Mapping[str, str]) -> list[Summa
     session = SessionStartInfo()
     for name in named:
         value = settings.get(name)
-        if value is None:
+        if value is None or value == []:
             continue
         if name in TEXTS:
-            session.hparams[names[name]].string_value = escaping.line(value)
+            text = ", ".join(value) if isinstance(value, list) else value
+            session.hparams[names[name]].string_value = escaping.line(text)
         else:
             session.hparams[names[name]].number_value = value
     return [

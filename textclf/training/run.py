@@ -102,7 +102,7 @@ def _with_what_it_reads(setup: Setup, display: Display, *, run: runs.RunLayout |
 
 def _reads(config: TrainConfig) -> bool:
     """Whether the first of several ranks has something to read that the others wait for."""
-    return config.encoder is not None or config.vectors is not None
+    return config.encoder is not None or config.vectors is not None or bool(config.unlabelled)
 
 
 def _hear(setup: Setup, ranks: "Distributed") -> Setup | None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from textclf import encoders
 from textclf.artefacts import runs
 from textclf.config import NONE, TrainConfig
-from textclf.dataset import finding
+from textclf.dataset import finding, own_encoder
 from textclf.dataset.directory import UNSEEN, DataDirectory, Part, Store, together
 from textclf.dataset.manifest import read_manifest
 from textclf.errors import ArtefactError, DataError, UsageError
@@ -265,6 +265,8 @@ def set_up_while_torch_loads(config: TrainConfig) -> Setup:
     source_run.source_of(config)
     if config.encoder is not None:
         encoders.find(config.encoder)
+    if config.unlabelled:
+        own_encoder.find(config.unlabelled, column=config.unlabelled_column)
     if config.user_model or not workers.can_fork():
         return set_up(config)
     with workers.pool(1, imports=__name__, advice="free some and run it again") as pool:

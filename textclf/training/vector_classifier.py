@@ -1,4 +1,8 @@
-"""The classifier of the vectors of a sentence encoder: vector, ReLU, dropout, logits. The encoder stays as it is.
+"""The classifier of the vectors of an encoder: vector, ReLU, dropout, logits. The encoder stays as it is.
+
+Of word vectors, which were learned from less text, the mean of its logits and those of the nearest class means counts:
+on validation documents of four corpora of short texts that gave 1.3 points of accuracy more with 8 documents of each
+label, 1.5 with 16, and the same with 64.
 
 B documents in a batch, E numbers of a vector, H hidden units, C classes.
 """
@@ -14,8 +18,10 @@ from torch import Tensor, nn
 
 from textclf.artefacts.encoder_view import EncoderView, Halves
 from textclf.dataset.directory import UNSEEN, Part
-from textclf.training import falling
+from textclf.encoders.encoder import WORDS
+from textclf.training import centroids, falling
 from textclf.training.batches import EpochSampler
+from textclf.training.centroids import Centroids
 from textclf.training.learner import Adam, start_at_log_odds
 from textclf.training.loop import StepOptions
 from textclf.training.setup import Encoded, Setup, required_encoded
@@ -49,6 +55,8 @@ class VectorClassifier(nn.Module):
         self.hidden = nn.Linear(dimension, HIDDEN)
         self.dropout = nn.Dropout(DROPOUT)
         self.output = nn.Linear(HIDDEN, classes)
+        self.centroids: Centroids | None = None
+        """What its logits are averaged with; they take no part in training."""
 
     def forward(self, batch: VectorBatch) -> Tensor:
         """Logits, shape (B, C)."""
@@ -60,7 +68,8 @@ class VectorClassifier(nn.Module):
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The weights for vectors as they are, by name."""
         found = {name: tensor.cpu().numpy() for name, tensor in self.state_dict().items()}
-        return {**found, "hidden.weight": found["hidden.weight"] / np.float32(self.size)}
+        found["hidden.weight"] = found["hidden.weight"] / np.float32(self.size)
+        return found if self.centroids is None else _averaged(found, self.centroids)
 
 
 class VectorBatches:
@@ -100,6 +109,9 @@ def learn(setup: Setup, part: str, *, options: StepOptions) -> VectorClassifier:
         start_at_log_odds(made, np.array(list(counts.values())), documents=len(documents))
     optimizer = Adam(made, lr=LR, fused=options.device.type != "mps")
     falling.learn(made, optimizer, batches, epochs=epochs_of(len(documents)), options=options)
+    if encoded.encoder.kind == WORDS and not setup.data.is_multi:
+        is_known = batches.labels > UNSEEN
+        made.centroids = centroids.learn(batches.vectors[is_known], batches.labels[is_known], classes=classes)
     return made.eval()
 
 
@@ -117,6 +129,21 @@ def answers(setup: Setup, made: VectorClassifier, part: str) -> NDArray[np.float
 def as_view(setup: Setup, made: VectorClassifier, *, share: float) -> EncoderView:
     """What the artefact keeps of it; share: the weight of its logits."""
     return EncoderView(required_encoded(setup).encoder, made.arrays(), share, is_bundled=setup.config.bundle)
+
+
+def _averaged(arrays: dict[str, NDArray[np.float32]], other: Centroids) -> dict[str, NDArray[np.float32]]:
+    """The weights of one network whose logits are the mean of those of a network and of a linear classifier.
+
+    A number x of a vector passes the ReLU as two units, x and -x, of which one is 0 and the other is |x|.
+    """
+    same = np.eye(other.weight.shape[1], dtype=np.float32)  # (E, E)
+    outputs = np.concatenate([arrays["output.weight"], other.weight, -other.weight], axis=1)  # (C, H + 2 E)
+    return {
+        "hidden.weight": np.concatenate([arrays["hidden.weight"], same, -same]),
+        "hidden.bias": np.concatenate([arrays["hidden.bias"], np.zeros(2 * len(same), dtype=np.float32)]),
+        "output.weight": outputs / 2,
+        "output.bias": (arrays["output.bias"] + other.bias) / 2,
+    }
 
 
 def _size(vectors: Halves) -> float:
