@@ -139,5 +139,5 @@ def test_it_can_be_taken_into_memory(seeing, saved):
 def test_an_older_format_is_refused_with_the_way_out(saved):
     config = json.loads(Layout(saved).config.read_text())
     Layout(saved).config.write_text(json.dumps(config | {"format_version": 10}))
-    with pytest.raises(ArtefactError, match="has format 10, and this textclf reads format 11; train the model again"):
+    with pytest.raises(ArtefactError, match="has format 10, and this textclf reads format 12; train the model again"):
         artefact.load(Path(saved))

@@ -95,7 +95,7 @@ def test_there_are_no_more_numbers_than_words_in_scripts_without_spaces_and_long
     texts = ["".join(generator.choice(list("東京大阪名古屋"), 20)) for _ in range(200)]
     texts += ["/".join(generator.choice(list("abcdef"), 30)) for _ in range(200)]
     _, pre_tokens = numbered(texts)
-    assert len(pre_tokens) == 7 + 6 + 1
+    assert len(pre_tokens) == 7 + 2 + 6 + 1  # two marks, and a slash
 
 
 def test_no_texts_have_no_pre_tokens():

@@ -41,7 +41,33 @@ def random_texts(seed, count=200):
     ],
 )
 def test_a_token_is_a_letter_with_all_that_belongs_to_it(text, expected):
+    assert without_marks(Tokenizer([]).tokens(text)) == unicodedata.normalize("NFC", expected).split()
+
+
+def without_marks(tokens):
+    return [token for token in tokens if token not in unspaced.MARKS]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("มี ไฟ", "␂ มี ␃ ␂ ไฟ ␃"),
+        ("a 字。 b", "a ␂ 字 。 ␃ b"),
+        ("v2字", "␂ v2 字 ␃"),
+        ("๒ ้ é 한국어", "๒ ้ é 한국어"),  # a digit, a mark, and scripts with spaces
+    ],
+)
+def test_what_has_such_a_character_stands_between_marks(text, expected):
     assert Tokenizer([]).tokens(text) == unicodedata.normalize("NFC", expected).split()
+
+
+def test_a_pre_token_of_one_character_has_marks_however_it_is_encoded():
+    texts = ["字 a", "字字"]
+    tokenizer = Tokenizer(["字", "a", *unspaced.MARKS])
+    expected = [4, 2, 5, 3, 4, 2, 2, 5]
+    assert [index for text in texts for index in tokenizer.encode(text).tolist()] == expected
+    assert tokenizer.encode_all(texts, many=0)[0].tolist() == expected
+    assert corpus_ids(texts, tokenizer) == expected
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -72,7 +98,10 @@ def test_texts_and_corpora_are_encoded_alike_and_each_token_has_its_place(seed):
         places = spans(text, lowercase=True)
         tokens = tokenizer.tokens(text)
         written = [unicodedata.normalize("NFC", text[start:end].lower()) for start, end in places]
-        assert all(token in place for token, place in zip(tokens, written, strict=True))
+        assert all(
+            (token in place) or (token in unspaced.MARKS and not place)
+            for token, place in zip(tokens, written, strict=True)
+        )
 
 
 def corpus_ids(texts, tokenizer):
@@ -92,7 +121,7 @@ def test_a_long_text_without_a_space_takes_little_memory():
     ids = tokenizer.encode(text)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert ids.tolist() == [UNK_ID] * 100_000
+    assert ids.tolist() == [UNK_ID] * 100_002  # with the marks at both ends
     assert peak < 40 * len(text)
 
 
@@ -103,6 +132,6 @@ def test_a_long_text_without_a_space_takes_little_memory():
 )
 def test_many_letters_without_a_space_are_cut_into_tokens(unit, times):
     text = unit * times
-    tokens = Tokenizer([]).tokens(text)
+    tokens = without_marks(Tokenizer([]).tokens(text))
     assert "".join(tokens) == unicodedata.normalize("NFC", text)
     assert max(map(len, tokens)) <= LONGEST_WORD + 2  # two vowels before the letter

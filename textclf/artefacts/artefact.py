@@ -30,8 +30,9 @@ from textclf.system.tensor_files import Arrays
 from textclf.system.wording import counted
 from textclf.text.tokenizer import UNK_ID, Tokenizer
 
-FORMAT_VERSION: Final = 11
-"""Formats before 11 had no sentence encoder; before 10 no linear classifier, and no subwords in an `lstm`."""
+FORMAT_VERSION: Final = 12
+"""Formats before 12 had no marks in scripts without spaces, before 11 no sentence encoder, before 10 no linear
+classifier, and no subwords in an `lstm`."""
 
 CONFIG: Final = "config.json"
 WEIGHTS: Final = "model.safetensors"

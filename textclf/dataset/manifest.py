@@ -16,10 +16,10 @@ from textclf.sources.document import SPLITS, Columns
 from textclf.system import checksums, files
 
 FORMAT_VERSION: Final = 7
-"""Formats before 7 did not say which splits were drawn.
+"""Formats before 7 did not say which splits were drawn, and had no marks in scripts without spaces between words.
 
-Before 6 there was one file for the table and one for the packed copy, whatever the number of documents, and in scripts
-without spaces between words a token was a whole clause.
+Before 6 there was one file for the table and one for the packed copy, whatever the number of documents, and in these
+scripts a token was a whole clause.
 """
 
 REPORT: Final = "report.json"

@@ -17,7 +17,8 @@ from textclf.artefacts.encoder_view import EncoderView
 from textclf.errors import UsageError
 from textclf.models.arithmetic import Doubles, sigmoid
 from textclf.models.model import Contributions
-from textclf.text.token_offsets import spans
+from textclf.text import unspaced
+from textclf.text.token_offsets import Span, spans
 from textclf.text.tokenizer import UNK_ID
 
 MANY_WORDS: Final = 4096  # one-word texts in a batch
@@ -76,13 +77,27 @@ def explain(trained: Artefact, text: str, label: str) -> Explanation:
     if trained.view is not None:
         found = _with_view(found, trained.view, text, where, against)
     shift = float(against @ np.array(trained.shift)) if trained.shift else 0.0  # which the model's logits have
-    placed = zip(where, found.tokens[: len(where)].tolist(), strict=True)  # an empty text has an <unk>, but no token
+    where, contributions = _without_marks(where, found.tokens[: len(where)])  # an empty text has an <unk>, but no token
+    placed = zip(where, contributions.tolist(), strict=True)
     return Explanation(
         label,
         found.margin - shift,
         found.rest - shift,
         tuple(Token(*span, contribution) for span, contribution in placed),
     )
+
+
+def _without_marks(where: Sequence[Span], contributions: Doubles) -> tuple[list[Span], Doubles]:
+    """The tokens of the text alone: what a mark at either end of a pre-token contributes is that of the token there.
+
+    Marks are tokens of no character, and come in pairs with tokens between them.
+    """
+    marks = np.flatnonzero([span.start == span.end for span in where])
+    begins, ends = marks[::2], marks[1::2]
+    shared = contributions.copy()
+    shared[begins + 1] += contributions[begins]
+    shared[ends - 1] += contributions[ends]
+    return [span for span in where if span.start < span.end], np.delete(shared, marks)
 
 
 def _with_view(
@@ -109,7 +124,7 @@ def top_words(
     """For each label, the words that, each alone, give it the highest probability.
 
     Each word is classified once, whatever the number of labels. Pairs of words are left out, since the model knows only
-    their hashes, and so is a sentence encoder, which a word alone tells little.
+    their hashes, and so is a sentence encoder, which a word alone tells little. The marks of `unspaced` are no words.
 
     Raises UsageError if there is no such label, or if the model knows no word.
     """
@@ -123,6 +138,7 @@ def top_words(
     for start in range(UNK_ID + 1, size, many_words):
         words = range(start, min(start + many_words, size))
         probabilities = _probabilities_of_words(trained, words)
+        probabilities[:, np.isin(trained.tokenizer.words[start : words.stop], unspaced.MARKS)] = -1
         for label, place in places.items():
             best[label] = _best(best[label], trained.tokenizer.words[start : words.stop], probabilities[place], top_k)
     return best

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.text import arrays
+from textclf.text import arrays, unspaced
 
 Encoded = tuple[NDArray[np.int32], NDArray[np.int64]]
 """Ids end to end, and how many belong to each string."""
@@ -278,7 +278,9 @@ class BatchEncoder:
         encode_pre_token: Callable[[str], bytes],
     ) -> None:
         strings = ByteStrings.of(words)
-        short = np.flatnonzero((strings.lengths > 0) & (strings.lengths <= SHORT))
+        # A pre-token that is one cluster is more than that token: it has marks.
+        is_whole = ~unspaced.which(words)
+        short = np.flatnonzero(is_whole & (strings.lengths > 0) & (strings.lengths <= SHORT))
         self._ids = HashTable()
         self._ids.add(strings.keys().at(short), (short + first_id).astype(np.int32))
         self._empty_id = empty_id

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from typing import Final, NamedTuple
 
+from textclf.text import unspaced
 from textclf.text.tokenizer import split_pre_token
 
 _PRE_TOKEN: Final = re.compile(r"\S+")  # the same white space as str.split
@@ -22,7 +23,7 @@ class Span(NamedTuple):
 
 
 def spans(text: str, *, lowercase: bool) -> list[Span]:
-    """The span of each token of the text, in order; spans do not cross."""
+    """The span of each token of the text, in order; spans do not cross. Those of marks around a pre-token are empty."""
     return [span for found in _PRE_TOKEN.finditer(text) for span in _token_spans(found[0], found.start(), lowercase)]
 
 
@@ -33,13 +34,16 @@ def _token_spans(pre_token: str, start: int, lowercase: bool) -> list[Span]:
         origins = [Span(place, place + 1) for place in range(len(pre_token))]
     else:
         origins = _origins(pre_token, lowered, lowercase)
-    if sum(map(len, tokens)) != len(origins):  # too many marks on a letter, which are composed in pieces
+    written = tokens[1:-1] if unspaced.is_in(lowered) else tokens
+    if sum(map(len, written)) != len(origins):  # too many marks on a letter, which are composed in pieces
         return [Span(start, start + len(pre_token))] * len(tokens)
     found, begin = [], 0
-    for token in tokens:
+    for token in written:
         end = begin + len(token)
         found.append(Span(start + origins[begin].start, start + origins[end - 1].end))
         begin = end
+    if written is not tokens:
+        found = [Span(start, start), *found, Span(start + len(pre_token), start + len(pre_token))]
     return found
 
 

@@ -1,11 +1,11 @@
 r"""Text to token ids: the rules, the vocabulary, and its JSON. Knows no files, tensors or labels.
 
 A text is lower-cased and split at white space into pre-tokens. A pre-token is put into Unicode's composed form (NFC)
-and split into words, punctuation marks and, in scripts without spaces between words, single characters with their marks
-(see `textclf.text.unspaced`). Its ids are cached, because a language repeats its pre-tokens. So the rules can be right
-for every script, where ``\w+|[^\w\s]`` breaks Hindi words at their vowel signs, and still take half the time of that
-pattern and a dictionary, once a million words have been read. Arrow's kernels are twice as fast again, but take 0.1 s
-longer to load. `scripts/bench tokenizer` measures it.
+and split into words, punctuation marks and, in scripts without spaces between words, single characters with their
+marks; `textclf.text.unspaced` says how, and what is put around such a pre-token. Its ids are cached, because a language
+repeats its pre-tokens. So the rules can be right for every script, where ``\w+|[^\w\s]`` breaks Hindi words at their
+vowel signs, and still take half the time of that pattern and a dictionary, once a million words have been read. Arrow's
+kernels are twice as fast again, but take 0.1 s longer to load. `scripts/bench tokenizer` measures it.
 
 A run of letters of more than LONGEST_WORD characters is cut into words of that length, and a long text is encoded in
 pieces, so that memory grows with the ids of a text and not with its characters.
@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
 from heapq import nsmallest
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ UNK: Final = "<unk>"
 PAD_ID: Final = 0
 UNK_ID: Final = 1
 
-TYPE: Final = "words, clusters and parts"
+TYPE: Final = "words, clusters between marks, and parts"
 
 COMMON_PART: Final = 2  # occurrences in the training split that make a part known
 
@@ -196,10 +196,14 @@ class Tokenizer:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """How many words each of D texts has, and how many of them are unknown, shape (D,) both.
 
-        ``tokens`` are the ids of all texts, end to end. An empty text has one word, which is unknown.
+        ``tokens`` are the ids of all texts, end to end. An empty text has one word, which is unknown. Known marks are
+        no words.
         """
         starts = arrays.offsets(lengths)[:-1]
-        words = np.add.reduceat(tokens < self.size, starts, dtype=np.int64)
+        is_word = tokens < self.size
+        for mark in filter(None, map(self._word_ids.get, unspaced.MARKS)):
+            is_word &= tokens != mark
+        words = np.add.reduceat(is_word, starts, dtype=np.int64)
         return words, np.add.reduceat(tokens == UNK_ID, starts, dtype=np.int64)
 
     def to_json(self) -> dict[str, Any]:
@@ -246,17 +250,19 @@ def pieces_of(text: str, *, size: int = PIECE_CHARACTERS) -> Iterator[str]:
 def split_pre_token(pre_token: str) -> list[str]:
     """Split a pre-token into words, single punctuation marks and the clusters of scripts without spaces.
 
-    Accents are composed first (NFC), so that one word has one spelling.
+    Accents are composed first (NFC), so that one word has one spelling. A pre-token with clusters is between marks.
     """
     pattern, composed = _composed(pre_token)
-    return pattern.findall(composed)
+    tokens = pattern.findall(composed)
+    return [unspaced.BEGIN, *tokens, unspaced.END] if unspaced.is_in(composed) else tokens
 
 
 def token_runs(pre_token: str, *, size: int = _RUN_TOKENS) -> Iterator[list[str]]:
     """The same tokens, ``size`` of them at a time."""
     pattern, composed = _composed(pre_token)
-    found = pattern.finditer(composed)
-    while run := [token[0] for token in islice(found, size)]:
+    begin, end = ([unspaced.BEGIN], [unspaced.END]) if unspaced.is_in(composed) else ([], [])
+    found = chain(begin, (token[0] for token in pattern.finditer(composed)), end)
+    while run := list(islice(found, size)):
         yield run
 
 

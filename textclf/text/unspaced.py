@@ -3,6 +3,9 @@
 A Han or kana character is a token. So is, in Thai, Lao, Khmer, Burmese and the scripts related to them, a letter with
 all that belongs to it: its marks, the vowels before and after it, and the letters below it. Finding the words would
 need a dictionary of each language; runs of neighbouring tokens say nearly as much (`textclf.models.bag_mlp.features`).
+The spaces that there are stand between clauses, or around words of other scripts. So that runs know of them, what is
+between two spaces gets the marks BEGIN and END, which are tokens of their own, around it.
+
 The scripts are those of class SA in https://www.unicode.org/reports/tr14, Balinese and Javanese. Tibetan has a mark
 between syllables, so it needs no such rule.
 """
@@ -18,6 +21,12 @@ from numpy.typing import NDArray
 
 SHARE: Final = 0.25
 """Share of the hundred most frequent words above which a corpus counts as one of such a script."""
+
+BEGIN: Final = "\u2402"
+"""Token before a pre-token that has any character of these scripts."""
+END: Final = "\u2403"
+"""Token after it."""
+MARKS: Final = (BEGIN, END)
 
 CHARACTERS: Final = (
     "\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"

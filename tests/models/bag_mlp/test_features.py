@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from textclf.models.bag_mlp.features import RUN_LENGTHS, Bag, DocumentFrequencies
+from textclf.text import unspaced
 from textclf.text.subwords import word_parts
 from textclf.text.tokenizer import PAD_ID, UNK_ID, Tokenizer
 from textclf.text.word_hashes import HASH_BITS
@@ -112,8 +113,8 @@ def other_names(text, tokenizer):
     return [*(f"part {part}" for part in parts(text, tokenizer)), *runs(text, tokenizer)]
 
 
-def expected_weights(training, queries, features):
-    """The same from scikit-learn, dense: sublinear counts times the square root of its idf, at length 1."""
+def expected_weights(training, queries, features, *, has_full_idf=False):
+    """The same from scikit-learn, dense: sublinear counts times the square root of its idf, or all, at length 1."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     def rows(*, use_idf):
@@ -121,7 +122,7 @@ def expected_weights(training, queries, features):
         vectorizer = TfidfVectorizer(sublinear_tf=True, use_idf=use_idf, norm=None, **options)
         return vectorizer.fit(training).transform(queries).toarray()
 
-    weights = np.sqrt(rows(use_idf=True) * rows(use_idf=False))
+    weights = rows(use_idf=True) if has_full_idf else np.sqrt(rows(use_idf=True) * rows(use_idf=False))
     return weights / np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
 
 
@@ -153,7 +154,8 @@ def test_weights_are_those_of_scikit_learn_with_the_square_root_of_idf(training,
     for (analyse, features, first), bags in zip(views, weighed, strict=True):
         found = [[analyse(text, tokenizer) for text in texts] for texts in (training, queries)]
         expected = np.zeros((len(queries), len(bag.rarity)))
-        expected[:, first : first + len(features)] = expected_weights(*found, features)
+        has_full_idf = bool(len(bag.runs)) and first > 0
+        expected[:, first : first + len(features)] = expected_weights(*found, features, has_full_idf=has_full_idf)
         dense = np.array([[own.get(feature, 0) for feature in range(len(bag.rarity))] for own in bags])
         assert dense.any()
         np.testing.assert_allclose(dense, expected, rtol=1e-5, atol=1e-7)
@@ -408,7 +410,8 @@ def test_runs_in_documents_are_found_with_their_words():
     bag = fit(UNSPACED, tokenizer)
     pairs, *found = bag.neighbours_in(*encoded(["我爱北", "qqq京"], tokenizer))
     assert len(pairs[0]) > 0
-    assert [len(features) for features, _ in found] == [3, 2, 1]  # the first begins with the start of the document
+    # The first begins with a mark; longer ones with the start of the document.
+    assert [len(features) for features, _ in found] == [4, 3, 2]
     first = len(bag.rarity) - len(bag.runs)
     for features, words in found:
         spelled = [[tokenizer.words[word] for word in run] for run in words.tolist()]
@@ -455,6 +458,6 @@ def test_each_word_of_a_run_has_its_share_and_the_start_of_a_document_has_none()
         feature
         for feature in counts.features
         if feature >= len(bag.rarity) - len(bag.runs)
-        and bag.runs[feature - len(bag.rarity)] == run_hash(["<pad>", "我"])
+        and bag.runs[feature - len(bag.rarity)] == run_hash(["<pad>", unspaced.BEGIN, "我"])
     )
-    assert found.tokens[found.features == begins].tolist() == [0]
+    assert found.tokens[found.features == begins].tolist() == [0, 1]  # the mark and the letter

@@ -17,7 +17,8 @@ from textclf.evaluation.evaluate import evaluate
 from textclf.evaluation.predictions import Tokens
 from textclf.export.pruning import Pruning
 from textclf.inference.classifier import Classifier
-from textclf.inference.explain import explain
+from textclf.inference.explain import explain, top_words
+from textclf.text import unspaced
 
 LETTERS = [chr(code) for code in range(0x0E01, 0x0E2E)]
 RUNS = {"a": ["กขคง", "จฉชซ"], "b": ["ขกงค", "ฉจซช"]}  # the same letters, in another order
@@ -53,9 +54,17 @@ def test_runs_tell_labels_that_single_letters_do_not(run, trained):
     assert evaluate(run, split="test").metrics.accuracy > 0.9
 
 
+def test_marks_are_no_words_of_a_label(trained):
+    assert set(unspaced.MARKS) <= set(trained.tokenizer.words[: trained.inputs.words])
+    found = top_words(trained, ["a", "b"], top_k=100)
+    assert {word.word for words in found.values() for word in words} == set(LETTERS)
+
+
 def test_the_contributions_of_the_letters_add_up(trained):
     found = explain(trained, QUERIES[0], "a")
     assert [QUERIES[0][token.start : token.end] for token in found.tokens] == list(QUERIES[0])
+    total = sum(token.contribution for token in found.tokens) + found.rest  # the marks are part of the letters'
+    assert total == pytest.approx(found.margin, abs=1e-5)
     told = np.array([token.contribution for token in found.tokens])
     assert abs(told[9:17]).sum() > abs(told[:9]).sum()  # the runs, not the random letters
 

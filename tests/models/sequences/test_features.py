@@ -148,14 +148,13 @@ def learnt(tokenizer, texts=UNSPACED):
 def test_a_place_is_read_as_a_pair_that_the_training_documents_have_twice(tokenizer):
     features = learnt(tokenizer)
     assert read(UNSPACED, features, tokenizer) == [
-        ["我爱", "爱北", "北京", "京"],
-        ["我爱", "爱北", "北京", "京", "。"],
-        ["京", "北", "qqq"],
-        ["北京", "京", "go", "我"],
+        ["␂我", "我爱", "爱", "北京", "京", "␃"],
+        ["␂我", "我爱", "爱", "␃␂", "␂北", "北京"],
+        ["␂", "京", "北", "qqq", "␃"],
+        ["␂北", "北京", "京", "go", "␃␂", "␂我"],
         ["<unk>"],
     ]
-    assert read(["我爱zebra北京北京"], features, tokenizer) == [["我爱", "爱", "<unk>", "北京", "京", "北京"]]
-    assert features.sizes == {"vocabulary": tokenizer.size + 3}
+    assert read(["我爱zebra北京北京"], features, tokenizer) == [["␂我", "我爱", "爱", "<unk>", "北京", "京"]]
 
 
 def test_a_document_has_the_same_pairs_alone_and_in_a_batch(tokenizer):
@@ -165,7 +164,7 @@ def test_a_document_has_the_same_pairs_alone_and_in_a_batch(tokenizer):
 
 
 def test_the_most_frequent_pairs_are_kept(tokenizer):
-    batch = *tokenizer.encode_all(UNSPACED), None
+    batch = *tokenizer.encode_all([*UNSPACED, "北京"]), None
     (kept,) = frequent_pairs([batch], tokenizer, most=1)
     north, capital = (tokenizer.words.index(word) for word in "北京")
     assert [kept] == WordHashes(tokenizer.words).pairs(np.array([north, capital], dtype=np.int32)).tolist()

@@ -14,7 +14,8 @@ Subwords are runs of characters: see `textclf.text.subwords`.
 In scripts without spaces between words a word is one character (see `textclf.text.unspaced`), which has no subwords to
 speak of. A corpus in such a script has runs as well, in the bag of the subwords: neighbouring words, at least one of
 which is of such a script, hashed like pairs. The start of the document counts as a word of a run, because a text often
-begins with what it is about. No other corpus has runs, or pays for them.
+begins with what it is about. There the bag of subwords and runs has the full idf: a character is in nine runs, of which
+those that are words are rarer, and with the root the loss was 0.5 % higher. No other corpus has runs, or pays for them.
 
 Letters: B documents, V views (bags per document), N features in all bags, T tokens, W words, P pairs, R runs, L lengths
 of runs, F features.
@@ -110,7 +111,8 @@ class Bag:
     subword_counts: NDArray[np.int32]
     """Shape (vocabulary,), number of subwords of each word."""
     rarity: NDArray[np.float32]
-    """Shape (F,), square root of each feature's inverse document frequency; 0 for ``<pad>`` and ``<unk>``."""
+    """Shape (F,), square root of each feature's inverse document frequency, or all of it, in the second bag where there
+    are runs; 0 for ``<pad>`` and ``<unk>``."""
     vocabulary: Sequence[str] = field(repr=False)
     """The word of each id."""
     DERIVED: ClassVar[tuple[str, ...]] = ("subwords", "subword_counts", "vocabulary")
@@ -376,6 +378,8 @@ class DocumentFrequencies:
         """These candidates as features, with their rarity."""
         words, pairs, runs = np.searchsorted(selected, self._ends[:3]).tolist()
         rarity = np.sqrt(1 + np.log((1 + self._documents) / (1 + self._frequencies[selected])))
+        if runs < len(selected):
+            rarity[pairs:] **= 2  # the second bag
         rarity[: UNK_ID + 1] = 0  # an unknown word has no meaning of its own
         return replace(
             self._bag,
