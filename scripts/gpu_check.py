@@ -164,12 +164,12 @@ def compare_predictions(run: Path, device: str) -> Figures:
     """The test split by the numpy runtime and by the torch network with the same weights on the device."""
     import torch
 
-    from textclf.artefacts import artefact, runs
+    from textclf.artefacts import loading, runs
     from textclf.dataset.directory import DataDirectory
     from textclf.models.model import Examples
 
     layout = runs.RunLayout(run)
-    trained, data = artefact.load(layout.model), DataDirectory.open(runs.data_of(layout).path)
+    trained, data = loading.load(layout.model), DataDirectory.open(runs.data_of(layout).path)
     architecture = trained.kind.architecture()
     settings = json.loads(layout.config.read_text(encoding="utf-8"))["settings"]
     sizes = {name: settings[name] for name in architecture.settings if settings[name] is not None}

@@ -212,9 +212,9 @@ def wordless_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trained(run_dir: Path) -> "Artefact":
     """The model of `run_dir`."""
-    from textclf.artefacts import artefact
+    from textclf.artefacts import loading
 
-    return artefact.load(run_dir / "model")
+    return loading.load(run_dir / "model")
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import invoke
-from textclf.artefacts import artefact, containers, runs
+from textclf.artefacts import containers, loading, model_folder, runs
 from textclf.artefacts.containers import DIGITS, MARK, Archive
 from textclf.errors import ArtefactError, UsageError
 
@@ -26,38 +26,38 @@ def model_files(run):
 @pytest.fixture
 def packed(run_dir, tmp_path):
     path = tmp_path / "one.pyz"
-    path.write_bytes(containers.pack(CODE, model_files(run_dir), mapped=[artefact.WEIGHTS]))
+    path.write_bytes(containers.pack(CODE, model_files(run_dir), mapped=[model_folder.WEIGHTS]))
     return path
 
 
 def test_it_is_the_same_model(packed, run_dir):
-    one, other = artefact.load(packed), artefact.load(run_dir / "model")
+    one, other = loading.load(packed), loading.load(run_dir / "model")
     assert one.weights.keys() == other.weights.keys()
     for name, array in one.weights.items():
         np.testing.assert_array_equal(array, other.weights[name])
     assert (one.labels, one.temperature, one.trained) == (other.labels, other.temperature, other.trained)
-    assert artefact.read_card(packed) == artefact.read_card(run_dir / "model")
+    assert model_folder.read_card(packed) == model_folder.read_card(run_dir / "model")
     assert runs.model_dir(packed) == packed
 
 
 def test_files_in_memory_are_the_same_model_wherever_they_come_from(packed, run_dir):
-    held, other = artefact.hold(packed), artefact.hold(run_dir / "model")
+    held, other = loading.hold(packed), loading.hold(run_dir / "model")
     assert held.sha256 == other.sha256
-    one, expected = artefact.restored(held, packed), artefact.load(run_dir / "model")
+    one, expected = loading.restored(held, packed), loading.load(run_dir / "model")
     for name, array in one.weights.items():
         np.testing.assert_array_equal(array, expected.weights[name])
-    damaged = held.files[artefact.WEIGHTS].copy()
+    damaged = held.files[model_folder.WEIGHTS].copy()
     damaged[-1] ^= 1
-    other = replace(held, files={**held.files, artefact.WEIGHTS: damaged})
+    other = replace(held, files={**held.files, model_folder.WEIGHTS: damaged})
     assert other.sha256 != held.sha256
     with pytest.raises(ArtefactError, match="is damaged"):
-        artefact.restored(other, packed)
+        loading.restored(other, packed)
 
 
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 def test_the_weights_are_mapped_where_numpy_is_fast_and_what_is_written_to_them_stays_in_memory(packed):
     before = packed.read_bytes()
-    found = Archive.open(packed).mapped(artefact.WEIGHTS)
+    found = Archive.open(packed).mapped(model_folder.WEIGHTS)
     place = before.index(bytes(found))
     assert place % containers.ALIGNMENT == 0
     found[-4:] = b"1234"
@@ -67,7 +67,7 @@ def test_the_weights_are_mapped_where_numpy_is_fast_and_what_is_written_to_them_
 @pytest.mark.parametrize("run_dir", ["mlp"], indirect=True)
 def test_the_same_files_give_the_same_bytes_and_any_zip_program_reads_them(packed, run_dir):
     content = packed.read_bytes()
-    assert containers.pack(CODE, model_files(run_dir), mapped=[artefact.WEIGHTS]) == content
+    assert containers.pack(CODE, model_files(run_dir), mapped=[model_folder.WEIGHTS]) == content
     with zipfile.ZipFile(packed) as archive:
         assert archive.testzip() is None
         for name, expected in model_files(run_dir).items():
@@ -82,11 +82,11 @@ def test_a_flipped_bit_anywhere_is_refused(packed):
     for place in places:
         packed.write_bytes(content[:place] + bytes([content[place] ^ 1 << place % 8]) + content[place + 1 :])
         with pytest.raises(ArtefactError, match=r"one.pyz is damaged or no model .*textclf export"):
-            artefact.load(packed)
+            loading.load(packed)
     for size in (0, 1, 20, len(content) // 2, len(content) - 1):
         packed.write_bytes(content[:size])
         with pytest.raises(ArtefactError, match="is damaged or no model"):
-            artefact.load(packed)
+            loading.load(packed)
 
 
 def sealed(entries):
@@ -110,14 +110,14 @@ def test_an_archive_made_by_hand_is_refused_in_little_memory(run_dir, tmp_path):
         sealed((f"model/{name}", content) for name, content in model.items() if name != "labels.json"),
         sealed((f"model/{name}", bomb if name == "config.json" else content) for name, content in model.items()),
         sealed((f"model/{name}", bomb if name == "tokenizer.json" else content) for name, content in model.items()),
-        sealed((f"model/{name}", bomb if name == artefact.WEIGHTS else content) for name, content in model.items()),
+        sealed((f"model/{name}", bomb if name == model_folder.WEIGHTS else content) for name, content in model.items()),
         sealed((f"x{number}", b"") for number in range(containers.MOST_FILES + 1)),
         b"no archive" + MARK + containers._checksum(memoryview(b"no archive" + MARK)),
     ):
         path.write_bytes(content)
         tracemalloc.start()
         with pytest.raises(ArtefactError, match=r"made\.pyz"):
-            artefact.load(path)
+            loading.load(path)
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
         tracemalloc.stop()
 
@@ -133,7 +133,7 @@ def test_a_length_that_is_no_longer_true_is_refused(packed):
     whole = bytes(content[:-DIGITS])
     packed.write_bytes(whole + containers._checksum(memoryview(whole)))
     with pytest.raises(ArtefactError, match=r"labels.json is not as long|not what was written"):
-        artefact.load(packed)
+        loading.load(packed)
 
 
 def test_too_large_a_file_for_python_is_refused():

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from textclf.artefacts import artefact
-from textclf.artefacts.artefact import FORMAT_VERSION, Layout
+from textclf.artefacts import loading, model_folder
+from textclf.artefacts.model_folder import FORMAT_VERSION, Layout
 from textclf.artefacts.weight_files import PRECISIONS, SCALES, quantise, restore
 from textclf.errors import ArtefactError
 from textclf.inference.classifier import Classifier, load_model
@@ -99,13 +99,13 @@ def precision(request):
 @pytest.fixture
 def quantised(precision, run_dir, tmp_path):
     """A whole artefact in fewer bits."""
-    artefact.save(tmp_path / "small", artefact.load(run_dir / "model"), card="", precision=precision)
+    model_folder.save(tmp_path / "small", loading.load(run_dir / "model"), card="", precision=precision)
     return Layout(tmp_path / "small")
 
 
 def test_a_quantised_artefact_is_smaller_and_predicts_with_the_rounded_weights(precision, quantised, run_dir):
-    whole = artefact.load(run_dir / "model")
-    trained = artefact.load(quantised.root)
+    whole = loading.load(run_dir / "model")
+    trained = loading.load(quantised.root)
     assert quantised.weights.stat().st_size < 0.6 * (run_dir / "model" / "model.safetensors").stat().st_size
     assert (trained.tokenizer.to_json(), trained.labels) == (whole.tokenizer.to_json(), whole.labels)
     rounded = replace(whole, weights=restore(quantise(whole.weights, precision)))
@@ -128,7 +128,7 @@ def test_the_config_says_in_which_precision_the_weights_are(precision, quantised
 def seal(layout):
     config = json.loads(layout.config.read_text())
     sums = {path.name: zlib.crc32(path.read_bytes()) for path in (layout.weights, layout.labels, layout.tokenizer)}
-    layout.config.write_text(json.dumps(config | {"crc32": sums | {"config.json": artefact.own_checksum(config)}}))
+    layout.config.write_text(json.dumps(config | {"crc32": sums | {"config.json": model_folder.own_checksum(config)}}))
 
 
 @pytest.mark.parametrize("is_sealed", [False, True], ids=["as it is", "with new checksums"])
@@ -161,7 +161,7 @@ def test_a_scale_or_weight_that_is_no_number_is_refused(value, quantised):
         save_file({**whole, name: changed}, quantised.weights)
         seal(quantised)
         with pytest.raises(ArtefactError):
-            artefact.load(quantised.root)
+            loading.load(quantised.root)
 
 
 def test_fewer_rows_than_features_are_refused(quantised):
@@ -171,4 +171,4 @@ def test_fewer_rows_than_features_are_refused(quantised):
     save_file({**whole, EMBEDDING: whole[EMBEDDING][1:]}, quantised.weights)
     seal(quantised)
     with pytest.raises(ArtefactError):
-        artefact.load(quantised.root)
+        loading.load(quantised.root)

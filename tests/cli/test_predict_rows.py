@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 from sklearn.metrics import f1_score
 
-from textclf.artefacts import artefact
+from textclf.artefacts import loading, model_folder
 from textclf.artefacts.artefact import Abstention
 from textclf.cli import main
 from textclf.errors import ClosedPipeError
@@ -194,8 +194,8 @@ def sure_from(run_dir: Path, tmp_path: Path) -> Callable[[dict[str, float] | Non
     """Makes a copy of the model with other thresholds."""
 
     def make(thresholds: dict[str, float] | None) -> Path:
-        trained = replace(artefact.load(run_dir / "model"), abstention=Abstention(thresholds, unlike=0.9))
-        artefact.save(tmp_path / "copied", trained, card="")
+        trained = replace(loading.load(run_dir / "model"), abstention=Abstention(thresholds, unlike=0.9))
+        model_folder.save(tmp_path / "copied", trained, card="")
         return tmp_path / "copied"
 
     return make

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import MY_MODEL, small_config
 from textclf import load_model, training
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import model_folder, runs
 from textclf.cli import main
 from textclf.system import files
 from textclf.training.checkpoint import Pace
@@ -281,10 +281,10 @@ def test_a_class_of_an_installed_package_is_trained_by_its_name(invoke, train, m
 def test_arguments_of_another_network_are_damage_before_they_take_memory(size, invoke, user_run, my_model):
     from resource import RUSAGE_SELF, getrusage
 
-    layout = artefact.Layout(Path(shutil.copytree(user_run / "model", "copy")))
+    layout = model_folder.Layout(Path(shutil.copytree(user_run / "model", "copy")))
     config = json.loads(layout.config.read_text())
     config["network"]["arguments"]["embedding_size"] = size
-    config["crc32"][artefact.CONFIG] = artefact.own_checksum(config)
+    config["crc32"][model_folder.CONFIG] = model_folder.own_checksum(config)
     layout.config.write_bytes(files.to_json(config))
     before = getrusage(RUSAGE_SELF).ru_maxrss
     status, _, err = invoke("predict", "--run", "copy", "--code", my_model, "rain")

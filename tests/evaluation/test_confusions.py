@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.evaluation.confusions import confusions
 from textclf.evaluation.outcome import Outcome
@@ -24,7 +24,7 @@ def test_pairs_are_the_cells_of_the_matrix_off_its_diagonal(run_dir):
 
 @pytest.mark.parametrize("several_run", ["mlp"], indirect=True)
 def test_of_several_labels_each_missed_one_is_paired_with_each_wrong_one(several_run):
-    trained = replace(artefact.load(several_run / "model"), temperature=1.0, thresholds=(0.5, 0.5, 0.5))
+    trained = replace(loading.load(several_run / "model"), temperature=1.0, thresholds=(0.5, 0.5, 0.5))
     sets = LabelSets([(), ("animals",), ("animals", "food")], MULTI)
     raw = np.array([[1, -1, -1], [-1, 1, 1], [-1, -1, 1], [1, -1, -1]], dtype=np.float32)
     outcome = Outcome(trained, SeveralLabels.of(sets, trained.labels), np.array([0, 1, 2, 2]), raw)

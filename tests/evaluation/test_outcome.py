@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.dataset.label_sets import MULTI, LabelSets
 from textclf.evaluation.outcome import Outcome
 from textclf.evaluation.predictions import predict
@@ -19,7 +19,7 @@ RAW = np.array([[-3, -2, -1], [2, -2, -2], [3, -1, 1], [-1, -1, 4]], dtype=np.fl
 @pytest.fixture
 def several(several_run):
     """Of four documents, one of each set, by a model whose logits these are and that gives what is likely."""
-    trained = replace(artefact.load(several_run / "model"), temperature=1.0, thresholds=(0.5, 0.5, 0.5))
+    trained = replace(loading.load(several_run / "model"), temperature=1.0, thresholds=(0.5, 0.5, 0.5))
     assert trained.labels == ["animals", "food", "weather"]
     return Outcome(trained, SeveralLabels.of(SETS, trained.labels), np.arange(4), RAW)
 

@@ -160,11 +160,11 @@ def test_few_classes_have_a_matrix_whose_cells_are_those_of_evaluate(run_dir, wr
 
 
 def test_the_words_of_each_class_are_those_of_explain(run_dir, written):
-    from textclf.artefacts import artefact
+    from textclf.artefacts import loading
     from textclf.inference.explain import top_words
 
     page, _ = written(run_dir)
-    trained = artefact.load(run_dir / "model")
+    trained = loading.load(run_dir / "model")
     for label, words in top_words(trained, trained.labels, top_k=report.WORDS).items():
         assert f"{label} {' · '.join(word.word for word in words)}" in text_of(section(page, "words"))
 

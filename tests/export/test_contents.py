@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.export import contents
 from textclf.export.contents import Candidate, Exported, Figures
 from textclf.export.finished_run import FinishedRun
@@ -46,7 +46,7 @@ def test_the_files_of_the_run_say_what_it_was_made_from(run, exported):
 def test_the_artefact_says_how_it_was_exported_and_its_card_how_large_it_is(run, exported, tmp_path):
     for name, content in contents.model_files(run, Candidate(run.trained, "int8"), run.metrics, exported).items():
         (tmp_path / name).write_bytes(content)
-    trained = artefact.load(tmp_path)
+    trained = loading.load(tmp_path)
     assert trained.trained["exported"] == exported.summary_without_sizes()
     assert trained.trained["test"] == run.metrics["test"]
     assert "about 1,235 of 5,000 kB" in (tmp_path / "README.md").read_text()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import invoke
-from textclf.artefacts import artefact
+from textclf.artefacts import loading, model_folder
 from textclf.artefacts.artefact import Abstention
 from textclf.inference.classifier import load_model
 
@@ -63,8 +63,8 @@ def test_every_command_takes_an_export(precision, runner, run_dir, tmp_path):
 def with_thresholds(run_dir, tmp_path):
     """A copy of the run whose model has learned thresholds: sixty documents are too few to show a precision."""
     copy = shutil.copytree(run_dir, tmp_path / "with thresholds")
-    trained = replace(artefact.load(copy / "model"), abstention=Abstention({"0.9": 0.4}, unlike=0.7))
-    artefact.save(copy / "model", trained, card="")
+    trained = replace(loading.load(copy / "model"), abstention=Abstention({"0.9": 0.4}, unlike=0.7))
+    model_folder.save(copy / "model", trained, card="")
     return copy, trained
 
 
@@ -73,7 +73,7 @@ def test_an_export_keeps_the_learned_thresholds(share, runner, run_dir, tmp_path
     run, trained = with_thresholds(run_dir, tmp_path)
     export(runner, run, tmp_path / "int4", "--precision", "int4")
     export(runner, run, tmp_path / "out", "--max-size", int(share * bytes_of(tmp_path / "int4")))
-    assert artefact.load(tmp_path / "out" / "model").abstention == trained.abstention
+    assert loading.load(tmp_path / "out" / "model").abstention == trained.abstention
     for path in (run, tmp_path / "out", tmp_path / "int4"):
         answered = invoke(runner, "predict", "--run", path, "rain and wind", "--target-precision", 0.9)
         assert answered.exit_code == 0, answered.stderr
@@ -83,7 +83,7 @@ def test_an_export_keeps_the_learned_thresholds(share, runner, run_dir, tmp_path
 def test_an_export_changes_nothing_of_the_model_but_its_figures(runner, run_dir, tmp_path):
     run, trained = with_thresholds(run_dir, tmp_path)
     export(runner, run, tmp_path / "out", "--precision", "float32")
-    written = artefact.load(tmp_path / "out" / "model")
+    written = loading.load(tmp_path / "out" / "model")
     for name in {field.name for field in fields(trained)} - {"weights", "tokenizer", "inputs", "trained"}:
         assert getattr(written, name) == getattr(trained, name), name
 
@@ -128,7 +128,7 @@ def test_a_model_that_knows_no_word_is_pruned_and_predicts(size, wordless_run, r
     done = invoke(runner, "export", "--run", wordless_run, "--output", tmp_path / "small", *options)
     assert done.exit_code == 0
     assert invoke(runner, "predict", "--run", tmp_path / "small", "kqkq1zz2").stdout.strip() in {"a", "b"}
-    assert artefact.load(tmp_path / "small" / "model").inputs.views == 2
+    assert loading.load(tmp_path / "small" / "model").inputs.views == 2
 
 
 def test_the_figures_are_those_of_the_texts_themselves(runner, run_dir, corpus_csv, tmp_path):
@@ -263,7 +263,7 @@ def test_an_onnx_export_is_run_from_texts(share, runner, run_dir, tmp_path):
         "tokenizer.json",
     }
     thresholds = json.loads((model / "thresholds.json").read_text())
-    assert Abstention(**thresholds) == artefact.load(run_dir / "model").abstention
+    assert Abstention(**thresholds) == loading.load(run_dir / "model").abstention
     texts = ["rain and wind", "", "the cat sat on the mat"]
     session = onnxruntime.InferenceSession(model / "model.onnx", providers=["CPUExecutionProvider"])
     logits, probabilities = session.run(None, Feeder(model)(texts))

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from textclf.artefacts.artefact import FORMAT_VERSION
+from textclf.artefacts.model_folder import FORMAT_VERSION
 from textclf.errors import ArtefactError
 from textclf.export import onnx
 from textclf.export.contents import FORMS

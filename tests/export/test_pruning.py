@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from textclf.artefacts import artefact
+from textclf.artefacts import loading, model_folder
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.predictions import Tokens
 from textclf.export.pruning import Pruning
@@ -34,8 +34,8 @@ def test_a_pruned_model_has_so_many_features_and_can_be_saved(features, pruning,
     assert small.inputs.sizes.get("views") == trained.inputs.sizes.get("views")
     assert small.inputs.fits(small.tokenizer)
     assert small.tokenizer.size <= trained.tokenizer.size
-    artefact.save(tmp_path / "small", small, card="", precision="int8")
-    again = artefact.load(tmp_path / "small")
+    model_folder.save(tmp_path / "small", small, card="", precision="int8")
+    again = loading.load(tmp_path / "small")
     answers = Classifier(again).predict(TEXTS)
     assert len(answers) == len(TEXTS)
     assert {answer.label for answer in answers} <= set(trained.labels)

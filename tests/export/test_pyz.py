@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import MY_MODEL, invoke
-from textclf.artefacts import artefact, containers
+from textclf.artefacts import containers, loading
 from textclf.config import TrainConfig
 from textclf.export import pyz
 
@@ -65,7 +65,7 @@ def test_the_largest_size_holds_for_the_file(runner, run_dir):
     made = export(runner, run_dir, "small.pyz", "--precision", "float16", "--max-size", most)
     assert made.exit_code == 0, made.stderr
     size = Path("small.pyz").stat().st_size
-    exported = artefact.load(Path("small.pyz")).trained["exported"]
+    exported = loading.load(Path("small.pyz")).trained["exported"]
     assert f"{size:,}" in made.stdout
     assert size <= most
     assert exported["after"]["precision"] == "float16"

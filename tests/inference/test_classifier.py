@@ -7,7 +7,7 @@ from itertools import count, islice, repeat
 import numpy as np
 import pytest
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.artefacts.artefact import Abstention
 from textclf.errors import UsageError
 from textclf.evaluation.evaluate import evaluate
@@ -166,7 +166,7 @@ def test_the_lstm_reads_the_parts_of_unknown_words_where_texts_are_short(classif
 
 @pytest.mark.parametrize("temperature", [0.05, 0.5, 1.0, 3.0, 20.0])
 def test_the_temperature_divides_the_logits_and_changes_no_answer(temperature, run_dir):
-    trained = artefact.load(run_dir / "model")
+    trained = loading.load(run_dir / "model")
     texts = ["the cat", "", "rain and wind", "bread"]
     plain, tempered = (Classifier(replace(trained, temperature=value)) for value in (1.0, temperature))
     np.testing.assert_allclose(tempered.logits(texts) * temperature, plain.logits(texts), rtol=1e-5, atol=1e-6)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pyarrow.parquet as pq
 import pytest
 
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.inference import outputs
 from textclf.inference.classifier import Prediction, Score
 from textclf.inference.outputs import Answer, Fields
@@ -134,7 +134,7 @@ def test_several_labels_are_a_list_in_parquet(tmp_path):
     ],
 )
 def test_labels_in_a_cell_are_separated_by_what_no_label_has(labels, learned, expected, several_run):
-    trained = artefact.load(several_run / "model")
+    trained = loading.load(several_run / "model")
     columns = replace(trained.columns, separator=learned)
     assert outputs.separator_of(replace(trained, labels=labels, columns=columns)) == expected
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import TEXTS, invoke
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.errors import UsageError
 from textclf.inference import job, parts
 from textclf.inference.job import Job
@@ -166,7 +166,7 @@ def test_a_node_needs_only_what_it_is_sent(run_dir, rows):
     """Not the folder of the run: the model comes from memory, and its weights may be read-only."""
     predict(run_dir, "--input", rows, "--format", "csv", "--output", "here/")
     shutil.copytree(run_dir / "model", "gone")
-    model = artefact.hold(Path("gone"))
+    model = loading.hold(Path("gone"))
     for content in model.files.values():
         content.flags.writeable = False
     shutil.rmtree("gone")

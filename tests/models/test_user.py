@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import MY_MODEL
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.cli import main
 from textclf.config import TrainConfig
 from textclf.errors import UsageError
@@ -111,7 +111,7 @@ def test_settings_survive_json_without_the_class(my_model):
 
 
 def test_the_forward_pass_is_that_of_the_network(user_run, my_model):
-    trained = artefact.load(user_run / "model", code=[my_model])
+    trained = loading.load(user_run / "model", code=[my_model])
     texts = ["the cat sat", "bread", "qqq", "", "rain and wind and hail all day"]
     tokens, lengths = trained.tokenizer.encode_all(texts)
     network = build(trained.user_model.code, **trained.user_model.arguments).eval()
@@ -128,7 +128,7 @@ def test_the_forward_pass_is_that_of_the_network(user_run, my_model):
 def test_other_weights_are_another_network(user_run, my_model):
     from dataclasses import replace
 
-    trained = artefact.load(user_run / "model", code=[my_model])
+    trained = loading.load(user_run / "model", code=[my_model])
     ids = trained.tokenizer.encode_all(["the cat sat"])
     other = replace(trained, weights={name: array * 0 for name, array in trained.weights.items()})
     assert not other.raw_logits(*ids).any()

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import small_config
 from tests.reliability import memory
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import model_folder, runs
 from textclf.cli import main
 from textclf.dataset import manifest, tensors
 from textclf.dataset.directory import DataDirectory
@@ -121,7 +121,7 @@ def seal(layout):
         config = json.loads(layout.config.read_bytes())
         checked = (layout.weights, layout.labels, layout.tokenizer)
         config["crc32"] = {path.name: zlib.crc32(path.read_bytes()) for path in checked}
-        config["crc32"][layout.config.name] = artefact.own_checksum(config)
+        config["crc32"][layout.config.name] = model_folder.own_checksum(config)
         layout.config.write_text(json.dumps(config))
     except (ValueError, TypeError, AttributeError, RecursionError):
         pass  # nobody can believe such a config
@@ -129,7 +129,7 @@ def seal(layout):
 
 @times(75, 1000)
 def test_a_changed_model_gives_the_same_answers_or_is_refused(times, run_dir, tmp_path):
-    layout = artefact.Layout(Path(shutil.copytree(runs.RunLayout(run_dir).model, tmp_path / "model")))
+    layout = model_folder.Layout(Path(shutil.copytree(runs.RunLayout(run_dir).model, tmp_path / "model")))
     whole = {name: (layout.root / name).read_bytes() for name in FILES}
     expected = load_model(layout.root).predict(TEXTS)
     outcomes = {"the same": 0, "refused": 0, "another, with the checksums right": 0}

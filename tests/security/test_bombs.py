@@ -15,7 +15,7 @@ import torch
 from click.testing import CliRunner
 
 from tests.reliability import memory
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, model_folder, runs
 from textclf.cli import main
 from textclf.dataset import manifest, tensors
 from textclf.dataset.directory import DataDirectory
@@ -108,23 +108,23 @@ def vouch_for_model(layout):
     config = json.loads(layout.config.read_text(encoding="utf-8"))
     files = (layout.weights, layout.labels, layout.tokenizer)
     config["crc32"] = {path.name: checksums.crc32(path) for path in files}
-    config["crc32"][layout.config.name] = artefact.own_checksum(config)
+    config["crc32"][layout.config.name] = model_folder.own_checksum(config)
     layout.config.write_text(json.dumps(config))
 
 
 def test_a_config_that_asks_for_many_rows(run):
-    layout = artefact.Layout(run.model)
+    layout = model_folder.Layout(run.model)
     whole = json.loads(layout.config.read_text(encoding="utf-8"))
     for name in whole["inputs"]:
         if name != "max_length":  # that is no size: texts are as long as they are
             layout.config.write_text(json.dumps({**whole, "inputs": {**whole["inputs"], name: MANY}}))
             vouch_for_model(layout)
-            refuses(lambda: artefact.load(run.model))
+            refuses(lambda: loading.load(run.model))
 
 
 @pytest.mark.parametrize("shape", [[MANY, 8], [MANY], [2**62, 4], [0, MANY]])
 def test_weights_that_say_they_have_many_rows(shape, run):
-    layout = artefact.Layout(run.model)
+    layout = model_folder.Layout(run.model)
     content = layout.weights.read_bytes()
     size = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + size])
@@ -132,16 +132,16 @@ def test_weights_that_say_they_have_many_rows(shape, run):
     changed = json.dumps(header).encode()
     layout.weights.write_bytes(struct.pack("<Q", len(changed)) + changed + content[8 + size :])
     vouch_for_model(layout)
-    refuses(lambda: artefact.load(run.model))
+    refuses(lambda: loading.load(run.model))
 
 
 @pytest.mark.parametrize("claimed", [10 * 2**30, 2**63, 2**64 - 1])
 def test_weights_that_say_they_have_a_long_header(claimed, run, tmp_path):
-    layout = artefact.Layout(run.model)
+    layout = model_folder.Layout(run.model)
     content = layout.weights.read_bytes()
     layout.weights.write_bytes(struct.pack("<Q", claimed) + content[8:])
     vouch_for_model(layout)
-    refuses(lambda: artefact.load(run.model))
+    refuses(lambda: loading.load(run.model))
 
 
 def test_weights_that_have_a_long_header(tmp_path):
@@ -155,15 +155,15 @@ def test_weights_that_have_a_long_header(tmp_path):
 @pytest.mark.parametrize("name", ["config.json", "labels.json", "tokenizer.json"])
 def test_a_huge_file_of_a_model(name, run):
     huge(run.model / name)
-    refuses(lambda: artefact.load(run.model))
+    refuses(lambda: loading.load(run.model))
 
 
 def test_a_large_file_of_a_model_is_compared_before_it_is_in_memory(run):
-    layout = artefact.Layout(run.model)
+    layout = model_folder.Layout(run.model)
     huge(layout.weights, 3 * MUCH)
     huge(layout.tokenizer, 2 * MUCH)
     with memory.at_most(4 * MUCH), pytest.raises(ArtefactError):  # what is mapped counts, 3 * MUCH of it
-        artefact.load(run.model)
+        loading.load(run.model)
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "tokenizer.json", "report.json", "documents/part-00000.parquet"])

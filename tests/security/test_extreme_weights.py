@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import invoke
-from textclf.artefacts import artefact
-from textclf.artefacts.artefact import LARGEST_WEIGHT
+from textclf.artefacts import model_folder
+from textclf.artefacts.loading import LARGEST_WEIGHT
 from textclf.inference.classifier import load_model
 from textclf.system import checksums, files, tensor_files
 
@@ -20,7 +20,7 @@ TEXTS = ["rain", "", "no such words here", "bread and rain " * 500, "?!"]
 @pytest.fixture
 def model(run_dir, tmp_path):
     """A model whose files are changed."""
-    return artefact.Layout(Path(shutil.copytree(run_dir / "model", tmp_path / "model")))
+    return model_folder.Layout(Path(shutil.copytree(run_dir / "model", tmp_path / "model")))
 
 
 def change(model, edit):
@@ -37,7 +37,7 @@ def vouch(model):
     config = json.loads(model.config.read_bytes())
     for path in (model.weights, model.labels, model.tokenizer):
         config["crc32"][path.name] = checksums.crc32(path)
-    config["crc32"][artefact.CONFIG] = artefact.own_checksum(config)
+    config["crc32"][model_folder.CONFIG] = model_folder.own_checksum(config)
     model.config.write_bytes(files.to_json(config))
 
 
@@ -100,7 +100,7 @@ def test_half_a_surrogate_pair_is_refused(place, model):
     else:
         config = json.loads(model.config.read_bytes())
         config["trained"]["corpus"] = "\ud800"
-        config["crc32"][artefact.CONFIG] = artefact.own_checksum(config)
+        config["crc32"][model_folder.CONFIG] = model_folder.own_checksum(config)
         model.config.write_text(json.dumps(config))
     if place != "config":
         vouch(model)
@@ -111,4 +111,4 @@ def test_half_a_surrogate_pair_is_refused(place, model):
 
 def test_a_card_that_is_not_utf_8_is_shown_as_far_as_it_is(model):
     model.card.write_bytes(b"good \xed\xa0\x80 and bad")
-    assert artefact.read_card(model.root).startswith("good ")
+    assert model_folder.read_card(model.root).startswith("good ")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 import textclf
 from tests.conftest import MY_MODEL, small_config
 from textclf import training
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import model_folder, runs
 from textclf.cli import main
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset import manifest
@@ -220,12 +220,12 @@ def copy_of_user(user_run, tmp_path):
 
 def change_network(run, changed):
     """Let a run and its model say something else of their code, with checksums that are right."""
-    layout = artefact.Layout(run.model)
+    layout = model_folder.Layout(run.model)
     for path in (run.config, layout.config):
         config = json.loads(path.read_text())
         config["network"] |= changed
         if path == layout.config:
-            config["crc32"][artefact.CONFIG] = artefact.own_checksum(config)
+            config["crc32"][model_folder.CONFIG] = model_folder.own_checksum(config)
         path.write_bytes(files.to_json(config))
     runs.seal(run)
 
@@ -274,10 +274,10 @@ def test_an_entry_point_in_a_folder_is_run_only_if_it_is_installed(entry_point, 
 def test_a_built_in_model_cannot_be_turned_into_a_file(copy):
     Path("evil.py").write_text(EVIL)
     run = runs.RunLayout(copy / "runs/r")
-    layout = artefact.Layout(run.model)
+    layout = model_folder.Layout(run.model)
     config = json.loads(layout.config.read_text())
     config["model"] = "evil.py:MyModel"
-    config["crc32"][artefact.CONFIG] = artefact.own_checksum(config)
+    config["crc32"][model_folder.CONFIG] = model_folder.own_checksum(config)
     layout.config.write_bytes(files.to_json(config))
     config = json.loads(run.config.read_text())
     config["settings"]["model"] = "evil.py:MyModel"

@@ -16,7 +16,7 @@ from tests.serve.conftest import Running, serving
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
 
-from textclf.artefacts import artefact
+from textclf.artefacts import loading, model_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs Linux")]
 
@@ -42,14 +42,14 @@ CLASSES = 5000
 def many_classes(mlp_run, tmp_path_factory):
     """A model with so many classes that answers can be long."""
     path = tmp_path_factory.mktemp("many") / "model"
-    model = artefact.load(mlp_run / "model")
+    model = loading.load(mlp_run / "model")
     weights = {
         name: np.resize(array, (CLASSES, *array.shape[1:])) if name.startswith("outputs") else array
         for name, array in model.weights.items()
         if not name.startswith("linear")
     }
     labels = [f"class number {number}" for number in range(CLASSES)]
-    artefact.save(path, replace(model, weights=weights, labels=labels), card="")
+    model_folder.save(path, replace(model, weights=weights, labels=labels), card="")
     return path
 
 

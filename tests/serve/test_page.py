@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.serve.conftest import serving
-from textclf.artefacts import artefact
+from textclf.artefacts import loading, model_folder
 from textclf.artefacts.artefact import Abstention
 from textclf.inference.classifier import load_model
 from textclf.system import escaping
@@ -27,7 +27,7 @@ pytestmark = [
 ]
 
 QUIETLY = "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-STATIC = Path(artefact.__file__).parent.parent / "serve" / "static"
+STATIC = Path(model_folder.__file__).parent.parent / "serve" / "static"
 ANSWER = ["predicted_label", "probability", "unknown", "truncated", "unlike", "rejected", "error"]
 LABELS = ["<img src=x onerror=alert(1)>", "</script><script>alert(1)</script>", "=cmd|' /C calc'!A0 \u2028\u202e"]
 HOSTILE = 'the cat <img src=x onerror="document.title=1"> </script>\u2028 <b>butter</b> \U0001f600 e\u0301 rain'
@@ -169,8 +169,8 @@ def test_a_hostile_text_stays_a_text(page):
 
 
 def test_hostile_labels_stay_labels(browser, mlp_run, tmp_path):
-    trained = artefact.load(mlp_run / "model")
-    artefact.save(tmp_path / "model", replace(trained, labels=LABELS), card="# <script>alert(1)</script>")
+    trained = loading.load(mlp_run / "model")
+    model_folder.save(tmp_path / "model", replace(trained, labels=LABELS), card="# <script>alert(1)</script>")
     with serving("--run", str(tmp_path / "model")) as running, browser.new_context() as context:
         page = context.new_page()
         said = []
@@ -353,9 +353,9 @@ def test_the_page_says_that_the_server_is_gone_until_it_is_back(browser, mlp_run
 
 
 def test_a_precision_rejects_what_is_less_sure_and_says_what_it_costs(browser, mlp_run, tmp_path):
-    trained = artefact.load(mlp_run / "model")
+    trained = loading.load(mlp_run / "model")
     learned = Abstention({"0.9": 0.5, "0.95": 0.999}, 0.9, coverage={"0.9": 0.8, "0.95": 0.25}, precision={"0.95": 1.0})
-    artefact.save(tmp_path / "model", replace(trained, abstention=learned), card="")
+    model_folder.save(tmp_path / "model", replace(trained, abstention=learned), card="")
     with serving("--run", str(tmp_path / "model")) as running, browser.new_context() as context:
         page = context.new_page()
         go_to(page, running.port)
@@ -412,7 +412,7 @@ def test_the_card_is_read_as_sentences_and_tables(page, mlp_run):
     card = results(page).first.locator(".model-card")
     results(page).first.locator("summary").click()
     assert card.locator("h3").all_inner_texts()[:2] == ["Task", "Quality"]
-    figures = artefact.load(mlp_run / "model").trained["test"]
+    figures = loading.load(mlp_run / "model").trained["test"]
     assert f"{figures['accuracy']:.4f}" in card.locator("table").first.inner_text()
     assert not set("|`#*") & set(card.inner_text())
 

@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import small_config
 from tests.training.helpers import Shown
 from textclf import training
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.models.model import LINEAR
 from textclf.training import companion
 from textclf.training.setup import Setup
@@ -39,7 +39,7 @@ def test_its_share_is_found_before_it_learns_from_validation(data_dir, tmp_path,
     assert 0 < metrics["companion"]["share"] < 1
     assert metrics["refit"]["epochs"] == 0  # the network itself had learned enough
     assert metrics["refit"]["documents"] > metrics["train"]["documents"]
-    assert LINEAR in artefact.load(run.model).weights
+    assert LINEAR in loading.load(run.model).weights
 
 
 class Titles(Shown):
@@ -81,7 +81,7 @@ def test_one_that_is_left_out_is_not_in_the_model(data_dir, tmp_path, parts_lear
     run = training.train(small_config("mlp", data_dir, tmp_path, epochs=2))
     assert parts_learned == ["train"]
     assert "companion" not in metrics_of(run)
-    assert LINEAR not in artefact.load(run.model).weights
+    assert LINEAR not in loading.load(run.model).weights
 
 
 def test_only_models_that_have_one_make_one(data_dir, tmp_path):
@@ -91,7 +91,7 @@ def test_only_models_that_have_one_make_one(data_dir, tmp_path):
 
 def test_a_run_repeats_to_the_bit(data_dir, tmp_path):
     first, second = (training.train(small_config("mlp", data_dir, tmp_path / name, epochs=2)) for name in "ab")
-    one, other = (artefact.load(run.model).weights for run in (first, second))
+    one, other = (loading.load(run.model).weights for run in (first, second))
     assert one.keys() == other.keys()
     assert all(np.array_equal(one[name], other[name]) for name in one)
 

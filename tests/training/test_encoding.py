@@ -12,7 +12,7 @@ from tests.conftest import small_config
 from tests.encoders import tiny
 from tests.training.helpers import Shown, Stopped, resume
 from textclf import training
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.config import PreprocessConfig
 from textclf.dataset import vectors
 from textclf.dataset.build import preprocess
@@ -72,7 +72,7 @@ def test_a_run_says_what_it_has_learned_from_and_evaluates_alike(model, data, sm
     assert (about["name"], about["is_bundled"], about["dimension"]) == ("small", True, tiny.HIDDEN)
     assert 0 < about["share"] < 1
     assert runs.read_json(run.config)["encoder"] == {"name": "small", "hash": about["hash"]}
-    trained = artefact.load(run.model)
+    trained = loading.load(run.model)
     own = sum(array.size for array in trained.weights.values())
     assert metrics["parameters"] == own + trained.view.parameters
     found = evaluate(run.root, split="test").metrics
@@ -85,7 +85,7 @@ def test_a_run_says_what_it_has_learned_from_and_evaluates_alike(model, data, sm
 @pytest.mark.slow
 def test_documents_may_have_several_labels(several, small):
     run = train(several, encoder=small, class_weights="balanced")
-    assert artefact.load(run.model).is_multi
+    assert loading.load(run.model).is_multi
     assert evaluate(run.root, split="test").metrics.micro_f1 == metrics_of(run)["test"]["micro_f1"]
     assert load_model(run.root).predict("rain and wind all day")[0].given is not None
 
@@ -123,8 +123,8 @@ def test_one_that_adds_nothing_is_left_out(data, small, monkeypatch):
     monkeypatch.setattr(companion, "fit_weights", lambda *_, **__: np.array([0.5, 0.5, 0.0]))
     run = train(data, encoder=small)
     assert "encoder" not in metrics_of(run)
-    assert artefact.load(run.model).view is None
-    one, other = (artefact.load(each.model).weights for each in (run, without))
+    assert loading.load(run.model).view is None
+    one, other = (loading.load(each.model).weights for each in (run, without))
     assert all(np.array_equal(one[name], other[name]) for name in one)
 
 
@@ -200,7 +200,7 @@ def test_word_vectors_are_learned_from_unlabelled_texts(model, data, pool):
 @pytest.mark.slow
 def test_unlabelled_texts_go_with_several_labels_and_repeat(several, pool):
     run = train(several, unlabelled=pool)
-    assert artefact.load(run.model).is_multi
+    assert loading.load(run.model).is_multi
     assert verify(run).differences == []
 
 

@@ -6,7 +6,7 @@ import torch
 
 from tests.conftest import assemble, small_config
 from tests.training.helpers import Kept, Shown, Stopped, history, read, resume, same, train, weights, without_seconds
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.cli import main
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset.build import preprocess
@@ -67,7 +67,7 @@ def test_the_temperature_is_fitted_to_the_validation_documents_of_the_best_epoch
 
 
 def test_the_test_figures_are_those_of_the_artefact_and_its_temperature(finished, data_dir):
-    trained, data = artefact.load(finished.model), DataDirectory.open(data_dir)
+    trained, data = loading.load(finished.model), DataDirectory.open(data_dir)
     metrics, rows = read(finished.metrics), data.rows("test")
     assert trained.temperature == metrics["temperature"]
     logits = trained.raw_logits(*data.packed().gather(rows))
@@ -129,7 +129,7 @@ def test_an_untested_run_is_shown_predicts_and_resumes_without_a_test(settings, 
         train(settings(epochs=2, test=False), display=display)
     run = resume(display.run)
     assert "test" not in read(run.metrics)
-    assert "test" not in artefact.load(run.model).trained
+    assert "test" not in loading.load(run.model).trained
     card = (run.model / "README.md").read_text(encoding="utf-8")
     assert "| validation | " in card
     assert "| test | " not in card

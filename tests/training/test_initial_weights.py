@@ -9,7 +9,7 @@ import torch
 
 from tests.conftest import TEXTS, small_config
 from tests.training.helpers import Shown, Stopped, read, resume, same, train
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.errors import ArtefactError, UsageError
@@ -60,7 +60,7 @@ def rows_of(features, tokenizer):
 
 def test_features_have_a_key_for_each_row(run_dir, several_run):
     for run in (run_dir, several_run):
-        model = artefact.load(run / "model")
+        model = loading.load(run / "model")
         rows = rows_of(model.inputs, model.tokenizer)
         assert len(rows) == next(iter(model.inputs.sizes.values())) == len(model.weights["embedding.weight"])
 
@@ -70,7 +70,7 @@ def test_what_both_know_keeps_its_weights_wherever_it_stands(run_dir, started):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     initial.put(network)
     after, theirs = network.state_dict(), read_best(runs.RunLayout(run_dir).best)
-    source = artefact.load(run_dir / "model")
+    source = loading.load(run_dir / "model")
     ours, of_source = rows_of(setup.features, setup.tokenizer), rows_of(source.inputs, source.tokenizer)
     shared = ours.keys() & of_source.keys()
     assert ("words", "cat") in shared

@@ -16,7 +16,7 @@ from tests.training.helpers import ONLY_IN_A_FINISHED_RUN, Shown, Stopped, files
 from tests.training.helpers import resume as resume_alone
 from tests.training.helpers import train as train_alone
 from tests.training.many import EVERY_STEP, Outcome, make_store, ranks, train
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.config import PreprocessConfig
 from textclf.dataset import vectors
 from textclf.dataset.build import preprocess
@@ -152,7 +152,7 @@ def test_only_the_first_rank_reads_with_an_encoder_and_the_model_is_that_of_one_
     shutil.rmtree(DataDirectory.open(csv_data).layout.vectors)
     alone = train_alone(at("alone", **given))
     assert_alike(alone, together)
-    one, other = (artefact.load(run.model).view for run in (alone, together))
+    one, other = (loading.load(run.model).view for run in (alone, together))
     assert one.share == pytest.approx(other.share, abs=1e-5)
     assert all(np.array_equal(one.weights[name], other.weights[name]) for name in one.weights)
     assert same(together, train(at("again", **given), 2))  # whose vectors are there

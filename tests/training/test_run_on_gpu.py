@@ -4,7 +4,7 @@ import torch
 
 from tests.conftest import assemble
 from tests.training.helpers import Shown, Stopped, history, read, resume, train
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.dataset.directory import DataDirectory
 from textclf.training import checkpoint, loop
 from textclf.training.loop import StepOptions
@@ -36,7 +36,7 @@ def test_on_a_gpu_training_runs_in_bfloat16_and_the_model_predicts_on_any_machin
     on_gpu, _ = loop.predict(
         session.learner.model, session.batches["test"], options=StepOptions(torch.device("cuda"), Softmax())
     )
-    trained = artefact.load(layout.model)
+    trained = loading.load(layout.model)
     rows = session.setup.data.rows("test")[session.batches["test"].batch_sampler.order]
     in_numpy = trained.raw_logits(*session.setup.data.packed().gather(rows))
     np.testing.assert_allclose(in_numpy, on_gpu, rtol=0, atol=1e-2)  # cuDNN rounds to TF32

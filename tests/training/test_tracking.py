@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import small_config
 from tests.training.helpers import Stopped, history, read_events
 from textclf import load_model, training
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.confusions import confusions
 from textclf.evaluation.predictions import predict
@@ -106,7 +106,7 @@ def test_the_test_score_is_shown_at_the_epoch_of_its_weights(events, finished):
 def test_texts_show_the_layers_and_the_settings(events, finished):
     layers = text(events, "Model/text_summary")
     assert re.search(r"^ +output(s\.0)? +Linear ", layers, re.MULTILINE)
-    trained = artefact.load(finished.model).weights
+    trained = loading.load(finished.model).weights
     assert f"{sum(array.size for name, array in trained.items() if not name.startswith('linear.')):,}" in layers
     shown = "".join(line.removeprefix("    ") for line in text(events, "Settings/text_summary").splitlines())
     assert json.loads(shown) == json.loads(finished.config.read_text())["settings"]
@@ -138,7 +138,7 @@ def test_words_have_the_class_that_they_speak_for_and_their_count(run_dir, data_
     assert head == ["word", "class", "count"]
     data = DataDirectory.open(data_dir)
     config = json.loads((run_dir / "config.json").read_text())["settings"]
-    words = artefact.load(run_dir / "model").tokenizer.words
+    words = loading.load(run_dir / "model").tokenizer.words
     tokens = np.concatenate([data.tokens(row) for row in data.rows(config["tier"]).tolist()])
     assert {word: int(count) for word, _, count in lines} == {
         word: (tokens == words.index(word)).sum() for word, *_ in lines

@@ -10,7 +10,7 @@ from tests.conftest import small_config
 from tests.training.helpers import Shown, Stopped, resume
 from tests.training.helpers import train as train_with_checkpoints
 from textclf import training
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.errors import DataError, UsageError
@@ -66,16 +66,16 @@ def test_a_run_says_what_it_began_with_and_needs_no_file_to_predict(model, data,
     assert 0.5 < about["found"]["tokens"] <= 1  # frequent words come first
     assert runs.read_json(run.config)["vectors"] == about
     assert "v.txt (licence unknown, from" in " ".join(run.model.joinpath("README.md").read_text().split())
-    assert artefact.load(run.model).weights[EMBEDDING].shape[1] == OWN + DIMENSION
+    assert loading.load(run.model).weights[EMBEDDING].shape[1] == OWN + DIMENSION
     assert load_model(run.root).predict("rain and wind")[0].label
 
 
 def test_frozen_vectors_stay_and_the_rest_learns(data, vectors):
     config = config_of(data, vectors, freeze_vectors=True)
     columns = word_table.with_words(set_up(config), Display()).words.columns
-    table = artefact.load(training.train(config).model).weights[EMBEDDING]
+    table = loading.load(training.train(config).model).weights[EMBEDDING]
     np.testing.assert_array_equal(table[:, OWN:], columns)
-    free = artefact.load(train(data, vectors).model).weights[EMBEDDING]
+    free = loading.load(train(data, vectors).model).weights[EMBEDDING]
     assert not np.array_equal(free[:, OWN:], columns)
     assert not np.array_equal(free[:, :OWN], table[:, :OWN])
 
@@ -118,7 +118,7 @@ def test_without_a_checkpoint_it_needs_the_same_vectors(data, vectors):
 
 def test_documents_may_have_several_labels(several_jsonl, vectors):
     several = preprocess(PreprocessConfig(source=str(several_jsonl), num_workers=1))[0]
-    assert artefact.load(train(several, vectors).model).is_multi
+    assert loading.load(train(several, vectors).model).is_multi
 
 
 def test_what_cannot_be_used_is_said_before_a_run_is_made(data, vectors):

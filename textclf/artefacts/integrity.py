@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, model_folder, runs
 from textclf.artefacts.containers import Archive
 from textclf.dataset import manifest, own_encoder, packed, tensors, vectors
 from textclf.dataset.documents import Documents
@@ -102,7 +102,7 @@ def of_run(run: runs.RunLayout) -> Iterator[Finding]:
 
 def _without_checksums(run: runs.RunLayout) -> Iterator[Finding]:
     """What is wrong as far as the files themselves tell: the model has checksums, and checkpoints have CRCs."""
-    if artefact.Layout(run.model).config.exists():
+    if model_folder.Layout(run.model).config.exists():
         yield from of_model(run.model)
     readable = {run.config, run.history, run.metrics, run.last, run.best}
     for path in _files(run.root, except_in=(run.model,)):
@@ -143,13 +143,13 @@ def of_model(root: Path) -> Iterator[Finding]:
 
     Raises ArtefactError if config.json, which has the checksums, is damaged, or if undamaged files do not fit together.
     """
-    damaged = list(artefact.damaged(root))
+    damaged = list(model_folder.damaged(root))
     yield from map(_damaged_or_missing, damaged)
-    layout = artefact.Layout(root)
+    layout = model_folder.Layout(root)
     ours = {layout.config, layout.weights, layout.tokenizer, layout.labels, layout.card}
-    yield from _unexpected(root, ours | set(artefact.files_of_encoder(root)))
+    yield from _unexpected(root, ours | set(model_folder.files_of_encoder(root)))
     if not damaged:
-        artefact.check(root)
+        loading.check(root)
 
 
 def of_one_file(path: Path) -> Iterator[Finding]:
@@ -159,7 +159,7 @@ def of_one_file(path: Path) -> Iterator[Finding]:
     except ArtefactError:
         yield Finding(path, DAMAGED)
     else:
-        artefact.check(path)
+        loading.check(path)
 
 
 def _damaged_or_missing(path: Path) -> Finding:

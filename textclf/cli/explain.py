@@ -44,10 +44,10 @@ def command(run: Path, code: tuple[Path, ...], labels: tuple[str, ...], top_k: i
       textclf explain --run runs/NAME --top-k 5 --format json
     """
     model = options.model_of(run)
-    from textclf.artefacts import artefact
+    from textclf.artefacts import loading
     from textclf.inference import explain  # after the checks: it imports numpy
 
-    trained = artefact.load(model, code=code)
+    trained = loading.load(model, code=code)
     options.note_torch(trained)
     found = explain.top_words(trained, labels or trained.labels, top_k=top_k)
     if layout == "json":

@@ -65,7 +65,7 @@ def command(
 
 def _load(models: list[Path], code: tuple[Path, ...]) -> "dict[str, tuple[Classifier, str]]":
     """The models and their cards by the name of their run; a name that is used twice gets a number."""
-    from textclf.artefacts import artefact
+    from textclf.artefacts import loading, model_folder
     from textclf.inference.classifier import Classifier
 
     loaded: dict[str, tuple[Classifier, str]] = {}
@@ -74,7 +74,7 @@ def _load(models: list[Path], code: tuple[Path, ...]) -> "dict[str, tuple[Classi
         name = runs.model_name(path)
         used[name] += 1
         name += f" ({used[name]})" if used[name] > 1 else ""
-        trained = artefact.load(path, code=code)
+        trained = loading.load(path, code=code)
         options.note_torch(trained)
-        loaded[name] = Classifier(trained), artefact.read_card(path)
+        loaded[name] = Classifier(trained), model_folder.read_card(path)
     return loaded

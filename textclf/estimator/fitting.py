@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from textclf import encoders, progress, training
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, model_folder, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.config import PreprocessConfig, TrainConfig
 from textclf.dataset import build, own_encoder
@@ -70,8 +70,10 @@ def fit(texts: Sequence[str], labels: Sequence[str], *, settings: Settings, verb
             _encode(config, texts)
         with _display(verbose) as display:
             run = training.train(config, display=display)
-        trained = in_memory(artefact.load(run.model, code=code_of(settings["model"])))
-        return Fitted(trained, artefact.read_card(run.model), runs.read_json(run.metrics), runs.read_lines(run.history))
+        trained = in_memory(loading.load(run.model, code=code_of(settings["model"])))
+        return Fitted(
+            trained, model_folder.read_card(run.model), runs.read_json(run.metrics), runs.read_lines(run.history)
+        )
 
 
 def _encode(config: TrainConfig, texts: Sequence[str]) -> None:

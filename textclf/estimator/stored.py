@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from textclf.artefacts import artefact
+from textclf.artefacts import model_folder
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import ArtefactError, UsageError
 from textclf.estimator.inputs import Labels
@@ -41,7 +41,7 @@ class Described(NamedTuple):
 
 def contents(trained: Artefact, described: Described, *, card: str) -> dict[str, bytes]:
     """The files by name, in the order in which they must be written."""
-    return {NAME: _encoded(described), **artefact.contents(trained, card=card)}
+    return {NAME: _encoded(described), **model_folder.contents(trained, card=card)}
 
 
 def save(root: Path, written: Mapping[str, bytes]) -> None:
@@ -55,7 +55,7 @@ def save(root: Path, written: Mapping[str, bytes]) -> None:
     if root.is_dir() and (foreign := sorted({path.name for path in root.iterdir()} - ours)):
         raise UsageError(f"{root} has files of something else ({', '.join(foreign[:3])}); choose another path")
     with folders.replacing(root) as folder:
-        artefact.write(folder, written)
+        model_folder.write(folder, written)
 
 
 def read(root: Path, trained: Artefact) -> Described:
@@ -88,7 +88,7 @@ def read(root: Path, trained: Artefact) -> Described:
 
 def in_memory(trained: Artefact) -> Artefact:
     """The same model with arrays of its own, which need its file no longer."""
-    learnt, _ = artefact.split(trained.inputs)
+    learnt, _ = model_folder.split(trained.inputs)
     inputs = replace(trained.inputs, **{name: array.copy() for name, array in learnt.items()})  # type: ignore[type-var]
     weights = {name: array.copy() for name, array in trained.weights.items()}
     return replace(trained, weights=weights, inputs=inputs, view=trained.view and trained.view.in_memory())

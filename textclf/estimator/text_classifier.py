@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin, clone
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.utils.validation import check_is_fitted
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import artefact, loading, model_folder, runs
 from textclf.estimator import stored
 from textclf.estimator.failures import ParameterError, UnsupportedError, as_of_scikit_learn
 from textclf.estimator.inputs import Labels, classes_of, column_name, labels_of, texts_of
@@ -260,7 +260,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
 
     @classmethod
     def _of_folder(cls, folder: Path, *, code: Sequence[Path]) -> Self:
-        trained = artefact.load(folder, code=code)
+        trained = loading.load(folder, code=code)
         described = stored.read(folder, trained)
         known = cls._get_param_names()
         if unknown := sorted(set(described.parameters) - set(known)):
@@ -268,7 +268,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
                 f"{folder} has the parameter {unknown[0]}, which this textclf does not know: upgrade it"
             )
         made = cls(**described.parameters)
-        made._take(trained, described, artefact.read_card(folder))
+        made._take(trained, described, model_folder.read_card(folder))
         return made
 
     def __sklearn_tags__(self) -> Any:
@@ -292,9 +292,9 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         super().__setstate__(state)
         if written is not None:
             with temporary_folder() as folder:
-                artefact.write(folder, written, durable=False)
-                trained = stored.in_memory(artefact.load(folder, code=stored.code_of(self.model)))
-                self._take(trained, stored.read(folder, trained), artefact.read_card(folder))
+                model_folder.write(folder, written, durable=False)
+                trained = stored.in_memory(loading.load(folder, code=stored.code_of(self.model)))
+                self._take(trained, stored.read(folder, trained), model_folder.read_card(folder))
 
     def _take(self, trained: artefact.Artefact, described: stored.Described, card: str) -> None:
         """Become fitted with a model."""

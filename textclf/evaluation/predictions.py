@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.artefacts.artefact import Artefact, TextsRead
 from textclf.dataset.directory import DataDirectory
 from textclf.dataset.documents import labels_of
@@ -92,7 +92,7 @@ def predict(run: Path, *, split: str, code: Sequence[Path] = ()) -> Predictions:
     Raises UsageError if there is no such run or split, or if the data has been rebuilt since; ArtefactError on damage.
     """
     found = runs.resolve(run)
-    trained = artefact.load(found.model, code=code)
+    trained = loading.load(found.model, code=code)
     made = runs.data_of(found)
     data = DataDirectory.open(
         made.path, fingerprint=made.fingerprint, described=made.described, may_have_grown=True

@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.config import changes
 from textclf.dataset.directory import DataDirectory
 from textclf.errors import UsageError
@@ -38,7 +38,7 @@ def verify(run: runs.RunLayout, *, display: Display | None = None, code: Sequenc
     requirements.need("verify", requirements.TRAINING, install=requirements.ALL)
     if not run.metrics.exists():
         raise UsageError(f"{run.root} has not ended; {runs.next_step(run.root)}")
-    artefact.check(run.model)
+    loading.check(run.model)
     config, record = settings_of(run, code=code), runs.read_json(run.config)
     if (ranks := record.get("machine", {}).get("ranks", 1)) > 1:
         raise UsageError(

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import model_folder, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.artefacts.card import model_card
 from textclf.export import onnx, pyz
@@ -126,7 +126,7 @@ def largest_size(form: str, model: Mapping[str, bytes], records: Mapping[str, by
     """
     if FORMS[form].pack is None:
         return total(model) + total(records)
-    return pyz.most_bytes(model) + len(model[artefact.CONFIG]) + len(model[artefact.CARD])
+    return pyz.most_bytes(model) + len(model[model_folder.CONFIG]) + len(model[model_folder.CARD])
 
 
 def total(contents: Mapping[str, bytes]) -> int:
@@ -135,13 +135,13 @@ def total(contents: Mapping[str, bytes]) -> int:
 
 
 def _onnx(trained: Artefact, *, card: str, precision: str) -> dict[str, bytes]:
-    layout = artefact.Layout(Path())
+    layout = model_folder.Layout(Path())
     return {
         layout.graph.name: onnx.serialise(trained, precision=precision),
-        layout.tokenizer.name: artefact.encode(trained.tokenizer.to_json()),
-        layout.labels.name: artefact.encode(trained.labels, indent=2),
+        layout.tokenizer.name: model_folder.encode(trained.tokenizer.to_json()),
+        layout.labels.name: model_folder.encode(trained.labels, indent=2),
         layout.card.name: card.encode(),
-        THRESHOLDS: artefact.encode(_thresholds(trained), indent=2),
+        THRESHOLDS: model_folder.encode(_thresholds(trained), indent=2),
         **onnx.contents(trained, precision=precision),
     }
 
@@ -156,9 +156,9 @@ class Form(NamedTuple):
 
 
 FORMS: Final[Mapping[str, Form]] = {
-    "safetensors": Form(artefact.contents),
+    "safetensors": Form(model_folder.contents),
     "onnx": Form(_onnx),
-    "pyz": Form(artefact.contents, pyz.pack),
+    "pyz": Form(model_folder.contents, pyz.pack),
 }
 
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, model_folder, runs
 from textclf.errors import TextclfError, UsageError
 from textclf.evaluation.predictions import Predictions, Tokens
 from textclf.export import onnx, pyz
@@ -174,11 +174,11 @@ def _write_folder(
     """Write the export as a run; raises what `_make` raises, and TextclfError if ONNX Runtime disagrees."""
     layout = runs.RunLayout(folder)
     made = _make(layout.model, run, candidate, before, request)
-    artefact.write(layout.model, made.model)
+    model_folder.write(layout.model, made.model)
     for name, content in made.records.items():
         files.write_bytes(folder / name, content)
     if request.form == "onnx":
-        _check_graph(artefact.Layout(layout.model).graph, run, made.after)
+        _check_graph(model_folder.Layout(layout.model).graph, run, made.after)
     return made.exported
 
 
@@ -214,8 +214,8 @@ def _make(folder: Path, run: FinishedRun, candidate: Candidate, before: Predicti
 def _write_and_read(candidate: Candidate, folder: Path, *, code: Sequence[Path]) -> Candidate:
     """The candidate as it is read back: its weights have lost what its precision cannot hold."""
     files.remove(folder)  # that of an export that was killed may be there
-    artefact.save(folder, candidate.trained, card="", precision=candidate.precision)
-    written = artefact.load(folder, code=code)
+    model_folder.save(folder, candidate.trained, card="", precision=candidate.precision)
+    written = loading.load(folder, code=code)
     files.remove(folder)
     return candidate._replace(trained=written)
 

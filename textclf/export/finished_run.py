@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.dataset.directory import DataDirectory
 from textclf.evaluation.predictions import Predictions, Tokens, predict_split
@@ -32,7 +32,7 @@ class FinishedRun:
     def open(cls, path: Path, *, code: Sequence[Path] = ()) -> "FinishedRun":
         """Read everything that an export needs; raises UsageError if there is no such run, ArtefactError on damage."""
         layout = runs.resolve(path)
-        trained = artefact.load(layout.model, code=code)
+        trained = loading.load(layout.model, code=code)
         made = runs.data_of(layout)
         data = DataDirectory.open(made.path, fingerprint=made.fingerprint, described=made.described)
         config, metrics = runs.read_json(layout.config), dict(runs.read_json(layout.metrics))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textclf import __version__
-from textclf.artefacts import artefact, weight_files
+from textclf.artefacts import model_folder, weight_files
 from textclf.artefacts.artefact import Artefact
 from textclf.artefacts.weight_files import SCALES, quantise
 from textclf.errors import ArtefactError, UsageError
@@ -76,13 +76,13 @@ def serialise(trained: Artefact, *, precision: str) -> bytes:
 
 def contents(trained: Artefact, *, precision: str) -> dict[str, bytes]:
     """The files by name. What the inputs learnt is rounded only if the weights are."""
-    learnt, settings = artefact.split(trained.inputs)
+    learnt, settings = model_folder.split(trained.inputs)
     kept = {name: array for name, array in learnt.items() if name not in trained.inputs.DERIVED}
     return {
-        SETTINGS: artefact.encode(
-            {"format_version": artefact.FORMAT_VERSION, "model": trained.model, "inputs": settings}, indent=2
+        SETTINGS: model_folder.encode(
+            {"format_version": model_folder.FORMAT_VERSION, "model": trained.model, "inputs": settings}, indent=2
         ),
-        LEARNT: tensor_files.serialise(kept if precision == "float32" else artefact.compact(kept)),
+        LEARNT: tensor_files.serialise(kept if precision == "float32" else model_folder.compact(kept)),
     }
 
 
@@ -93,12 +93,14 @@ class Feeder:
         root = Path(folder)
         try:
             settings = files.read_object(root / SETTINGS)
-            if (version := settings.get("format_version")) != artefact.FORMAT_VERSION:
-                raise ValueError(f"it has format {version}, and this textclf reads format {artefact.FORMAT_VERSION}")
+            if (version := settings.get("format_version")) != model_folder.FORMAT_VERSION:
+                raise ValueError(
+                    f"it has format {version}, and this textclf reads format {model_folder.FORMAT_VERSION}"
+                )
             kind = MODELS[settings["model"]].runtime().features
-            self._tokenizer = Tokenizer.from_json(files.read_object(artefact.Layout(root).tokenizer))
+            self._tokenizer = Tokenizer.from_json(files.read_object(model_folder.Layout(root).tokenizer))
             learnt = weight_files.restore(tensor_files.read(root / LEARNT)[0])
-            self.inputs = artefact.restore(kind, learnt, settings["inputs"], self._tokenizer)
+            self.inputs = model_folder.restore(kind, learnt, settings["inputs"], self._tokenizer)
             if not self.inputs.fits(self._tokenizer):
                 raise ValueError("the inputs are not those of the tokenizer")
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:

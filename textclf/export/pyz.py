@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from textclf.artefacts import artefact, containers, encoder_view
+from textclf.artefacts import containers, encoder_view, model_folder
 from textclf.errors import TextclfError
 from textclf.system import subprocesses
 
@@ -25,6 +25,8 @@ INSIDE: Final = (
     "artefacts/artefact.py",
     "artefacts/containers.py",
     "artefacts/encoder_view.py",
+    "artefacts/loading.py",
+    "artefacts/model_folder.py",
     "artefacts/runs.py",
     "artefacts/weight_files.py",
     "encoders/*.py",
@@ -69,7 +71,7 @@ OUTSIDE: Final = (
 ABSENT: Final = "standalone/absent.py"
 ABSENT_AS: Final = ("api.py", "estimator.py", "results.py")
 """Modules of the public API in whose place the archive has it: they would import what trains."""
-MAPPED: Final = (artefact.WEIGHTS, encoder_view.WEIGHTS)
+MAPPED: Final = (model_folder.WEIGHTS, encoder_view.WEIGHTS)
 """Files of the artefact that are not compressed, so that they are mapped into memory."""
 START: Final = "standalone/start.py"
 """What Python runs: the archive has it a second time, as ``__main__.py``."""

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import UsageError
 from textclf.models.arithmetic import Floats
@@ -232,4 +232,4 @@ def load_model(
     there is no model or not that file, ArtefactError if the model is damaged or of another format.
     """
     folder = runs.model_dir(checked("path", path, Rule(Path)))
-    return Classifier(artefact.load(folder, code=paths("code", code)))
+    return Classifier(loading.load(folder, code=paths("code", code)))

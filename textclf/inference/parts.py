@@ -108,13 +108,13 @@ def run(  # noqa: PLR0913 (as `job.run`, and a cluster)
     The cluster's nodes read the files and write the parts, under the same paths as here; the model is sent to them.
     Raises what `job.run` raises, and what the cluster raises; the parts that are complete stay.
     """
-    from textclf.artefacts import artefact
+    from textclf.artefacts import loading
     from textclf.inference.predicting import Tally
 
     classifier, parts, held = (
         single.with_threshold(classifier, job.threshold),
         _parts(job, inputs),
-        artefact.hold(model),
+        loading.hold(model),
     )
     work = Work(job, held, held.sha256, tuple(code))
     files.make_folder(parts[0].record.parent)
@@ -178,12 +178,12 @@ def answer(
 
 
 def _classifier(work: Work) -> "Classifier":
-    from textclf.artefacts import artefact
+    from textclf.artefacts import loading
     from textclf.inference.classifier import Classifier
 
     if work.sha256 not in _loaded:
         _loaded.clear()
-        _loaded[work.sha256] = Classifier(artefact.restored(work.model, work.model.root, code=work.code))
+        _loaded[work.sha256] = Classifier(loading.restored(work.model, work.model.root, code=work.code))
     return _loaded[work.sha256]
 
 

@@ -115,9 +115,9 @@ def _run(path: Path) -> None:
     serving = {name: asked.pop(name) for name in ("serve", "host", "port")}
     _refuse_both(asked, serving)
     if asked.pop("card"):
-        from textclf.artefacts import artefact
+        from textclf.artefacts import model_folder
 
-        sys.stdout.write(escaping.lines(artefact.read_card(path)))
+        sys.stdout.write(escaping.lines(model_folder.read_card(path)))
         return
     if serving.pop("serve"):
         _need_numpy()

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from textclf.artefacts import artefact
+from textclf.artefacts import loading, model_folder
 from textclf.inference.classifier import Classifier
 from textclf.system import requirements
 
@@ -13,5 +13,5 @@ def serve(path: Path, host: str, port: int, *, say: Callable[[str], None]) -> No
     requirements.need("--serve", requirements.SERVING)
     from textclf.serve import launch
 
-    served = {path.stem: (Classifier(artefact.load(path)), artefact.read_card(path))}
+    served = {path.stem: (Classifier(loading.load(path)), model_folder.read_card(path))}
     launch.serve(served, launch.Where(host, port), say=say, warn=say)

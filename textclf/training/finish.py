@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import model_folder, runs
 from textclf.artefacts.artefact import Abstention, Artefact
 from textclf.artefacts.card import facts, model_card
 from textclf.artefacts.encoder_view import EncoderView
@@ -90,7 +90,7 @@ def finish(
     metrics |= _by_label(setup, scoring, how, *((tested, logits) if test else (validation, trained.validation)))
     made = _artefact(setup, run, trained, metrics=metrics, how=how, abstention=abstention)
     tracker.finish(metrics)
-    artefact.save(run.model, made, card=_card(setup, run, made, metrics))
+    model_folder.save(run.model, made, card=_card(setup, run, made, metrics))
     memory.return_freed_memory()  # of the files that were written: figures need more
     files.write_json(run.metrics, metrics)
     runs.set_latest(run)
@@ -203,7 +203,7 @@ def _artefact(
 def _card(setup: Setup, run: runs.RunLayout, made: Artefact, metrics: Mapping[str, Any]) -> str:
     """The model card."""
     documents, data = _described(setup)
-    return model_card(metrics, documents, data, size=artefact.size(made), versions=_versions(run))
+    return model_card(metrics, documents, data, size=model_folder.size(made), versions=_versions(run))
 
 
 def _facts(setup: Setup, run: runs.RunLayout, metrics: Mapping[str, Any]) -> dict[str, Any]:

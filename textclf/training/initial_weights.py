@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from textclf.artefacts import artefact, runs
+from textclf.artefacts import loading, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.errors import ArtefactError, UsageError
 from textclf.models.model import Features
@@ -74,7 +74,7 @@ class InitialWeights:
                 f"{run.root} has other weights than {of_run.root} started from ({before[:12]}); train a new run"
             )
         model = setup.config.user_model
-        source = artefact.load(run.model, code=[model.code.file] if model else ())
+        source = loading.load(run.model, code=[model.code.file] if model else ())
         shared, counts = _shared(setup, source)
         return cls(
             run,

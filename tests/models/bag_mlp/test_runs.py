@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import small_config
 from textclf import training
-from textclf.artefacts import artefact
+from textclf.artefacts import loading, model_folder
 from textclf.artefacts.weight_files import PRECISIONS
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
@@ -43,7 +43,7 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def trained(run):
-    return artefact.load(run / "model")
+    return loading.load(run / "model")
 
 
 QUERIES = [*(text for text, _ in texts(6, seed=1)), "", "กขคง", "จฉ abc ชซ", "?"]
@@ -71,8 +71,8 @@ def test_the_contributions_of_the_letters_add_up(trained):
 
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_model_has_its_runs_in_every_precision(precision, trained, tmp_path):
-    artefact.save(tmp_path / "small", trained, card="", precision=precision)
-    again = artefact.load(tmp_path / "small")
+    model_folder.save(tmp_path / "small", trained, card="", precision=precision)
+    again = loading.load(tmp_path / "small")
     np.testing.assert_array_equal(again.inputs.runs, trained.inputs.runs)
     answers, expected = (Classifier(each).predict(QUERIES[:6]) for each in (again, trained))
     assert [answer.label for answer in answers] == [answer.label for answer in expected]

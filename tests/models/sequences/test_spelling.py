@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import small_config
 from textclf import training
-from textclf.artefacts import artefact
+from textclf.artefacts import loading
 from textclf.config import PreprocessConfig
 from textclf.dataset.build import preprocess
 from textclf.evaluation.evaluate import evaluate
@@ -54,7 +54,7 @@ def trip():
     """Checks that a spelled model is the same once it was written, and explains what it answers."""
 
     def check(run):
-        trained = artefact.load(run / "model")
+        trained = loading.load(run / "model")
         assert trained.inputs.is_spelled
         text, _ = next(names(1, seed=5))
         (answer,) = Classifier(trained).predict([f"{text} {text[:9]}"])
