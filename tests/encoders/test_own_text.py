@@ -50,12 +50,12 @@ def test_of_more_tokens_than_it_reads_the_rest_is_left():
 
 def test_any_script_has_words():
     texts = ["дождь и ветер", "ветер, дождь", "雨と風", "風と雨", "बारिश और हवा", "हवा और बारिश"]
-    assert learned(texts).encoder.count(["дождь", "雨", "बारिश"]).tolist() == [1, 1, 1]
+    assert learned(texts).encoder.count(["дождь", "雨", "बारिश"]).tolist() == [1, 1, 1]  # of 雨 no marks
 
 
 @pytest.mark.parametrize("texts", [[], ["alone"], ["no word twice", "nor here"]])
 def test_texts_that_teach_nothing_are_refused(texts):
-    with pytest.raises(DataError, match=r"cannot be learned from \d texts: they need words that stand together"):
+    with pytest.raises(DataError, match=r"cannot be learned from \d texts?: they need words that stand together"):
         learned(texts)
 
 

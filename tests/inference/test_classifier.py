@@ -143,7 +143,7 @@ def test_a_text_has_the_same_probability_alone_and_in_a_batch(size, classifier):
     batches = (texts[start : start + size] for start in range(0, len(texts), size))
     together = softmax(np.concatenate([wild.logits(batch) for batch in batches]))
     largest = np.abs(alone - together).max()
-    assert largest <= (0 if classifier.trained.model == "mlp" else 1e-6)
+    assert largest <= (0 if classifier.trained.model == "mlp" else 2e-6)  # by the order in which numpy adds
 
 
 def test_an_empty_text_and_one_of_an_unknown_word_get_the_same_answer(classifier):

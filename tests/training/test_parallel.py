@@ -147,7 +147,7 @@ def test_only_the_first_rank_reads_with_an_encoder_and_the_model_is_that_of_one_
 ):
     monkeypatch.setattr(vectors, "PIECE_TOKENS", 100)
     monkeypatch.setattr(vectors, "FIRST_TOKENS", 100)
-    given = {"data": csv_data, "dropout": 0.0, "batch_size": 7, "encoder": small, "refit": True}
+    given = {"data": csv_data, "dropout": 0.0, "batch_size": 7, "encoder": small, "refit": True, "lr": 0.002}
     together = train(at("together", **given), 2)
     shutil.rmtree(DataDirectory.open(csv_data).layout.vectors)
     alone = train_alone(at("alone", **given))

@@ -162,7 +162,8 @@ def _defaults() -> dict[str, Any]:
 
     from textclf.config import TrainConfig
 
-    return {field.name: field.default for field in fields(TrainConfig) if field.default is not MISSING}
+    defaults = {field.name: field.default for field in fields(TrainConfig) if field.default is not MISSING}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in defaults.items()}  # as in JSON
 
 
 def _labels(labels: Sequence[Mapping[str, Any]], values: Mapping[str, Any], *, hint: str) -> str:

@@ -18,6 +18,8 @@ from textclf.encoders.encoder import Encoder
 from textclf.encoders.factors import word_vectors
 from textclf.encoders.word_means import KnownWords
 from textclf.errors import DataError
+from textclf.system.wording import counted
+from textclf.text import unspaced
 from textclf.text.tokenizer import Tokenizer, pieces_of
 
 VERSION: Final = 1
@@ -76,8 +78,8 @@ def learn(texts: Texts, *, source: str, dimension: int = DIMENSION, most_tokens:
     counts = pairs.matrix()
     if not counts.nnz:
         raise DataError(
-            f"word vectors cannot be learned from {found.texts:,} texts: they need words that stand together in "
-            f"{FEWEST_TEXTS} texts or more; give more texts"
+            f"word vectors cannot be learned from {counted(found.texts, 'text')}: they need words that stand together "
+            f"in {FEWEST_TEXTS} texts or more; give more texts"
         )
     vectors = word_vectors(counts, dimension)
     weights = np.log(found.texts / found.texts_with)  # of all words least for those that most texts have
@@ -104,7 +106,7 @@ def _count_words(texts: Iterable[str], *, most_tokens: int) -> _Words:
         for piece in pieces_of(text):
             of_piece = rules.tokens(piece)
             tokens += len(of_piece)
-            distinct.update(of_piece)
+            distinct.update(token for token in of_piece if token not in unspaced.MARKS)
         counts.update(distinct)
         read += 1
         if len(counts) > MOST_DISTINCT:

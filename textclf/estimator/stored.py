@@ -115,6 +115,8 @@ def _encoded(described: Described) -> bytes:
 
 def _plain(name: str, value: Any) -> Any:
     """A parameter as JSON can hold it; raises UsageError if it cannot."""
+    if isinstance(value, list | tuple):
+        return [_plain(name, each) for each in value]
     plain = value.item() if isinstance(value, np.generic) else str(value) if isinstance(value, Path) else value
     if plain is not None and not isinstance(plain, str | int | float):
         raise UsageError(f"{name}: {shown(value)} cannot be saved; set another value first")

@@ -90,7 +90,7 @@ class TextClassifier(TransformerMixin, ClassifierMixin, BaseEstimator):  # type:
         freeze_vectors: bool = False,
         encoder: str | None = None,
         encoder_limit: int = 2_000_000,
-        unlabelled: "str | PathLike[str] | Sequence[str | PathLike[str]]" = (),
+        unlabelled: "str | PathLike[str] | Sequence[str | PathLike[str]] | None" = None,
         unlabelled_column: str | None = None,
         device: str = "auto",
         precision: str = "auto",
