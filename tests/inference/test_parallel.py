@@ -43,7 +43,7 @@ model = Path(sys.argv[1])
 texts = [f"the cat{number % 3} and number{number % 7}" for number in range(3000)]
 loaded = classifier.load_model(model)
 expected = loaded.predict(texts, top_k=2)
-classifier.artefact.load = None  # a copy has no need to
+classifier.loading.load = None  # a copy has no need to
 batches = parallel.predict(loaded, model, texts, top_k=2, num_workers=3, alone_seconds=0)
 answers = [next(batches), next(batches)]
 print(len(multiprocessing.active_children()))

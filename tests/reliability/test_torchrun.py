@@ -113,7 +113,7 @@ def test_a_rank_is_killed_and_torchrun_starts_all_again(torchrun, data_dir, tmp_
     assert same(run, train_together(straight, 2))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_encoder_reads_once_and_the_model_is_that_of_one_process(torchrun, corpus_csv, tmp_path):
     data = preprocess(PreprocessConfig(source=str(corpus_csv), num_workers=1))[0]
     small = tiny.write(tmp_path / "published" / "small")
