@@ -29,7 +29,7 @@ def test_a_corpus_is_read_counted_and_written_once():
         assert dict(zip(names, counts.tolist(), strict=True)) == {"the": 1, "cat": 1, "dog": 1, "a": 1}
         tokenizer = Tokenizer.fit([text for text, _ in ROWS], max_parts=0)
         lengths = np.diff(texts.offsets).astype(np.int32)
-        documents = NumberedDocuments(texts.spool, texts.offsets[:-1], lengths, tokenizer.size)
+        documents = NumberedDocuments(texts.spool, texts.offsets[:-1], lengths, tokenizer.word_ids)
         documents.save(texts.pre_tokens.tokenize().encode(tokenizer))
         prepare(layout, has_tensors=False)
         plans = [PartPlan(layout, 0, 0, documents, None, compare=False, is_resumed=False)]

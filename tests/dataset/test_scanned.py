@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
+from tests.dataset.growing import write
+from textclf.config import PreprocessConfig
 from textclf.dataset import scanned
+from textclf.dataset.build import preprocess
 from textclf.dataset.directory import DataDirectory
 from textclf.dataset.near_copies import near_copies
 from textclf.dataset.read_corpus import BATCH, Work
@@ -20,6 +23,17 @@ def test_words_and_unknown_ones_are_counted_per_document(there):
         ids = there.tokens.gather(np.array([row]))[0]
         assert there.written.words[row] == (ids < there.tokenizer.size).sum()
         assert there.written.unknown[row] == (ids == UNK_ID).sum()
+
+
+def test_marks_of_scripts_without_spaces_are_no_words_to_the_report_and_when_read_again(tmp_path):
+    rows = [(f"{label}{second} {label}", label) for label in "我你" for second in "一二三四五六"]
+    source = str(write(tmp_path / "rows.csv", rows))
+    root, report = preprocess(PreprocessConfig(source=source, data_dir=tmp_path, test_size=None, num_workers=1))
+    assert {split.lengths["median"] for split in report.splits.values()} == {3}
+    with workers.lazy_pool(1, imports=scanned.__name__, alone_seconds=0) as pool:
+        found = scanned.scan(DataDirectory.open(root), Work(pool, lambda items, _title, _total: items, BATCH))
+    assert found.written.words.tolist() == [3] * len(rows)
+    assert (found.written.lengths > 3).all()
 
 
 def test_documents_of_the_same_tokens_have_one_key(there):

@@ -78,7 +78,7 @@ def _encoded(
         amended = corrections.apply(lists, amended, labelled, corpus)
         labelled = labelled._replace(sets=amended.texts.sets)
     lengths = np.diff(texts.offsets).astype(np.int32)
-    numbered = NumberedDocuments(texts.spool, texts.offsets[:-1], lengths, there.tokenizer.size)
+    numbered = NumberedDocuments(texts.spool, texts.offsets[:-1], lengths, there.tokenizer.word_ids)
     numbered.save(texts.pre_tokens.tokenize().encode(there.tokenizer))
     layout = DataLayout(scratch)
     plan = PartPlan(layout, 0, 0, numbered, None, compare=there.compare, is_resumed=False, batch=work.batch)

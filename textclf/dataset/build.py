@@ -133,7 +133,7 @@ def _build(  # noqa: PLR0913 (what a directory is made from, and how)
     parts = Parts(len(table), part_size) if part_size else Parts.of(len(table))
     origin = existing.origin_of(corpus, config, lists) | _origin_of_tokens(layout, table, part_size=parts.size)
     reused = existing.begin(layout, origin=origin, has_tensors=has_tensors)
-    numbered = NumberedDocuments(spool, starts, lengths, tokenizer.size)
+    numbered = NumberedDocuments(spool, starts, lengths, tokenizer.word_ids)
     names = table.names if has_tensors else None
     plans = _plans(layout, numbered, names, parts, is_resumed=reused > 0, batch=engine.batch)
     found = engine.found(plans)

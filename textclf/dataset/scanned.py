@@ -14,7 +14,7 @@ from textclf.dataset.write_parts import WrittenDocuments
 from textclf.sources import SPLITS
 from textclf.system import files
 from textclf.text import arrays
-from textclf.text.tokenizer import UNK_ID, Tokenizer
+from textclf.text.tokenizer import Tokenizer
 
 TOKENS_AT_ONCE: Final = 1_000_000
 READ_AT_ONCE: Final = 1_000  # documents
@@ -49,9 +49,9 @@ def scan(data: DataDirectory, work: Work) -> ScannedData:
     pieces = list(arrays.row_slices(arrays.offsets(table.tokens), at_most=TOKENS_AT_ONCE, rows=READ_AT_ONCE))
     for some in work.progress(pieces, "documents that are there", len(pieces)):
         ids, lengths = packed.gather(np.arange(some.start, some.stop))
-        starts = arrays.offsets(lengths)[:-1]
-        words.append(np.add.reduceat(ids < tokenizer.size, starts, dtype=np.int32))
-        unknown.append(np.add.reduceat(ids == UNK_ID, starts, dtype=np.int32))
+        of_some = tokenizer.words_and_unknown(ids, lengths)
+        words.append(of_some[0].astype(np.int32))
+        unknown.append(of_some[1].astype(np.int32))
         found.append(signatures(ids, lengths) if compare else np.empty((len(lengths), 0), dtype=np.uint32))
     written = WrittenDocuments(
         table.tokens, np.concatenate(words), np.concatenate(unknown), table.crc32, np.concatenate(found)

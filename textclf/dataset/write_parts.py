@@ -24,7 +24,7 @@ from textclf.system import failures, files
 from textclf.system.checksums import crc32
 from textclf.text import arrays
 from textclf.text.corpus_encoder import EncodedPreTokens
-from textclf.text.tokenizer import UNK_ID
+from textclf.text.tokenizer import WordIds
 
 BLOCK: Final = 4096  # bytes that a file takes at least, on most disks
 TABLE_ROW: Final = 64  # bytes per document, about
@@ -46,8 +46,8 @@ class NumberedDocuments(NamedTuple):
     """Where each document's numbers start, shape (D,), in the order in which documents are written."""
     lengths: NDArray[np.int32]
     """Pre-tokens of each document, shape (D,)."""
-    words: int
-    """Ids below it are words: see `Tokenizer.size`."""
+    words: WordIds
+    """Which ids are words."""
 
     @property
     def ids(self) -> Path:
@@ -91,7 +91,7 @@ class WrittenDocuments(NamedTuple):
     lengths: NDArray[np.int32]
     """Token ids of each document, shape (D,), like the rest."""
     words: NDArray[np.int32]
-    """Ids of words, known or not, without the parts of unknown words."""
+    """Words, known or not: see `WordIds`."""
     unknown: NDArray[np.int32]
     """Words that are not in the vocabulary."""
     crc32: NDArray[np.uint32]
@@ -203,10 +203,11 @@ def write_batch(batch: _Batch) -> tuple[NDArray[np.int32], WrittenDocuments]:
     else:
         write_one = tensors.keep_or_write if batch.is_resumed else tensors.write_tensor
         checksums = [write_one(path, run) for path, run in zip(batch.paths, runs, strict=True)]
+    words, unknown = batch.documents.words.words_and_unknown(ids, lengths)
     return ids, WrittenDocuments(
         lengths.astype(np.int32),
-        words=np.add.reduceat(ids < batch.documents.words, offsets[:-1], dtype=np.int32),
-        unknown=np.add.reduceat(ids == UNK_ID, offsets[:-1], dtype=np.int32),
+        words.astype(np.int32),
+        unknown.astype(np.int32),
         crc32=np.array(checksums, dtype=np.uint32),
         signatures=signatures(ids, lengths) if batch.compare else np.empty((len(runs), 0), dtype=np.uint32),
     )

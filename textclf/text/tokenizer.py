@@ -61,6 +61,29 @@ _UNK: Final = _INT32.pack(UNK_ID)
 _NFC_PIECE: Final = 256  # characters
 
 
+class WordIds(NamedTuple):
+    """Which token ids are words, for who has no tokenizer."""
+
+    size: int
+    """Ids below it are words, known or not; the others are parts of unknown ones."""
+    marks: tuple[int, ...] = ()
+    """The known ones of `unspaced.MARKS`, which are no words."""
+
+    def words_and_unknown(
+        self, tokens: NDArray[np.int32], lengths: NDArray[np.integer]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """How many words each of D texts has, and how many of them are unknown, shape (D,) both.
+
+        ``tokens`` are the ids of all texts, end to end. An empty text has one word, which is unknown.
+        """
+        starts = arrays.offsets(lengths)[:-1]
+        is_word = tokens < self.size
+        for mark in self.marks:
+            is_word &= tokens != mark
+        words = np.add.reduceat(is_word, starts, dtype=np.int64)
+        return words, np.add.reduceat(tokens == UNK_ID, starts, dtype=np.int64)
+
+
 class Tokenizer:
     """A vocabulary and the rules that turn a text into ids.
 
@@ -191,20 +214,16 @@ class Tokenizer:
             encode_pre_token=self._ids_of.__getitem__,
         )
 
+    @property
+    def word_ids(self) -> "WordIds":
+        """Which ids are words of a text."""
+        return WordIds(self.size, tuple(filter(None, map(self._word_ids.get, unspaced.MARKS))))
+
     def words_and_unknown(
         self, tokens: NDArray[np.int32], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """How many words each of D texts has, and how many of them are unknown, shape (D,) both.
-
-        ``tokens`` are the ids of all texts, end to end. An empty text has one word, which is unknown. Known marks are
-        no words.
-        """
-        starts = arrays.offsets(lengths)[:-1]
-        is_word = tokens < self.size
-        for mark in filter(None, map(self._word_ids.get, unspaced.MARKS)):
-            is_word &= tokens != mark
-        words = np.add.reduceat(is_word, starts, dtype=np.int64)
-        return words, np.add.reduceat(tokens == UNK_ID, starts, dtype=np.int64)
+        """What `WordIds.words_and_unknown` returns."""
+        return self.word_ids.words_and_unknown(tokens, lengths)
 
     def to_json(self) -> dict[str, Any]:
         """All that `from_json` needs: plain JSON, without any pattern or code.
