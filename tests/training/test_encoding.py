@@ -60,6 +60,13 @@ def metrics_of(run):
     return json.loads(run.metrics.read_text())
 
 
+@pytest.fixture
+def pool():
+    texts = ["snow and wind over the hills", "the goal decided the match", "snow with wind again"]
+    Path("pool.txt").write_text("\n".join(texts * 2))
+    return "pool.txt"
+
+
 def train(data, model="mlp", **given):
     return training.train(small_config(model, data, Path("runs"), epochs=2, **given))
 
@@ -96,25 +103,30 @@ def test_it_repeats_and_verifies(data, small):
     assert verify(run).differences == []
 
 
-@pytest.mark.slow
-def test_a_resumed_run_ends_as_an_uninterrupted_one(data, small):
-    straight = train(data, encoder=small)
-    display = Shown(stop_after_epoch=2)
+def stopped(data, *, after_epoch, **given):
+    """A run that was stopped after an epoch."""
+    display = Shown(stop_after_epoch=after_epoch)
     with pytest.raises(Stopped):
-        training.train(small_config("mlp", data, Path("runs"), epochs=2, encoder=small), display=display)
-    resume(display.run)
+        training.train(small_config("mlp", data, Path("runs"), epochs=2, **given), display=display)
+    return display.run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("option", ["encoder", "unlabelled"])
+def test_a_resumed_run_ends_as_an_uninterrupted_one(option, data, small, pool):
+    given = {option: small if option == "encoder" else pool}
+    straight, run = train(data, **given), stopped(data, after_epoch=2, **given)
+    resume(run)
     for path in (path for path in straight.model.rglob("*") if path.is_file()):
-        assert (display.run.model / path.relative_to(straight.model)).read_bytes() == path.read_bytes()
+        assert (run.model / path.relative_to(straight.model)).read_bytes() == path.read_bytes()
 
 
 def test_a_run_is_not_resumed_with_another_encoder(data, small):
-    display = Shown(stop_after_epoch=1)
-    with pytest.raises(Stopped):
-        training.train(small_config("mlp", data, Path("runs"), epochs=2, encoder=small), display=display)
+    run = stopped(data, after_epoch=1, encoder=small)
     other = tiny.write(Path("other"), seed=1)
     (other / "model.safetensors").rename(Path(small) / "model.safetensors")
     with pytest.raises(UsageError, match=r"was trained with another encoder .*; add that one again, or train a new"):
-        resume(display.run)
+        resume(run)
 
 
 @pytest.mark.slow
@@ -176,13 +188,6 @@ def test_the_other_ranks_are_told_after_each_piece_that_the_first_is_still_readi
     assert all(message == {"is_reading": True} for message in told)
 
 
-@pytest.fixture
-def pool():
-    texts = ["snow and wind over the hills", "the goal decided the match", "snow with wind again"]
-    Path("pool.txt").write_text("\n".join(texts * 2))
-    return "pool.txt"
-
-
 @pytest.mark.parametrize("model", ["mlp", pytest.param("lstm", marks=pytest.mark.slow)])
 def test_word_vectors_are_learned_from_unlabelled_texts(model, data, pool):
     run = train(data, model, unlabelled=pool)
@@ -204,24 +209,11 @@ def test_unlabelled_texts_go_with_several_labels_and_repeat(several, pool):
     assert verify(run).differences == []
 
 
-@pytest.mark.slow
-def test_a_run_with_unlabelled_texts_is_resumed_to_the_bit(data, pool):
-    straight = train(data, unlabelled=pool)
-    display = Shown(stop_after_epoch=2)
-    with pytest.raises(Stopped):
-        training.train(small_config("mlp", data, Path("runs"), epochs=2, unlabelled=pool), display=display)
-    resume(display.run)
-    for path in (path for path in straight.model.rglob("*") if path.is_file()):
-        assert (display.run.model / path.relative_to(straight.model)).read_bytes() == path.read_bytes()
-
-
 def test_a_run_is_not_resumed_with_other_unlabelled_texts(data, pool):
-    display = Shown(stop_after_epoch=1)
-    with pytest.raises(Stopped):
-        training.train(small_config("mlp", data, Path("runs"), epochs=2, unlabelled=pool), display=display)
+    run = stopped(data, after_epoch=1, unlabelled=pool)
     Path(pool).write_text("hail and hail\nhail and wind")
     with pytest.raises(UsageError, match=r"the texts of pool.txt have changed since .* began; put the first"):
-        resume(display.run)
+        resume(run)
 
 
 def test_unlabelled_texts_that_are_not_there_are_said_before_anything_else(data):

@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from textclf.encoders.packing import Floats
 from textclf.text.tokenizer import Tokenizer
 
 SPECIAL: Final = 2
 """Ids of a `Tokenizer` that are no words."""
 
-Floats = NDArray[np.float32]
 Ids = NDArray[np.int32]
 
 

@@ -8,17 +8,18 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from textclf import encoders, progress, training
+from textclf import progress, training
 from textclf.artefacts import loading, model_folder, runs
 from textclf.artefacts.artefact import Artefact
 from textclf.config import PreprocessConfig, TrainConfig
-from textclf.dataset import build, own_encoder
+from textclf.dataset import build
 from textclf.dataset.directory import DataDirectory
 from textclf.dataset.vectors import vectors_of
 from textclf.estimator.stored import code_of, in_memory
 from textclf.estimator.temporary import temporary_folder
 from textclf.system import locks
 from textclf.system.signals import stopping
+from textclf.training import encoding
 from textclf.training.bar import TrainingBar
 from textclf.training.display import Display
 
@@ -82,12 +83,7 @@ def _encode(config: TrainConfig, texts: Sequence[str]) -> None:
     parts = data.parts(config.tier)
     rows = np.concatenate([part.rows for part in parts.values()])
     of_rows = {row: texts[int(data.documents.source[row]) - 1] for row in rows.tolist()}
-    if config.unlabelled:
-        unlabelled = own_encoder.find(config.unlabelled, column=config.unlabelled_column, data=data)
-        learned = np.concatenate([parts[part].rows for part in ("train", "validation")])
-        encoder = own_encoder.own_encoder(data, unlabelled, learned, most=config.encoder_limit, texts=of_rows)
-    else:
-        encoder = encoders.find(str(config.encoder))
+    encoder = encoding.encoder_of(config, data, parts, texts=of_rows)
     vectors_of(data, encoder, rows, most=config.encoder_limit, texts=of_rows)
 
 

@@ -1,6 +1,6 @@
 """The vectors that a run learns from, made before its first step. Works without torch."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from statistics import median
 from typing import Any, Final
@@ -9,7 +9,10 @@ import numpy as np
 
 from textclf import encoders
 from textclf.artefacts import runs
+from textclf.config import TrainConfig
 from textclf.dataset import own_encoder
+from textclf.dataset.directory import DataDirectory, Part
+from textclf.dataset.own_encoder import UNWATCHED
 from textclf.dataset.vectors import Watcher, vectors_of
 from textclf.encoders import Encoder, store
 from textclf.errors import TextclfError, UsageError
@@ -43,7 +46,7 @@ def with_vectors(setup: Setup, display: Display, *, run: runs.RunLayout | None =
 
     watcher = Watcher(display.note, watched)
     with failures.naming(setup.data.layout.vectors), stopping("the same command goes on where it was"):
-        encoder = _encoder(setup, watcher)
+        encoder = encoder_of(config, setup.data, setup.parts, watcher=watcher)
         if run is not None:
             _refuse_another(run, encoder, setup)
         rows = np.concatenate([part.rows for part in setup.parts.values()])
@@ -51,14 +54,24 @@ def with_vectors(setup: Setup, display: Display, *, run: runs.RunLayout | None =
     return replace(setup, encoded=Encoded(encoder, vectors))
 
 
-def _encoder(setup: Setup, watcher: Watcher) -> Encoder:
-    """The one that the settings name, or that is learned from the texts that they name."""
-    config = setup.config
+def encoder_of(
+    config: TrainConfig,
+    data: DataDirectory,
+    parts: Mapping[str, Part],
+    *,
+    texts: Mapping[int, str] | None = None,
+    watcher: Watcher = UNWATCHED,
+) -> Encoder:
+    """The encoder that the settings name, or that is learned from the texts that they name.
+
+    ``texts``: those of the documents by row, where the source has none. Raises what `encoders.find` and `own_encoder`
+    raise.
+    """
     if not config.unlabelled:
         return encoders.find(str(config.encoder))
-    texts = own_encoder.find(config.unlabelled, column=config.unlabelled_column, data=setup.data)
-    rows = np.concatenate([setup.parts[part].rows for part in ("train", "validation")])
-    return own_encoder.own_encoder(setup.data, texts, rows, most=config.encoder_limit, watcher=watcher)
+    unlabelled = own_encoder.find(config.unlabelled, column=config.unlabelled_column, data=data)
+    rows = np.concatenate([parts[part].rows for part in ("train", "validation")])
+    return own_encoder.own_encoder(data, unlabelled, rows, most=config.encoder_limit, texts=texts, watcher=watcher)
 
 
 def _refuse_another(run: runs.RunLayout, encoder: Encoder, setup: Setup) -> None:
