@@ -53,7 +53,7 @@ class Command:
         """Wait for its end; returns its exit code and stderr. No process of its session may be left."""
         self._process.join(60)
         assert not self._process.is_alive(), "it hangs"
-        deadline = time.monotonic() + 6
+        deadline = time.monotonic() + 30
         while any(session == self._process.pid for session in sessions()):
             assert time.monotonic() < deadline, "a process is left"
             time.sleep(0.02)

@@ -41,7 +41,7 @@ class Running(NamedTuple):
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answered:
         """Send one request on a connection of its own."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             content = body if isinstance(body, str | bytes) or body is None else json.dumps(body)
             given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -61,7 +61,7 @@ class Running(NamedTuple):
         return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
 
 def samples(counts: Counts) -> dict[str, float]:
@@ -88,12 +88,12 @@ def serving(*arguments: str) -> Iterator[Running]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
 
 def until_up(running: Running) -> None:
     """Wait for the first answer."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while True:
         try:
             assert running.ask("GET", "/health").status == 200

@@ -62,7 +62,8 @@ def test_one_that_ends_early_is_refused():
     assert read(receive) == 400
 
 
-def test_one_that_is_whole_but_too_long_is_refused_at_once():
+def test_one_that_is_whole_but_too_long_is_refused_at_once(monkeypatch):
+    monkeypatch.setattr(bodies, "DRAIN_SECONDS", 60)
     began = time.monotonic()
     assert read(receiving(b"a" * 11), most=10) == 413
     assert read(receiving(b"a" * 6, b"a" * 6, b"a"), most=10) == 413

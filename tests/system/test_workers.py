@@ -129,7 +129,7 @@ def test_workers_end_with_the_process_that_started_them(thread, tmp_path):
     assert children
     parent.kill()
     parent.communicate()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while any(is_alive(child) for child in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)
