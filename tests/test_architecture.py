@@ -229,7 +229,8 @@ def test_help_and_usage_errors_do_not_wait_for_torch_or_numpy(arguments: list[st
 def test_a_command_imports_no_other_command(run_dir: Path) -> None:
     names = loaded(["predict", "--run", str(run_dir), "rain"])
     ours = {name for name in names if name.startswith("textclf.cli.")}
-    assert ours == {"textclf.cli.predict", "textclf.cli.options", "textclf.cli.settings_file", "textclf.cli.terminal"}
+    shared = {f"textclf.cli.{name}" for name in ("commands", "options", "settings_file", "terminal", "values")}
+    assert ours == {"textclf.cli.predict", *shared}
 
 
 def test_predict_runs_on_numpy_alone(run_dir: Path) -> None:

@@ -14,7 +14,7 @@ import textclf
 from tests.conftest import TEXTS, small_config
 from textclf import training
 from textclf.cli import main
-from textclf.cli.options import SHARED
+from textclf.cli.commands import SHARED
 from textclf.config import TIERS, PreprocessConfig, TrainConfig
 from textclf.models import MODELS, lstm, user
 

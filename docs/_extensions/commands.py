@@ -10,7 +10,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from textclf.cli import GROUPS, main
-from textclf.cli.options import SHARED
+from textclf.cli.commands import SHARED
 
 SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$])")
 CODE = re.compile(r"(`[^`]+`|(?<![\w-])(?:--?[a-z][\w-]*|[\w./-]+\.(?:toml|json|jsonl|csv|py|txt)|\w+_\w+)(?![\w-]))")

@@ -28,7 +28,7 @@ def test_the_help_lists_each_command_once_in_the_order_of_the_work(runner: CliRu
 
 def files_of_commands() -> list[Path]:
     folder = Path(terminal.__file__).parent
-    return [path for path in folder.glob("*.py") if "@options.command(" in path.read_text()]
+    return [path for path in folder.glob("*.py") if "@commands.command(" in path.read_text()]
 
 
 def test_the_help_fits_80_columns_without_a_sentence_cut_short(runner: CliRunner) -> None:

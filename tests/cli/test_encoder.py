@@ -58,12 +58,13 @@ def test_what_cannot_be_done_is_one_line(
     assert done.stderr.startswith(f"textclf: {said}")
 
 
-def test_a_damaged_one_is_listed_as_such(runner: CliRunner, folder: Path, tmp_path: Path) -> None:
+def test_a_damaged_one_is_listed_as_unreadable(runner: CliRunner, folder: Path, tmp_path: Path) -> None:
     invoke(runner, "encoder", "add", folder)
     (tmp_path / "encoders" / "small" / "encoder.json").write_text("{")
     listed = invoke(runner, "encoder")
     assert listed.exit_code == 0
-    assert "damaged" in listed.stdout
+    assert "unreadable" in listed.stdout
+    assert "damaged" in listed.stderr
     assert listed.stderr.count("\n") == 1
 
 

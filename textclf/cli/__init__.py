@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 
 from textclf import __version__
-from textclf.cli import options, terminal
+from textclf.cli import commands, terminal, values
 from textclf.cli.terminal import Volume
 from textclf.errors import ClosedPipeError
 from textclf.system import failures, memory, startup, streams, torchrun
@@ -75,9 +75,9 @@ class Commands(click.Group):
                 streams.occupy_closed()
                 streams.escape_unencodable()
             with stopping():
-                code = super().main(args, **{**extra, "standalone_mode": False, "complete_var": options.COMPLETE})
+                code = super().main(args, **{**extra, "standalone_mode": False, "complete_var": values.COMPLETE})
         except (Exception, KeyboardInterrupt) as error:
-            if options.COMPLETE in os.environ:  # a message would be shown in the middle of a command line
+            if values.COMPLETE in os.environ:  # a message would be shown in the middle of a command line
                 sys.exit(1)
             if _asks_to_debug(sys.argv[1:] if args is None else args):
                 terminal.set_volume(Volume.DEBUG)
@@ -172,7 +172,7 @@ def _either_dash(name: str) -> str:
 @click.group(
     cls=Commands,
     commands=OnDemand(),
-    params=[*options.VOLUMES],
+    params=[*commands.VOLUMES],
     invoke_without_command=True,
     context_settings={
         "help_option_names": ["-h", "--help"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import labelled_files, options, terminal
+from textclf.cli import commands, labelled_files, options, terminal, values
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.inference import job
 from textclf.system import escaping, listing
@@ -24,8 +24,8 @@ MOST_LABELS: Final = 10
 LEAST_SHOWN: Final = 0.001
 
 
-@options.command("check")
-@click.argument("path", type=options.RUN_OR_DATA, metavar="[DATA|RUN]", required=False)
+@commands.command("check")
+@click.argument("path", type=values.RUN_OR_DATA, metavar="[DATA|RUN]", required=False)
 @click.option("--strict", is_flag=True, help="Exit with 3 if the data has a problem, or if the new texts have drifted.")
 @click.option(
     "--list",
@@ -34,7 +34,7 @@ LEAST_SHOWN: Final = 0.001
     metavar="FILE",
     help="Write a row for each document that shows a problem to this file, .csv or .jsonl.",
 )
-@click.option("--against", type=options.RUN, metavar="RUN", help="Run to compare the texts of --input with.")
+@click.option("--against", type=values.RUN, metavar="RUN", help="Run to compare the texts of --input with.")
 @options.inputs("The new texts.")
 @options.code
 @options.of_rows

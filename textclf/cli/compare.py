@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli import labelled_files, options, terminal
+from textclf.cli import commands, labelled_files, options, terminal, values
 from textclf.cli.display import fitted, span, table
 from textclf.system import escaping
 from textclf.system.wording import counted
@@ -19,9 +19,9 @@ SURE = 0.05
 """p-value below which a difference counts as significant."""
 
 
-@options.command("compare")
-@click.argument("run_a", type=options.RUN)
-@click.argument("run_b", type=options.RUN)
+@commands.command("compare")
+@click.argument("run_a", type=values.RUN)
+@click.argument("run_b", type=values.RUN)
 @options.code
 @options.split()
 @options.inputs("Both are compared on it, in place of a split of their data.")

@@ -2,12 +2,12 @@
 
 import click
 
-from textclf.cli import options, terminal
+from textclf.cli import commands, terminal, values
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-@options.command("completion")
+@commands.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
@@ -27,4 +27,4 @@ def command(context: click.Context, shell: str) -> None:
 
     made = get_completion_class(shell)
     if made is not None:
-        terminal.result(made(context.find_root().command, {}, "textclf", options.COMPLETE).source())
+        terminal.result(made(context.find_root().command, {}, "textclf", values.COMPLETE).source())

@@ -4,7 +4,7 @@ import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from textclf.cli import options, terminal
+from textclf.cli import commands, options, terminal
 from textclf.cli.display import table
 from textclf.system import escaping
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from textclf.sources.catalogue import Entry
 
 
-@options.command("corpora")
+@commands.command("corpora")
 @options.text_or_json
 def command(layout: str) -> None:
     """List the public corpora that preprocess knows by name.

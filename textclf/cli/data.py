@@ -6,7 +6,7 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING, Any, Final
 
-from textclf.cli import display, options, terminal
+from textclf.cli import commands, display, options, terminal
 from textclf.dataset import finding
 from textclf.errors import UsageError
 from textclf.system import escaping
@@ -27,7 +27,7 @@ KEYS: Final[Mapping[str, Callable[["Summary"], Any]]] = {
 """Column to the value that data directories are sorted by: names from A to Z, the largest first, the newest first."""
 
 
-@options.command("data")
+@commands.command("data")
 @options.data_dir
 @options.sort(KEYS)
 @options.text_or_json

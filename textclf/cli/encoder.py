@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf.cli import display, kept, options, terminal
+from textclf.cli import commands, display, kept, options, terminal
 from textclf.errors import UsageError
 from textclf.system.wording import shown_bytes
 
@@ -21,7 +21,7 @@ _HASH: Final = 12
 """Hex digits of a hash that are shown."""
 
 
-@options.command("encoder")
+@commands.command("encoder")
 @click.argument("action", type=click.Choice(list(_NEEDS)), default="list")
 @click.argument("what", required=False, metavar="[NAME|FOLDER]")
 @click.option("--name", help="Name of the encoder. [default: that of the folder]")
@@ -65,7 +65,7 @@ def command(action: str, what: str | None, name: str | None, layout: str) -> Non
 def _table(found: Sequence["Summary"]) -> str:
     columns = {
         "name": [each.name for each in found],
-        "dimension": ["damaged" if each.error else f"{each.dimension:,}" for each in found],
+        "dimension": ["unreadable" if each.error else f"{each.dimension:,}" for each in found],
         "size": [shown_bytes(each.size) for each in found],
         "licence": [each.licence for each in found],
         "hash": [each.hash[:_HASH] for each in found],

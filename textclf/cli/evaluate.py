@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from textclf.cli import labelled_files, options, terminal
+from textclf.cli import commands, labelled_files, options, terminal, values
 from textclf.cli.display import span, table
 from textclf.errors import UsageError
 from textclf.evaluation.gate import Bound
@@ -54,7 +54,7 @@ LEAST_COVERAGE: Final = 0.5
 """The text shows the curve above this coverage, in tenths; JSON has all of it."""
 
 
-@options.command("evaluate")
+@commands.command("evaluate")
 @options.run
 @options.code
 @options.split()
@@ -68,10 +68,10 @@ LEAST_COVERAGE: Final = 0.5
     metavar="FIGURE=VALUE",
     help="Exit with 7 if a figure is lower, such as accuracy=0.9 or macro_f1=0.8; repeatable.",
 )
-@click.option("--baseline", type=options.RUN, help="Run, or model folder, to compare with on the same documents.")
+@click.option("--baseline", type=values.RUN, help="Run, or model folder, to compare with on the same documents.")
 @click.option(
     "--max-drop",
-    type=options.POINTS,
+    type=values.POINTS,
     help="Maximum loss of accuracy in percentage points, or of micro-F1 of several labels, against --baseline; if "
     "more is lost, the exit code is 7.",
 )

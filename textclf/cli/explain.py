@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli import options, terminal
+from textclf.cli import commands, options, terminal, values
 from textclf.cli.display import aligned
 from textclf.system import escaping
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from textclf.inference.explain import Word
 
 
-@options.command("explain")
+@commands.command("explain")
 @options.run
 @options.code
 @click.option(
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     "labels",
     multiple=True,
     metavar="LABEL",
-    shell_complete=options.completing("labels"),
+    shell_complete=values.completing("labels"),
     help="Label to explain; repeatable. [default: all]",
 )
 @click.option(
     "--top-k",
-    type=options.COUNT,
+    type=values.COUNT,
     default=20,
     show_default=True,
     help="Number of words per label, the most probable first.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from textclf.cli import options, terminal
+from textclf.cli import commands, options, terminal, values
 from textclf.cli.display import table
 from textclf.settings import Range, Rule
 from textclf.system import escaping
@@ -33,7 +33,7 @@ class Size(click.ParamType[int]):
         return size
 
 
-@options.command("export")
+@commands.command("export")
 @options.run
 @options.code
 @options.output("the export: a folder, or a file for --format pyz, which must not exist.", required=True)
@@ -54,7 +54,7 @@ class Size(click.ParamType[int]):
 @click.option("--max-size", type=Size(), help="Maximum total size, e.g. 2MB.")
 @click.option(
     "--max-drop",
-    type=options.Number(Rule(float, Range(0))),
+    type=values.Number(Rule(float, Range(0))),
     default=0.5,
     show_default=True,
     help="Maximum loss of accuracy in percentage points; if more is lost, nothing is exported.",

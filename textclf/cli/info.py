@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import options, run_info, terminal
+from textclf.cli import commands, options, run_info, terminal, values
 from textclf.cli.display import show_columns, show_report, table
 from textclf.config import TIERS
 from textclf.errors import UsageError
@@ -17,8 +17,8 @@ from textclf.system.folders import size_of
 from textclf.system.wording import shown_age, shown_bytes
 
 
-@options.command("info")
-@click.argument("path", type=options.RUN_OR_DATA, default=options.LATEST, metavar="[RUN|DATA]")
+@commands.command("info")
+@click.argument("path", type=values.RUN_OR_DATA, default=options.LATEST, metavar="[RUN|DATA]")
 @options.text_or_json
 def command(path: Path, layout: str) -> None:
     """Show the figures of a run or of a data directory.

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from textclf.cli import options, settings_file, terminal
+from textclf.cli import commands, options, settings_file, terminal, values
 from textclf.errors import UsageError
 
 HEAD: Final = (
@@ -18,7 +18,7 @@ HEAD: Final = (
 )
 
 
-@options.command("init")
+@commands.command("init")
 @options.output("the settings: a file.", default=Path("textclf.toml"), show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace a file that is there.")
 @click.pass_context
@@ -90,7 +90,7 @@ def _placeholder(option: click.Option, context: click.Context) -> str:
     if isinstance(option.type, click.Choice):
         return _value(option.type.choices[0])
     metavar = option.make_metavar(context)
-    return metavar if isinstance(option.type, options.Number) else _value(metavar)
+    return metavar if isinstance(option.type, values.Number) else _value(metavar)
 
 
 def _value(value: Any) -> str:

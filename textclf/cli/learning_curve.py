@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textclf.cli import options, terminal, training_options
+from textclf.cli import commands, options, terminal, training_options
 from textclf.cli.display import fitted
 from textclf.config import TrainConfig
 from textclf.system import escaping
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from textclf.experiments.repeated import LearningCurve
 
 
-@options.command("learning-curve")
+@commands.command("learning-curve")
 @options.model
 @training_options.data
 @options.data_dir

@@ -1,251 +1,28 @@
-"""What a command is, and the options that several commands share."""
+"""The options that several commands share, and what they stand for."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from functools import partial
-from itertools import pairwise, takewhile
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from click.core import ParameterSource
 
 from textclf.artefacts import runs
-from textclf.cli import settings_file, terminal
-from textclf.cli.terminal import Volume
+from textclf.cli import terminal
+from textclf.cli.values import RUN, Character, ColumnNames, ModelName, completing, setting
 from textclf.errors import UsageError
-from textclf.models import MODELS, is_known, unknown
-from textclf.settings import Range, Rule, rules, shown
-from textclf.system import names, startup
+from textclf.system import names
 
 if TYPE_CHECKING:
     from textclf.artefacts.artefact import Artefact
-    from textclf.cli.completing import Completions
     from textclf.system.workers import Mapper
-
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 """What adds an option to a command."""
 
-
-def _volume(volume: Volume) -> Callable[[click.Context, click.Parameter, bool], None]:
-    """Callback of a flag: the last one on the command line decides, before or after the command's name."""
-
-    def take(_context: click.Context, _parameter: click.Parameter, is_given: bool) -> None:
-        if is_given:
-            terminal.set_volume(volume)
-
-    return take
-
-
-def _flag(volume: Volume, *names: str, text: str) -> click.Option:
-    return click.Option(names, is_flag=True, is_eager=True, expose_value=False, callback=_volume(volume), help=text)
-
-
 ENGINES: Final = ("local", "ray")
 
-VOLUMES: Final = (
-    _flag(Volume.QUIET, "-q", "--quiet", text="Print results and errors only."),
-    _flag(Volume.VERBOSE, "-v", "--verbose", text="Also print what is read, the settings and the time."),
-    _flag(Volume.DEBUG, "--debug", text="Also print the traceback of an error."),
-)
-"""Options of every command; they also go before its name."""
-
-SHARED: Final = (settings_file.option(), *VOLUMES)
-"""Options of every command."""
-
-
-_EMPTY: Final = {"quote", "label_prefix"}
-"""Options whose value may be empty."""
-
-
-class Command(click.Command):
-    """A command with the options that all commands have. If verbose, it prints its settings and how long it took."""
-
-    def __init__(self, name: str | None, *, params: list[click.Parameter] | None = None, **more: Any) -> None:
-        super().__init__(name, params=[*(params or ()), *SHARED], **more)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the command line; a usage error for an option that is empty, as where a variable is not set."""
-        named = {name: option for option in self.params for name in option.opts}
-        words = list(takewhile(lambda word: word != "--", args))
-        for word, value in [*pairwise(words), *(tuple(word.split("=", 1)) for word in words if word.endswith("="))]:
-            option = named.get(word)
-            if value == "" and isinstance(option, click.Option) and not option.is_flag and option.name not in _EMPTY:
-                raise click.UsageError(f"{word} is empty: is a variable of the shell not set?", ctx)
-        return super().parse_args(ctx, args)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the command."""
-        if not terminal.says(Volume.NORMAL):
-            startup.hide_progress_bars()
-        if terminal.says(Volume.VERBOSE):
-            terminal.details("\n".join(_settings(ctx)))
-        start = perf_counter()
-        try:
-            return super().invoke(ctx)
-        finally:
-            terminal.detail(f"{ctx.info_name} took {perf_counter() - start:.2f} s")
-
-
-command = partial(click.command, cls=Command)
-"""Decorator that makes a function a command."""
-
-_SOURCES: Final = {ParameterSource.COMMANDLINE: "given", ParameterSource.DEFAULT_MAP: "from the file"}
-_LONGEST: Final = 60
-"""Characters of a value that are shown."""
-
-
-def _settings(ctx: click.Context) -> Iterator[str]:
-    """A line for each option and argument that has a value."""
-    for parameter in ctx.command.params:
-        name = str(parameter.name)
-        value = ctx.params.get(name)
-        if value not in (None, ()):
-            source = ctx.get_parameter_source(name) or ParameterSource.DEFAULT
-            yield f"  {parameter.opts[-1]} {_as_given(value)} ({_SOURCES.get(source, 'default')})"
-
-
-def _as_given(value: Any) -> str:
-    from textclf.sources.urls import without_secrets  # only for --verbose: its hashlib takes 3 ms
-
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = " ".join(without_secrets(str(each)) for each in (value if isinstance(value, tuple) else (value,)))
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
-
-
-class Number(click.ParamType[int | float]):
-    """A number that a rule allows: the same one as in a TOML file and in Python."""
-
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
-        self.name = "integer" if rule.kind is int else "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
-        """The number; a usage error that says what it should be."""
-        try:
-            number: int | float = self.rule(_spelled(value, self.rule.kind) if isinstance(value, str) else value)
-        except ValueError:
-            self.fail(f"{shown(value)} is not {self.rule}", param, ctx)
-        return number
-
-
-def _spelled(text: str, kind: type) -> Any:
-    """The number that a text spells, or the text."""
-    try:
-        return kind(text)
-    except ValueError:
-        return text
-
-
-def setting(config: type, name: str) -> Number:
-    """The type of an option that sets a number of a config."""
-    return Number(rules(config)[name])
-
-
-COUNT: Final = Number(Rule(int, Range(1)))
-SHARE: Final = Number(Rule(float, Range(0, 1)))
-POINTS: Final = Number(Rule(float, Range(0, 100)))
-
-
-class Character(click.ParamType[str]):
-    """One character, or the name of one that a shell makes hard to write."""
-
-    name = "character"
-
-    def __init__(self, **named: str) -> None:
-        self.named = named
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The character; whether it fits is checked where it is used."""
-        return self.named.get(str(value).lower(), str(value))
-
-
-class ColumnNames(click.ParamType[tuple[str, ...]]):
-    """Names of columns in their order, separated by commas."""
-
-    name = "name,name,…"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """The names; a tuple, as the default is, stays one."""
-        names = value.split(",") if isinstance(value, str) else value
-        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-            self.fail(f"{shown(value)} is not a list of names", param, ctx)
-        return tuple(names)
-
-
-class ModelName(click.ParamType[str]):
-    """A built-in model, one of an installed package, or a class in a file, which is not run here."""
-
-    name = "model"
-
-    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
-        """What the help shows in place of a value."""
-        return f"[{'|'.join(MODELS)}|FILE.py:CLASS]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The name; a usage error that lists the models if there is no such one."""
-        if not isinstance(value, str) or not is_known(value):
-            self.fail(unknown(value), param, ctx)
-        return str(value)
-
-
-COMPLETE: Final = "_TEXTCLF_COMPLETE"
-"""Environment variable by which a shell asks for completions."""
-
-
-class Run(click.Path[Path]):
-    """A run: `textclf.artefacts.runs.resolve` finds it where it is needed."""
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "Completions":
-        """Names of runs."""
-        from textclf.cli import completing
-
-        return completing.run_names(incomplete)
-
-
-class RunOrData(click.Path[Path]):
-    """A run or a data directory: `run_or_data` finds it."""
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "Completions":
-        """Names of both."""
-        from textclf.cli import completing
-
-        return completing.run_or_data_names(incomplete)
-
-
-class Data(click.ParamType[str]):
-    """A data directory: `textclf.dataset.finding.find` finds it."""
-
-    name = "data"
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> "Completions":
-        """Names of data directories."""
-        from textclf.cli import completing
-
-        return completing.data_names(ctx, incomplete)
-
-
-Completer = Callable[[click.Context, click.Parameter, str], "Completions"]
-
-
-def completing(what: str) -> Completer:
-    """A function of `textclf.cli.completing`, which is imported where a shell asks for completions."""
-
-    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> "Completions":
-        from textclf.cli import completing
-
-        found: Completions = getattr(completing, what)(context, parameter, incomplete)
-        return found
-
-    return complete
-
-
-RUN: Final = Run(path_type=Path)
-RUN_OR_DATA: Final = RunOrData(path_type=Path)
 LATEST: Final = runs.RUNS / runs.LATEST
 RUN_HELP: Final = "Run: its path, name, or a unique beginning of the name; or a model/ folder."
 

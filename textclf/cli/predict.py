@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli import options, terminal
+from textclf.cli import commands, options, terminal, values
 from textclf.cli.terminal import Volume
 from textclf.errors import TextclfError
 from textclf.inference import job, parts
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textclf.sources import Columns
 
 
-@options.command("predict")
+@commands.command("predict")
 @click.argument("texts", nargs=-1, metavar="[TEXT|-]...")
 @options.run
 @options.code
@@ -35,17 +35,17 @@ if TYPE_CHECKING:
 @click.option("--strict", is_flag=True, help="Exit with 3 at the first row that cannot be read.")
 @click.option(
     "--top-k",
-    type=options.COUNT,
+    type=values.COUNT,
     help="Number of labels per text, the most probable first; of several labels, at most so many. [default: 1, or all]",
 )
 @click.option(
     "--threshold",
-    type=options.SHARE,
+    type=values.SHARE,
     help="Where a text may have several labels, give those that are at least this probable. [default: as learned]",
 )
 @click.option(
     "--reject-below",
-    type=options.SHARE,
+    type=values.SHARE,
     help="Give no label that is less probable than this.",
 )
 @click.option(
@@ -55,10 +55,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--target-precision",
-    type=options.SHARE,
+    type=values.SHARE,
     help="Give only labels of which this share is right on validation documents; none to texts unlike the corpus.",
 )
-@options.num_workers(options.COUNT, "predict many texts. [default: one per processor]")
+@options.num_workers(values.COUNT, "predict many texts. [default: one per processor]")
 @click.option(
     "--format",
     "layout",

@@ -5,17 +5,17 @@ from typing import Any
 
 import click
 
-from textclf.cli import display, options, terminal
+from textclf.cli import commands, display, options, terminal, values
 from textclf.config import TASKS, TENSORS, TENSORS_UP_TO, PreprocessConfig
 from textclf.errors import UsageError
 
 DEFAULTS = PreprocessConfig()
 
-number = partial(options.setting, PreprocessConfig)
+number = partial(values.setting, PreprocessConfig)
 
 
-@options.command("preprocess")
-@click.argument("source", nargs=-1, metavar="[SOURCE]...", shell_complete=options.completing("sources"))
+@commands.command("preprocess")
+@click.argument("source", nargs=-1, metavar="[SOURCE]...", shell_complete=values.completing("sources"))
 @click.option("--name", help="Name of the data directory. [default: from the source]")
 @options.data_dir
 @options.text_column
@@ -37,14 +37,14 @@ number = partial(options.setting, PreprocessConfig)
     "--validation",
     multiple=True,
     metavar="PATH",
-    shell_complete=options.completing("paths"),
+    shell_complete=values.completing("paths"),
     help="Folder or file with the validation split; repeatable.",
 )
 @click.option(
     "--test",
     multiple=True,
     metavar="PATH",
-    shell_complete=options.completing("paths"),
+    shell_complete=values.completing("paths"),
     help="Folder or file with the test split; repeatable.",
 )
 @click.option(
@@ -107,14 +107,14 @@ number = partial(options.setting, PreprocessConfig)
     "--corrections",
     multiple=True,
     metavar="FILE",
-    shell_complete=options.completing("paths"),
+    shell_complete=values.completing("paths"),
     help="Reviewed list of wrong labels: a table with id and label, add, remove or drop; repeatable.",
 )
 @click.option(
     "--add",
     multiple=True,
     metavar="FILE",
-    shell_complete=options.completing("paths"),
+    shell_complete=values.completing("paths"),
     help="File whose documents are added to the data directory of --name, by default the newest, which keeps its "
     "vocabulary, ids and splits; repeatable.",
 )

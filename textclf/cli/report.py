@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from textclf.cli import options, terminal
+from textclf.cli import commands, options, terminal
 from textclf.errors import UsageError
 from textclf.system.wording import counted
 
 
-@options.command("report")
+@commands.command("report")
 @options.run
 @options.code
 @click.option(

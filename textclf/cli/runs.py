@@ -10,7 +10,7 @@ import click
 
 from textclf.artefacts import run_list, runs
 from textclf.artefacts.run_list import Summary
-from textclf.cli import display, options, terminal
+from textclf.cli import commands, display, options, terminal
 from textclf.config import TIERS
 from textclf.errors import UsageError
 from textclf.system import escaping
@@ -30,7 +30,7 @@ KEYS: Final[Mapping[str, Callable[[Summary], Any]]] = {
 """Column to the value that the runs are sorted by: names from A to Z, the best figures first, the newest first."""
 
 
-@options.command("runs")
+@commands.command("runs")
 @click.option(
     "--run-dir",
     type=click.Path(path_type=Path, file_okay=False),

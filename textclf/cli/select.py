@@ -5,19 +5,19 @@ from typing import Any
 
 import click
 
-from textclf.cli import options, terminal
+from textclf.cli import commands, options, terminal, values
 from textclf.config import SELECT_BY, SelectConfig
 from textclf.errors import UsageError
 from textclf.inference import job
 from textclf.system import listing
 
 
-@options.command("select")
+@commands.command("select")
 @options.inputs("The texts to choose from.")
 @options.run
 @options.code
 @click.option(
-    "--n", type=options.setting(SelectConfig, "n"), default=100, show_default=True, help="Number of texts to choose."
+    "--n", type=values.setting(SelectConfig, "n"), default=100, show_default=True, help="Number of texts to choose."
 )
 @click.option(
     "--by",
@@ -31,7 +31,7 @@ from textclf.system import listing
     "--labelled",
     multiple=True,
     metavar="FILE",
-    shell_complete=options.completing("paths"),
+    shell_complete=values.completing("paths"),
     help="File, or its URL, whose texts are labelled already and not chosen; repeatable.",
 )
 @options.of_rows

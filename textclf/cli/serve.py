@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from textclf.artefacts import runs
-from textclf.cli import options, terminal
+from textclf.cli import commands, options, terminal, values
 from textclf.errors import UsageError
 from textclf.settings import Range, Rule
 from textclf.system import requirements
@@ -19,11 +19,11 @@ MOST_RUNS: Final = 2
 MOST_WORKERS: Final = 64
 
 
-@options.command("serve")
+@commands.command("serve")
 @click.option(
     "--run",
     "paths",
-    type=options.RUN,
+    type=values.RUN,
     multiple=True,
     help=f"{options.RUN_HELP} Repeat it to compare two. [default: {options.LATEST}]",
 )
@@ -31,13 +31,13 @@ MOST_WORKERS: Final = 64
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
-    type=options.Number(Rule(int, Range(0, 65_535))),
+    type=values.Number(Rule(int, Range(0, 65_535))),
     default=8000,
     show_default=True,
     help="Port; 0: any free port.",
 )
 @click.option("--allowed-host", "hosts", multiple=True, help="Host name to accept in addition.")
-@options.num_workers(options.Number(Rule(int, Range(1, MOST_WORKERS))), "serve.", default=1, show_default=True)
+@options.num_workers(values.Number(Rule(int, Range(1, MOST_WORKERS))), "serve.", default=1, show_default=True)
 def command(
     paths: tuple[Path, ...], code: tuple[Path, ...], host: str, port: int, hosts: tuple[str, ...], num_workers: int
 ) -> None:

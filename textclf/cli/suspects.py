@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from textclf.cli import display, options, terminal, training_options
+from textclf.cli import commands, display, options, terminal, training_options, values
 from textclf.config import SuspectsConfig
 from textclf.system import listing
 from textclf.system.wording import counted
@@ -18,11 +18,11 @@ DEFAULTS: Final = SuspectsConfig()
 DOUBTFUL: Final = 0.85
 """Accuracy below which the estimate counts many right labels: see docs/suspects.md for figures."""
 
-number = partial(options.setting, SuspectsConfig)
+number = partial(values.setting, SuspectsConfig)
 
 
-@options.command("suspects")
-@click.argument("data", required=False, type=options.Data(), metavar="[DATA]")
+@commands.command("suspects")
+@click.argument("data", required=False, type=values.Data(), metavar="[DATA]")
 @options.data_dir
 @click.option(
     "--folds",

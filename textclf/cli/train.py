@@ -8,7 +8,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from textclf.cli import options, terminal, training_options
+from textclf.cli import commands, options, terminal, training_options, values
 from textclf.cli.display import table
 from textclf.cli.training_options import DEFAULTS, ClassWeights
 from textclf.config import MONITORS, PRECISIONS, STORES, TrainConfig
@@ -16,10 +16,10 @@ from textclf.errors import UsageError
 from textclf.system import torchrun
 from textclf.system.wording import counted
 
-number: Final = partial(options.setting, TrainConfig)
+number: Final = partial(values.setting, TrainConfig)
 
 
-@options.command("train")
+@commands.command("train")
 @training_options.tier
 @click.option(
     "--shots",
@@ -130,14 +130,14 @@ number: Final = partial(options.setting, TrainConfig)
 @training_options.unlabelled_column
 @click.option(
     "--init-from",
-    type=options.RUN,
+    type=values.RUN,
     help="Run whose weights training starts from: what both know keeps its weights, new words and labels begin as "
     "usual. [default: none]",
 )
 @training_options.seed
 @click.option(
     "--seeds",
-    type=options.COUNT,
+    type=values.COUNT,
     default=1,
     show_default=True,
     help="Number of runs, with consecutive seeds from --seed; shows mean and standard deviation.",
@@ -163,7 +163,7 @@ number: Final = partial(options.setting, TrainConfig)
     default=None,
     help="Whether the documents are kept on the device, if they fit there. [default: on CUDA]",
 )
-@click.option("--resume", type=options.RUN, help="Resume a stopped run.")
+@click.option("--resume", type=values.RUN, help="Resume a stopped run.")
 @options.code
 @click.pass_context
 def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ...], seeds: int, **given: Any) -> None:
@@ -248,7 +248,7 @@ def _refuse_settings(context: click.Context) -> None:
         parameter.opts[0]
         for parameter in context.command.params
         if parameter.name not in ("resume", "code")
-        and parameter not in options.VOLUMES
+        and parameter not in commands.VOLUMES
         and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
     ]
     if given:

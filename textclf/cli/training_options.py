@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from textclf.cli import options
+from textclf.cli import options, values
 from textclf.config import BALANCED, NONE, TIERS, TrainConfig
 from textclf.errors import UsageError
 from textclf.settings import shown
@@ -39,7 +39,7 @@ class ClassWeights(click.ParamType[str]):
 
 data = click.option(
     "--data",
-    type=options.Data(),
+    type=values.Data(),
     help="Data directory: its path, its name under --data-dir, or a unique beginning of that. [default: the newest]",
 )
 tier = click.option(
@@ -70,7 +70,7 @@ encoder = click.option(
 )
 encoder_limit = click.option(
     "--encoder-limit",
-    type=options.setting(TrainConfig, "encoder_limit"),
+    type=values.setting(TrainConfig, "encoder_limit"),
     default=DEFAULTS.encoder_limit,
     show_default=True,
     help="Maximum number of tokens that the encoder reads.",
@@ -85,7 +85,7 @@ unlabelled = click.option(
     "--unlabelled",
     multiple=True,
     metavar="FILE",
-    shell_complete=options.completing("paths"),
+    shell_complete=values.completing("paths"),
     help="File of texts without labels, or its URL; repeatable. Word vectors are learned from them and the documents, "
     "for a second classifier: helps where labels are few.",
 )

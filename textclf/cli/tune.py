@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from textclf.cli import options, terminal, training_options
+from textclf.cli import commands, options, terminal, training_options, values
 from textclf.cli.display import fitted, option_of, progress, span, table
 from textclf.cli.export import Size
 from textclf.config import TUNE_SECONDS, TuneConfig
@@ -29,7 +29,7 @@ LISTED: Final = 10
 FREE: Final = ("resume", "time", "trials", "layout")
 """Options that go with --resume."""
 
-number: Final = partial(options.setting, TuneConfig)
+number: Final = partial(values.setting, TuneConfig)
 
 
 class Duration(click.ParamType[float]):
@@ -46,7 +46,7 @@ class Duration(click.ParamType[float]):
         return seconds
 
 
-@options.command("tune")
+@commands.command("tune")
 @training_options.data
 @options.data_dir
 @training_options.tier
@@ -116,7 +116,7 @@ def _refuse_settings(context: click.Context) -> None:
         parameter.opts[0]
         for parameter in context.command.params
         if parameter.name not in FREE
-        and parameter not in options.VOLUMES
+        and parameter not in commands.VOLUMES
         and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
     ]
     if given:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from textclf.cli import display, kept, options, terminal
+from textclf.cli import commands, display, kept, options, terminal
 from textclf.errors import UsageError
 from textclf.system.wording import counted, shown_bytes
 
@@ -19,7 +19,7 @@ _NEEDS: Final = {
 }
 
 
-@options.command("vectors")
+@commands.command("vectors")
 @click.argument("action", type=click.Choice(list(_NEEDS)), default="list")
 @click.argument("name", required=False)
 @options.text_or_json
@@ -62,7 +62,7 @@ def command(action: str, name: str | None, layout: str) -> None:
 def _table(found: Sequence["Summary"]) -> str:
     columns = {
         "name": [each.name for each in found],
-        "words": ["damaged" if each.error else f"{each.words:,}" for each in found],
+        "words": ["unreadable" if each.error else f"{each.words:,}" for each in found],
         "dimension": ["" if each.error else f"{each.dimension:,}" for each in found],
         "size": [shown_bytes(each.size) for each in found],
         "licence": [each.licence for each in found],

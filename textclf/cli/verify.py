@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from textclf.cli import options, terminal
+from textclf.cli import commands, options, terminal, values
 from textclf.errors import TextclfError
 
 
-@options.command("verify")
-@click.argument("run", type=options.RUN, default=options.LATEST)
+@commands.command("verify")
+@click.argument("run", type=values.RUN, default=options.LATEST)
 @options.code
 def command(run: Path, code: tuple[Path, ...]) -> None:
     """Train a finished run again, and compare every bit.
