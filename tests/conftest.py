@@ -244,6 +244,12 @@ def invoke(runner: CliRunner, *arguments: object) -> Result:
     return result
 
 
+def one_line(result: Result) -> str:
+    """The one line that a command printed to stderr."""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
 @pytest.fixture
 def my_model() -> Path:
     """The user's file, in the folder of the test."""

@@ -44,7 +44,7 @@ FIGURES = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_a_card_it_runs_the_cpu_half_with_few_packages_and_says_what_it_left_out(tmp_path):
     (tmp_path / "sitecustomize.py").write_text(NOT_INSTALLED)
     before = gpu_check.RECORD.exists() and gpu_check.RECORD.read_text()

@@ -21,7 +21,7 @@ def test_it_fits_on_a_page_and_imports_no_textclf():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("model", "epochs", "workers"), [("mlp", 8, 0), ("lstm", 4, 1)])
+@pytest.mark.parametrize(("model", "epochs", "workers"), [("mlp", 4, 0), ("lstm", 2, 1)])
 def test_it_learns_and_writes_both_curves(data_dir, model, epochs, workers):
     options = ["--tier", "full", "--model", model, "--epochs", str(epochs), "--num-workers", str(workers)]
     command = [sys.executable, str(SCRIPT), str(data_dir), *options]

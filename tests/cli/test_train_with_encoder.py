@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TEXTS, invoke
+from tests.conftest import TEXTS, invoke, one_line
 from tests.encoders import tiny
 
 TEXT = TEXTS["weather"][0]
@@ -28,11 +28,6 @@ def seeing(corpus_csv, runner):
 def train(runner, *more):
     given = ["--tier", "full", "--hidden-size", 8, "--batch-size", 8, "--epochs", 2, "--device", "cpu"]
     return invoke(runner, "train", "--encoder", "tiny", *given, *more)
-
-
-def one_line(result):
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 @pytest.mark.slow

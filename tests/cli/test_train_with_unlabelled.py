@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import TEXTS, invoke
+from tests.conftest import TEXTS, invoke, one_line
 
 TEXT = TEXTS["weather"][0]
 QUICK = ("--tier", "full", "--hidden-size", 8, "--batch-size", 8, "--epochs", 2, "--device", "cpu")
@@ -16,11 +16,6 @@ def pool(runner, corpus_csv):
     Path("pool.txt").write_text("snow and wind over the hills\nthe goal decided the match\nsnow with wind again\n")
     invoke(runner, "preprocess", corpus_csv, "--name", "x", "--num-workers", 1)
     return "pool.txt"
-
-
-def one_line(result):
-    (line,) = result.stderr.splitlines()
-    return line
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from textclf.cli import main
 from textclf.cli.display import columns_of
@@ -143,9 +144,10 @@ def test_no_line_on_a_terminal_is_wrapped(name: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CALLS)
-def test_no_line_in_a_pipe_is_wide_but_an_error(name: str, folder: Path) -> None:
+def test_no_line_in_a_pipe_is_wide_but_an_error(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors and warnings are one line each in a pipe, whose readers look for lines."""
+    monkeypatch.chdir(folder)
     for arguments in CALLS[name]:
-        printed = run(folder, *filter(None, [name]), *arguments)
+        printed = CliRunner().invoke(main, [*filter(None, [name]), *arguments]).output
         assert printed.strip()
         assert [line for line in too_wide(printed) if not line.startswith(("textclf: ", "warning: "))] == []

@@ -22,7 +22,12 @@ SHELL = re.compile(r"[|<>&$;]")
 """What only a shell understands, outside of quotation marks."""
 
 
-LONG = {f"docs/{name}.md" for name in ("command-line", "evaluate", "lecture", "own-model", "scikit-learn", "suspects")}
+LONG = {
+    f"docs/{name}.md"
+    for name in (
+        "command-line", "evaluate", "few-labels", "lecture", "own-model", "scikit-learn", "suspects", "tickets", "tune",
+    )
+}  # fmt: skip
 """Pages that take five seconds or more. In each run of the tests, others try the commands that they show."""
 
 

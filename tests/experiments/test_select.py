@@ -127,8 +127,8 @@ def test_memory_does_not_grow_with_the_pool(run_dir, monkeypatch):
         assert found.rows == count
         return most
 
-    peak(3_000)  # fills the caches
-    assert peak(12_000) < 2 * peak(3_000)
+    peak(1_500)  # fills the caches
+    assert peak(6_000) < 2 * peak(1_500)
 
 
 @only_mlp

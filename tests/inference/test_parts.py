@@ -185,7 +185,7 @@ def start(run, rows, address, *options):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ray_makes_the_same_parts_and_stops_when_asked(run_dir, rows, ray_nodes):
     expected = predict(run_dir, "--input", rows, "--format", "csv", "--output", "here/").stderr
     model = run_dir / "model"

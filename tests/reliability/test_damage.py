@@ -16,7 +16,7 @@ from textclf.errors import ArtefactError
 from textclf.inference.classifier import load_model
 from textclf.training import run
 
-TIMES = pytest.mark.parametrize("times", [40, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.long])])
+TIMES = pytest.mark.parametrize("times", [15, pytest.param(500, marks=[pytest.mark.slow, pytest.mark.long])])
 TEXTS = ["the cat sat on the mat", "bread, butter and rain", "", "unheardof", "catty", "wind " * 50]
 
 

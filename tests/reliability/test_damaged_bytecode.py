@@ -14,8 +14,9 @@ import textclf
 PACKAGE = Path(textclf.__file__).parent
 
 
-@pytest.mark.parametrize("module", ["cli/__init__.py", "cli/corpora.py", "sources/catalogue.py"])
-@pytest.mark.parametrize("bytes_left", [17, 1024])
+@pytest.mark.parametrize(
+    ("module", "bytes_left"), [("cli/__init__.py", 17), ("cli/corpora.py", 1024), ("sources/catalogue.py", 17)]
+)
 def test_a_compiled_file_that_is_cut_off_is_one_line_whose_remedy_works(
     module: str, bytes_left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from textclf.experiments.verify import outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc")]
 
-TIMES = pytest.mark.parametrize("times", [5, pytest.param(50, marks=pytest.mark.long)])
+TIMES = pytest.mark.parametrize("times", [2, pytest.param(50, marks=pytest.mark.long)])
 SIZES = ["--hidden-size=8", "--batch-size=8", "--tier=full", "--device=cpu", "--epochs=3", "--patience=3", "--no-test"]
 
 

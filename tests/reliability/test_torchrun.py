@@ -96,7 +96,7 @@ def has_epochs(folder, count):
     return condition
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_rank_is_killed_and_torchrun_starts_all_again(torchrun, data_dir, tmp_path):
     config = small_config("mlp", data_dir, tmp_path / "killed", epochs=60, patience=60, refit=False)
     killed = torchrun(2, *arguments(config), "--patience=60", restarts=1)

@@ -158,7 +158,13 @@ def forget_the_seed(layout, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "forget", [forget_the_optimizer, forget_the_average, forget_the_random_numbers, forget_the_seed]
+    "forget",
+    [
+        forget_the_optimizer,
+        forget_the_average,
+        pytest.param(forget_the_random_numbers, marks=pytest.mark.long),
+        pytest.param(forget_the_seed, marks=pytest.mark.long),
+    ],
 )
 def test_the_tests_notice_a_resume_that_loses_state(forget, settings, monkeypatch):
     straight = train(settings(epochs=3))
