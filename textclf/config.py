@@ -294,16 +294,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check the fields; raises UsageError."""
         check(self)
-        self._check_unlabelled()
-
-    def _check_unlabelled(self) -> None:
-        if not self.unlabelled:
-            if self.unlabelled_column is not None:
-                raise UsageError("--unlabelled-column is of the files of --unlabelled: add --unlabelled FILE")
-            return
-        if self.encoder is not None:
-            raise UsageError("--encoder and --unlabelled both make vectors of documents: leave out one of them")
-        if not self.bundle:
+        _check_vectors(self)
+        if self.unlabelled and not self.bundle:
             raise UsageError("--no-bundle is for an encoder, and word vectors are part of the model: leave it out")
 
     @classmethod
@@ -460,6 +452,12 @@ class TuneConfig:
     """Maximum bytes of the exported model. None: nothing is exported."""
     folds: Folds | None = None
     """Parts of train + validation, each predicted by a model trained on the others. None: validation is predicted."""
+    vectors: str | None = None
+    """As `TrainConfig` has it, like the next four: what every trial learns from."""
+    encoder: str | None = None
+    encoder_limit: Size = MOST_ENCODED
+    unlabelled: tuple[str, ...] = ()
+    unlabelled_column: str | None = None
     seed: Count = 0
     """Random seed for the search, and for weights, data order and dropout."""
     device: str = "auto"
@@ -468,6 +466,13 @@ class TuneConfig:
     def __post_init__(self) -> None:
         """Check the fields; raises UsageError."""
         check(self)
+        _check_vectors(self)
+
+    @property
+    def learns_from(self) -> dict[str, Any]:
+        """The settings of `TrainConfig` that every trial has."""
+        names = ("vectors", "encoder", "encoder_limit", "unlabelled", "unlabelled_column")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def seconds(self) -> float | None:
@@ -489,6 +494,14 @@ class SelectConfig:
     def __post_init__(self) -> None:
         """Check the fields; raises UsageError."""
         check(self)
+
+
+def _check_vectors(config: TrainConfig | TuneConfig) -> None:
+    """Raise UsageError if vectors of documents are to be made in two ways, or a column is named of no file."""
+    if config.unlabelled_column is not None and not config.unlabelled:
+        raise UsageError("--unlabelled-column is of the files of --unlabelled: add --unlabelled FILE")
+    if config.unlabelled and config.encoder is not None:
+        raise UsageError("--encoder and --unlabelled both make vectors of documents: leave out one of them")
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

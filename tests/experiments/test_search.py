@@ -29,7 +29,7 @@ def begin(data_dir, **given):
         **{"data": str(data_dir), "tier": "full", "metric": "loss", "seed": SEED, "device": "cpu", **given}
     )
     data = DataDirectory.open(data_dir)
-    return search_of(config, prepare(config, data), folder=tune_folder.create(config, data))
+    return search_of(config, prepare(config, data), folder=tune_folder.create(config, data, hashes={}))
 
 
 def do(search, progress=through):

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import textclf
 from tests.conftest import invoke
+from tests.encoders import tiny
 from textclf.artefacts import runs
 from textclf.cli import main
 from textclf.config import TrainConfig, TuneConfig
@@ -130,6 +131,36 @@ def test_the_verdict_says_when_the_gain_is_noise():
     assert "leads by 0.1000 nats" in loss
     assert "by 0.0800 nats without the luck of the best (95 % interval -0.0200 to +0.1400)" in loss
     assert verdict(highest=0, chosen=0).startswith("no settings were better than the defaults on 300 validation")
+
+
+def test_every_trial_learns_from_the_encoder_that_is_named(data_dir, tmp_path):
+    encoder = str(tiny.write(tmp_path / "published" / "small"))
+    found = tune(config(data_dir, trials=2, metric="loss", encoder=encoder))
+    same = {"data": str(data_dir), "tier": "full", "device": "cpu", "encoder": encoder}
+    usual = train(TrainConfig.create(**same, refit=False, test=False, run_dir=tmp_path)).root
+    measured = json.loads((usual / "metrics.json").read_text())
+    assert measured["encoder"]["name"] == "small"
+    assert found.trials[0].figure == pytest.approx(measured["validation"]["loss"], rel=1e-5)
+    assert json.loads((found.run / "metrics.json").read_text())["encoder"]["name"] == "small"
+    assert f"--encoder {encoder}" in found.command
+    tiny.write(tmp_path / "other" / "small", seed=1).joinpath("model.safetensors").replace(
+        Path(encoder) / "model.safetensors"
+    )
+    with pytest.raises(UsageError, match="have changed since"):
+        resume(found.folder)
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+@pytest.mark.parametrize("given", [{"unlabelled": "pool.txt"}, {"model": "lstm", "vectors": "words.vec"}], ids=str)
+def test_every_trial_learns_from_words_that_are_known_before(given, folds, data_dir):
+    Path("pool.txt").write_text("snow and wind over the hills\nthe goal decided the match\nsnow with wind again\n")
+    Path("words.vec").write_text("rain 1 0\nbread 0 1\ncat 1 1\n")
+    found = tune(config(data_dir, trials=1, folds=folds, **given))
+    (name,) = given.keys() - {"model"}
+    assert f"--{name} {given[name]}" in found.command
+    metrics = json.loads((found.run / "metrics.json").read_text())
+    assert metrics["encoder" if name == "unlabelled" else "vectors"]
+    assert resume(found.folder) == found
 
 
 def test_a_size_is_exported(data_dir):

@@ -17,7 +17,7 @@ from textclf.system import locks
 @pytest.fixture
 def folder(data_dir):
     config = TuneConfig(data=str(data_dir), model="my_model.py:MyModel", trials=3, metric="f1:food", seed=7)
-    return tune_folder.create(config, DataDirectory.open(data_dir))
+    return tune_folder.create(config, DataDirectory.open(data_dir), hashes={"encoder": "1a", "vectors": None})
 
 
 def test_it_is_named_after_what_is_searched_and_is_no_run(folder):
@@ -40,7 +40,7 @@ def test_the_settings_are_read_back(folder, data_dir):
 @pytest.mark.parametrize(
     ("change", "error", "said"),
     [
-        (lambda record: record.update(format_version=9), ArtefactError, "has format 9, and this version reads 1"),
+        (lambda record: record.update(format_version=9), ArtefactError, "has format 9, and this version reads 2"),
         (lambda record: record["settings"].update(folds=1), ArtefactError, "is damaged"),
         (lambda record: record.pop("data"), ArtefactError, "is damaged"),
         (lambda record: record["data"].update(fingerprint="other"), UsageError, "data"),
@@ -52,6 +52,13 @@ def test_other_settings_are_refused(folder, change, error, said):
     folder.settings.write_text(json.dumps(record))
     with pytest.raises(error, match=said):
         tune_folder.started_with(folder.root)
+
+
+def test_other_vectors_than_it_began_with_are_refused(folder):
+    tune_folder.refuse_other_vectors(folder, {"encoder": "1a", "vectors": None})
+    for hashes in ({"encoder": "2b", "vectors": None}, {"encoder": "1a", "vectors": "3c"}):
+        with pytest.raises(UsageError, match=r"changed since runs/tune-\S+ began; put the first ones there again"):
+            tune_folder.refuse_other_vectors(folder, hashes)
 
 
 def test_what_is_no_search_is_refused(folder):

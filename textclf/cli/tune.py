@@ -76,6 +76,11 @@ class Duration(click.ParamType[float]):
     help="Number of parts of the documents of train and validation, each predicted by a model that was trained on the "
     "others. [default: validation alone is predicted]",
 )
+@training_options.vectors
+@training_options.encoder
+@training_options.encoder_limit
+@training_options.unlabelled
+@training_options.unlabelled_column
 @training_options.run_dir
 @options.seed(TuneConfig, "the search, weights, data order and dropout")
 @training_options.device
@@ -89,6 +94,8 @@ def command(context: click.Context, /, resume: Path | None, layout: str, **given
     validation split alone decides. The gain over the defaults is shown with its interval, without the luck of the best
     of many trials; where nothing is left of it, the defaults are kept. The run is one like those of textclf train.
 
+    With --encoder, --vectors or --unlabelled every trial learns from these, the first one, too.
+
     A search that was stopped or killed goes on with --resume, also with another --time or --trials.
 
     \b
@@ -96,6 +103,7 @@ def command(context: click.Context, /, resume: Path | None, layout: str, **given
       textclf tune --data bbc_news --tier full --time 10m
       textclf tune --tier full --trials 20 --metric macro-f1
       textclf tune --data tickets --metric f1:urgent --folds 5
+      textclf tune --encoder minilm --trials 10
       textclf tune --resume runs/tune-bbc_news-full-mlp-20261129T120000Z
     """
     if resume is not None:

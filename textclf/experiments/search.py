@@ -24,7 +24,9 @@ from textclf.experiments.search_space import SearchSpace
 from textclf.experiments.suspects import divide
 from textclf.experiments.tune_folder import TuneFolder
 from textclf.system import files
+from textclf.training import encoding, word_table
 from textclf.training.class_weights import logit_shift
+from textclf.training.display import Display
 from textclf.training.setup import Setup, required, set_up
 
 if TYPE_CHECKING:
@@ -91,6 +93,12 @@ class Search(NamedTuple):
         return self.folder
 
     @property
+    def hashes(self) -> dict[str, str | None]:
+        """Of the vectors that trials learn from: those of documents, by their encoder, and those of words."""
+        encoded, words = self.folds[0].encoded, self.folds[0].words
+        return {"encoder": encoded and encoded.encoder.hash, "vectors": words and words.record["hash"]}
+
+    @property
     def is_multi(self) -> bool:
         """Whether documents may have several labels."""
         return self.setup.data.is_multi
@@ -124,14 +132,19 @@ def prepare(config: TuneConfig, data: DataDirectory) -> Setup:
         device=config.device,
         test=bool(len(data.rows("test"))),
         num_workers=0,
+        **config.learns_from,
     )
     return set_up(settings, data)
 
 
-def search_of(config: TuneConfig, setup: Setup, *, folder: TuneFolder | None) -> Search:
-    """A search for the best settings around those of a setup."""
+def search_of(config: TuneConfig, setup: Setup, *, folder: TuneFolder | None, display: Display | None = None) -> Search:
+    """A search for the best settings around those of a setup.
+
+    Makes the vectors of words and documents that the settings name, and raises what that does.
+    """
     wanted = Goal.parse(required_metric(config))
-    folds = _folds(config, setup) if config.folds else [_trial_setup(setup, setup.parts)]
+    every = _trial_setup(setup, setup.parts)
+    folds = _with_vectors(_folds(config, setup) if config.folds else [every], every, display or Display())
     space = SearchSpace.around(setup, weighs_classes=wanted.kind in WEIGHING, max_size=config.max_size)
     labels = np.concatenate([fold.parts["validation"].classes for fold in folds])
     return Search(config, wanted, setup, folds, space, scoring_of(setup.data), labels, folder)
@@ -154,6 +167,14 @@ def _folds(config: TuneConfig, setup: Setup) -> list[Setup]:
         settings = replace(setup.config, refit=False, test=False)
         made.append(set_up(settings, data, parts=parts))
     return made
+
+
+def _with_vectors(folds: Sequence[Setup], every: Setup, display: Display) -> list[Setup]:
+    """The folds with what they learn from; the vectors of all documents are made once."""
+    first, *others = folds
+    encoded = encoding.with_vectors(every, display).encoded
+    with_words = [word_table.with_words(first, display), *(word_table.with_words(each, Display()) for each in others)]
+    return [replace(fold, encoded=encoded) for fold in with_words]
 
 
 # Trials

@@ -121,8 +121,8 @@ def tune(config: TuneConfig, *, progress: Progress | None = None, tell: Tell = l
     Goal.parse(required_metric(config)).check(data.manifest.labels)
     with locks.one_thread("training"):
         setup = prepare(config, data)
-        search = search_of(config, setup, folder=None)
-        folder = tune_folder.create(config, data)
+        search = search_of(config, setup, folder=None, display=_Preparing(progress or _unseen, tell))
+        folder = tune_folder.create(config, data, hashes=search.hashes)
         tell(f"searching in {folder.root}")
         with tune_folder.held(folder):
             return _run(search._replace(folder=folder), progress or _unseen, tell)
@@ -142,7 +142,9 @@ def resume(
     config = tune_folder.with_limits(config, time=time, trials=trials)
     folder = TuneFolder(root)
     with locks.one_thread("training"), tune_folder.held(folder):
-        search = search_of(config, prepare(config, data), folder=folder)
+        display = _Preparing(progress or _unseen, tell)
+        search = search_of(config, prepare(config, data), folder=folder, display=display)
+        tune_folder.refuse_other_vectors(folder, search.hashes)
         return _run(search, progress or _unseen, tell)
 
 
@@ -220,6 +222,22 @@ def _finish(search: Search, study: "Study", progress: Progress, tell: Tell) -> T
     )
 
 
+class _Preparing(Display):
+    """Says and shows what is done before the first trial."""
+
+    def __init__(self, progress: Progress, tell: Tell) -> None:
+        self.progress = progress
+        self.tell = tell
+
+    def note(self, line: str) -> None:
+        """Say it."""
+        self.tell(line)
+
+    def items(self, items: Iterable[Any], title: str, total: int | None) -> Iterable[Any]:
+        """Show them as they pass."""
+        return self.progress(items, title, total)
+
+
 class _Recorder(Display):
     """Notes which run is trained, and shows its batches."""
 
@@ -293,9 +311,10 @@ def command_of(config: TuneConfig, setup: Setup, settings: Mapping[str, Any]) ->
     """The command line that trains a run with these settings."""
     usual = TuneConfig()
     words = ["textclf", "train", "--data", str(setup.data.layout.root), "--tier", config.tier, "--model", config.model]
-    for name in ("run_dir", "seed", "device"):
-        if getattr(config, name) != getattr(usual, name):
-            words += [f"--{name.replace('_', '-')}", str(getattr(config, name))]
+    for name in ("run_dir", "seed", "device", *config.learns_from):
+        if (given := getattr(config, name)) != getattr(usual, name):
+            for value in given if isinstance(given, tuple) else (given,):
+                words += [f"--{name.replace('_', '-')}", str(value)]
     if not setup.config.test:
         words.append("--no-test")
     for name, value in settings.items():

@@ -24,7 +24,7 @@ from textclf.dataset.directory import DataDirectory
 from textclf.errors import ArtefactError, ResourceError, UsageError
 from textclf.system import failures, files, locks
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the files; others are refused."""
 PREFIX: Final = "tune-"
 _TIME: Final = "%Y%m%dT%H%M%SZ"
@@ -60,7 +60,11 @@ class TuneFolder:
         return self.trial(number) / "logits.npy"
 
 
-def create(config: TuneConfig, data: DataDirectory) -> TuneFolder:
+Hashes = Mapping[str, str | None]
+"""Of the vectors that a search learns from, by what they are; None: of none."""
+
+
+def create(config: TuneConfig, data: DataDirectory, *, hashes: Hashes) -> TuneFolder:
     """A new folder for a search."""
     model = re.sub(r"[^\w-]+", "-", Path(config.model).name).strip("-")
     stem = f"{PREFIX}{data.manifest.name}-{config.tier}-{model}-{datetime.now(UTC):{_TIME}}"
@@ -70,18 +74,19 @@ def create(config: TuneConfig, data: DataDirectory) -> TuneFolder:
         except FileExistsError:
             continue
         folder = TuneFolder(config.run_dir / name)
-        write_settings(folder, config, data)
+        write_settings(folder, config, data, hashes=hashes)
         return folder
     raise UsageError(f"too many searches named {stem} in {config.run_dir}")
 
 
-def write_settings(folder: TuneFolder, config: TuneConfig, data: DataDirectory) -> None:
+def write_settings(folder: TuneFolder, config: TuneConfig, data: DataDirectory, *, hashes: Hashes) -> None:
     """Write what is searched."""
     settings = {name: str(each) if isinstance(each, Path) else each for name, each in asdict(config).items()}
     record = {
         "format_version": FORMAT,
         "textclf": __version__,
         "settings": settings,
+        "hashes": dict(hashes),
         "data": {
             "path": str(data.layout.root.resolve()),
             "fingerprint": data.manifest.fingerprint,
@@ -117,6 +122,15 @@ def started_with(root: Path) -> tuple[TuneConfig, DataDirectory]:
         damage = ArtefactError(f"{folder.settings} is damaged ({error}); start a new search: textclf tune")
         raise failures.refused(error, folder.settings) or damage from error
     return config, DataDirectory.open(path, fingerprint=fingerprint, described=described)
+
+
+def refuse_other_vectors(folder: TuneFolder, hashes: Hashes) -> None:
+    """Raise UsageError if a search began with other vectors than there are now, as its trials would not compare."""
+    if files.read_object(folder.settings)["hashes"] != hashes:
+        raise UsageError(
+            f"the encoder, word vectors or texts without labels have changed since {folder.root} began; put the first "
+            "ones there again, or start a new search: textclf tune"
+        )
 
 
 def with_limits(config: TuneConfig, *, time: float | None, trials: int | None) -> TuneConfig:
