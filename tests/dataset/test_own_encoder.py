@@ -120,10 +120,30 @@ def test_a_column_may_be_named(data):
         encoder_of(data, "pool.csv", column="body")
 
 
-def test_rows_that_cannot_be_read_are_left_out(data):
+def test_rows_that_cannot_be_read_are_left_out_and_named(data):
     lines = [json.dumps({"text": text}) for text in POOL]
-    Path("pool.jsonl").write_text("\n".join([lines[0], '{"text": 7}', *lines[1:]]))
-    assert encoder_of(data, "pool.jsonl").count(["snow"]).tolist() == [1]
+    Path("pool.jsonl").write_text("\n".join([lines[0], '{"text": "snow', "", *lines[1:]]))
+    said = []
+    found = encoder_of(data, "pool.jsonl", watcher=Watcher(said.append))
+    assert found.count(["snow"]).tolist() == [1]
+    assert len(said) == 2  # with the line about the words
+    assert said[0].startswith("1 row is left out, the first: pool.jsonl:2: ")
+
+
+def test_files_of_the_same_bytes_that_are_read_otherwise_are_learned_from_anew(data, learned):
+    for name in ("pool.txt", "pool.csv"):
+        Path(name).write_text("\n".join(["text", *POOL]))
+        encoder_of(data, name)
+    assert len(learned) == 2
+
+
+def test_what_is_said_names_no_option_that_training_lacks(data):
+    Path("latin.txt").write_bytes("café\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"latin.txt has no text to learn from: .* is not UTF-8; save it as UTF-8$"):
+        encoder_of(data, "latin.txt")
+    Path("cells.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match=r"add --unlabelled-column NAME; cells.csv has the columns a, b$"):
+        encoder_of(data, "cells.csv")
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "   \n"])

@@ -12,7 +12,6 @@ A column ``split`` tells documents of the same id apart; a column ``given`` must
 other columns are ignored, so that a file of `textclf suspects` is such a list once it is reviewed.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,6 +26,7 @@ from textclf.dataset.read_corpus import NumberedCorpus
 from textclf.errors import DataError, UsageError
 from textclf.settings import nearest
 from textclf.sources import SPLITS, Columns, Corpus, Row
+from textclf.sources.advice import without_options
 from textclf.sources.columns import cell_separator
 from textclf.sources.document import EMPTY, shortened
 from textclf.system import checksums
@@ -94,7 +94,7 @@ def _read(path: Path) -> CorrectionList:
             raise UsageError("it is no table")
         rows = list(sources.rows(path, kind=kind, columns=asked, all_columns=True))
     except DataError as error:
-        raise DataError(_advised(str(error))) from error
+        raise DataError(without_options(str(error))) from error
     except UsageError as error:
         reason = str(error).split(";")[0]
         raise DataError(
@@ -110,15 +110,10 @@ def _read(path: Path) -> CorrectionList:
     return CorrectionList(path.name, checksums.sha256(path), found)
 
 
-def _advised(message: str) -> str:
-    """The message of an error of a source; --encoding is an option for that, not for the list."""
-    return re.sub(r"try --encoding.*", "save it as UTF-8", message)
-
-
 def _correction(row: Row) -> Correction | None:
     """What a row corrects; None if its columns of VERDICTS are empty. Raises DataError if it contradicts itself."""
     if row.error:
-        raise DataError(f"{row.place}: the id is empty" if row.error.endswith(EMPTY) else _advised(row.error))
+        raise DataError(f"{row.place}: the id is empty" if row.error.endswith(EMPTY) else without_options(row.error))
     label, add, remove = (_filled(row.record.get(name)) for name in VERDICTS[:-1])
     drop = "" if (value := row.record.get("drop")) is None else str(value).strip().lower()
     if drop not in _DROPS:

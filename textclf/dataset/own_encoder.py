@@ -20,6 +20,7 @@ from textclf.dataset.vectors import FAR, Watcher, original_texts, refuse_too_man
 from textclf.encoders import Encoder, encoder
 from textclf.errors import ArtefactError, DataError, UsageError
 from textclf.sources import Columns
+from textclf.sources.advice import without_options
 from textclf.sources.opening import name_of
 from textclf.system import checksums, folders
 from textclf.system.wording import counted
@@ -44,26 +45,31 @@ class Unlabelled(NamedTuple):
         return ", ".join(map(name_of, self.paths))
 
     def texts(self, watcher: Watcher) -> Iterator[str]:
-        """The texts of all files; rows that cannot be read are left out.
+        """The texts of all files. Rows that cannot be read are left out; at the end of a file, a note says how many.
 
         Raises UsageError if a file has no such column, DataError if it cannot be read or has no text at all.
         """
         for path in self.paths:
             rows = watcher.progress(self._rows(path), f"reading {name_of(path)}", None)
-            is_empty, first_error = True, ""
+            is_empty, left_out, first_error = True, 0, ""
             for row in rows:
-                if row.text.strip():
+                if row.error:
+                    left_out += not row.is_blank
+                    first_error = first_error or without_options(row.error)
+                elif row.text.strip():
                     is_empty = False
                     yield row.text
-                first_error = first_error or row.error or ""
             if is_empty:
                 raise DataError(f"{name_of(path)} has no text to learn from{first_error and f': {first_error}'}")
+            if left_out:
+                watcher.note(f"{counted(left_out, 'row is', 'rows are')} left out, the first: {first_error}")
 
     def _rows(self, path: Path) -> Iterator[sources.Row]:
         try:
             yield from sources.rows(path, columns=self.columns, known=self.known)
-        except UsageError as error:
-            raise UsageError(str(error).replace("--text-column", "--unlabelled-column")) from error
+        except (UsageError, DataError) as error:
+            message = without_options(str(error)).replace("--text-column", "--unlabelled-column")
+            raise type(error)(message) from error
 
 
 def find(names: Iterable[str], *, column: str | None, data: DataDirectory | None = None) -> Unlabelled:
@@ -139,7 +145,7 @@ def _key(data: DataDirectory, unlabelled: Unlabelled, rows: NDArray[np.integer])
             "version": own_text.VERSION,
             "data": data.manifest.fingerprint,
             "documents": hashlib.sha256(rows.astype("<i8").tobytes()).hexdigest(),
-            "files": [checksums.sha256(path) for path in unlabelled.paths],
+            "files": [[path.suffix, checksums.sha256(path)] for path in unlabelled.paths],
             "columns": [unlabelled.columns.to_json(), unlabelled.known.to_json()],
         }
     )

@@ -19,6 +19,7 @@ from textclf.inference.outputs import Answer, Fields
 from textclf.inference.predicting import NONE_REJECTED, Rejection, Tally
 from textclf.serve.asgi import Refused
 from textclf.sources import Columns, Row
+from textclf.sources.advice import without_options
 from textclf.system import escaping
 from textclf.system.wording import counted
 
@@ -57,8 +58,8 @@ class Upload(NamedTuple):
     """Its name where it came from, whose ending says what it is."""
 
     def shown(self, message: str) -> str:
-        """A message about the file on one line, with the name that the user knows."""
-        return escaping.line(" ".join(message.replace(str(self.path), self.name).split()))
+        """A message about the file on one line, with the name that the user knows, who has no options to add."""
+        return escaping.line(" ".join(without_options(message).replace(str(self.path), self.name).split()))
 
 
 class Wanted(NamedTuple):
