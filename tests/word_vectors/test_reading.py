@@ -43,7 +43,7 @@ def test_progress_is_by_bytes(tmp_path, monkeypatch):
     ("content", "why"),
     [
         (b"", "it has no vectors"),
-        (b"a 1 2\nb 1\n", "line 2 has 1 numbers"),
+        (b"a 1 2\nb 1\n", "line 2 has 1 number"),
         (b"other 1 2\n", "has 1 word, and none of the 3 words of the data; is it of another language?"),
         (b"\x80\x02}q\x00.", "line 1 is no word with numbers"),
     ],

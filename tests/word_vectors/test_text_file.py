@@ -28,7 +28,7 @@ def test_a_word_may_contain_spaces():
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("a 1 2\nb 3\n", "line 2 has 1 numbers, and the lines before it have 2"),
+        ("a 1 2\nb 3\n", "line 2 has 1 number, and the lines before it have 2"),
         ("a 1 2\nb 3 4 5\n", "line 2 has 3 numbers"),
         ("2 3\nb 3 4\nc 1 2\n", "line 2 has 2 numbers"),
         ("a 1 2\nb 3 x\n", "line 2 has 'x' where a number should be"),

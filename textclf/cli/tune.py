@@ -17,6 +17,7 @@ from textclf.config import TUNE_SECONDS, TuneConfig
 from textclf.errors import UsageError
 from textclf.settings import shown
 from textclf.system import escaping
+from textclf.system.wording import counted
 
 if TYPE_CHECKING:
     from textclf.experiments.search import Trial
@@ -176,7 +177,7 @@ def _table_of_trials(tuned: "Tuned") -> str:
     }
     early = len(tuned.trials) - len(complete)
     seconds = sum(trial.seconds for trial in tuned.trials)
-    head = f"{len(tuned.trials)} trials in {seconds:.0f} s, {early} of them ended early"
+    head = f"{counted(len(tuned.trials), 'trial')} in {seconds:.0f} s, {early} of them ended early"
     return f"{head}\n\n{fitted(columns, right=('trial', tuned.metric, 'seconds'), cut='settings')}"
 
 

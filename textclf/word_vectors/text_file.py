@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from textclf.system.wording import counted
 from textclf.word_vectors.found import Found, Wanted
 
 LONGEST_LINE: Final = 1 << 20
@@ -52,7 +53,9 @@ def read(blocks: Iterable[bytes], wanted: Wanted) -> Found:
     if not words:
         raise ValueError("it has no vectors")
     if header and words < header.words:
-        raise ValueError(f"it has {words:,} vectors in place of {header.words:,}; is it cut off? Download it again")
+        raise ValueError(
+            f"it has {counted(words, 'vector')} in place of {header.words:,}; is it cut off? Download it again"
+        )
     return wanted.found(dimension=dimension, words=words, kind="text with a header" if header else "text")
 
 
@@ -77,7 +80,7 @@ def _divided(line: bytes, number: int, dimension: int) -> tuple[bytes, bytes]:
         return word, fields
     word, *rest = line.rsplit(b" ", dimension)
     if count < dimension or _is_number(word.rpartition(b" ")[2]):
-        raise ValueError(f"line {number:,} has {count:,} numbers, and the lines before it have {dimension:,}")
+        raise ValueError(f"line {number:,} has {counted(count, 'number')}, and the lines before it have {dimension:,}")
     return word, b" ".join(rest)
 
 

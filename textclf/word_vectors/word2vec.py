@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from textclf.system.wording import counted
 from textclf.word_vectors.found import Found, Wanted
 from textclf.word_vectors.text_file import parse_header
 
@@ -47,7 +48,9 @@ def _records(blocks: Iterator[bytes], buffer: bytes, words: int, dimension: int)
                 raise ValueError(f"word {number + 1:,} has no end; it is no file of word2vec, or damaged")
             block = next(blocks, b"")
             if not block:
-                raise ValueError(f"it has {number:,} vectors in place of {words:,}; is it cut off? Download it again")
+                raise ValueError(
+                    f"it has {counted(number, 'vector')} in place of {words:,}; is it cut off? Download it again"
+                )
             buffer, at = buffer[at:] + block, 0
             end = buffer.find(b" ")
         yield _Record(buffer[at:end].lstrip(b"\n"), buffer, end + 1)
