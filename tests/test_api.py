@@ -19,7 +19,7 @@ import textclf
 from textclf import api
 from textclf.config import TIERS, PreprocessConfig, SuspectsConfig, TrainConfig
 from textclf.dataset.manifest import read_manifest
-from textclf.errors import UsageError
+from textclf.errors import DataError, UsageError
 from textclf.settings import Choice, rules
 
 
@@ -349,10 +349,25 @@ def test_reprs_are_one_line(run_dir):
         ("rebuild it: textclf preprocess SOURCE --overwrite", "rebuild it: textclf preprocess SOURCE --overwrite"),
         ("add --code FILE, not --colour", "add code=FILE, not --colour"),
         ("x--seed is none", "x--seed is none"),
+        ("name the columns: --columns text,label", "name the columns: columns=['text', 'label']"),
+        ("try --encoding cp1252 ('é') or utf-16", "try encoding='cp1252' ('é') or utf-16"),
+        ("leave out --encoding and --quote; or add --quote none", "leave out encoding and quote; or add quote=''"),
     ],
 )
 def test_messages_name_keywords_in_place_of_options(message, expected):
     assert api.in_python(message) == expected
+
+
+def test_training_on_a_file_says_which_function_knows_how_to_read_it():
+    Path("rows.csv").write_text("one thing,x\nanother thing,y\nthe last thing,x\n")
+    with pytest.raises(DataError, match=r"columns=\['text', 'label'\]; textclf.preprocess has settings for how data"):
+        textclf.train("rows.csv")
+    with pytest.raises(UsageError, match=r"^text_column is a setting of textclf.preprocess: make the data with it"):
+        textclf.train("rows.csv", text_column="text")
+    Path("empty.csv").write_text("")
+    with pytest.raises(DataError) as caught:
+        textclf.train("empty.csv")
+    assert "textclf.preprocess" not in str(caught.value)
 
 
 def test_errors_keep_their_type_and_exit_code_and_name_keywords(corpus_csv):

@@ -13,7 +13,7 @@ from textclf import sources
 from textclf.artefacts import runs
 from textclf.config import PreprocessConfig, SelectConfig, SuspectsConfig, TrainConfig, TuneConfig
 from textclf.dataset import build, grow
-from textclf.errors import TextclfError, UsageError
+from textclf.errors import DataError, TextclfError, UsageError
 from textclf.results import Data, Run
 from textclf.settings import Rule, check_names, checked, paths, rules
 from textclf.settings import shown as shown_value
@@ -33,6 +33,8 @@ IN_MEMORY: Final = ("in memory",)
 
 
 _OPTION: Final = re.compile(r"(?<![\w-])--(no-)?([a-z]+(?:-[a-z]+)*)( (?:[A-Z]+\b|'[^']*'))?")
+_READING: Final = re.compile(r"--(encoding|columns|quote) (utf-\w+|\w*\d\w*|[\w.-]+(?:,[\w.-]+)+|none\b)")
+"""Options that say how a file is read, with the value that a message proposes."""
 
 
 @contextmanager
@@ -47,7 +49,13 @@ def naming_keywords() -> Iterator[None]:
 def in_python(message: str) -> str:
     """A message with keywords in place of the options of the command line; a command at its end stays as it is."""
     before, colon, command = message.partition(": textclf ")
-    return _OPTION.sub(_keyword, before) + colon + command
+    return _OPTION.sub(_keyword, _READING.sub(_of_reading, before)) + colon + command
+
+
+def _of_reading(option: re.Match[str]) -> str:
+    """Its keyword, with the value in Python."""
+    name, value = option.groups()
+    return f"{name}={value.split(',') if name == 'columns' else value.replace('none', '')!r}"
 
 
 def _keyword(option: re.Match[str]) -> str:
@@ -205,6 +213,9 @@ def runs_in(run_dir: str | PathLike[str]) -> list[Run]:
 
 def _known(config: type, given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a function; raises UsageError at a name that is none of its keywords."""
+    of_data = [name for name in given["unknown"] if name in rules(PreprocessConfig) and name not in rules(config)]
+    if of_data:
+        raise UsageError(f"{of_data[0]} is a setting of textclf.preprocess: make the data with it, and name that here")
     check_names(config, given["unknown"])
     return {name: value for name, value in given.items() if name != "unknown"}
 
@@ -244,5 +255,7 @@ def _prepared(source: Any, data_dir: Path, progress: bool | None) -> Data:
     config = PreprocessConfig(source=source if held is None else IN_MEMORY, data_dir=data_dir, num_workers=1)
     try:
         return _make(config, held, progress)
-    except UsageError as error:
-        raise UsageError(f"{error}; textclf.preprocess has settings for how data is read") from error
+    except (UsageError, DataError) as error:
+        if isinstance(error, DataError) and not _OPTION.search(str(error)):
+            raise
+        raise type(error)(f"{error}; textclf.preprocess has settings for how data is read") from error

@@ -18,6 +18,10 @@ from textclf.sources.advice import without_options
             "a.csv:1: byte 0xe9 is not UTF-8; save it as UTF-8",
         ),
         (
+            "a.csv:1: no header; name the columns in their order: --delimiter ';' --columns text,label",
+            "a.csv:1: no header; write the names of the columns into its first line",
+        ),
+        (
             "a.csv:2: a quote opens here; if it is a character of the text, add --quote none, and if not, --quote '\"'",
             "a.csv:2: a quote opens here",
         ),
