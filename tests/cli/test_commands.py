@@ -159,6 +159,19 @@ def test_an_unknown_command_or_option_names_the_nearest(runner: CliRunner) -> No
 @pytest.mark.parametrize(
     ("command", "message"),
     [
+        (["train", "--text-column", "x"], "'--text-column' of textclf train: it is one of textclf preprocess"),
+        (["preprocess", "--tier", "full"], "'--tier' of textclf preprocess: it is one of textclf train"),
+        (["--tier", "full", "train"], "'--tier' before a command: it is one of textclf train"),
+    ],
+)
+def test_an_option_of_another_command_says_whose_it_is(command: list[str], message: str, runner: CliRunner) -> None:
+    done = runner.invoke(main, command)
+    assert (done.exit_code, done.stderr) == (2, f"textclf: No such option {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
         (["help"], "No such command 'help'; see textclf --help"),
         (["--xyz"], "No such option '--xyz'; see textclf --help"),
         (["compare", "a"], "Missing argument 'RUN_B'; see textclf compare --help"),

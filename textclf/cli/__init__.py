@@ -146,11 +146,19 @@ def _report(error: BaseException) -> int | None:
 def _with_help(error: click.ClickException) -> str:
     """The message of an error of the command line; one without a remedy says where the help is."""
     message = error.format_message()
+    if isinstance(error, click.NoSuchOption) and (other := _command_with(error.option_name)):
+        place = f"of textclf {error.ctx.info_name}" if error.ctx and error.ctx.parent else "before a command"
+        return f"No such option {error.option_name!r} {place}: it is one of textclf {other}"
     says_more = getattr(error, "possibilities", None) or type(error) is click.BadParameter
     if not isinstance(error, click.UsageError) or error.ctx is None or says_more:
         return message
     command = f"textclf {error.ctx.info_name}" if error.ctx.parent else "textclf"
     return f"{message.rstrip('.')}; see {command} --help"
+
+
+def _command_with(option: str) -> str | None:
+    """The first command, in the order of the work, that has this option."""
+    return next((name for name in NAMES if any(option in each.opts for each in main.commands[name].params)), None)
 
 
 def _fail(error: BaseException, message: str, code: int) -> int:
