@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 
 import textclf
@@ -98,6 +99,22 @@ def test_a_stopped_search_goes_on_with_the_folds_that_are_done():
     assert find_suspects(config, progress=watch, tell=told.append) == straight
     assert told == ["resuming: 1 of 3 folds is done"]
     assert len(set(trained)) == 2
+    assert not kept()
+
+
+def test_two_at_a_time_do_not_take_each_other_s_files():
+    make()
+    config = SuspectsConfig(data="made", folds=3, device="cpu")
+    inside = []
+
+    def begin_another(batches, title, _total):
+        if title == "fold 3 of 3" and not inside:
+            with torch.random.fork_rng():
+                inside.append(find_suspects(config))
+            assert sorted(path.name for path in kept()) == ["0.npy", "1.npy"]
+        return batches
+
+    assert find_suspects(config, progress=begin_another) == inside[0]
     assert not kept()
 
 

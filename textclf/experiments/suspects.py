@@ -8,7 +8,7 @@ confident learning's estimate: see `textclf.evaluation.confident_learning`.
 
 import io
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -204,11 +204,14 @@ def _train(
 
 @contextmanager
 def _kept(data: DataDirectory, config: SuspectsConfig) -> Iterator[Path]:
-    """The folder of what the folds' models predict, which is removed at the end, unless it comes early."""
+    """The folder of what the folds' models predict, which is removed at the end, unless it comes early.
+
+    A temporary one, which nobody resumes, if the user has no home, or another process predicts the same just now.
+    """
     parent = cache.folder("suspects")
-    if not parent.is_absolute():  # the user has no home
-        with TemporaryDirectory(prefix="textclf-suspects-") as folder:
-            yield Path(folder)
+    if not parent.is_absolute():
+        with _temporary() as folder:
+            yield folder
         return
     origin = {
         "textclf": __version__,
@@ -219,9 +222,26 @@ def _kept(data: DataDirectory, config: SuspectsConfig) -> Iterator[Path]:
     }
     place = parent / checksums.digest(origin)[:32]
     cache.remove_old(parent)
-    files.make_folder(place)
-    yield place
-    files.remove(place)
+    with ExitStack() as held:
+        if _hold(place, held):
+            yield place
+            files.remove(place)
+        else:
+            yield held.enter_context(_temporary())
+
+
+def _hold(place: Path, held: ExitStack) -> bool:
+    """Make a folder and keep it to this process; False if another one has it."""
+    while True:
+        files.make_folder(place)
+        with suppress(FileNotFoundError):  # another process has removed it just now, as it has ended
+            return held.enter_context(locks.holding(place)) is not False
+
+
+@contextmanager
+def _temporary() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="textclf-suspects-") as folder:
+        yield Path(folder)
 
 
 def _write(path: Path, logits: NDArray[np.float32]) -> None:
