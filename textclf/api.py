@@ -55,7 +55,9 @@ def in_python(message: str) -> str:
 def _of_reading(option: re.Match[str]) -> str:
     """Its keyword, with the value in Python."""
     name, value = option.groups()
-    return f"{name}={value.split(',') if name == 'columns' else value.replace('none', '')!r}"
+    if name == "columns":
+        return f"columns={value.split(',')}"
+    return f"{name}={('' if value == 'none' else value)!r}"
 
 
 def _keyword(option: re.Match[str]) -> str:

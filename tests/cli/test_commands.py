@@ -161,6 +161,7 @@ def test_an_unknown_command_or_option_names_the_nearest(runner: CliRunner) -> No
     [
         (["train", "--text-column", "x"], "'--text-column' of textclf train: it is one of textclf preprocess"),
         (["preprocess", "--tier", "full"], "'--tier' of textclf preprocess: it is one of textclf train"),
+        (["preprocess", "--no-refit"], "'--no-refit' of textclf preprocess: it is one of textclf train"),
         (["--tier", "full", "train"], "'--tier' before a command: it is one of textclf train"),
     ],
 )

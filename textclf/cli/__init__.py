@@ -158,7 +158,10 @@ def _with_help(error: click.ClickException) -> str:
 
 def _command_with(option: str) -> str | None:
     """The first command, in the order of the work, that has this option."""
-    return next((name for name in NAMES if any(option in each.opts for each in main.commands[name].params)), None)
+    for name in NAMES:
+        if any(option in (*each.opts, *each.secondary_opts) for each in main.commands[name].params):
+            return name
+    return None
 
 
 def _fail(error: BaseException, message: str, code: int) -> int:

@@ -1,6 +1,6 @@
 """What a command is: a name, its own options, and those that all commands share."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from functools import partial
 from itertools import pairwise, takewhile
 from time import perf_counter
@@ -11,6 +11,7 @@ from click.core import ParameterSource
 
 from textclf.cli import settings_file, terminal
 from textclf.cli.terminal import Volume
+from textclf.errors import UsageError
 from textclf.system import startup
 
 
@@ -74,6 +75,20 @@ class Command(click.Command):
 
 command = partial(click.command, cls=Command)
 """Decorator that makes a function a command."""
+
+
+def refuse_settings(context: click.Context, *, resumed: str, free: Container[str]) -> None:
+    """Raise UsageError if an option was given that is not ``free``: what is resumed keeps its settings."""
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in free
+        and parameter not in VOLUMES
+        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise UsageError(f"{resumed} keeps its settings: leave out {', '.join(given)}")
+
 
 _SOURCES: Final = {ParameterSource.COMMANDLINE: "given", ParameterSource.DEFAULT_MAP: "from the file"}
 _LONGEST: Final = 60

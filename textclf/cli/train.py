@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from click.core import ParameterSource
 
 from textclf.cli import commands, options, terminal, training_options, values
 from textclf.cli.display import table
@@ -194,7 +193,7 @@ def command(context: click.Context, /, resume: Path | None, code: tuple[Path, ..
         _train_together(context, process, resume, code, seeds, given)
         return
     if resume is not None:
-        _refuse_settings(context)
+        commands.refuse_settings(context, resumed="a resumed run", free=("resume", "code"))
         stopped = runs.RunLayout(options.resolved(resume))
         terminal.result_line(training.resume(stopped, display=TerminalDisplay(), code=code).root)
         return
@@ -228,7 +227,7 @@ def _train_together(
         if seeds > 1:
             raise UsageError("torchrun trains one run: leave out --seeds, and start it once for each --seed")
         if resume is not None:
-            _refuse_settings(context)
+            commands.refuse_settings(context, resumed="a resumed run", free=("resume", "code"))
             trained = parallel.resume(runs.RunLayout(options.resolved(resume)), ranks, display=display, code=code)
         else:
             _refuse_code(code)
@@ -240,19 +239,6 @@ def _train_together(
 def _refuse_code(code: tuple[Path, ...]) -> None:
     if code:
         raise UsageError(f"--code goes with --resume; to train, name the class: --model {code[0]}:CLASS")
-
-
-def _refuse_settings(context: click.Context) -> None:
-    """Raise UsageError if an option was given together with --resume."""
-    given = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in ("resume", "code")
-        and parameter not in commands.VOLUMES
-        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise UsageError(f"a resumed run keeps its settings: leave out {', '.join(given)}")
 
 
 def _spread(metrics: Sequence[Mapping[str, Any]]) -> str:

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
-from click.core import ParameterSource
 
 from textclf.cli import commands, options, terminal, training_options, values
 from textclf.cli.display import fitted, option_of, progress, span, table
 from textclf.cli.export import Size
 from textclf.config import TUNE_SECONDS, TuneConfig
-from textclf.errors import UsageError
 from textclf.settings import shown
 from textclf.system import escaping
 from textclf.system.wording import counted
@@ -108,7 +106,7 @@ def command(context: click.Context, /, resume: Path | None, layout: str, **given
       textclf tune --resume runs/tune-bbc_news-full-mlp-20261129T120000Z
     """
     if resume is not None:
-        _refuse_settings(context)
+        commands.refuse_settings(context, resumed="a search that is resumed", free=FREE)
     config = TuneConfig(**given)
     from textclf.experiments import tune
 
@@ -117,19 +115,6 @@ def command(context: click.Context, /, resume: Path | None, layout: str, **given
     else:
         tuned = tune.resume(resume, time=config.time, trials=config.trials, progress=progress, tell=_tell)
     terminal.result(_json(tuned) if layout == "json" else _text(tuned))
-
-
-def _refuse_settings(context: click.Context) -> None:
-    """Raise UsageError if an option was given that a search keeps."""
-    given = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in FREE
-        and parameter not in commands.VOLUMES
-        and context.get_parameter_source(str(parameter.name)) is ParameterSource.COMMANDLINE
-    ]
-    if given:
-        raise UsageError(f"a search that is resumed keeps its settings: leave out {', '.join(given)}")
 
 
 def _tell(line: str) -> None:
